@@ -1,0 +1,233 @@
+//! NOP Import Certificates as data: what one states, and what has been drawn from it.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::date::Date;
+use crate::entry::{normalise_list, trim, trim_or_absent};
+use crate::hts::HtsCode;
+use crate::identifier::{CertificateNumber, CertifierId, EntryNumber, NopId};
+use crate::weight::Weight;
+
+/// Where a certificate stands in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum CertificateStatus {
+    /// Being written by the exporter.
+    Draft,
+    /// Asked for; no certifier has begun.
+    Requested,
+    /// A certifier is reviewing the request.
+    UnderReview,
+    /// Refused by the certifier.
+    Rejected,
+    /// In force, within its dates.
+    Issued,
+    /// Withdrawn by the certifier.
+    Voided,
+    /// Replaced by another certificate.
+    Superseded,
+}
+
+impl CertificateStatus {
+    /// Every status, in the order of a certificate's life.
+    pub const ALL: [Self; 7] = [
+        Self::Draft,
+        Self::Requested,
+        Self::UnderReview,
+        Self::Rejected,
+        Self::Issued,
+        Self::Voided,
+        Self::Superseded,
+    ];
+
+    /// The word of FORMATS §4.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Draft => "DRAFT",
+            Self::Requested => "REQUESTED",
+            Self::UnderReview => "UNDER_REVIEW",
+            Self::Rejected => "REJECTED",
+            Self::Issued => "ISSUED",
+            Self::Voided => "VOIDED",
+            Self::Superseded => "SUPERSEDED",
+        }
+    }
+
+    /// The status of that word.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
+    }
+
+    /// Whether the certificate was never issued (yet).
+    #[must_use]
+    pub const fn is_before_issue(self) -> bool {
+        matches!(
+            self,
+            Self::Draft | Self::Requested | Self::UnderReview | Self::Rejected
+        )
+    }
+}
+
+/// What a certificate covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum CertificateKind {
+    /// One shipment, hence one entry.
+    SingleShipment,
+    /// Several shipments.
+    MultipleShipments,
+    /// A time frame and volume.
+    TimeFrame,
+}
+
+impl CertificateKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::SingleShipment, Self::MultipleShipments, Self::TimeFrame];
+
+    /// The word of FORMATS §4.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SingleShipment => "SINGLE_SHIPMENT",
+            Self::MultipleShipments => "MULTIPLE_SHIPMENTS",
+            Self::TimeFrame => "TIME_FRAME",
+        }
+    }
+
+    /// The kind of that word.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// One certificate as its certifier stated it (FORMATS §4), without its draws.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Certificate {
+    /// The 21-character number.
+    pub number: CertificateNumber,
+    /// Where it stands in its life.
+    pub status: CertificateStatus,
+    /// The successor; only with `SUPERSEDED`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superseded_by: Option<CertificateNumber>,
+    /// The certifier that issues it.
+    pub certifier_id: CertifierId,
+    /// Who exports.
+    pub exporter_nop_id: NopId,
+    /// Who imports.
+    pub importer_nop_id: NopId,
+    /// Who handled the goods last, if stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub final_handler_nop_id: Option<NopId>,
+    /// The product as labelled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub product: Option<String>,
+    /// The tariff code that it is for.
+    pub hts_code: HtsCode,
+    /// What it covers.
+    pub kind: CertificateKind,
+    /// Day of issue; absent while not issued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issued_on: Option<Date>,
+    /// First day of validity; absent only while not issued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_from: Option<Date>,
+    /// Last day of validity; absent only while not issued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_to: Option<Date>,
+    /// The weight that it allows in all.
+    pub total_weight_kg: Weight,
+    /// ISO 3166 alpha-2, upper case; empty: not stated.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub countries_of_origin: Vec<String>,
+    /// Lot numbers; empty: not stated.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lots: Vec<String>,
+}
+
+impl Certificate {
+    /// Trims every text and drops empty ones, as the rules compare them.
+    #[must_use]
+    pub fn normalise(mut self) -> Self {
+        trim_or_absent(&mut self.product);
+        normalise_list(&mut self.countries_of_origin);
+        self.countries_of_origin
+            .iter_mut()
+            .for_each(|country| country.make_ascii_uppercase());
+        normalise_list(&mut self.lots);
+        self.product.as_mut().into_iter().for_each(trim);
+        self
+    }
+}
+
+/// A weight taken from a certificate by one line of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Draw {
+    /// The entry that drew.
+    pub entry_number: EntryNumber,
+    /// Its line, from 1.
+    pub line_number: u32,
+    /// Its PGA line, from 1.
+    #[serde(default = "one")]
+    pub pga_line_number: u32,
+    /// How much; zero counts as use.
+    pub weight_kg: Weight,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+/// Which entries have drawn on a certificate: all that the rules need to know of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Drawers {
+    /// None yet.
+    #[default]
+    None,
+    /// Exactly this one.
+    One(EntryNumber),
+    /// More than one.
+    Several,
+}
+
+impl Drawers {
+    /// Whether an entry other than this one drew.
+    #[must_use]
+    pub fn include_other_than(&self, entry: &EntryNumber) -> bool {
+        match self {
+            Self::None => false,
+            Self::One(drawer) => drawer != entry,
+            Self::Several => true,
+        }
+    }
+
+    /// These and one more.
+    #[must_use]
+    pub fn with(self, entry: EntryNumber) -> Self {
+        match self {
+            Self::None => Self::One(entry),
+            Self::One(drawer) if drawer == entry => self,
+            Self::One(_) | Self::Several => Self::Several,
+        }
+    }
+}
+
+/// A certificate with the state of its ledger, as the rules see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateView {
+    /// The certificate.
+    pub certificate: Arc<Certificate>,
+    /// Its version, rising with each change.
+    pub version: u32,
+    /// Sum of all draws, those of the entry in question included.
+    pub drawn: Weight,
+    /// Which entries drew.
+    pub drawers: Drawers,
+}

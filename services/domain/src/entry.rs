@@ -1,0 +1,218 @@
+//! One entry line as a broker declares it, before anything is judged.
+
+use serde::{Deserialize, Serialize};
+
+/// One line of an entry, in the texts that were filed (FORMATS §3).
+///
+/// The texts stay texts on purpose: a wrong value is a finding about the line, never a reason to lose it.
+/// Readers fill this in; [`EntryLine::normalise`] makes the form that the rules judge.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EntryLine {
+    /// Filer code, 7 digits, check digit.
+    pub entry_number: String,
+    /// `ADD`, `REPLACE` or `DELETE`; absent means `ADD`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entry_action: Option<String>,
+    /// Line of the entry, from 1.
+    pub line_number: u32,
+    /// PGA line of the entry line, from 1; absent means 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pga_line_number: Option<u32>,
+    /// `YYYY-MM-DD`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entry_date: Option<String>,
+    /// `YYYY-MM-DD`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub export_date: Option<String>,
+    /// CBP's number of the importer of record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub importer_of_record: Option<String>,
+    /// 10 digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub importer_nop_id: Option<String>,
+    /// 10 digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exporter_nop_id: Option<String>,
+    /// 6, 8 or 10 digits, dots allowed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hts_code: Option<String>,
+    /// What the goods are called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Whether the goods are claimed to be organic; absent where the form does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub organic_claim: Option<bool>,
+    /// `OR1`, `OR2` or `NONE`; absent means `NONE`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_set: Option<String>,
+    /// One letter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disclaimer_code: Option<String>,
+    /// The certificate number or special code as filed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate_number: Option<String>,
+    /// Kilograms in decimal, at most four decimals.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub net_weight_kg: Option<String>,
+    /// Lot numbers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lots: Vec<String>,
+    /// ISO 3166 alpha-2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub country_of_origin: Option<String>,
+    /// ISO 3166 alpha-2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub country_of_export: Option<String>,
+    /// CBP port code, 4 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port_of_entry: Option<String>,
+    /// `REEXPORT`, `DONATION`, `DESTRUCTION` or `RECONDITION`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disposition: Option<String>,
+    /// What is known of treatments since export.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub treatment: Option<Treatment>,
+}
+
+/// What the importer states about treatments since export (7 CFR 205.273(d)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Treatment {
+    /// The importer verified the two that follow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verified: Option<bool>,
+    /// Contact with a prohibited substance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prohibited_substance: Option<bool>,
+    /// Ionizing radiation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub irradiated: Option<bool>,
+    /// An Emergency Action Notice was issued.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub emergency_action_notice: Option<bool>,
+}
+
+/// An entry line in the one form that is judged, recorded and compared (RULES, rule 1): texts trimmed, empty
+/// ones absent, codes and the entry number in upper case, the entry number without dashes.
+///
+/// Only [`EntryLine::normalise`] makes one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NormalisedLine(EntryLine);
+
+impl NormalisedLine {
+    /// The PGA line number; 1 where the line gives none.
+    #[must_use]
+    pub fn pga_line_number(&self) -> u32 {
+        self.0.pga_line_number.unwrap_or(1)
+    }
+
+    /// The line itself.
+    #[must_use]
+    pub fn into_inner(self) -> EntryLine {
+        self.0
+    }
+}
+
+impl std::ops::Deref for NormalisedLine {
+    type Target = EntryLine;
+
+    fn deref(&self) -> &EntryLine {
+        &self.0
+    }
+}
+
+impl EntryLine {
+    /// Trims every text of Unicode white space, makes empty ones absent, puts codes and the entry number in
+    /// upper case and takes the dashes out of the latter. Allocates only where something changes.
+    #[must_use]
+    pub fn normalise(mut self) -> NormalisedLine {
+        trim(&mut self.entry_number);
+        if self.entry_number.contains('-') {
+            self.entry_number.retain(|character| character != '-');
+        }
+        self.entry_number.make_ascii_uppercase();
+        let texts = [
+            &mut self.entry_date,
+            &mut self.export_date,
+            &mut self.importer_of_record,
+            &mut self.importer_nop_id,
+            &mut self.exporter_nop_id,
+            &mut self.hts_code,
+            &mut self.description,
+            &mut self.certificate_number,
+            &mut self.net_weight_kg,
+        ];
+        texts.into_iter().for_each(trim_or_absent);
+        let codes = [
+            &mut self.entry_action,
+            &mut self.message_set,
+            &mut self.disclaimer_code,
+            &mut self.country_of_origin,
+            &mut self.country_of_export,
+            &mut self.port_of_entry,
+            &mut self.disposition,
+        ];
+        for code in codes {
+            trim_or_absent(code);
+            if let Some(text) = code {
+                text.make_ascii_uppercase();
+            }
+        }
+        normalise_list(&mut self.lots);
+        NormalisedLine(self)
+    }
+}
+
+/// Trims each text and drops the empty ones.
+pub(crate) fn normalise_list(texts: &mut Vec<String>) {
+    texts.iter_mut().for_each(trim);
+    texts.retain(|text| !text.is_empty());
+}
+
+/// Trims a text in place; an empty one becomes absent.
+pub(crate) fn trim_or_absent(text: &mut Option<String>) {
+    if let Some(inner) = text {
+        trim(inner);
+        if inner.is_empty() {
+            *text = None;
+        }
+    }
+}
+
+/// Trims Unicode white space in place, without allocating.
+pub(crate) fn trim(text: &mut String) {
+    let end = text.trim_end().len();
+    text.truncate(end);
+    let start = text.len() - text.trim_start().len();
+    if start > 0 {
+        text.drain(..start);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_normalised_once_and_stays_so() {
+        let line = EntryLine {
+            entry_number: " b76-0324527-8\u{3000}".into(),
+            message_set: Some("or2 ".into()),
+            description: Some(" \u{a0} ".into()),
+            lots: vec![" L-1".into(), "  ".into()],
+            country_of_origin: Some("mx".into()),
+            certificate_number: Some("\u{2003}123-draft ".into()),
+            ..EntryLine::default()
+        }
+        .normalise();
+        assert_eq!(line.entry_number, "B7603245278");
+        assert_eq!(line.message_set.as_deref(), Some("OR2"));
+        assert_eq!(line.description, None);
+        assert_eq!(line.lots, ["L-1"]);
+        assert_eq!(line.country_of_origin.as_deref(), Some("MX"));
+        assert_eq!(line.certificate_number.as_deref(), Some("123-draft"));
+        assert_eq!(line.clone().into_inner().normalise(), line);
+        assert_eq!(line.pga_line_number(), 1);
+    }
+}

@@ -1,0 +1,13 @@
+//! The pure part of nopic: what an entry line, a certificate and an operation are, and what follows from them.
+//!
+//! Nothing here reads a clock or does I/O. Readers of files are in `nopic-formats`; services load what a decision
+//! needs and call it.
+
+pub mod certificate;
+pub mod date;
+pub mod entry;
+pub mod hts;
+pub mod identifier;
+pub mod principal;
+pub mod registry;
+pub mod weight;

@@ -1,0 +1,90 @@
+//! Who is calling.
+
+use serde::{Deserialize, Serialize};
+
+/// The built-in tenant of the embedded services. It owns every filer code.
+pub const BUILT_IN_TENANT: &str = "default";
+
+/// What a caller may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Role {
+    /// Files entries.
+    Broker,
+    /// Asks for certificates.
+    Exporter,
+    /// Issues certificates.
+    Certifier,
+    /// Reviews what was filed.
+    Compliance,
+    /// Runs the deployment.
+    Operator,
+    /// Enforces.
+    Authority,
+}
+
+impl Role {
+    /// Every role.
+    pub const ALL: [Self; 6] = [
+        Self::Broker,
+        Self::Exporter,
+        Self::Certifier,
+        Self::Compliance,
+        Self::Operator,
+        Self::Authority,
+    ];
+
+    /// The word on the wire and in configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Broker => "BROKER",
+            Self::Exporter => "EXPORTER",
+            Self::Certifier => "CERTIFIER",
+            Self::Compliance => "COMPLIANCE",
+            Self::Operator => "OPERATOR",
+            Self::Authority => "AUTHORITY",
+        }
+    }
+}
+
+/// The filer codes under which a tenant may file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FilerCodes {
+    /// Every one: the built-in tenant.
+    All,
+    /// These.
+    Listed(Vec<String>),
+}
+
+/// The person or job behind a call, and what it may act for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Principal {
+    /// The tenant; part of every key, query and cache key.
+    pub tenant: String,
+    /// The person or job.
+    pub actor: String,
+    /// What it may do.
+    pub role: Role,
+    /// The filer codes of the tenant.
+    pub filer_codes: FilerCodes,
+    /// The certifier that it acts for, if any.
+    pub certifier_id: Option<crate::identifier::CertifierId>,
+    /// The operations that it acts for.
+    pub nop_ids: Vec<crate::identifier::NopId>,
+}
+
+impl Principal {
+    /// The caller of the embedded services: the built-in tenant as operator.
+    #[must_use]
+    pub fn built_in(actor: &str) -> Self {
+        Self {
+            tenant: BUILT_IN_TENANT.to_owned(),
+            actor: actor.to_owned(),
+            role: Role::Operator,
+            filer_codes: FilerCodes::All,
+            certifier_id: None,
+            nop_ids: Vec::new(),
+        }
+    }
+}
