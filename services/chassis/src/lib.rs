@@ -1,1 +1,5 @@
-//! Placeholder.
+//! What every process of nopic needs and nothing that it decides: the clock, the caller, the transport.
+
+pub mod clock;
+pub mod principal;
+pub mod transport;
