@@ -464,14 +464,14 @@ fn check_life(fields: &Fields<'_>, certificate: &Certificate) -> Result<(), Reje
             }
         }
     }
-    if let (Some(from), Some(to)) = (certificate.valid_from, certificate.valid_to) {
-        if from > to {
-            return fields.refuse(
-                "validTo",
-                &to.to_string(),
-                format!("it is before validFrom, {from}"),
-            );
-        }
+    if let (Some(from), Some(to)) = (certificate.valid_from, certificate.valid_to)
+        && from > to
+    {
+        return fields.refuse(
+            "validTo",
+            &to.to_string(),
+            format!("it is before validFrom, {from}"),
+        );
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! ABI transmissions, record by record (FORMATS §2).
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
 use nopic_domain::entry::EntryLine;
 use nopic_formats::Reject;
 use nopic_formats::entries::{EntryEvent, Form, read_entries};

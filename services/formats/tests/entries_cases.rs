@@ -1,5 +1,7 @@
 //! The worked cases of the specification read as they should, in every form.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
 use std::path::PathBuf;
 
 use nopic_domain::entry::EntryLine;

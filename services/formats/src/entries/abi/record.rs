@@ -150,7 +150,11 @@ pub(super) struct Record {
 impl Record {
     /// Checks the characters, the tag, and that numeric and date fields hold digits or nothing.
     pub(super) fn read(line: &[u8]) -> Result<Self, Fault> {
-        if let Some(index) = line.iter().position(|byte| !(0x20..=0x7e).contains(byte)) {
+        // Without a branch in the loop, so that all bytes are looked at together.
+        let printable = line
+            .iter()
+            .fold(true, |good, byte| good & (0x20..=0x7e).contains(byte));
+        if !printable && let Some(index) = line.iter().position(|byte| !(0x20..=0x7e).contains(byte)) {
             return Err(Fault::new(
                 index + 1,
                 format!(
@@ -221,7 +225,9 @@ impl Record {
 
     /// A field without the spaces around it.
     pub(super) fn text(&self, from: usize, to: usize) -> &str {
-        self.raw(from, to).trim_matches(' ')
+        let bytes = self.characters[from - 1..to].trim_ascii();
+        // Printable ASCII: `read` lets nothing else pass, and of white space only spaces.
+        std::str::from_utf8(bytes).unwrap_or_default()
     }
 
     /// The same as a value of its own; absent if blank.
