@@ -52,10 +52,12 @@ impl Tag {
                 [tens, ones] if tens.is_ascii_digit() && ones.is_ascii_digit() => Self::PgOther,
                 _ => return None,
             },
-            [b'A', _] => Self::BatchHeader,
-            [b'B', _] => Self::BlockHeader,
-            [b'Y', _] => Self::BlockTrailer,
-            [b'Z', _] => Self::BatchTrailer,
+            // One letter is little for a tag: a digit of the port or a space follows it. Otherwise any word that
+            // begins with one of these letters would end the entry in which it stands.
+            [b'A', b'0'..=b'9' | b' '] => Self::BatchHeader,
+            [b'B', b'0'..=b'9' | b' '] => Self::BlockHeader,
+            [b'Y', b'0'..=b'9' | b' '] => Self::BlockTrailer,
+            [b'Z', b'0'..=b'9' | b' '] => Self::BatchTrailer,
             [tens, ones] if tens.is_ascii_digit() && ones.is_ascii_digit() => {
                 match (tens - b'0') * 10 + (ones - b'0') {
                     10 => Self::EntryHeader,
@@ -321,7 +323,7 @@ mod tests {
     #[test]
     fn the_characters_are_checked_before_anything_else() {
         assert_eq!(
-            Record::read(&[b'A'; 81]).err().and_then(|fault| fault.position),
+            Record::read(&[b'9'; 81]).err().and_then(|fault| fault.position),
             Some(81)
         );
         assert_eq!(
@@ -338,12 +340,13 @@ mod tests {
     #[test]
     fn tags_are_those_of_the_chapter() {
         for tag in [
-            "10", "21", "36", "43", "63", "88", "89", "90", "PG99", "SE10", "CW02", "A", "Z",
+            "10", "21", "36", "43", "63", "88", "89", "90", "PG99", "SE10", "CW02", "A2704", "Z",
         ] {
             assert!(Tag::of(tag.as_bytes()).is_some(), "{tag}");
         }
         for tag in [
-            "00", "12", "37", "45", "64", "87", "91", "PGX1", "PG", "CW01", "pg01", "X", " 10",
+            "00", "12", "37", "45", "64", "87", "91", "PGX1", "PG", "CW01", "pg01", "X", " 10", "BAD", "ZZ",
+            "BAD", "ZZ",
         ] {
             assert!(Tag::of(tag.as_bytes()).is_none(), "{tag}");
         }
