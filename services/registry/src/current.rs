@@ -160,6 +160,9 @@ impl Answering {
 
 impl Core {
     pub(crate) async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        if config.spool_dir.is_none() {
+            crate::import::remove_leftovers(&config.data_dir);
+        }
         let store = Store::open(&config.data_dir.join(DATABASE)).await?;
         let current = Current::new(store.snapshots().await?, None, None);
         Ok(Self {

@@ -75,7 +75,7 @@ async fn real_files_of_the_three_forms() {
         "nothing is known before the first effective date"
     );
     assert_eq!(registry.status("2788547079", "2020-02-14", 0).await, "Certified");
-    assert!(registry.left_behind().is_empty());
+    registry.leaves_nothing_behind().await;
 }
 
 #[tokio::test]
@@ -131,4 +131,394 @@ async fn an_operation_that_is_no_longer_listed_becomes_unlisted() {
     assert_eq!(registry.status("0150000009", "2023-12-31", 0).await, "Certified");
     assert_eq!(registry.status("0150000002", "2024-02-01", 0).await, "Unlisted");
     assert_eq!(registry.revision().await, (4, "2024-02-01".into()));
+}
+
+fn farms(
+    count: u64,
+    status: impl Fn(u64) -> &'static str,
+    certifier: impl Fn(u64) -> String,
+) -> Vec<serde_json::Value> {
+    (0..count)
+        .map(|number| {
+            let mut farm = operation(
+                &format!("{:010}", 150_000_000 + number),
+                status(number),
+                "2020-01-01",
+            );
+            farm["op_certifierName"] = certifier(number).into();
+            farm
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn of_two_rows_with_one_id_the_later_wins_and_both_are_reported() {
+    let mut registry = Fixture::new().await;
+    let rows = [
+        operation("0150000001", "Certified", "2020-01-01"),
+        operation("0150000002", "Certified", "2020-01-01"),
+        operation("0150000001", "Suspended", "2020-01-01"),
+    ];
+    let report = registry.import_json("2024-01-01", true, &rows).await.unwrap();
+    assert_eq!(report.result.duplicates, 1);
+    let duplicate = &report.duplicates[0];
+    assert_eq!(
+        (
+            duplicate.nop_id.as_str(),
+            duplicate.lost_record,
+            duplicate.won_record
+        ),
+        ("0150000001", 1, 3)
+    );
+    assert_eq!(registry.status("0150000001", "2024-01-01", 0).await, "Suspended");
+}
+
+#[tokio::test]
+async fn too_many_refused_rows_abort_and_fewer_leave_their_operations_as_they_were() {
+    let mut registry = Fixture::new().await;
+    let mut rows = farms(10, |_| "Certified", |_| "Tilia".into());
+    registry.import_json("2024-01-01", true, &rows).await.unwrap();
+    rows[3]["op_status"] = "".into();
+    let refused = registry.import_json("2024-02-01", true, &rows).await.unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::InvalidArgument);
+    assert!(
+        refused
+            .message()
+            .contains("1 of 10 operations were refused, more than 1 %"),
+        "{refused}"
+    );
+    assert_eq!(registry.revision().await, (1, "2024-01-01".into()));
+    registry.leaves_nothing_behind().await;
+
+    let page = serde_json::json!({"success": true, "operations": rows}).to_string();
+    let mut options = support::json_options("2024-02-01", true);
+    options.max_rejects_percent = "10".into();
+    let report = registry
+        .import(options.clone(), &[("pages.json", page.into_bytes())])
+        .await
+        .unwrap();
+    assert_eq!(report.rejects.len(), 1);
+    let reject = &report.rejects[0];
+    assert_eq!(
+        (
+            reject.file.as_str(),
+            reject.record,
+            reject.key.as_str(),
+            reject.field.as_str()
+        ),
+        ("pages.json", 4, "0150000003", "op_status")
+    );
+    assert_eq!(report.result.unlisted, 0);
+    assert_eq!(registry.status("0150000003", "2024-02-02", 0).await, "Certified");
+    options.max_rejects_percent = "many".into();
+    let wrong = registry.import(options, &[]).await.unwrap_err();
+    assert_eq!(wrong.code(), tonic::Code::InvalidArgument);
+}
+
+#[tokio::test]
+async fn what_does_not_say_enough_is_refused_with_what_to_do() {
+    let mut registry = Fixture::new().await;
+    let rows = [operation("0150000001", "Certified", "2020-01-01")];
+    let no_date = registry.import_json("", true, &rows).await.unwrap_err();
+    assert!(no_date.message().contains("--published"), "{no_date}");
+    let page = serde_json::json!({"success": true, "operations": rows})
+        .to_string()
+        .into_bytes();
+    for (files, says) in [
+        (vec![("a.json", b"<html>".to_vec())], "web page"),
+        (vec![("a.json", Vec::new())], "empty"),
+        (
+            vec![("a.json", page.clone()), ("b.xml", b"<PublicData/>".to_vec())],
+            "b.xml",
+        ),
+        (vec![], "no file"),
+        (
+            vec![("a.json", br#"{"success": true, "operations": []}"#.to_vec())],
+            "no operation",
+        ),
+        (
+            vec![(
+                "a.json",
+                br#"{"success": false, "errorMessage": "busy"}"#.to_vec(),
+            )],
+            "busy",
+        ),
+    ] {
+        let refused = registry
+            .import(support::json_options("2024-01-01", true), &files)
+            .await
+            .unwrap_err();
+        assert_eq!(refused.code(), tonic::Code::InvalidArgument, "{refused}");
+        assert!(refused.message().contains(says), "{refused}");
+        assert!(
+            !refused.message().contains("import-"),
+            "our copy is nobody's business: {refused}"
+        );
+    }
+    let future_form = registry
+        .import(
+            support::json_options("2024-13-01", true),
+            &[("a.json", page.clone())],
+        )
+        .await
+        .unwrap_err();
+    assert!(future_form.message().contains("YYYY-MM-DD"), "{future_form}");
+    assert_eq!(registry.revision().await, (0, String::new()));
+    registry.leaves_nothing_behind().await;
+
+    // The date of a file's name counts where nothing else tells it; several files of pages are one content.
+    let second = serde_json::json!({"success": true, "operations": [operation("0150000002", "Certified", "2020-01-01")]});
+    let report = registry
+        .import(
+            support::json_options("", true),
+            &[
+                ("pages-2024-01-05.json", page),
+                ("more.json", second.to_string().into_bytes()),
+            ],
+        )
+        .await
+        .unwrap();
+    let snapshot = report.result.snapshot.unwrap();
+    assert_eq!((snapshot.rows, snapshot.published_on.as_str()), (2, "2024-01-05"));
+    assert_eq!(snapshot.files, ["pages-2024-01-05.json", "more.json"]);
+    assert_eq!(snapshot.imported_by, "tester");
+    assert_eq!(snapshot.imported_at, "2026-04-01T12:00:00.000000Z");
+}
+
+#[tokio::test]
+async fn what_looks_wrong_is_held_until_somebody_decides() {
+    let mut registry = Fixture::new().await;
+    let certified = |_| "Certified";
+    let two = |number: u64| format!("Certifier {}", number % 2);
+    let good = farms(1_200, certified, two);
+    registry.import_json("2024-01-01", true, &good).await.unwrap();
+    let cases = [
+        (farms(1_001, certified, |_| "Certifier 1".into()), "certifier 0"),
+        (
+            farms(
+                1_200,
+                |number| if number < 61 { "Suspended" } else { "Certified" },
+                two,
+            ),
+            "5 %",
+        ),
+    ];
+    for (rows, says) in cases {
+        let report = registry.import_json("2024-02-01", true, &rows).await.unwrap();
+        assert_eq!(report.result.outcome(), Outcome::Held);
+        let because = report.result.held_because.join("; ").to_lowercase();
+        assert!(because.contains(says), "{because}");
+        assert_eq!(registry.revision().await, (1, "2024-01-01".into()));
+        assert_eq!(registry.status("0150000001", "2024-02-01", 0).await, "Certified");
+        let meanwhile = registry.import_json("2024-03-01", true, &good).await.unwrap_err();
+        assert_eq!(meanwhile.code(), tonic::Code::FailedPrecondition);
+        assert!(meanwhile.message().contains("discard"), "{meanwhile}");
+        registry = registry.restart().await;
+        assert_eq!(registry.snapshots().await.len(), 2);
+        registry
+            .client
+            .discard_snapshot(wire::DiscardSnapshotRequest {})
+            .await
+            .unwrap();
+        assert_eq!(registry.snapshots().await.len(), 1);
+        assert_eq!(registry.status("0150000001", "2024-02-01", 0).await, "Certified");
+    }
+    // One operation fewer than too many, and one status fewer than too many.
+    let just_good = farms(
+        1_001,
+        |number| if number < 60 { "Suspended" } else { "Certified" },
+        two,
+    );
+    let report = registry
+        .import_json("2024-02-01", true, &just_good)
+        .await
+        .unwrap();
+    assert_eq!(
+        report.result.outcome(),
+        Outcome::Imported,
+        "{:?}",
+        report.result.held_because
+    );
+    // A partial one lacks most of the operations and is no worse for it.
+    let report = registry
+        .import_json("2024-02-02", false, &good[..5])
+        .await
+        .unwrap();
+    assert_eq!(report.result.outcome(), Outcome::Imported);
+
+    let next = registry.import_json("2026-04-02", true, &good).await.unwrap();
+    assert_eq!(next.result.outcome(), Outcome::Held);
+    assert!(
+        next.result.held_because[0].contains("future"),
+        "{:?}",
+        next.result.held_because
+    );
+    let released = registry
+        .client
+        .release_snapshot(wire::ReleaseSnapshotRequest {})
+        .await
+        .unwrap();
+    assert_eq!(released.into_inner().snapshot.unwrap().revision, 4);
+    assert_eq!(registry.revision().await, (4, "2026-04-02".into()));
+    assert_eq!(registry.status("0150001100", "2026-04-02", 0).await, "Certified");
+    assert_eq!(registry.status("0150001100", "2024-02-02", 3).await, "Unlisted");
+    let nothing = registry
+        .client
+        .release_snapshot(wire::ReleaseSnapshotRequest {})
+        .await
+        .unwrap_err();
+    assert_eq!(nothing.code(), tonic::Code::FailedPrecondition);
+    // On that day it would not have been held.
+    registry.clock.advance(chrono::TimeDelta::days(2));
+    let report = registry.import_json("2026-04-03", true, &good).await.unwrap();
+    assert_eq!(report.result.outcome(), Outcome::Imported);
+}
+
+#[tokio::test]
+async fn a_fifth_fewer_operations_are_held() {
+    let mut registry = Fixture::new().await;
+    let all = farms(1_300, |_| "Certified", |_| "Tilia".into());
+    registry.import_json("2024-01-01", true, &all).await.unwrap();
+    let report = registry
+        .import_json("2024-02-01", true, &all[..1_040])
+        .await
+        .unwrap();
+    assert_eq!(report.result.outcome(), Outcome::Held);
+    registry
+        .client
+        .discard_snapshot(wire::DiscardSnapshotRequest {})
+        .await
+        .unwrap();
+    let report = registry
+        .import_json("2024-02-01", true, &all[..1_041])
+        .await
+        .unwrap();
+    assert_eq!(report.result.outcome(), Outcome::Imported);
+}
+
+#[tokio::test]
+async fn the_old_content_serves_while_an_import_runs_and_one_that_is_cut_off_leaves_nothing() {
+    let mut registry = Fixture::new().await;
+    registry
+        .import_json(
+            "2024-01-01",
+            true,
+            &[operation("0150000001", "Certified", "2020-01-01")],
+        )
+        .await
+        .unwrap();
+    let rows = farms(3_000, |_| "Suspended", |_| "Tilia".into());
+    let page = serde_json::json!({"success": true, "operations": rows})
+        .to_string()
+        .into_bytes();
+    let messages = support::messages(support::json_options("2024-02-01", true), &[("pages.json", page)]);
+
+    // The upload stands still before its end: old content, and no second import.
+    let (sender, receiver) = tokio::sync::mpsc::channel(messages.len());
+    let last = messages.len() - 1;
+    for message in &messages[..last] {
+        sender.send(message.clone()).await.unwrap();
+    }
+    let requests = tokio_stream::wrappers::ReceiverStream::new(receiver);
+    let mut running = registry
+        .client
+        .import_snapshot(requests)
+        .await
+        .unwrap()
+        .into_inner();
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    assert_eq!(registry.status("0150000001", "2024-02-01", 0).await, "Certified");
+    let second = registry.import_json("2024-03-01", true, &rows).await.unwrap_err();
+    assert_eq!(second.code(), tonic::Code::FailedPrecondition, "{second}");
+    // It goes on, and is abandoned after its first answer.
+    sender.send(messages[last].clone()).await.unwrap();
+    drop(sender);
+    running.message().await.unwrap().unwrap();
+    drop(running);
+    let report = loop {
+        // Until the abandoned one has gone.
+        match registry.import_json("2024-02-01", true, &rows[..10]).await {
+            Ok(report) => break report,
+            Err(status) => assert_eq!(status.code(), tonic::Code::FailedPrecondition, "{status}"),
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    let revision = report.result.snapshot.as_ref().unwrap().revision;
+    assert!(
+        revision == 2 || revision == 3,
+        "the abandoned import either left nothing or was committed before its caller left"
+    );
+    if revision == 2 {
+        assert_eq!(registry.status("0150002999", "2024-02-01", 0).await, "-");
+    }
+    registry.leaves_nothing_behind().await;
+}
+
+#[tokio::test]
+async fn an_upload_whose_caller_leaves_leaves_nothing() {
+    let mut registry = Fixture::new().await;
+    let rows = farms(2_000, |_| "Certified", |_| "Tilia".into());
+    let page = serde_json::json!({"success": true, "operations": rows})
+        .to_string()
+        .into_bytes();
+    let messages = support::messages(support::json_options("2024-02-01", true), &[("pages.json", page)]);
+    let upload = futures::StreamExt::chain(
+        futures::stream::iter(messages[..messages.len() - 1].to_vec()),
+        futures::stream::pending(),
+    );
+    // A process of its own, so to speak: all that it had open is cut when it ends.
+    let listener = nopic_chassis::transport::bind(([127, 0, 0, 1], 0).into())
+        .await
+        .unwrap();
+    let address = listener.local_addr().unwrap();
+    let service = registry
+        .registry
+        .service(Some(nopic_domain::principal::Principal::built_in("other")));
+    tokio::spawn(nopic_chassis::transport::serve(
+        listener,
+        tonic::service::Routes::new(service),
+        std::future::pending(),
+    ));
+    let other = tokio::task::spawn_blocking(move || {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async move {
+            let mut client = support::Client::connect(format!("http://{address}"))
+                .await
+                .unwrap();
+            let running = client.import_snapshot(upload).await.unwrap();
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+            drop(running);
+        });
+        runtime
+    });
+    let other = other.await.unwrap();
+    assert!(!registry.left_behind().is_empty(), "the copy is being made");
+    other.shutdown_background();
+    let report = loop {
+        match registry.import_json("2024-02-01", true, &rows).await {
+            Ok(report) => break report,
+            Err(status) => assert_eq!(status.code(), tonic::Code::FailedPrecondition, "{status}"),
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    assert_eq!(report.result.snapshot.unwrap().revision, 1);
+    registry.leaves_nothing_behind().await;
+}
+
+#[tokio::test]
+async fn what_a_killed_process_left_is_removed_at_the_next_start() {
+    let mut registry = Fixture::new().await;
+    registry
+        .import_json(
+            "2024-01-01",
+            true,
+            &[operation("0150000001", "Certified", "2020-01-01")],
+        )
+        .await
+        .unwrap();
+    std::fs::create_dir(registry.folder.path().join("import-abc")).unwrap();
+    std::fs::write(registry.folder.path().join("import-abc/copy"), "half").unwrap();
+    let mut registry = registry.restart().await;
+    registry.leaves_nothing_behind().await;
+    assert_eq!(registry.revision().await.0, 1);
 }

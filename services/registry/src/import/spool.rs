@@ -12,6 +12,27 @@ const UPLOAD_LIMIT: u64 = 2 << 30;
 /// Files of one content.
 const FILE_LIMIT: usize = 10_000;
 
+/// Folders of copies begin so.
+const PREFIX: &str = "import-";
+
+/// Removes the copies that a process left which was killed. Nobody else uses the folder: a data folder has one
+/// process.
+pub(crate) fn remove_leftovers(folder: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        if entry.file_name().to_string_lossy().starts_with(PREFIX)
+            && let Err(error) = std::fs::remove_dir_all(entry.path())
+        {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "a temporary copy of an earlier import was not removed"
+            );
+        }
+    }
+}
+
 /// One uploaded file.
 #[derive(Debug)]
 pub(super) struct SpooledFile {
@@ -54,7 +75,7 @@ impl Spool {
     pub(super) fn new(folder: &Path) -> Result<Self, Error> {
         Ok(Self {
             folder: tempfile::Builder::new()
-                .prefix("import-")
+                .prefix(PREFIX)
                 .tempdir_in(folder)
                 .map_err(Error::Spool)?,
             files: Vec::new(),

@@ -37,10 +37,14 @@ pub async fn open(folder: &Path, clock: &ManualClock) -> (Registry, Client) {
     let registry = Registry::open(Config::new(folder), Arc::new(clock.clone()))
         .await
         .unwrap();
-    let service = registry.service(Some(Principal::built_in("tester")));
-    let client =
-        RegistryServiceClient::new(in_memory(Routes::new(service))).max_decoding_message_size(64 << 20);
+    let client = connect(&registry);
     (registry, client)
+}
+
+/// A connection to a registry.
+pub fn connect(registry: &Registry) -> Client {
+    let service = registry.service(Some(Principal::built_in("tester")));
+    RegistryServiceClient::new(in_memory(Routes::new(service))).max_decoding_message_size(64 << 20)
 }
 
 impl Fixture {
@@ -134,6 +138,17 @@ impl Fixture {
         let answer = self.client.list_snapshots(request).await.unwrap().into_inner();
         assert!(answer.complete);
         answer.snapshots
+    }
+
+    /// Nothing but the database is in the data folder, once the threads of what was abandoned have noticed.
+    pub async fn leaves_nothing_behind(&self) {
+        for _ in 0..500 {
+            if self.left_behind().is_empty() {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        panic!("left behind: {:?}", self.left_behind());
     }
 
     /// Files in the data folder that are not the database's.
