@@ -38,6 +38,15 @@ impl HtsCode {
         false
     }
 
+    /// The digits as one number: a compact key among codes of one length.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        // Places behind the last digit hold zero bytes; they are not read.
+        self.digits[..self.len()]
+            .iter()
+            .fold(0, |number, digit| number * 10 + u64::from(digit - b'0'))
+    }
+
     /// The first two digits.
     #[must_use]
     pub fn chapter(&self) -> &str {
@@ -114,6 +123,7 @@ mod tests {
         assert_eq!(code.as_str(), "0802210000");
         assert_eq!(code, "0802.21.00.00".parse().unwrap());
         assert_eq!("0802.21".parse::<HtsCode>().unwrap().len(), 6);
+        assert_eq!("0802.21".parse::<HtsCode>().unwrap().number(), 80_221);
     }
 
     #[test]

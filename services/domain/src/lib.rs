@@ -6,6 +6,7 @@
 pub mod certificate;
 pub mod date;
 pub mod entry;
+pub mod flags;
 pub mod hts;
 pub mod identifier;
 pub mod principal;
