@@ -8,6 +8,7 @@ pub mod date;
 pub mod entry;
 pub mod hts;
 pub mod identifier;
+pub mod ledger;
 pub mod principal;
 pub mod registry;
 pub mod weight;
