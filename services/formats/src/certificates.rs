@@ -1,1 +1,518 @@
-//! To come.
+//! NOP Import Certificates as JSON lines (FORMATS §4).
+//!
+//! Certificates are few beside entry lines, so each is read by way of a tree that knows what was repeated and where,
+//! and every refusal names its field.
+
+use std::str::FromStr;
+
+use nopic_domain::certificate::{Certificate, CertificateKind, CertificateStatus, Draw};
+use nopic_domain::date::{Date, parse_iso};
+use nopic_domain::identifier::EntryNumber;
+use nopic_domain::weight::Weight;
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::entries::lines::{LineSplitter, RawLine};
+use crate::entries::node::Node;
+use crate::entries::{mistyped, nearest, repeated, too_long, unknown};
+use crate::reject::{Reject, shown};
+
+/// The names of a certificate's fields.
+const NAMES: [&str; 17] = [
+    "number",
+    "status",
+    "supersededBy",
+    "certifierId",
+    "exporterNopId",
+    "importerNopId",
+    "finalHandlerNopId",
+    "product",
+    "htsCode",
+    "kind",
+    "issuedOn",
+    "validFrom",
+    "validTo",
+    "totalWeightKg",
+    "countriesOfOrigin",
+    "lots",
+    "draws",
+];
+
+/// The names of a draw's fields.
+const DRAW_NAMES: [&str; 4] = ["entryNumber", "lineNumber", "pgaLineNumber", "weightKg"];
+
+/// A certificate that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateRecord {
+    /// Number of its line in the file, from 1.
+    pub record: u64,
+    /// The certificate, normalised.
+    pub certificate: Certificate,
+    /// Its draws; absent where the file says nothing about them (an empty list says that there are none).
+    pub draws: Option<Vec<Draw>>,
+}
+
+/// What a reader of certificates gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+// Nearly all events are certificates.
+#[allow(clippy::large_enum_variant)]
+pub enum CertificateEvent {
+    /// A certificate.
+    Certificate(CertificateRecord),
+    /// A line that could not be read.
+    Reject(Reject),
+}
+
+/// Why a file as a whole is not read.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum CertificateFileError {
+    /// No byte but white space.
+    #[error("the file is empty: expected one certificate a line, as JSON")]
+    Empty,
+    /// Two bytes a character.
+    #[error("the file is UTF-16: save it as UTF-8 and give it again")]
+    Utf16,
+    /// Something that has a form of its own.
+    #[error("the file is {found}, not certificates: give one JSON object a line")]
+    OtherContent {
+        /// What it is, with its article.
+        found: &'static str,
+    },
+}
+
+/// Reads certificates from chunks of bytes; the result does not depend on how they were cut.
+#[derive(Debug, Default)]
+pub struct CertificateReader {
+    splitter: LineSplitter,
+    begun: bool,
+    failed: Option<CertificateFileError>,
+}
+
+impl CertificateReader {
+    /// A reader at the start of a file.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads the next bytes and appends what they complete to `out`.
+    ///
+    /// # Errors
+    /// When the file as a whole cannot be read; every further call gives the same error.
+    pub fn push(
+        &mut self,
+        chunk: &[u8],
+        out: &mut Vec<CertificateEvent>,
+    ) -> Result<(), CertificateFileError> {
+        let Self {
+            splitter,
+            begun,
+            failed,
+        } = self;
+        if let Some(error) = failed {
+            return Err(error.clone());
+        }
+        let result = splitter.push(chunk, |number, line| read_line(begun, number, line, out));
+        *failed = result.as_ref().err().cloned();
+        result
+    }
+
+    /// Reads what the end of the file completes. To be called once, behind the last chunk.
+    ///
+    /// # Errors
+    /// As for [`CertificateReader::push`]; an empty file is found here.
+    pub fn finish(&mut self, out: &mut Vec<CertificateEvent>) -> Result<(), CertificateFileError> {
+        let Self {
+            splitter,
+            begun,
+            failed,
+        } = self;
+        if let Some(error) = failed {
+            return Err(error.clone());
+        }
+        splitter.finish(|number, line| read_line(begun, number, line, out))?;
+        if *begun {
+            Ok(())
+        } else {
+            Err(CertificateFileError::Empty)
+        }
+    }
+}
+
+/// Reads a whole file that is in memory.
+///
+/// # Errors
+/// When the file as a whole cannot be read.
+pub fn read_certificates(bytes: &[u8]) -> Result<Vec<CertificateEvent>, CertificateFileError> {
+    let mut reader = CertificateReader::new();
+    let mut events = Vec::new();
+    reader.push(bytes, &mut events)?;
+    reader.finish(&mut events)?;
+    Ok(events)
+}
+
+/// Appends one line of JSON that reads back as the same certificate and draws.
+pub fn write_certificate(out: &mut Vec<u8>, certificate: &Certificate, draws: Option<&[Draw]>) {
+    #[derive(Serialize)]
+    struct Written<'a> {
+        #[serde(flatten)]
+        certificate: &'a Certificate,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        draws: Option<&'a [Draw]>,
+    }
+    // Writing texts, numbers and lists to memory cannot fail.
+    let written = serde_json::to_writer(&mut *out, &Written { certificate, draws });
+    debug_assert!(written.is_ok());
+    out.push(b'\n');
+}
+
+/// Appends a line for each certificate.
+pub fn write_certificates<'a>(
+    out: &mut Vec<u8>,
+    certificates: impl IntoIterator<Item = (&'a Certificate, Option<&'a [Draw]>)>,
+) {
+    for (certificate, draws) in certificates {
+        write_certificate(out, certificate, draws);
+    }
+}
+
+fn read_line(
+    begun: &mut bool,
+    number: u64,
+    line: RawLine<'_>,
+    out: &mut Vec<CertificateEvent>,
+) -> Result<(), CertificateFileError> {
+    let mut bytes = line.start();
+    if number == 1 {
+        if matches!(
+            bytes,
+            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, _, 0, ..] | [_, 0, _, 0, ..]
+        ) {
+            return Err(CertificateFileError::Utf16);
+        }
+        bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    }
+    if let RawLine::TooLong { length, .. } = line {
+        *begun = true;
+        out.push(CertificateEvent::Reject(too_long(number, length)));
+        return Ok(());
+    }
+    let bytes = bytes.trim_ascii();
+    if bytes.is_empty() {
+        return Ok(());
+    }
+    if !*begun {
+        let found = match bytes {
+            [b'P', b'K', 3 | 5, ..] => Some("a ZIP archive or an XLSX workbook"),
+            [0x1f, 0x8b, ..] => Some("compressed with gzip"),
+            [b'<', ..] => Some("an HTML or XML document"),
+            [b'%', b'P', b'D', b'F', ..] => Some("a PDF document"),
+            _ => None,
+        };
+        if let Some(found) = found {
+            return Err(CertificateFileError::OtherContent { found });
+        }
+        *begun = true;
+    }
+    out.push(match read_certificate(number, bytes) {
+        Ok(certificate) => CertificateEvent::Certificate(certificate),
+        Err(reject) => CertificateEvent::Reject(reject),
+    });
+    Ok(())
+}
+
+fn read_certificate(record: u64, bytes: &[u8]) -> Result<CertificateRecord, Reject> {
+    let Node::Object(pairs) = Node::read(record, bytes)? else {
+        return Err(Reject::new(
+            record,
+            "the line is not an object: write one certificate as one JSON object",
+        ));
+    };
+    let key = pairs.iter().find_map(|(name, value)| match value {
+        Node::Text(text) if name == "number" => Some(shown(text.trim())).filter(|key| !key.is_empty()),
+        _ => None,
+    });
+    certificate(record, pairs).map_err(|reject| Reject { key, ..reject })
+}
+
+/// The fields of one object by their place in a list of names, each at most once and in either spelling.
+struct Fields<'a> {
+    record: u64,
+    /// What stands before a name in messages.
+    prefix: &'a str,
+    names: &'a [&'static str],
+    values: Vec<Option<Node>>,
+}
+
+impl<'a> Fields<'a> {
+    fn new(
+        record: u64,
+        prefix: &'a str,
+        whose: &str,
+        names: &'a [&'static str],
+        pairs: Vec<(String, Node)>,
+    ) -> Result<Self, Reject> {
+        let mut values: Vec<Option<Node>> = vec![None; names.len()];
+        for (name, value) in pairs {
+            let shown = format!("{prefix}{name}");
+            let Some(place) = names.iter().position(|known| is_spelling_of(&name, known)) else {
+                return Err(unknown(
+                    record,
+                    &shown,
+                    nearest(&name, names.iter().copied()),
+                    whose,
+                ));
+            };
+            if values[place].replace(value).is_some() {
+                return Err(repeated(record, &shown));
+            }
+        }
+        Ok(Self {
+            record,
+            prefix,
+            names,
+            values,
+        })
+    }
+
+    fn take(&mut self, name: &str) -> Option<Node> {
+        let place = self.names.iter().position(|known| *known == name)?;
+        self.values[place].take().filter(|value| *value != Node::Null)
+    }
+
+    fn refuse<T>(&self, name: &str, value: &str, reason: impl Into<String>) -> Result<T, Reject> {
+        Err(Reject {
+            field: Some(format!("{}{name}", self.prefix)),
+            ..Reject::new(self.record, reason)
+        }
+        .with_value(value))
+    }
+
+    fn mistyped<T>(&self, name: &str, expected: &str, found: &Node) -> Result<T, Reject> {
+        Err(mistyped(
+            self.record,
+            &format!("{}{name}", self.prefix),
+            expected,
+            found,
+        ))
+    }
+
+    /// A trimmed text; an empty one is absent.
+    fn text(&mut self, name: &str) -> Result<Option<String>, Reject> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Node::Text(text)) => Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty())),
+            Some(other) => self.mistyped(name, "a text", &other),
+        }
+    }
+
+    fn parsed<T>(
+        &mut self,
+        name: &str,
+        expected: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, Reject> {
+        let Some(text) = self.text(name)? else {
+            return Ok(None);
+        };
+        match parse(&text) {
+            Some(value) => Ok(Some(value)),
+            None => self.refuse(name, &text, format!("expected {expected}")),
+        }
+    }
+
+    fn needed<T>(
+        &mut self,
+        name: &str,
+        expected: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<T, Reject> {
+        match self.parsed(name, expected, parse)? {
+            Some(value) => Ok(value),
+            None => self.refuse(name, "", format!("{name} is absent: expected {expected}")),
+        }
+    }
+
+    fn date(&mut self, name: &str) -> Result<Option<Date>, Reject> {
+        self.parsed(name, "a date YYYY-MM-DD", parse_iso)
+    }
+
+    fn texts(&mut self, name: &str) -> Result<Vec<String>, Reject> {
+        let items = match self.take(name) {
+            None => return Ok(Vec::new()),
+            Some(Node::List(items)) => items,
+            Some(other) => return self.mistyped(name, "a list of texts", &other),
+        };
+        let mut texts = Vec::with_capacity(items.len());
+        for item in items {
+            match item {
+                Node::Text(text) => texts.push(text),
+                other => return self.mistyped(name, "a list of texts", &other),
+            }
+        }
+        Ok(texts)
+    }
+
+    /// An integer from 1, if present.
+    fn line_number(&mut self, name: &str) -> Result<Option<u32>, Reject> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Node::Integer(number)) if number > 0 && u32::try_from(number).is_ok() => {
+                Ok(u32::try_from(number).ok())
+            }
+            Some(other) => self.mistyped(name, "an integer from 1 to 4294967295", &other),
+        }
+    }
+}
+
+/// Whether a name is a known one in lowerCamelCase or in snake_case.
+fn is_spelling_of(name: &str, known: &str) -> bool {
+    if name == known {
+        return true;
+    }
+    let mut rest = name.bytes();
+    known.bytes().all(|byte| {
+        (!byte.is_ascii_uppercase() || rest.next() == Some(b'_'))
+            && rest.next() == Some(byte.to_ascii_lowercase())
+    }) && rest.next().is_none()
+}
+
+fn parse<T: FromStr>(text: &str) -> Option<T> {
+    text.parse().ok()
+}
+
+fn certificate(record: u64, pairs: Vec<(String, Node)>) -> Result<CertificateRecord, Reject> {
+    let mut fields = Fields::new(record, "", "a certificate", &NAMES, pairs)?;
+    let certificate_number = "a certificate number NNN-NNNNNNNNNN-NNNNNN";
+    let operation = "a NOP operation ID of 10 digits";
+    let certificate = Certificate {
+        number: fields.needed("number", certificate_number, parse)?,
+        status: fields.needed(
+            "status",
+            "DRAFT, REQUESTED, UNDER_REVIEW, REJECTED, ISSUED, VOIDED or SUPERSEDED",
+            CertificateStatus::parse,
+        )?,
+        superseded_by: fields.parsed("supersededBy", certificate_number, parse)?,
+        certifier_id: fields.needed("certifierId", "a certifier number of 3 digits", parse)?,
+        exporter_nop_id: fields.needed("exporterNopId", operation, parse)?,
+        importer_nop_id: fields.needed("importerNopId", operation, parse)?,
+        final_handler_nop_id: fields.parsed("finalHandlerNopId", operation, parse)?,
+        product: Some(fields.needed("product", "the product as a text", |text| Some(text.to_owned()))?),
+        hts_code: fields.needed("htsCode", "a tariff code of 6, 8 or 10 digits", parse)?,
+        kind: fields.needed(
+            "kind",
+            "SINGLE_SHIPMENT, MULTIPLE_SHIPMENTS or TIME_FRAME",
+            CertificateKind::parse,
+        )?,
+        issued_on: fields.date("issuedOn")?,
+        valid_from: fields.date("validFrom")?,
+        valid_to: fields.date("validTo")?,
+        total_weight_kg: fields.needed(
+            "totalWeightKg",
+            "kilograms above zero, at most 1000000000000, as a decimal text with at most four decimals",
+            |text| parse(text).filter(|weight| *weight > Weight::ZERO),
+        )?,
+        countries_of_origin: fields.texts("countriesOfOrigin")?,
+        lots: fields.texts("lots")?,
+    }
+    .normalise();
+    check_life(&fields, &certificate)?;
+    if let Some(country) = certificate
+        .countries_of_origin
+        .iter()
+        .find(|country| country.len() != 2 || !country.bytes().all(|byte| byte.is_ascii_uppercase()))
+    {
+        return fields.refuse("countriesOfOrigin", country, "expected countries of two letters");
+    }
+    let draws = match fields.take("draws") {
+        None => None,
+        Some(Node::List(items)) => Some(read_draws(record, items)?),
+        Some(other) => return fields.mistyped("draws", "a list of draws", &other),
+    };
+    Ok(CertificateRecord {
+        record,
+        certificate,
+        draws,
+    })
+}
+
+/// What the status allows and asks for.
+fn check_life(fields: &Fields<'_>, certificate: &Certificate) -> Result<(), Reject> {
+    let status = certificate.status.as_str();
+    if let (Some(successor), false) = (
+        certificate.superseded_by,
+        certificate.status == CertificateStatus::Superseded,
+    ) {
+        let reason =
+            format!("a certificate that is {status} has no successor: take it out, or say SUPERSEDED");
+        return fields.refuse("supersededBy", &successor.to_string(), reason);
+    }
+    if certificate.status.is_before_issue() {
+        if let Some(date) = certificate.issued_on {
+            let reason = format!("a certificate that is {status} is not issued yet: take the date out");
+            return fields.refuse("issuedOn", &date.to_string(), reason);
+        }
+    } else {
+        for (name, date) in [
+            ("issuedOn", certificate.issued_on),
+            ("validFrom", certificate.valid_from),
+            ("validTo", certificate.valid_to),
+        ] {
+            if date.is_none() {
+                let reason = format!("{name} is absent, and a certificate that is {status} has one");
+                return fields.refuse(name, "", reason);
+            }
+        }
+    }
+    if let (Some(from), Some(to)) = (certificate.valid_from, certificate.valid_to) {
+        if from > to {
+            return fields.refuse(
+                "validTo",
+                &to.to_string(),
+                format!("it is before validFrom, {from}"),
+            );
+        }
+    }
+    Ok(())
+}
+
+fn read_draws(record: u64, items: Vec<Node>) -> Result<Vec<Draw>, Reject> {
+    let mut draws: Vec<Draw> = Vec::with_capacity(items.len());
+    let mut keys = rustc_hash::FxHashSet::default();
+    for (index, item) in items.into_iter().enumerate() {
+        let prefix = format!("draws[{index}].");
+        let pairs = match item {
+            Node::Object(pairs) => pairs,
+            other => {
+                let name = prefix.trim_end_matches('.');
+                return Err(mistyped(record, name, "a draw as an object", &other));
+            }
+        };
+        let mut fields = Fields::new(record, &prefix, "a draw", &DRAW_NAMES, pairs)?;
+        let entry_number = "an entry number: filer code, 7 digits, right check digit";
+        let draw = Draw {
+            entry_number: fields.needed("entryNumber", entry_number, |text| {
+                EntryNumber::parse(&text.replace('-', "").to_ascii_uppercase())
+            })?,
+            line_number: match fields.line_number("lineNumber")? {
+                Some(number) => number,
+                None => return fields.refuse("lineNumber", "", "it is absent: give the line that drew"),
+            },
+            pga_line_number: fields.line_number("pgaLineNumber")?.unwrap_or(1),
+            weight_kg: fields.needed("weightKg", "kilograms as a decimal text", parse)?,
+        };
+        if !keys.insert((draw.entry_number, draw.line_number, draw.pga_line_number)) {
+            let reason = format!(
+                "the draw of line {} (PGA line {}) stands twice: add the two up",
+                draw.line_number, draw.pga_line_number
+            );
+            return fields.refuse("entryNumber", draw.entry_number.as_str(), reason);
+        }
+        draws.push(draw);
+    }
+    Ok(draws)
+}
+
+#[cfg(test)]
+#[path = "certificates_tests.rs"]
+mod tests;

@@ -1,1 +1,289 @@
-//! To come.
+//! Entry lines in the three forms that brokers have them in: ABI transmissions, CSV and JSON lines.
+//!
+//! [`EntryReader`] is fed chunks of bytes as they arrive, finds out which form they are, and gives an
+//! [`EntryEvent`] for every line that it read or refused. What it gives does not depend on how the bytes were cut.
+//! It keeps one line, and of an ABI transmission one entry, in memory.
+
+mod abi;
+mod csv;
+mod detect;
+mod fields;
+mod jsonl;
+pub(crate) mod lines;
+pub(crate) mod node;
+
+pub(crate) use csv::write_cell;
+pub(crate) use fields::nearest;
+pub(crate) use jsonl::{mistyped, repeated, unknown};
+
+use nopic_domain::entry::EntryLine;
+use thiserror::Error;
+
+pub use self::abi::{AbiTransmission, AbiWriteError, write_abi};
+pub use self::csv::{CsvWriteError, write_csv, write_csv_header};
+pub use self::jsonl::write_jsonl;
+
+use self::abi::AbiDecoder;
+use self::csv::CsvDecoder;
+use self::detect::Detector;
+use self::lines::{LONGEST_LINE, LineSplitter, RawLine};
+use crate::reject::Reject;
+
+/// A form of entry lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Form {
+    /// To be found out from the content.
+    #[default]
+    Auto,
+    /// ABI transmissions of CATAIR records (FORMATS §2).
+    Abi,
+    /// CSV with a header of field names (FORMATS §3).
+    Csv,
+    /// One JSON object a line (FORMATS §3).
+    Jsonl,
+}
+
+/// What a reader gives for what it read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+// Nearly all events are lines: boxing them would cost an allocation a line to make the few others small.
+#[allow(clippy::large_enum_variant)]
+pub enum EntryEvent {
+    /// An entry line, with its texts as they were filed.
+    Line {
+        /// Number of the line of the file that it stands in (ABI: of its `PG01`, or of its `40` without one), from 1.
+        record: u64,
+        /// The line.
+        line: EntryLine,
+    },
+    /// Something that could not be read: a line, a row, or in ABI a whole entry.
+    Reject(Reject),
+    /// An ABI entry with action `D`: read, and without lines to validate.
+    Deleted {
+        /// Number of the line of the file that its `10` stands in, from 1.
+        record: u64,
+        /// Filer code and entry number as filed.
+        entry_number: String,
+    },
+}
+
+/// Why a file as a whole is not read. No event was given before it.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum EntryFileError {
+    /// No byte but white space.
+    #[error("the file is empty: expected entry lines as ABI records, CSV or JSON lines")]
+    Empty,
+    /// Two bytes a character.
+    #[error("the file is UTF-16: save it as UTF-8 and give it again")]
+    Utf16,
+    /// Something that has a form of its own.
+    #[error("the file is {found}, not entry lines: give ABI records, CSV with a header or JSON lines")]
+    OtherContent {
+        /// What it is, with its article.
+        found: &'static str,
+    },
+    /// Text that is none of the three forms.
+    #[error(
+        "the file is none of the forms of entry lines: expected ABI records (A, B or 10 first), CSV with a header \
+         that names entryNumber and lineNumber, or one JSON object a line"
+    )]
+    UnknownForm,
+    /// A header with another sign between its names.
+    #[error("the columns are separated by {separator}: save the file with commas between them")]
+    CsvSeparator {
+        /// The sign in words.
+        separator: &'static str,
+    },
+    /// A first line that names no column.
+    #[error("the first line is no CSV header: name the columns there (entryNumber,lineNumber,…)")]
+    CsvNoHeader,
+    /// A column that entry lines do not have.
+    #[error("unknown CSV column {name:?}: {}", advice(nearest.as_deref()))]
+    CsvUnknownColumn {
+        /// The name as it stands, shortened.
+        name: String,
+        /// The known name that may be meant.
+        nearest: Option<String>,
+    },
+    /// A column that stands twice, in one spelling or in both.
+    #[error("the CSV column {name} stands twice: keep one of them")]
+    CsvRepeatedColumn {
+        /// Its name.
+        name: &'static str,
+    },
+    /// A column without which no line is whole.
+    #[error("the CSV column {name} is missing from the header: every line needs its {name}")]
+    CsvMissingColumn {
+        /// Its name.
+        name: &'static str,
+    },
+}
+
+fn advice(nearest: Option<&str>) -> String {
+    nearest.map_or_else(
+        || "take it out or correct its name".to_owned(),
+        |nearest| format!("was {nearest} meant?"),
+    )
+}
+
+/// Reads entry lines from chunks of bytes.
+///
+/// ```
+/// use nopic_formats::entries::{EntryEvent, EntryReader, Form};
+///
+/// let mut reader = EntryReader::new(Form::Auto);
+/// let mut events = Vec::new();
+/// reader.push(b"entryNumber,lineNumber\nB76032", &mut events)?;
+/// reader.push(b"45278,1\n", &mut events)?;
+/// reader.finish(&mut events)?;
+/// assert!(matches!(&events[..], [EntryEvent::Line { record: 2, line }] if line.entry_number == "B7603245278"));
+/// # Ok::<(), nopic_formats::entries::EntryFileError>(())
+/// ```
+#[derive(Debug)]
+pub struct EntryReader {
+    splitter: LineSplitter,
+    decoder: Decoder,
+}
+
+#[derive(Debug)]
+enum Decoder {
+    Detecting(Detector),
+    Abi(Box<AbiDecoder>),
+    Csv(Box<CsvDecoder>),
+    Jsonl,
+    Failed(EntryFileError),
+}
+
+impl EntryReader {
+    /// A reader of that form; [`Form::Auto`] finds out which.
+    #[must_use]
+    pub fn new(form: Form) -> Self {
+        Self {
+            splitter: LineSplitter::default(),
+            decoder: Decoder::Detecting(Detector::new(form)),
+        }
+    }
+
+    /// Reads the next bytes and appends what they complete to `out`.
+    ///
+    /// # Errors
+    /// When the file as a whole cannot be read; every further call gives the same error.
+    pub fn push(&mut self, chunk: &[u8], out: &mut Vec<EntryEvent>) -> Result<(), EntryFileError> {
+        let Self { splitter, decoder } = self;
+        if let Decoder::Failed(error) = decoder {
+            return Err(error.clone());
+        }
+        let result = splitter.push(chunk, |number, line| decoder.line(number, line, out));
+        self.or_failed(result)
+    }
+
+    /// Reads what the end of the file completes. To be called once, behind the last chunk.
+    ///
+    /// # Errors
+    /// As for [`EntryReader::push`]; an empty file is found here.
+    pub fn finish(&mut self, out: &mut Vec<EntryEvent>) -> Result<(), EntryFileError> {
+        let Self { splitter, decoder } = self;
+        if let Decoder::Failed(error) = decoder {
+            return Err(error.clone());
+        }
+        let result = splitter
+            .finish(|number, line| decoder.line(number, line, out))
+            .and_then(|()| decoder.finish(out));
+        self.or_failed(result)
+    }
+
+    /// The form, once it is known.
+    #[must_use]
+    pub fn form(&self) -> Option<Form> {
+        match &self.decoder {
+            Decoder::Abi(_) => Some(Form::Abi),
+            Decoder::Csv(_) => Some(Form::Csv),
+            Decoder::Jsonl => Some(Form::Jsonl),
+            Decoder::Detecting(_) | Decoder::Failed(_) => None,
+        }
+    }
+
+    fn or_failed(&mut self, result: Result<(), EntryFileError>) -> Result<(), EntryFileError> {
+        if let Err(error) = &result {
+            self.decoder = Decoder::Failed(error.clone());
+        }
+        result
+    }
+}
+
+impl Decoder {
+    fn new(form: Form) -> Self {
+        match form {
+            Form::Abi => Self::Abi(Box::default()),
+            Form::Csv => Self::Csv(Box::default()),
+            Form::Jsonl => Self::Jsonl,
+            Form::Auto => Self::Detecting(Detector::new(form)),
+        }
+    }
+
+    fn line(
+        &mut self,
+        number: u64,
+        line: RawLine<'_>,
+        out: &mut Vec<EntryEvent>,
+    ) -> Result<(), EntryFileError> {
+        match self {
+            Self::Jsonl => jsonl::read_line(number, line, out),
+            Self::Csv(decoder) => decoder.line(number, line, out)?,
+            Self::Abi(decoder) => decoder.line(number, line, out),
+            Self::Detecting(detector) => {
+                if let Some(form) = detector.line(number, line)? {
+                    self.begin(form, out)?;
+                }
+            }
+            Self::Failed(error) => return Err(error.clone()),
+        }
+        Ok(())
+    }
+
+    /// Turns to the form that was found, and reads what was held back until then.
+    fn begin(&mut self, form: Form, out: &mut Vec<EntryEvent>) -> Result<(), EntryFileError> {
+        if let Self::Detecting(detector) = std::mem::replace(self, Self::new(form)) {
+            for held in detector.into_held() {
+                self.line(held.number, held.raw(), out)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, out: &mut Vec<EntryEvent>) -> Result<(), EntryFileError> {
+        if let Self::Detecting(detector) = self {
+            let form = detector.finish()?;
+            self.begin(form, out)?;
+        }
+        match self {
+            Self::Abi(decoder) => decoder.finish(out),
+            Self::Csv(decoder) => decoder.finish(out)?,
+            Self::Jsonl | Self::Detecting(_) => {}
+            Self::Failed(error) => return Err(error.clone()),
+        }
+        Ok(())
+    }
+}
+
+/// Reads a whole file that is in memory: [`EntryReader`] fed once. For tests and small inputs.
+///
+/// # Errors
+/// When the file as a whole cannot be read.
+pub fn read_entries(form: Form, bytes: &[u8]) -> Result<Vec<EntryEvent>, EntryFileError> {
+    let mut reader = EntryReader::new(form);
+    let mut events = Vec::new();
+    reader.push(bytes, &mut events)?;
+    reader.finish(&mut events)?;
+    Ok(events)
+}
+
+/// The refusal of a line that is longer than any line is read.
+pub(crate) fn too_long(record: u64, length: u64) -> Reject {
+    Reject {
+        position: Some(LONGEST_LINE as u64 + 1),
+        ..Reject::new(
+            record,
+            format!("the line has {length} bytes, more than the {LONGEST_LINE} that are read: split it"),
+        )
+    }
+}

@@ -1,0 +1,371 @@
+//! One 80-character record: its tag, its fields, and what makes it unreadable.
+
+/// Length of a record in characters.
+pub(super) const RECORD_LENGTH: usize = 80;
+
+/// The kinds of records that an entry is read from; all others that exist are `Passed`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tag {
+    BatchHeader,
+    BlockHeader,
+    BlockTrailer,
+    BatchTrailer,
+    EntryHeader,
+    HeaderContent,
+    CargoReference,
+    LineItem,
+    Description,
+    ArticleParty,
+    Tariff,
+    PgaItem,
+    Pg01,
+    Pg10,
+    Pg14,
+    Pg19,
+    Pg22,
+    Pg25,
+    Pg26,
+    Pg29,
+    /// Any other record of the PGA message set.
+    PgOther,
+    /// Any other record of the chapter.
+    Passed,
+}
+
+impl Tag {
+    /// The tag at the start of a record; `None` if there is no such record.
+    pub(super) fn of(record: &[u8]) -> Option<Self> {
+        let pair = [record.first().copied()?, record.get(1).copied().unwrap_or(b' ')];
+        Some(match &pair {
+            b"OI" => Self::PgaItem,
+            b"SE" => Self::Passed,
+            b"CW" if record.starts_with(b"CW02") => Self::Passed,
+            b"PG" => match record.get(2..4)? {
+                b"01" => Self::Pg01,
+                b"10" => Self::Pg10,
+                b"14" => Self::Pg14,
+                b"19" => Self::Pg19,
+                b"22" => Self::Pg22,
+                b"25" => Self::Pg25,
+                b"26" => Self::Pg26,
+                b"29" => Self::Pg29,
+                [tens, ones] if tens.is_ascii_digit() && ones.is_ascii_digit() => Self::PgOther,
+                _ => return None,
+            },
+            [b'A', _] => Self::BatchHeader,
+            [b'B', _] => Self::BlockHeader,
+            [b'Y', _] => Self::BlockTrailer,
+            [b'Z', _] => Self::BatchTrailer,
+            [tens, ones] if tens.is_ascii_digit() && ones.is_ascii_digit() => {
+                match (tens - b'0') * 10 + (ones - b'0') {
+                    10 => Self::EntryHeader,
+                    11 => Self::HeaderContent,
+                    20 => Self::CargoReference,
+                    40 => Self::LineItem,
+                    44 => Self::Description,
+                    47 => Self::ArticleParty,
+                    50 => Self::Tariff,
+                    21..=36 | 41..=43 | 51..=63 | 88..=90 => Self::Passed,
+                    _ => return None,
+                }
+            }
+            _ => return None,
+        })
+    }
+
+    /// Whether the record stands outside entries, and so ends the one before it.
+    pub(super) const fn is_envelope(self) -> bool {
+        matches!(
+            self,
+            Self::BatchHeader | Self::BlockHeader | Self::BlockTrailer | Self::BatchTrailer
+        )
+    }
+
+    /// Whether the record belongs to a `PG01` (or is one).
+    pub(super) const fn is_pga(self) -> bool {
+        matches!(
+            self,
+            Self::Pg01
+                | Self::Pg10
+                | Self::Pg14
+                | Self::Pg19
+                | Self::Pg22
+                | Self::Pg25
+                | Self::Pg26
+                | Self::Pg29
+                | Self::PgOther
+        )
+    }
+
+    /// The numeric and date fields of FORMATS §2: first and last position, and name.
+    const fn numeric_fields(self) -> &'static [(usize, usize, &'static str)] {
+        match self {
+            Self::BatchHeader => &[(15, 20, "date")],
+            Self::HeaderContent => &[(42, 47, "estimated entry date"), (48, 53, "date of importation")],
+            Self::CargoReference => &[(11, 16, "estimated arrival")],
+            Self::LineItem => &[
+                (5, 7, "line"),
+                (13, 18, "export date"),
+                (42, 51, "gross kilograms"),
+            ],
+            Self::Tariff => &[(25, 34, "value"), (36, 47, "quantity")],
+            Self::Pg01 => &[(5, 7, "PGA line")],
+            Self::Pg14 => &[(43, 50, "date"), (51, 66, "quantity")],
+            Self::Pg22 => &[(26, 33, "date")],
+            Self::Pg26 => &[(6, 17, "quantity")],
+            Self::Pg29 => &[(8, 19, "net quantity"), (23, 34, "gross quantity")],
+            _ => &[],
+        }
+    }
+}
+
+/// Why a record cannot be read: where, in which field, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Fault {
+    /// From 1; absent where the whole record is at fault.
+    pub(super) position: Option<u64>,
+    pub(super) field: Option<&'static str>,
+    /// Empty where it must not be shown.
+    pub(super) value: String,
+    pub(super) reason: String,
+}
+
+impl Fault {
+    pub(super) fn new(position: usize, reason: impl Into<String>) -> Self {
+        Self {
+            position: Some(position as u64),
+            field: None,
+            value: String::new(),
+            reason: reason.into(),
+        }
+    }
+}
+
+/// A record padded to its 80 characters, all of them printable ASCII.
+pub(super) struct Record {
+    pub(super) tag: Tag,
+    characters: [u8; RECORD_LENGTH],
+}
+
+impl Record {
+    /// Checks the characters, the tag, and that numeric and date fields hold digits or nothing.
+    pub(super) fn read(line: &[u8]) -> Result<Self, Fault> {
+        if let Some(index) = line.iter().position(|byte| !(0x20..=0x7e).contains(byte)) {
+            return Err(Fault::new(
+                index + 1,
+                format!(
+                    "the byte 0x{:02X} is not printable ASCII: write the record in characters 0x20 to 0x7E",
+                    line[index]
+                ),
+            ));
+        }
+        if line.len() > RECORD_LENGTH {
+            return Err(Fault::new(
+                RECORD_LENGTH + 1,
+                format!(
+                    "the record has {} characters, and 80 are the most: shorten it",
+                    line.len()
+                ),
+            ));
+        }
+        let Some(tag) = Tag::of(line) else {
+            return Err(Fault {
+                field: Some("tag"),
+                // No more than a tag: what follows may be anything.
+                value: String::from_utf8_lossy(&line[..line.len().min(4)]).into_owned(),
+                ..Fault::new(
+                    1,
+                    "unknown record: expected one of CATAIR's entry summary or PGA records",
+                )
+            });
+        };
+        let mut characters = [b' '; RECORD_LENGTH];
+        characters[..line.len()].copy_from_slice(line);
+        let record = Self { tag, characters };
+        for (from, to, name) in tag.numeric_fields() {
+            record.check_digits(*from, *to, name)?;
+        }
+        Ok(record)
+    }
+
+    fn check_digits(&self, from: usize, to: usize, name: &'static str) -> Result<(), Fault> {
+        let bytes = &self.characters[from - 1..to];
+        if bytes.iter().all(|byte| *byte == b' ') {
+            return Ok(());
+        }
+        match bytes.iter().position(|byte| !byte.is_ascii_digit()) {
+            None => Ok(()),
+            Some(index) => Err(Fault {
+                field: Some(name),
+                // A batch header that is out of place may have its password here.
+                value: if self.tag == Tag::BatchHeader {
+                    String::new()
+                } else {
+                    self.raw(from, to).to_owned()
+                },
+                ..Fault::new(
+                    from + index,
+                    format!(
+                        "the {name} (positions {from}-{to}) holds a non-digit: fill it with digits or leave it blank"
+                    ),
+                )
+            }),
+        }
+    }
+
+    /// The characters of a field as they stand.
+    pub(super) fn raw(&self, from: usize, to: usize) -> &str {
+        // Printable ASCII: `read` lets nothing else pass.
+        std::str::from_utf8(&self.characters[from - 1..to]).unwrap_or_default()
+    }
+
+    /// A field without the spaces around it.
+    pub(super) fn text(&self, from: usize, to: usize) -> &str {
+        self.raw(from, to).trim_matches(' ')
+    }
+
+    /// The same as a value of its own; absent if blank.
+    pub(super) fn value(&self, from: usize, to: usize) -> Option<String> {
+        Some(self.text(from, to))
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned)
+    }
+
+    /// A line number: `None` if blank, a fault if zero.
+    pub(super) fn line_number(
+        &self,
+        from: usize,
+        to: usize,
+        name: &'static str,
+    ) -> Result<Option<u32>, Fault> {
+        match self.text(from, to).parse() {
+            Ok(0) => Err(Fault {
+                field: Some(name),
+                value: self.raw(from, to).to_owned(),
+                ..Fault::new(from, format!("the {name} is zero: number lines from 1"))
+            }),
+            Ok(number) => Ok(Some(number)),
+            // Blank: anything else is digits, as `read` made sure.
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// A date MMDDYY as `20YY-MM-DD`; six digits that are no date stay as they are, for the rules to find.
+    pub(super) fn date(&self, from: usize, to: usize) -> Option<String> {
+        let text = self.value(from, to)?;
+        let iso = format!("20{}-{}-{}", &text[4..6], &text[..2], &text[2..4]);
+        Some(if nopic_domain::date::parse_iso(&iso).is_some() {
+            iso
+        } else {
+            text
+        })
+    }
+
+    /// A quantity with implied decimals, as decimal text without superfluous zeros; only in kilograms.
+    pub(super) fn kilograms(
+        &self,
+        (from, to): (usize, usize),
+        decimals: usize,
+        (unit_from, unit_to): (usize, usize),
+    ) -> Option<String> {
+        if self.text(unit_from, unit_to) != "KG" {
+            return None;
+        }
+        let digits = self.text(from, to);
+        if digits.is_empty() {
+            return None;
+        }
+        let (whole, fraction) = digits.split_at(digits.len() - decimals);
+        let whole = whole.trim_start_matches('0');
+        let fraction = fraction.trim_end_matches('0');
+        let whole = if whole.is_empty() { "0" } else { whole };
+        Some(if fraction.is_empty() {
+            whole.to_owned()
+        } else {
+            format!("{whole}.{fraction}")
+        })
+    }
+}
+
+/// Whether a line is a record of an ABI transmission: `Some(true)` for one that begins a transmission, a block or an
+/// entry and has the shape of one, `Some(false)` for one that only has a known tag.
+pub(in crate::entries) fn looks_like_a_record(line: &[u8]) -> Option<bool> {
+    let is_code = |range: std::ops::Range<usize>| {
+        line.get(range)
+            .is_some_and(|bytes| bytes.iter().all(u8::is_ascii_alphanumeric))
+    };
+    let certain = match Tag::of(line)? {
+        Tag::EntryHeader => line.get(2).is_some_and(u8::is_ascii_alphabetic) && is_code(3..6),
+        Tag::BatchHeader => {
+            is_code(1..8)
+                && line
+                    .get(14..20)
+                    .is_some_and(|date| date.iter().all(u8::is_ascii_digit))
+        }
+        Tag::BlockHeader => is_code(3..10) && line.get(1..3) == Some(b"  "),
+        _ => false,
+    };
+    Some(certain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_characters_are_checked_before_anything_else() {
+        assert_eq!(
+            Record::read(&[b'A'; 81]).err().and_then(|fault| fault.position),
+            Some(81)
+        );
+        assert_eq!(
+            Record::read(b"10A\xc3").err().and_then(|fault| fault.position),
+            Some(4)
+        );
+        assert_eq!(
+            Record::read(b"10A\t").err().and_then(|fault| fault.position),
+            Some(4)
+        );
+        assert!(Record::read(b"10A").is_ok());
+    }
+
+    #[test]
+    fn tags_are_those_of_the_chapter() {
+        for tag in [
+            "10", "21", "36", "43", "63", "88", "89", "90", "PG99", "SE10", "CW02", "A", "Z",
+        ] {
+            assert!(Tag::of(tag.as_bytes()).is_some(), "{tag}");
+        }
+        for tag in [
+            "00", "12", "37", "45", "64", "87", "91", "PGX1", "PG", "CW01", "pg01", "X", " 10",
+        ] {
+            assert!(Tag::of(tag.as_bytes()).is_none(), "{tag}");
+        }
+    }
+
+    #[test]
+    fn numeric_fields_hold_digits_or_nothing() {
+        let fault = Record::read(b"40  0O1").err().unwrap();
+        assert_eq!((fault.position, fault.field), (Some(6), Some("line")));
+        assert!(Record::read(b"40  ").is_ok());
+        assert!(Record::read(b"40    1").is_err());
+        // What may be the password is not shown.
+        let fault = Record::read(b"A2704ABC      SECRET").err().unwrap();
+        assert!(fault.value.is_empty() && !fault.reason.contains("SECRET"));
+    }
+
+    #[test]
+    fn dates_and_quantities_are_read_as_they_are_meant() {
+        let record = Record::read(b"1112-345678900                           023024022924")
+            .ok()
+            .unwrap();
+        assert_eq!(record.date(42, 47).as_deref(), Some("023024"));
+        assert_eq!(record.date(48, 53).as_deref(), Some("2024-02-29"));
+        let quantity = |text: &[u8]| Record::read(text).ok().unwrap().kilograms((8, 19), 2, (5, 7));
+        assert_eq!(quantity(b"PG29KG 000000878612").as_deref(), Some("8786.12"));
+        assert_eq!(quantity(b"PG29KG 000000000000").as_deref(), Some("0"));
+        assert_eq!(quantity(b"PG29KG 000000000050").as_deref(), Some("0.5"));
+        assert_eq!(quantity(b"PG29KG"), None);
+        assert_eq!(quantity(b"PG29LB 000000000050"), None);
+    }
+}
