@@ -167,7 +167,11 @@ pub fn verdict(
         line_number,
         pga_line_number,
         verdict: WireOutcome::from(judgement.outcome).into(),
-        findings: judgement.findings.iter().map(|found| finding(policy, found)).collect(),
+        findings: judgement
+            .findings
+            .iter()
+            .map(|found| finding(policy, found))
+            .collect(),
         remedies: judgement
             .remedies
             .iter()
@@ -203,13 +207,27 @@ mod tests {
 
     #[test]
     fn words_on_the_wire_are_those_of_the_domain() {
-        for outcome in [Outcome::Accept, Outcome::Warn, Outcome::Reject, Outcome::Indeterminate] {
+        for outcome in [
+            Outcome::Accept,
+            Outcome::Warn,
+            Outcome::Reject,
+            Outcome::Indeterminate,
+        ] {
             assert_eq!(WireOutcome::from(outcome).as_str_name(), outcome.as_str());
         }
-        for severity in [Severity::Info, Severity::Warning, Severity::Reject, Severity::Indeterminate] {
+        for severity in [
+            Severity::Info,
+            Severity::Warning,
+            Severity::Reject,
+            Severity::Indeterminate,
+        ] {
             assert_eq!(WireSeverity::from(severity).as_str_name(), severity.as_str());
         }
-        for remedy in Disposition::ALL.map(Remedy::Dispose).into_iter().chain([Remedy::CorrectAndRefile]) {
+        for remedy in Disposition::ALL
+            .map(Remedy::Dispose)
+            .into_iter()
+            .chain([Remedy::CorrectAndRefile])
+        {
             assert_eq!(WireRemedy::from(remedy).as_str_name(), remedy.as_str());
         }
     }

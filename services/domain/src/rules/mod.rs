@@ -154,7 +154,10 @@ impl EntryRun {
     /// # Panics
     /// Where there is no [`EntryRun::room`] for them.
     pub fn announce(&mut self, lines: &[NormalisedLine]) {
-        assert!(lines.len() <= self.room(), "a run is bounded: the caller splits it");
+        assert!(
+            lines.len() <= self.room(),
+            "a run is bounded: the caller splits it"
+        );
         self.announced += lines.len();
         self.present.extend(lines.iter().map(line_key));
     }
@@ -162,7 +165,8 @@ impl EntryRun {
     /// Whether the verdict on an announced line may still be changed by lines that were not announced yet.
     #[must_use]
     pub fn must_wait(&self, line: &NormalisedLine, knowledge: &impl Knowledge) -> bool {
-        let (Some(number), Some(entry)) = (certificate_number(line), EntryNumber::parse(&line.entry_number)) else {
+        let (Some(number), Some(entry)) = (certificate_number(line), EntryNumber::parse(&line.entry_number))
+        else {
             return false;
         };
         line.entry_action.as_deref() != Some("REPLACE")
