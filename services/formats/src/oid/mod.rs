@@ -11,10 +11,13 @@ mod columns;
 mod date;
 mod detect;
 mod error;
+pub mod exercise;
 mod fields;
 mod json;
 mod record;
 mod scan;
+#[cfg(test)]
+mod scan_tests;
 mod sheet;
 mod strings;
 mod xlsx;
