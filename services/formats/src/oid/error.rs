@@ -16,7 +16,16 @@ pub struct OidError {
     pub file: String,
     /// What is wrong with it.
     #[source]
-    pub problem: OidProblem,
+    pub problem: Box<OidProblem>,
+}
+
+impl OidError {
+    pub(crate) fn new(file: impl Into<String>, problem: OidProblem) -> Self {
+        Self {
+            file: file.into(),
+            problem: Box::new(problem),
+        }
+    }
 }
 
 /// What was found, what was expected, and what to do.

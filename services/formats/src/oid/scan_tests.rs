@@ -1,4 +1,5 @@
 //! The scanner against another reader of XML, and over a window that is always too small.
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
 use std::io::Read;
 
@@ -38,7 +39,7 @@ fn ours(input: impl Read) -> Result<Vec<String>, OidProblem> {
                 format!("<{}{attributes}{end}", text(tag.name))
             }
             Token::End(name) => format!(">{}", text(name)),
-            Token::CData(content) if content.is_empty() => continue,
+            Token::CData(b"") => continue,
             Token::CData(content) => format!("={}", text(content)),
             Token::Text(raw) => {
                 let mut out = String::new();
