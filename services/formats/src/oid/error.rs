@@ -240,3 +240,24 @@ impl<R: io::Read> io::Read for Bounded<'_, R> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    #[test]
+    fn more_than_the_budget_is_refused_by_name() {
+        let mut budget = 10;
+        let mut out = Vec::new();
+        Bounded::new(&[0; 10][..], &mut budget)
+            .read_to_end(&mut out)
+            .unwrap();
+        let error = Bounded::new(&[0; 1][..], &mut budget)
+            .read_to_end(&mut out)
+            .unwrap_err();
+        let problem = OidProblem::from_unpacking(error);
+        assert!(matches!(problem, OidProblem::TooLarge { .. }), "{problem}");
+    }
+}
