@@ -10,6 +10,7 @@ pub mod finding;
 pub mod flags;
 pub mod hts;
 pub mod identifier;
+pub mod ledger;
 pub mod policy;
 pub mod principal;
 pub mod registry;

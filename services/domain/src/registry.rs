@@ -194,26 +194,35 @@ impl Timeline {
     /// `None` if no snapshot ever listed the operation.
     #[must_use]
     pub fn resolve<'a>(observations: impl IntoIterator<Item = (Date, &'a Observation)>) -> Option<Self> {
-        let mut listed = false;
-        let mut timeline = Self::default();
-        for (published, observation) in observations {
-            match observation {
-                Observation::Refused => listed = true,
-                Observation::Absent if !listed => {}
-                Observation::Absent => push(&mut timeline.status, published, &Status::Unlisted),
-                Observation::Listed(statement) => {
-                    listed = true;
-                    let effective = statement.status.from.unwrap_or(published);
-                    push(&mut timeline.status, effective, &statement.status.status);
-                    for (segments, scope) in timeline.scopes.iter_mut().zip(&statement.scopes) {
-                        if let Some(scope) = scope {
-                            push(segments, scope.from.unwrap_or(effective), &scope.status);
-                        }
+        observations
+            .into_iter()
+            .fold(None, |known, (published, observation)| {
+                Self::after(known, published, observation)
+            })
+    }
+
+    /// What is known once one more observation, newer than all before it, is counted too: so that a new snapshot
+    /// costs only what it changed. `None`: no snapshot ever listed the operation.
+    #[must_use]
+    pub fn after(known: Option<Self>, published: Date, observation: &Observation) -> Option<Self> {
+        match observation {
+            Observation::Refused => Some(known.unwrap_or_default()),
+            Observation::Absent => known.map(|mut timeline| {
+                push(&mut timeline.status, published, &Status::Unlisted);
+                timeline
+            }),
+            Observation::Listed(statement) => {
+                let mut timeline = known.unwrap_or_default();
+                let effective = statement.status.from.unwrap_or(published);
+                push(&mut timeline.status, effective, &statement.status.status);
+                for (segments, scope) in timeline.scopes.iter_mut().zip(&statement.scopes) {
+                    if let Some(scope) = scope {
+                        push(segments, scope.from.unwrap_or(effective), &scope.status);
                     }
                 }
+                Some(timeline)
             }
         }
-        listed.then_some(timeline)
     }
 
     /// The status on a date.

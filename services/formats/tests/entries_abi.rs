@@ -1,5 +1,7 @@
 //! ABI transmissions, record by record (FORMATS §2).
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
 use nopic_domain::entry::EntryLine;
 use nopic_formats::Reject;
 use nopic_formats::entries::{EntryEvent, Form, read_entries};
@@ -290,6 +292,8 @@ fn a_record_that_cannot_be_read_refuses_its_entry_alone() {
         (replaced(4, 5..7, "é"), 5, Some(6)),
         (inserted(6, "XX".into()), 7, Some(1)),
         (inserted(6, "PGX1".into()), 7, Some(1)),
+        (inserted(4, "BAD RECORD".into()), 5, Some(1)),
+        (inserted(4, "ZZ".into()), 5, Some(1)),
         (inserted(6, record("PG14", &[])), 7, Some(1)),
         (replaced(0, 2..3, "X"), 1, Some(3)),
         (replaced(0, 2..3, " "), 1, Some(3)),
@@ -346,7 +350,7 @@ fn records_outside_an_entry_are_refused_alone() {
         "{events:?}"
     );
     // A bad trailer does not take the entry before it along.
-    let events = self::events(&[other_entry(), vec!["Y".repeat(81)]].concat());
+    let events = self::events(&[other_entry(), vec!["Y ".repeat(41)]].concat());
     assert!(
         matches!(&events[..], [EntryEvent::Line { .. }, EntryEvent::Reject(_)]),
         "{events:?}"
@@ -372,4 +376,21 @@ fn the_password_is_never_shown() {
             assert!(!shown.contains("SECRE"), "{shown}");
         }
     }
+}
+
+#[test]
+fn an_entry_is_bounded() {
+    let with_lines = |count: usize| {
+        let mut records = head();
+        records.truncate(3);
+        records.extend((0..count).map(|_| record("40", &[(5, "001")])));
+        [records, other_entry()].concat()
+    };
+    assert_eq!(events(&with_lines(10_000)).len(), 10_001);
+    let events = events(&with_lines(10_001));
+    assert!(
+        matches!(&events[..], [EntryEvent::Reject(reject), EntryEvent::Line { .. }] if reject.key.is_some()),
+        "{}",
+        events.len()
+    );
 }

@@ -1,5 +1,8 @@
 //! The worked cases of the specification read as they should, in every form.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+#![allow(clippy::print_stderr, reason = "a test that could not run must say so")]
+
 use std::path::PathBuf;
 
 use nopic_domain::entry::EntryLine;

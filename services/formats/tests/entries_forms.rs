@@ -1,5 +1,7 @@
 //! CSV and JSON lines: what is refused, what is not, and that bad neighbours do no harm.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
 use nopic_formats::Reject;
 use nopic_formats::entries::{EntryEvent, EntryFileError, EntryReader, Form, read_entries};
 

@@ -1,5 +1,7 @@
 //! What holds for all lines and all bytes: round trips, chunks that do not matter, no panic.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
 use nopic_domain::entry::{EntryLine, Treatment};
 use nopic_domain::weight::Weight;
 use nopic_formats::certificates::{CertificateReader, read_certificates};
@@ -32,7 +34,7 @@ fn any_line() -> impl Strategy<Value = EntryLine> {
         of(1u32..),
         flag(),
         treatment,
-        vec("[ -:<-~]{1,6}", 0..3),
+        vec("[!-:<-~][ -:<-~]{0,5}", 0..3),
     );
     (head, proptest::array::uniform16(text())).prop_map(
         |((entry_number, line_number, pga_line_number, organic_claim, treatment, lots), texts)| {
@@ -267,7 +269,10 @@ proptest! {
     #[test]
     fn the_cut_of_the_bytes_does_not_matter(bytes in mutated(), cuts in vec(any::<prop::sample::Index>(), 0..6)) {
         for form in FORMS {
-            prop_assert_eq!(in_chunks(form, &bytes, &cuts), in_chunks(form, &bytes, &[]));
+            let whole = in_chunks(form, &bytes, &[]);
+            prop_assert_eq!(in_chunks(form, &bytes, &cuts), &*whole);
+            // Whatever the fast pass refuses, the slow one finds the fault of.
+            prop_assert!(!whole.contains("is no entry line:"), "{}", whole);
         }
     }
 

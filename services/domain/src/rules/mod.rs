@@ -130,8 +130,74 @@ pub struct Judgement {
     pub certificate_version: Option<u32>,
 }
 
-/// Judges the lines of one entry: a run of consecutive lines with one entry number, in order. Appends one judgement
-/// for each line.
+/// The running state of one entry: a run of consecutive lines with one entry number, however it is cut into batches.
+///
+/// Announce lines as they are read, and judge each once, in order. A verdict may depend on lines that come later
+/// ([`EntryRun::must_wait`]), because what the entry has on record for a line that is present does not count.
+#[derive(Debug, Default)]
+pub struct EntryRun {
+    announced: usize,
+    present: FxHashSet<(u32, u32)>,
+    stood_before: FxHashSet<(u32, u32)>,
+    taken: FxHashMap<CertificateNumber, Weight>,
+}
+
+impl EntryRun {
+    /// How many lines of the run there may still be: [`MAX_LINES_PER_ENTRY`] in all.
+    #[must_use]
+    pub const fn room(&self) -> usize {
+        MAX_LINES_PER_ENTRY - self.announced
+    }
+
+    /// Notes that these lines are present.
+    ///
+    /// # Panics
+    /// Where there is no [`EntryRun::room`] for them.
+    pub fn announce(&mut self, lines: &[NormalisedLine]) {
+        assert!(
+            lines.len() <= self.room(),
+            "a run is bounded: the caller splits it"
+        );
+        self.announced += lines.len();
+        self.present.extend(lines.iter().map(line_key));
+    }
+
+    /// Whether the verdict on an announced line may still be changed by lines that were not announced yet.
+    #[must_use]
+    pub fn must_wait(&self, line: &NormalisedLine, knowledge: &impl Knowledge) -> bool {
+        let (Some(number), Some(entry)) = (certificate_number(line), EntryNumber::parse(&line.entry_number))
+        else {
+            return false;
+        };
+        line.entry_action.as_deref() != Some("REPLACE")
+            && knowledge
+                .recorded_draws(number, &entry)
+                .iter()
+                .any(|draw| !self.present.contains(&(draw.line_number, draw.pga_line_number)))
+    }
+
+    /// Judges announced lines, in order, each once.
+    pub fn judge(
+        &mut self,
+        lines: &[NormalisedLine],
+        policy: &Policy,
+        flags: &FlagTable,
+        knowledge: &impl Knowledge,
+        judgements: &mut Vec<Judgement>,
+    ) {
+        for line in lines {
+            let repeated = !self.stood_before.insert(line_key(line));
+            let entry = Entry {
+                present: &self.present,
+                taken: Some(&mut self.taken),
+            };
+            judgements.push(judge_line(line, repeated, entry, policy, flags, knowledge));
+        }
+    }
+}
+
+/// Judges the lines of one whole entry: a run of consecutive lines with one entry number, in order. Appends one
+/// judgement for each line.
 pub fn judge_entry(
     lines: &[NormalisedLine],
     policy: &Policy,
@@ -139,24 +205,19 @@ pub fn judge_entry(
     knowledge: &impl Knowledge,
     judgements: &mut Vec<Judgement>,
 ) {
-    judgements.reserve(lines.len());
-    for run in lines.chunks(MAX_LINES_PER_ENTRY) {
-        let mut taken = FxHashMap::default();
-        let mut stood_before = FxHashSet::default();
-        // Only a run of several lines needs to know which are present.
-        let present = if run.len() > 1 {
-            run.iter().map(line_key).collect()
-        } else {
-            FxHashSet::default()
+    if let [line] = lines {
+        // Most entries: nothing to count over lines, hence nothing to allocate.
+        let entry = Entry {
+            present: &FxHashSet::default(),
+            taken: None,
         };
-        for line in run {
-            let repeated = run.len() > 1 && !stood_before.insert(line_key(line));
-            let entry = Entry {
-                present: &present,
-                taken: (run.len() > 1).then_some(&mut taken),
-            };
-            judgements.push(judge_line(line, repeated, entry, policy, flags, knowledge));
-        }
+        judgements.push(judge_line(line, false, entry, policy, flags, knowledge));
+        return;
+    }
+    for lines in lines.chunks(MAX_LINES_PER_ENTRY) {
+        let mut run = EntryRun::default();
+        run.announce(lines);
+        run.judge(lines, policy, flags, knowledge, judgements);
     }
 }
 

@@ -1,0 +1,394 @@
+//! The reader of the services that decide: every shard of one revision in the process, confirmed with the registry
+//! at most once a second.
+//!
+//! Whatever asks the registry runs as a task of its own and its result is shared, so a caller that goes away takes
+//! nobody with it. A registry that does not answer is bridged by what was last confirmed, for a bounded time; after
+//! that there is no answer: never a yes from nothing.
+
+mod l1;
+mod view;
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use nopic_domain::date::Date;
+use rustc_hash::FxHashMap;
+use thiserror::Error;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::shard::{SHARD_COUNT, Shard, ShardHash};
+use l1::L1;
+pub use view::StatusView;
+
+/// Which revision a caller is content with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum RevisionChoice {
+    /// The current one; at most [`ReaderOptions::confirm_every`] behind while the registry answers.
+    #[default]
+    Current,
+    /// This one or a later one: being behind it is not allowed.
+    AtLeast(u32),
+    /// This one exactly.
+    Exact(u32),
+}
+
+/// What the registry says about a revision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifest {
+    /// The revision; 0: the registry holds no snapshot.
+    pub revision: u32,
+    /// Publication date of its newest full snapshot.
+    pub published_on: Option<Date>,
+    /// Hashes of the shards by index: [`SHARD_COUNT`] of them, or none at revision 0.
+    pub shard_hashes: Vec<ShardHash>,
+}
+
+/// Why a source gave no answer.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum SourceError {
+    /// It cannot be reached, or failed; asking again may help.
+    #[error("{0}")]
+    Unreachable(String),
+    /// It answered that there is no such revision.
+    #[error("{0}")]
+    NoSuchRevision(String),
+}
+
+/// Where manifests and shards come from: the registry's gRPC client.
+pub trait ShardSource: Send + Sync + 'static {
+    /// The manifest of a revision.
+    fn manifest(&self, choice: RevisionChoice) -> impl Future<Output = Result<Manifest, SourceError>> + Send;
+
+    /// The encoded shards with these indexes (at most [`ReaderOptions::shards_a_call`]), in the order asked.
+    fn shards(
+        &self,
+        revision: u32,
+        indexes: &[u8],
+    ) -> impl Future<Output = Result<Vec<Bytes>, SourceError>> + Send;
+}
+
+/// Bounds of a reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReaderOptions {
+    /// How long a confirmed pointer is believed without asking; also the pause after a failed confirmation.
+    pub confirm_every: Duration,
+    /// How long the last confirmed view answers when the registry does not.
+    pub max_staleness: Duration,
+    /// How long the registry may take to load what is missing.
+    pub load_timeout: Duration,
+    /// Decoded shards that are kept, over all revisions.
+    pub shards_kept: usize,
+    /// Shards that are asked for in one call.
+    pub shards_a_call: usize,
+}
+
+impl Default for ReaderOptions {
+    fn default() -> Self {
+        Self {
+            confirm_every: Duration::from_secs(1),
+            max_staleness: Duration::from_secs(300),
+            load_timeout: Duration::from_secs(10),
+            shards_kept: 4 * SHARD_COUNT,
+            shards_a_call: 64,
+        }
+    }
+}
+
+/// Why there is no view.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Unavailable {
+    /// The registry does not answer, and what was last confirmed is too old.
+    #[error("the registry cannot be reached: {0}")]
+    Unreachable(String),
+    /// The registry answers, and has not reached the revision asked for.
+    #[error("the registry is at revision {current}, revision {wanted} was asked for")]
+    Behind {
+        /// The registry's revision.
+        current: u32,
+        /// What the caller asked for.
+        wanted: u32,
+    },
+    /// The registry answers that there is no such revision.
+    #[error("{0}")]
+    NoSuchRevision(String),
+}
+
+impl From<SourceError> for Unavailable {
+    fn from(error: SourceError) -> Self {
+        match error {
+            SourceError::Unreachable(reason) => Self::Unreachable(reason),
+            SourceError::NoSuchRevision(reason) => Self::NoSuchRevision(reason),
+        }
+    }
+}
+
+type Answer = Result<StatusView, Unavailable>;
+type Pending = watch::Receiver<Option<Answer>>;
+
+/// Keeps the views of a registry. Clones share everything.
+#[derive(Debug)]
+pub struct StatusReader<S>(Arc<Inner<S>>);
+
+impl<S> Clone for StatusReader<S> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+#[derive(Debug)]
+struct Inner<S> {
+    source: S,
+    options: ReaderOptions,
+    state: Mutex<State>,
+    /// Held while shards are fetched: what one load has fetched the next one finds, so no shard is loaded twice.
+    l1: tokio::sync::Mutex<L1>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The newest view, and when the registry last said that it is the current one.
+    current: Option<(StatusView, Instant)>,
+    /// When a confirmation last failed.
+    failed_at: Option<(Instant, Unavailable)>,
+    /// Views of older revisions that were asked for exactly, the last used at the end.
+    exact: Vec<StatusView>,
+    /// Loads under way.
+    pending: FxHashMap<RevisionChoice, Pending>,
+}
+
+/// Views of older revisions that are kept beside the current one.
+const EXACT_VIEWS_KEPT: usize = 2;
+
+impl<S: ShardSource> StatusReader<S> {
+    /// A reader that has asked nothing yet.
+    #[must_use]
+    pub fn new(source: S, options: ReaderOptions) -> Self {
+        Self(Arc::new(Inner {
+            source,
+            state: Mutex::default(),
+            l1: tokio::sync::Mutex::new(L1::new(options.shards_kept)),
+            options,
+        }))
+    }
+
+    /// Every status of one revision. Costs no call while the pointer was confirmed lately.
+    ///
+    /// # Errors
+    /// The registry cannot say, and what it said before is too old or not what was asked for.
+    pub async fn view(&self, choice: RevisionChoice) -> Result<StatusView, Unavailable> {
+        match choice {
+            RevisionChoice::Current => self.current().await,
+            RevisionChoice::AtLeast(wanted) => {
+                let known = match self.current().await {
+                    // Not there yet, or not reachable a moment ago: the caller does not accept less, so ask now.
+                    Ok(view) if view.revision() < wanted => self.confirm().await?,
+                    Err(_) => self.confirm().await?,
+                    Ok(view) => view,
+                };
+                if known.revision() < wanted {
+                    return Err(Unavailable::Behind {
+                        current: known.revision(),
+                        wanted,
+                    });
+                }
+                Ok(known)
+            }
+            RevisionChoice::Exact(revision) => match self.known_exact(revision) {
+                Some(view) => Ok(view),
+                None => self.load(choice).await,
+            },
+        }
+    }
+
+    async fn current(&self) -> Answer {
+        let options = self.0.options;
+        let last = {
+            let state = self.lock();
+            let recently = |at: &Instant| at.elapsed() < options.confirm_every;
+            match (&state.current, &state.failed_at) {
+                (Some((view, at)), _) if recently(at) => return Ok(view.clone()),
+                // The registry was asked a moment ago and did not answer: do not make every caller wait for it.
+                (Some((view, at)), Some((failed, _)))
+                    if recently(failed) && at.elapsed() < options.max_staleness =>
+                {
+                    return Ok(view.clone());
+                }
+                (_, Some((failed, why))) if recently(failed) => return Err(why.clone()),
+                (current, _) => current.clone(),
+            }
+        };
+        match (self.confirm().await, last) {
+            (Ok(view), _) => Ok(view),
+            (Err(why), Some((view, at))) if at.elapsed() < options.max_staleness => {
+                tracing::warn!(
+                    reason = %why,
+                    revision = view.revision(),
+                    "the registry does not answer: its last confirmed revision goes on serving"
+                );
+                Ok(view)
+            }
+            (Err(why), _) => Err(why),
+        }
+    }
+
+    async fn confirm(&self) -> Answer {
+        self.load(RevisionChoice::Current).await
+    }
+
+    fn known_exact(&self, revision: u32) -> Option<StatusView> {
+        let mut state = self.lock();
+        if let Some((view, _)) = &state.current
+            && view.revision() == revision
+        {
+            // A revision never changes, so it need not be confirmed.
+            return Some(view.clone());
+        }
+        let index = state.exact.iter().position(|view| view.revision() == revision)?;
+        let view = state.exact.remove(index);
+        state.exact.push(view.clone());
+        Some(view)
+    }
+
+    /// Joins the load that is under way, or begins one.
+    async fn load(&self, choice: RevisionChoice) -> Answer {
+        let mut pending = {
+            let mut state = self.lock();
+            match state.pending.get(&choice) {
+                Some(pending) => pending.clone(),
+                None => {
+                    let (sender, receiver) = watch::channel(None);
+                    state.pending.insert(choice, receiver.clone());
+                    let reader = self.clone();
+                    tokio::spawn(async move {
+                        // Dropped whatever happens, so that a panic leaves no load that never ends.
+                        let _ended = Ended(&reader.0.state, choice);
+                        let answer = reader.fetch(choice).await;
+                        sender.send_replace(Some(answer));
+                    });
+                    receiver
+                }
+            }
+        };
+        match pending.wait_for(Option::is_some).await {
+            Ok(answer) => answer
+                .clone()
+                .unwrap_or_else(|| Err(Unavailable::Unreachable("it gave no answer".to_owned()))),
+            Err(_) => Err(Unavailable::Unreachable(
+                "its answer could not be read".to_owned(),
+            )),
+        }
+    }
+
+    async fn fetch(&self, choice: RevisionChoice) -> Answer {
+        let limit = self.0.options.load_timeout;
+        let answer = tokio::time::timeout(limit, self.fetch_unbounded(choice))
+            .await
+            .unwrap_or_else(|_| {
+                Err(Unavailable::Unreachable(format!(
+                    "it did not answer within {} s",
+                    limit.as_secs_f32()
+                )))
+            });
+        let mut state = self.lock();
+        match (&answer, choice) {
+            (Ok(view), RevisionChoice::Exact(_)) => {
+                state.exact.push(view.clone());
+                if state.exact.len() > EXACT_VIEWS_KEPT {
+                    state.exact.remove(0);
+                }
+            }
+            (Ok(view), _) => {
+                state.current = Some((view.clone(), Instant::now()));
+                state.failed_at = None;
+            }
+            (Err(why), RevisionChoice::Current) => state.failed_at = Some((Instant::now(), why.clone())),
+            (Err(_), _) => {}
+        }
+        answer
+    }
+
+    async fn fetch_unbounded(&self, choice: RevisionChoice) -> Answer {
+        let manifest = self.0.source.manifest(choice).await?;
+        let last = self.lock().current.as_ref().map(|(view, _)| view.clone());
+        match (choice, last) {
+            (RevisionChoice::Exact(wanted), _) if manifest.revision != wanted => {
+                return Err(Unavailable::Unreachable(format!(
+                    "it answered with revision {} to a question about revision {wanted}",
+                    manifest.revision
+                )));
+            }
+            (RevisionChoice::Current, Some(last)) if manifest.revision < last.revision() => {
+                // A replica that lags or a database that was set back: a withdrawn certification must not come back.
+                return Err(Unavailable::Behind {
+                    current: manifest.revision,
+                    wanted: last.revision(),
+                });
+            }
+            (RevisionChoice::Current, Some(last)) if last.is_of(&manifest) => return Ok(last),
+            _ => {}
+        }
+        if manifest.revision == 0 {
+            return Ok(StatusView::empty());
+        }
+        if manifest.shard_hashes.len() != SHARD_COUNT {
+            return Err(Unavailable::Unreachable(format!(
+                "its manifest has {} shards instead of {SHARD_COUNT}",
+                manifest.shard_hashes.len()
+            )));
+        }
+        let mut l1 = self.0.l1.lock().await;
+        let mut shards: Vec<Option<Arc<Shard>>> =
+            manifest.shard_hashes.iter().map(|hash| l1.get(hash)).collect();
+        let missing: Vec<u8> = (0..=u8::MAX)
+            .filter(|index| shards[usize::from(*index)].is_none())
+            .collect();
+        for indexes in missing.chunks(self.0.options.shards_a_call.max(1)) {
+            let fetched = self.0.source.shards(manifest.revision, indexes).await?;
+            if fetched.len() != indexes.len() {
+                return Err(Unavailable::Unreachable(format!(
+                    "it sent {} shards instead of {}",
+                    fetched.len(),
+                    indexes.len()
+                )));
+            }
+            for (index, encoded) in indexes.iter().zip(fetched) {
+                let hash = manifest.shard_hashes[usize::from(*index)];
+                if ShardHash::of(&encoded) != hash {
+                    return Err(Unavailable::Unreachable(format!(
+                        "status shard {index} is not the one that its manifest names"
+                    )));
+                }
+                let shard = Shard::decode(*index, &encoded)
+                    .map_err(|error| Unavailable::Unreachable(format!("shard {index}: {error}")))?;
+                let shard = Arc::new(shard);
+                l1.put(hash, Arc::clone(&shard));
+                shards[usize::from(*index)] = Some(shard);
+            }
+        }
+        // Every missing index was fetched above, so none is left out here.
+        Ok(StatusView::new(&manifest, shards.into_iter().flatten().collect()))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        lock(&self.0.state)
+    }
+}
+
+/// A panic elsewhere leaves a state that is still whole: every change of it is one assignment.
+fn lock(state: &Mutex<State>) -> std::sync::MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct Ended<'a>(&'a Mutex<State>, RevisionChoice);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        lock(self.0).pending.remove(&self.1);
+    }
+}
+
+#[cfg(test)]
+mod tests;
