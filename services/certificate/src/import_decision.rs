@@ -151,3 +151,128 @@ fn ledger(limit: Weight, filed: &Filed, draws: &[ImportedDraw]) -> Ledger {
             .cloned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use nopic_domain::certificate::{CertificateKind, CertificateStatus};
+
+    use super::*;
+
+    fn certificate(total: i64) -> Certificate {
+        Certificate {
+            number: "012-0120000001-000001".parse().unwrap(),
+            status: CertificateStatus::Requested,
+            superseded_by: None,
+            certifier_id: "012".parse().unwrap(),
+            exporter_nop_id: "0120000001".parse().unwrap(),
+            importer_nop_id: "0120000002".parse().unwrap(),
+            final_handler_nop_id: None,
+            product: None,
+            hts_code: "080221".parse().unwrap(),
+            kind: CertificateKind::TimeFrame,
+            issued_on: None,
+            valid_from: None,
+            valid_to: None,
+            total_weight_kg: Weight::from_units(total),
+            countries_of_origin: Vec::new(),
+            lots: Vec::new(),
+        }
+    }
+
+    fn draw(entry: u32, units: i64) -> Draw {
+        Draw {
+            entry_number: EntryNumber::from_parts("B76", entry).unwrap(),
+            line_number: 1,
+            pga_line_number: 1,
+            weight_kg: Weight::from_units(units),
+        }
+    }
+
+    fn imported(entry: u32, units: i64, excess: i64) -> ImportedDraw {
+        ImportedDraw {
+            draw: draw(entry, units),
+            excess: Weight::from_units(excess),
+            tenant: "ours".into(),
+        }
+    }
+
+    fn known(total: i64, imported: Vec<ImportedDraw>, filed: Filed) -> Known {
+        Known {
+            certificate: certificate(total),
+            version: 3,
+            imported,
+            filed,
+        }
+    }
+
+    fn stated(total: i64, draws: Option<Vec<Draw>>) -> Stated {
+        Stated {
+            certificate: certificate(total),
+            draws,
+        }
+    }
+
+    /// One entry of another tenant, 60 units, of which 10 were permitted past the limit.
+    fn filed() -> Filed {
+        Filed {
+            drawn: Weight::from_units(60),
+            excess: Weight::from_units(10),
+            count: 2,
+            first_drawer: EntryNumber::from_parts("B76", 5),
+            last_drawer: EntryNumber::from_parts("B76", 5),
+            tenant: Some("others".into()),
+        }
+    }
+
+    #[test]
+    fn what_filing_drew_stays_and_counts_first() {
+        let known = known(100, vec![imported(1, 30, 0)], filed());
+        let change = decide(
+            &stated(100, Some(vec![draw(7, 30), draw(8, 20)])),
+            Some(&known),
+            "ours",
+        )
+        .unwrap();
+        assert!(!change.new_version);
+        assert_eq!(change.version, 3);
+        assert_eq!(change.draws, Some(vec![imported(7, 30, 0), imported(8, 20, 10)]));
+        assert_eq!(
+            change.ledger,
+            Ledger {
+                limit: Weight::from_units(100),
+                drawn: Weight::from_units(110),
+                excess: Weight::from_units(20),
+                draw_count: 4,
+                first_drawer: EntryNumber::from_parts("B76", 5),
+                last_drawer: EntryNumber::from_parts("B76", 8),
+                drawer_tenant: Some("ours".into()),
+            }
+        );
+    }
+
+    #[test]
+    fn a_version_that_allows_less_than_was_drawn_is_possible() {
+        let known = known(100, Vec::new(), filed());
+        let change = decide(&stated(40, None), Some(&known), "ours").unwrap();
+        assert!(change.new_version);
+        assert_eq!((change.version, change.draws), (4, None));
+        assert_eq!(change.ledger.excess, Weight::from_units(20));
+        assert_eq!(change.ledger.drawer_tenant.as_deref(), Some("others"));
+    }
+
+    #[test]
+    fn the_same_draws_in_another_order_are_the_same() {
+        let known = known(100, vec![imported(1, 30, 0), imported(2, 5, 0)], Filed::default());
+        let same = stated(100, Some(vec![draw(2, 5), draw(1, 30)]));
+        assert_eq!(decide(&same, Some(&known), "another"), None);
+        assert_eq!(decide(&stated(100, None), Some(&known), "another"), None);
+    }
+
+    #[test]
+    fn draws_that_a_new_limit_turns_into_excess_are_marked_anew_and_stay_their_tenants() {
+        let known = known(100, vec![imported(1, 30, 0), imported(2, 5, 0)], Filed::default());
+        let change = decide(&stated(32, None), Some(&known), "another").unwrap();
+        assert_eq!(change.draws, Some(vec![imported(1, 30, 0), imported(2, 5, 3)]));
+        assert_eq!(change.ledger.excess, Weight::from_units(3));
+    }
+}
