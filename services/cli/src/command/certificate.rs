@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use chrono::NaiveDate;
 use nopic_proto::certificate::{
-    CertificateState, Draw, GetCertificateRequest, ImportCertificatesRequest, ImportOptions, ImportResult,
-    ListCertificatesRequest, import_certificates_request, import_certificates_response,
+    CertificateState, Draw, GetCertificateRequest, ImportCertificatesRequest, ImportEnd, ImportOptions,
+    ImportResult, ListCertificatesRequest, import_certificates_request, import_certificates_response,
 };
 
 use crate::arguments::date;
@@ -17,6 +17,7 @@ use crate::feed::{chunks, feed, size_of};
 use crate::output::listing::{Column, Listing, column, printable};
 use crate::output::progress::Progress;
 use crate::output::rejects::RejectsLog;
+use crate::output::warnings::Warnings;
 use crate::output::words::{count, counted};
 use crate::output::{self, Style, Terminal};
 
@@ -175,14 +176,17 @@ pub(crate) async fn send(
                 .file_name()
                 .map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
         };
-        if part(Part::Options(options)).is_continue() {
-            let _ended_early = chunks(&path, &sent, &mut |chunk| part(Part::Chunk(chunk)))?;
+        if part(Part::Options(options)).is_continue()
+            && chunks(&path, &sent, &mut |chunk| part(Part::Chunk(chunk)))?.is_continue()
+        {
+            let _ended_early = part(Part::End(ImportEnd {}));
         }
         Ok(())
     });
     let mut client = services.certificates();
     let mut answers = services.answer(trouble.or(client.import_certificates(requests)).await?)?;
     let mut result = None;
+    let mut duplicates = Warnings::new(terminal);
     loop {
         use import_certificates_response::Part;
         let answer = trouble.or(answers.message()).await?;
@@ -191,6 +195,15 @@ pub(crate) async fn send(
                 progress.message(counted(reached.certificates, "certificate", "certificates"));
             }
             Ok(Some(Part::Reject(reject))) => rejects.add(&reject, &progress)?,
+            Ok(Some(Part::Duplicate(duplicate))) => duplicates.add(
+                || {
+                    format!(
+                        "certificate {} stands in lines {} and {}: line {} counts",
+                        duplicate.number, duplicate.lost_record, duplicate.won_record, duplicate.won_record
+                    )
+                },
+                &progress,
+            ),
             Ok(Some(Part::Result(finished))) => result = Some(finished),
             Ok(None) => break,
             Err(status) => {
@@ -201,6 +214,7 @@ pub(crate) async fn send(
         }
     }
     progress.finish();
+    duplicates.finish();
     rejects.finish(terminal)?;
     result.ok_or_else(|| {
         Failure::new("The import ended without a result.").advice("It can be repeated safely.")
@@ -209,13 +223,15 @@ pub(crate) async fn send(
 
 fn text(result: &ImportResult) -> String {
     format!(
-        "{} read, with {}: {} added, {} changed, {} as before, {} refused.\n",
+        "{} read, with {}: {} added, {} changed, {} as before, {} refused, {} in several \
+         lines.\n",
         counted(result.certificates, "certificate", "certificates"),
         counted(result.draws, "draw", "draws"),
         count(result.added),
         count(result.changed),
         count(result.unchanged),
-        count(result.rejected)
+        count(result.rejected),
+        count(result.duplicates)
     )
 }
 
@@ -389,10 +405,12 @@ mod tests {
             unchanged: 199,
             rejected: 0,
             draws: 1,
+            duplicates: 2,
         };
         assert_eq!(
             text(&result),
-            "1,200 certificates read, with 1 draw: 1,000 added, 1 changed, 199 as before, 0 refused.\n"
+            "1,200 certificates read, with 1 draw: 1,000 added, 1 changed, 199 as before, 0 refused, 2 in several \
+             lines.\n"
         );
     }
 

@@ -108,6 +108,17 @@ pub(crate) struct Validated {
     summary: DocumentSummary,
 }
 
+impl Validated {
+    /// Counts another file in.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.tally.merge(other.tally);
+        self.refused += other.refused;
+        self.summary.lines += other.summary.lines;
+        self.summary.rejects += other.summary.rejects;
+        self.summary.deleted_entries += other.summary.deleted_entries;
+    }
+}
+
 /// How a file is to be read.
 #[derive(Debug, Default)]
 pub(crate) struct Reading {

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use chrono::{Days, NaiveDate};
 use nopic_proto::entry_validation::{
-    GetFlagRequest, ImportFlagsOptions, ImportFlagsRequest, ListFlagChangesRequest, import_flags_request,
+    GetFlagRequest, ImportFlagsEnd, ImportFlagsOptions, ImportFlagsRequest, ListFlagChangesRequest,
+    import_flags_request,
 };
 
 use crate::arguments::date;
@@ -23,7 +24,6 @@ const INTERVAL_COLUMNS: &[Column] = &[
     column("FLAG", "flag"),
     column("FROM", "from"),
     column("TO", "to"),
-    column("SAID BY", "source"),
 ];
 const CHANGE_COLUMNS: &[Column] = &[
     column("ON", "on"),
@@ -121,8 +121,10 @@ async fn import(
             file_name: name(&path),
             replace,
         };
-        if part(Part::Options(options)).is_continue() {
-            let _ended_early = chunks(&path, &sent, &mut |chunk| part(Part::Chunk(chunk)))?;
+        if part(Part::Options(options)).is_continue()
+            && chunks(&path, &sent, &mut |chunk| part(Part::Chunk(chunk)))?.is_continue()
+        {
+            let _ended_early = part(Part::End(ImportFlagsEnd {}));
         }
         Ok(())
     });
@@ -155,9 +157,9 @@ async fn import(
         count(answer.am8_codes),
         count(answer.am7_codes),
         if answer.changed {
-            "The table changed."
+            format!("{} changed.", counted(answer.changed_codes, "code", "codes"))
         } else {
-            "Nothing changed."
+            "Nothing changed.".to_owned()
         },
         answer.flags_version
     )?;
@@ -202,12 +204,7 @@ async fn show(context: &Context, services: &Services, arguments: ShowArguments) 
     for interval in answer.intervals {
         listing.row(
             &mut out,
-            vec![
-                interval.flag.into(),
-                interval.from.into(),
-                interval.to.into(),
-                interval.source.into(),
-            ],
+            vec![interval.flag.into(), interval.from.into(), interval.to.into()],
         )?;
     }
     listing.finish(&mut out)?;

@@ -6,6 +6,7 @@ pub(crate) mod progress;
 pub(crate) mod rejects;
 pub(crate) mod verdict_record;
 pub(crate) mod verdict_table;
+pub(crate) mod warnings;
 pub(crate) mod words;
 
 use std::io::{self, BufWriter, IsTerminal as _, Write as _};
@@ -65,6 +66,14 @@ impl Terminal {
             error_is_terminal: false,
             colour_allowed: false,
             quiet: true,
+        }
+    }
+
+    /// The same without bars: for steps that are told in words.
+    pub(crate) fn without_progress(self) -> Self {
+        Self {
+            error_is_terminal: false,
+            ..self
         }
     }
 

@@ -39,6 +39,13 @@ impl Progress {
         self.0.inc(bytes as u64);
     }
 
+    /// How many bytes there will be, now that it is known.
+    pub(crate) fn expect(&self, total: Option<u64>) {
+        if let Some(total) = total {
+            self.0.set_length(total);
+        }
+    }
+
     /// Starts from the beginning: a download is tried again.
     pub(crate) fn restart(&self) {
         self.0.reset();

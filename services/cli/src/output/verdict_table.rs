@@ -9,7 +9,7 @@ use nopic_proto::entry_validation::{ExplainPolicyResponse, Finding, Verdict, fin
 
 use super::Terminal;
 use super::listing::{plain_table, printable};
-use super::verdict_record::{Tally, code, outcome};
+use super::verdict_record::{Tally, outcome};
 use super::words;
 
 /// Widths of the columns before the text, with the space behind each.

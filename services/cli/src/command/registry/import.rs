@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use nopic_proto::registry::import_options::Completeness;
 use nopic_proto::registry::import_result::Outcome;
 use nopic_proto::registry::{
-    DuplicateOperation, FileStart, ImportOptions, ImportResult, ImportSnapshotRequest, Snapshot,
+    FileStart, ImportOptions, ImportResult, ImportSnapshotRequest, Snapshot,
     import_snapshot_request, import_snapshot_response,
 };
 
@@ -17,11 +17,9 @@ use crate::failure::Failure;
 use crate::feed::{chunks, feed, size_of};
 use crate::output::progress::Progress;
 use crate::output::rejects::RejectsLog;
+use crate::output::warnings::Warnings;
 use crate::output::words::{count, counted};
 use crate::output::{self, Terminal};
-
-/// So many duplicates are shown; the rest is counted.
-const DUPLICATES_SHOWN: u64 = 20;
 
 /// Import a snapshot of the database: whole or not at all
 ///
@@ -165,7 +163,7 @@ pub(crate) async fn send(
     });
     let mut registry = services.registry();
     let mut answers = services.answer(trouble.or(registry.import_snapshot(requests)).await?)?;
-    let mut duplicates = 0_u64;
+    let mut duplicates = Warnings::new(terminal);
     let mut result = None;
     loop {
         use import_snapshot_response::Part;
@@ -175,10 +173,15 @@ pub(crate) async fn send(
                 progress.message(counted(reached.rows, "row", "rows"));
             }
             Ok(Some(Part::Reject(reject))) => rejects.add(&reject, &progress)?,
-            Ok(Some(Part::Duplicate(duplicate))) => {
-                duplicates += 1;
-                warn_of(&duplicate, duplicates, terminal, &progress);
-            }
+            Ok(Some(Part::Duplicate(duplicate))) => duplicates.add(
+                || {
+                    format!(
+                        "operation {} stands in rows {} and {}: row {} counts",
+                        duplicate.nop_id, duplicate.lost_record, duplicate.won_record, duplicate.won_record
+                    )
+                },
+                &progress,
+            ),
             Ok(Some(Part::Result(finished))) => result = Some(finished),
             Ok(None) => break,
             Err(status) => {
@@ -190,29 +193,12 @@ pub(crate) async fn send(
         }
     }
     progress.finish();
+    duplicates.finish();
     rejects.finish(terminal)?;
-    if duplicates > DUPLICATES_SHOWN {
-        terminal.note(&format!(
-            "warning: {} stood in several rows; the last one of each counts",
-            counted(duplicates, "operation", "operations")
-        ));
-    }
     result.ok_or_else(|| {
         Failure::new("The import ended without a result.")
             .advice("See with `nopic registry list` whether it serves; the same import can be repeated safely.")
     })
-}
-
-fn warn_of(duplicate: &DuplicateOperation, seen: u64, terminal: &Terminal, progress: &Progress) {
-    if terminal.quiet {
-        return;
-    }
-    if seen <= DUPLICATES_SHOWN {
-        progress.say(&format!(
-            "warning: operation {} stands in rows {} and {}: row {} counts",
-            duplicate.nop_id, duplicate.lost_record, duplicate.won_record, duplicate.won_record
-        ));
-    }
 }
 
 impl ContentArguments {
