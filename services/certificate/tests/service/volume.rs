@@ -1,0 +1,70 @@
+//! Fifty thousand certificates: `cargo test --release -p nopic-certificate quickly -- --nocapture` prints how long
+//! they take.
+
+use crate::support::sample::{Random, certificate, draws, number};
+use crate::support::{Deployment, file_of};
+use nopic_proto::certificate as wire;
+use tokio::time::Instant;
+
+/// Code that is not optimised is tested, not measured.
+const CERTIFICATES: u32 = if cfg!(debug_assertions) { 5_000 } else { 50_000 };
+const ASKED: usize = 10_000;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_file_is_imported_and_asked_for_quickly() {
+    let mut random = Random(21);
+    let certificates: Vec<_> = (0..CERTIFICATES)
+        .map(|serial| (certificate(serial, &mut random), Some(draws(6, &mut random))))
+        .collect();
+    let file = file_of(&certificates);
+    let deployment = Deployment::new().await;
+    for what in ["first", "same"] {
+        let begun = Instant::now();
+        let result = deployment.import(&file).await.result;
+        println!(
+            "import, {what}: {:?} for {} certificates, {} draws, {} bytes",
+            begun.elapsed(),
+            result.certificates,
+            result.draws,
+            file.len()
+        );
+        assert_eq!(result.certificates, CERTIFICATES);
+    }
+
+    let mut client = deployment.operator();
+    let numbers: Vec<u64> = (0..ASKED)
+        .map(|_| number(u32::try_from(random.below(CERTIFICATES.into())).unwrap()).number())
+        .collect();
+    let own_draws: Vec<_> = numbers
+        .iter()
+        .map(|number| wire::OwnDrawsQuestion {
+            number: *number,
+            entry_number: crate::support::sample::entry(0).to_string(),
+        })
+        .collect();
+    for (what, own_draws) in [("views", Vec::new()), ("views and own draws", own_draws)] {
+        let mut times = Vec::new();
+        let mut answered = (0, 0);
+        for _ in 0..15 {
+            let request = wire::BatchGetForValidationRequest {
+                numbers: numbers.clone(),
+                own_draws: own_draws.clone(),
+            };
+            let begun = Instant::now();
+            let answer = client
+                .batch_get_for_validation(request)
+                .await
+                .unwrap()
+                .into_inner();
+            times.push(begun.elapsed());
+            answered = (answer.views.len(), answer.own_draws.len());
+        }
+        times.sort();
+        println!(
+            "{what}: {:?} best, {:?} median for {ASKED} numbers: {answered:?}",
+            times[0],
+            times[times.len() / 2]
+        );
+        assert!(answered.0 > ASKED / 2);
+    }
+}
