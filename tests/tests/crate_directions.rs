@@ -121,39 +121,3 @@ fn pure_crates_stay_pure() {
         }
     }
 }
-
-#[test]
-fn each_dependency_of_ours_has_one_version() {
-    let metadata = metadata();
-    let mut versions: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    let built: BTreeSet<&str> = metadata["resolve"]["nodes"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|node| node["id"].as_str().unwrap())
-        .collect();
-    for package in metadata["packages"].as_array().unwrap() {
-        if built.contains(package["id"].as_str().unwrap()) {
-            let version = package["version"].as_str().unwrap();
-            versions
-                .entry(package["name"].as_str().unwrap())
-                .or_default()
-                .insert(version);
-        }
-    }
-    let manifest = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml")).unwrap();
-    let table = manifest.split("[workspace.dependencies]").nth(1).unwrap();
-    let table = table.split("\n[").next().unwrap();
-    for line in table.lines() {
-        let Some((name, _)) = line.split_once(" = ") else {
-            continue;
-        };
-        if let Some(versions) = versions.get(name) {
-            assert_eq!(
-                versions.len(),
-                1,
-                "{name} is built in several versions: {versions:?}"
-            );
-        }
-    }
-}
