@@ -232,7 +232,7 @@ impl EntryLines<'_> {
                 .then(|| certificate.exporter_nop_id.to_string()),
             hts_code: Some(hts_code),
             description: certificate.product.clone(),
-            organic_claim: rng.per_mille(100).then_some(true),
+            organic_claim: rng.per_mille(30).then_some(true),
             message_set: Some("OR2".to_owned()),
             certificate_number: Some(certificate.number.to_string()),
             net_weight_kg: Some(Weight::from_units(units / precision * precision).to_string()),
