@@ -185,12 +185,17 @@ async fn show(context: &Context, services: &Services, arguments: ShowArguments) 
             other => other,
         };
         writeln!(out, "{} on {on}: {meaning}", arguments.code)?;
-        if answer.codes_below > 0 {
+        let digits = arguments.code.bytes().filter(u8::is_ascii_digit).count();
+        if digits < 10 {
             writeln!(
                 out,
-                "{} of 10 digits below it {} known",
+                "{} of 10 digits below it {} at some time",
                 counted(answer.codes_below, "code", "codes"),
-                if answer.codes_below == 1 { "is" } else { "are" }
+                if answer.codes_below == 1 {
+                    "has a flag"
+                } else {
+                    "have flags"
+                }
             )?;
         }
         if !answer.intervals.is_empty() {

@@ -11,13 +11,19 @@ const TICK: Duration = Duration::from_millis(200);
 
 /// A bar, or nothing where there is no terminal. Clones move one bar.
 #[derive(Debug, Clone)]
-pub(crate) struct Progress(ProgressBar);
+pub(crate) struct Progress {
+    bar: ProgressBar,
+    quiet: bool,
+}
 
 impl Progress {
     /// Progress through bytes; their total where it is known.
     pub(crate) fn of_bytes(terminal: &Terminal, total: Option<u64>, label: &str) -> Self {
         if terminal.quiet || !terminal.error_is_terminal {
-            return Self(ProgressBar::hidden());
+            return Self {
+                bar: ProgressBar::hidden(),
+                quiet: terminal.quiet,
+            };
         }
         let template = if total.is_some() {
             "{prefix} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec} {eta} {msg}"
@@ -31,40 +37,47 @@ impl Progress {
         }
         bar.set_prefix(label.to_owned());
         bar.enable_steady_tick(TICK);
-        Self(bar)
+        Self { bar, quiet: false }
     }
 
     /// So many bytes more.
     pub(crate) fn add(&self, bytes: usize) {
-        self.0.inc(bytes as u64);
+        self.bar.inc(bytes as u64);
     }
 
     /// How many bytes there will be, now that it is known.
     pub(crate) fn expect(&self, total: Option<u64>) {
         if let Some(total) = total {
-            self.0.set_length(total);
+            self.bar.set_length(total);
         }
     }
 
     /// Starts from the beginning: a download is tried again.
     pub(crate) fn restart(&self) {
-        self.0.reset();
+        self.bar.reset();
     }
 
     /// A few words behind the bar.
     pub(crate) fn message(&self, message: String) {
-        if !self.0.is_hidden() {
-            self.0.set_message(message);
+        if !self.bar.is_hidden() {
+            self.bar.set_message(message);
         }
     }
 
     /// Says something on standard error without tearing the bar.
     pub(crate) fn say(&self, text: &str) {
-        self.0.suspend(|| super::say(text));
+        self.bar.suspend(|| super::say(text));
+    }
+
+    /// The same, unless only errors are wanted.
+    pub(crate) fn note(&self, text: &str) {
+        if !self.quiet {
+            self.say(text);
+        }
     }
 
     /// Takes the bar away.
     pub(crate) fn finish(&self) {
-        self.0.finish_and_clear();
+        self.bar.finish_and_clear();
     }
 }

@@ -23,8 +23,8 @@ impl<'a> Warnings<'a> {
     /// One more; its text is made only where it is shown.
     pub(crate) fn add(&mut self, text: impl FnOnce() -> String, progress: &Progress) {
         self.count += 1;
-        if self.count <= SHOWN && !self.terminal.quiet {
-            progress.say(&format!("warning: {}", text()));
+        if self.count <= SHOWN {
+            progress.note(&format!("warning: {}", text()));
         }
     }
 

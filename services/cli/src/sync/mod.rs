@@ -126,7 +126,7 @@ pub(crate) async fn fetch(wanted: &Wanted, folder: &Path, progress: &Progress) -
             ))
             .advice("What was imported before goes on serving. Try again later."));
         };
-        progress.say(&format!(
+        progress.note(&format!(
             "attempt {attempt}: {why}; again in {:.1} s",
             pause.as_secs_f64()
         ));
