@@ -1,5 +1,7 @@
 //! The data folder: one process at a time, and who is asked in its place.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::fs::File;

@@ -1,5 +1,7 @@
 //! The help teaches: every command says what it does and shows an example.
 
+#![allow(clippy::unwrap_used)]
+
 use std::process::{Command, Output};
 
 fn nopic(arguments: &[&str]) -> Output {

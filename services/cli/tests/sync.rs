@@ -1,5 +1,7 @@
 //! `registry sync` against a server in this process.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::io::{BufRead as _, BufReader, Write as _};

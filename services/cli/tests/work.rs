@@ -1,5 +1,7 @@
 //! The main job from the outside: files in, verdicts out, and how each command ends.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::io::Read as _;

@@ -146,8 +146,13 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Done, Fai
         rejects_file: arguments.rejects_file,
     };
     let printer = Printer::new(form, io::stdout());
-    let (validated, printer) =
-        validate(&context.terminal, &services, &arguments.file, reading, printer).await?;
+    // Verdicts on the same terminal show the progress themselves, and a bar would run through them.
+    let terminal = if context.terminal.columns.is_some() {
+        context.terminal.without_progress()
+    } else {
+        context.terminal
+    };
+    let (validated, printer) = validate(&terminal, &services, &arguments.file, reading, printer).await?;
     context.terminal.note(&summary(&validated, &printer));
     Ok(if validated.tally.is_clean() && validated.refused == 0 {
         Done::Well

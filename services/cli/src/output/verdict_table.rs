@@ -214,12 +214,11 @@ impl VerdictTable {
             if self.is_wide() {
                 cells.extend([Cell::new(why), Cell::new(what_to_do)]);
             } else {
-                let separator = if why.is_empty() || what_to_do.is_empty() {
-                    ""
-                } else {
-                    " "
-                };
-                cells.push(Cell::new(format!("{why}{separator}{what_to_do}")));
+                cells.push(Cell::new(match (why.as_str(), what_to_do.as_str()) {
+                    (why, "") => why.to_owned(),
+                    ("", what_to_do) => format!("→ {what_to_do}"),
+                    (why, what_to_do) => format!("{why}\n→ {what_to_do}"),
+                }));
             }
             table.add_row(cells);
         }
