@@ -90,7 +90,10 @@ pub async fn stop_requested() {
                 signal.recv().await;
             }
             Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "SIGTERM cannot be heard");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "SIGTERM cannot be heard"
+                );
                 std::future::pending::<()>().await;
             }
         }

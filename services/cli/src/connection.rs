@@ -15,7 +15,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
 use crate::context::Context;
-use crate::embedded;
+use crate::embedded::{self, Life};
 use crate::failure::Failure;
 use crate::lock::{self, Acquired, DataLock};
 
@@ -132,7 +132,7 @@ impl Services {
         data: &Path,
         policy: Option<&Path>,
     ) -> Result<Self, Failure> {
-        let routes = embedded::open(need, data, policy, context.clock.clone()).await?;
+        let routes = embedded::open(need, Life::Command, data, policy, context.clock.clone()).await?;
         Ok(Self::of_routes(routes))
     }
 
@@ -195,7 +195,11 @@ impl Services {
     pub(crate) fn failure(&self, status: &Status) -> Failure {
         let mut target = self.target.clone();
         target[..1].make_ascii_uppercase();
-        let target = if self.target == "nopic" { &self.target } else { &target };
+        let target = if self.target == "nopic" {
+            &self.target
+        } else {
+            &target
+        };
         Failure::from_status(status, target)
     }
 
@@ -291,7 +295,9 @@ fn key() -> Result<Option<MetadataValue<Ascii>>, Failure> {
         }
     };
     bearer(&key).map(Some).ok_or_else(|| {
-        Failure::new(format!("{place} holds no API key: a key is one line of printable ASCII characters."))
+        Failure::new(format!(
+            "{place} holds no API key: a key is one line of printable ASCII characters."
+        ))
     })
 }
 
@@ -340,6 +346,9 @@ mod tests {
         let url = format!("http://{}", listener.local_addr().unwrap());
         drop(listener);
         let said = connect(&url).await.unwrap_err().to_string();
-        assert!(said.contains(&url) && said.contains("cannot be reached"), "{said}");
+        assert!(
+            said.contains(&url) && said.contains("cannot be reached"),
+            "{said}"
+        );
     }
 }

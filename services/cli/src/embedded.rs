@@ -9,6 +9,7 @@ use nopic_chassis::clock::Clock;
 use nopic_chassis::transport::in_memory;
 use nopic_domain::principal::Principal;
 use nopic_entry_validation::{EntryValidation, StartError, Upstream};
+use nopic_registry::Registry;
 use tonic::service::Routes;
 
 use crate::connection::Need;
@@ -21,23 +22,33 @@ pub(crate) const SERVICE_NAMES: [&str; 3] = [
     "nopic.entry_validation.v1.EntryValidationService",
 ];
 
+/// For how long the services are opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Life {
+    /// Until one command is done.
+    Command,
+    /// Until they are asked to stop.
+    Server,
+}
+
 /// Opens what is needed. Entry validation asks the other two in memory, by the same clients as over a socket.
 ///
 /// # Errors
 /// Where a database or the policy cannot be used.
 pub(crate) async fn open(
     need: Need,
+    life: Life,
     data: &Path,
     policy: Option<&Path>,
     clock: Arc<dyn Clock>,
 ) -> Result<Routes, Failure> {
     match need {
-        Need::Registry => registry(data, &clock).await,
-        Need::Certificates => certificates(data, &clock).await.map(|service| {
-            Routes::new(service.service(caller()))
-        }),
+        Need::Registry => registry(data, &clock, life).await,
+        Need::Certificates => certificates(data, &clock)
+            .await
+            .map(|service| Routes::new(service.service(caller()))),
         Need::EntryValidation => {
-            let registry = registry(data, &clock).await?;
+            let registry = registry(data, &clock, life).await?;
             let certificates = certificates(data, &clock).await?;
             let upstream = Upstream {
                 registry: in_memory(registry.clone()),
@@ -60,10 +71,14 @@ fn caller() -> Option<Principal> {
     Some(Principal::built_in("embedded"))
 }
 
-// SEAM: the registry service lands later. Until then it answers nothing, and lines are indeterminate.
-#[allow(clippy::unused_async)]
-async fn registry(_data: &Path, _clock: &Arc<dyn Clock>) -> Result<Routes, Failure> {
-    Ok(Routes::default())
+async fn registry(data: &Path, clock: &Arc<dyn Clock>, life: Life) -> Result<Routes, Failure> {
+    let mut config = nopic_registry::Config::new(data);
+    // A command that ends with its import would make the index for nobody.
+    config.search_after_import = life == Life::Server;
+    let service = Registry::open(config, Arc::clone(clock))
+        .await
+        .map_err(|error| unusable(&error, data))?;
+    Ok(Routes::new(service.service(caller())))
 }
 
 async fn certificates(data: &Path, clock: &Arc<dyn Clock>) -> Result<CertificateService, Failure> {

@@ -172,8 +172,7 @@ pub(crate) fn size_of(path: &Path) -> Result<Option<u64>, Failure> {
         .and_then(|file| file.metadata())
         .map_err(|error| Failure::reading(path, &error))?;
     if about.is_dir() {
-        return Err(Failure::new(format!("{} is a folder.", path.display()))
-            .advice("Name the files in it."));
+        return Err(Failure::new(format!("{} is a folder.", path.display())).advice("Name the files in it."));
     }
     Ok(about.is_file().then_some(about.len()))
 }

@@ -44,7 +44,9 @@ fn main() -> ExitCode {
             runtime.shutdown_timeout(PATIENCE_WITH_THREADS);
             ended
         }
-        Err(error) => Err(Failure::new(format!("The system gives no threads to work with: {error}"))),
+        Err(error) => Err(Failure::new(format!(
+            "The system gives no threads to work with: {error}"
+        ))),
     };
     exit_code(status(&ended))
 }

@@ -65,7 +65,9 @@ pub(crate) enum Command {
 /// Exit status: 0 imported (what was refused is counted and written to the rejects file); 1 every line was refused;
 /// 2 it could not be done.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = "Example:\n  nopic certificate import certificates.jsonl --rejects-file refused.jsonl")]
+#[command(
+    after_long_help = "Example:\n  nopic certificate import certificates.jsonl --rejects-file refused.jsonl"
+)]
 pub(crate) struct ImportArguments {
     /// File with one certificate a line; `-`: standard input
     #[arg(value_name = "FILE")]
@@ -92,11 +94,9 @@ pub(crate) struct ShowArguments {
 
 /// List certificates in the order of their numbers
 #[derive(Debug, clap::Args)]
-#[command(
-    after_long_help = "Examples:\n  \
+#[command(after_long_help = "Examples:\n  \
         nopic certificate list --importer 0150000002 --valid-on 2026-09-01\n  \
-        nopic certificate list --status VOIDED --output csv"
-)]
+        nopic certificate list --status VOIDED --output csv")]
 pub(crate) struct ListArguments {
     /// With this status
     #[arg(
@@ -432,7 +432,10 @@ mod tests {
         };
         write_state(&mut out, &state).unwrap();
         let text = String::from_utf8(out).unwrap();
-        assert!(text.contains("status         SUPERSEDED by 015-0150000001-000002\n"), "{text}");
+        assert!(
+            text.contains("status         SUPERSEDED by 015-0150000001-000002\n"),
+            "{text}"
+        );
         assert!(text.contains("drawn          1200 kg in 1 draw\n"), "{text}");
         assert!(text.contains("left           -200 kg\n"), "{text}");
         assert!(!text.contains("lots"), "{text}");

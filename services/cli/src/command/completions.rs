@@ -9,7 +9,9 @@ use crate::output;
 
 /// Print the completions of a shell
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = "Example:\n  nopic completions bash > ~/.local/share/bash-completion/completions/nopic")]
+#[command(
+    after_long_help = "Example:\n  nopic completions bash > ~/.local/share/bash-completion/completions/nopic"
+)]
 pub(crate) struct Arguments {
     /// The shell
     #[arg(value_enum)]

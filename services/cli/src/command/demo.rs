@@ -14,11 +14,11 @@ use super::serve::{listen, serve_until_stopped};
 use super::{certificate, importer};
 use crate::connection::{Need, Services};
 use crate::context::{Context, Done};
-use crate::embedded;
+use crate::embedded::{self, Life};
 use crate::failure::Failure;
+use crate::output;
 use crate::output::printer::{Printed, Printer};
 use crate::output::verdict_table::VerdictTable;
-use crate::output;
 use crate::output::words::counted;
 
 /// The sample: small enough to be read, of a seed that shows a good mix of verdicts.
@@ -47,8 +47,10 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done, Failure> {
     if context.options.endpoint.is_some() {
-        return Err(Failure::new("The demonstration runs in this process, not on a server.")
-            .advice("Leave out --endpoint (and NOPIC_ENDPOINT)."));
+        return Err(
+            Failure::new("The demonstration runs in this process, not on a server.")
+                .advice("Leave out --endpoint (and NOPIC_ENDPOINT)."),
+        );
     }
     let temporary = |error: std::io::Error| Failure::writing(&std::env::temp_dir(), &error);
     let folder = tempfile::Builder::new()
@@ -65,7 +67,14 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
     };
     let sample = Sample::write(folder.path())?;
     let policy = context.options.policy.as_deref();
-    let routes = embedded::open(Need::EntryValidation, &data, policy, context.clock.clone()).await?;
+    let routes = embedded::open(
+        Need::EntryValidation,
+        Life::Server,
+        &data,
+        policy,
+        context.clock.clone(),
+    )
+    .await?;
     let services = Services::of_routes(routes.clone());
     load(context, &services, &sample).await?;
     judge(context, &services, &sample).await?;
@@ -87,7 +96,8 @@ struct Sample {
 
 impl Sample {
     fn write(folder: &Path) -> Result<Self, Failure> {
-        let failed = |error: &dyn std::fmt::Display| Failure::new(format!("The sample cannot be made: {error}."));
+        let failed =
+            |error: &dyn std::fmt::Display| Failure::new(format!("The sample cannot be made: {error}."));
         let options = SampleOptions {
             operations: OPERATIONS,
             certificates: CERTIFICATES,
@@ -142,7 +152,10 @@ async fn load(context: &Context, services: &Services, sample: &Sample) -> Result
         let content = ContentArguments::complete(is_json);
         let result = import::send(&quiet, services, &content, vec![input], Source::default()).await?;
         if result.outcome != i32::from(import_result::Outcome::Imported) {
-            return Err(Failure::new(format!("{name} was not imported: {}", import::text(&result))));
+            return Err(Failure::new(format!(
+                "{name} was not imported: {}",
+                import::text(&result)
+            )));
         }
         let snapshot = result.snapshot.unwrap_or_default();
         context.terminal.note(&format!(

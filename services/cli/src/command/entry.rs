@@ -42,14 +42,12 @@ pub(crate) enum Command {
 /// Reads an ABI transmission (80-character records), a CSV with a header, or JSON lines; which one is found out. A
 /// verdict comes for every line that was read, in their order.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_long_help = "Examples:\n  \
+#[command(after_long_help = "Examples:\n  \
         nopic entry validate entries.abi\n  \
         nopic entry validate entries.csv --output csv > verdicts.csv\n  \
         produce-lines | nopic entry validate - --format jsonl --output jsonl | jq .verdict\n\n\
         Exit status: 0 every line was read and none is rejected or indeterminate; 1 some are, or were refused; 2 the \
-        command could not do its work."
-)]
+        command could not do its work.")]
 pub(crate) struct Arguments {
     /// The file; `-`: standard input
     #[arg(value_name = "FILE")]

@@ -20,11 +20,7 @@ use crate::output::rejects::RejectsLog;
 use crate::output::words::{count, counted};
 use crate::output::{self, Style};
 
-const INTERVAL_COLUMNS: &[Column] = &[
-    column("FLAG", "flag"),
-    column("FROM", "from"),
-    column("TO", "to"),
-];
+const INTERVAL_COLUMNS: &[Column] = &[column("FLAG", "flag"), column("FROM", "from"), column("TO", "to")];
 const CHANGE_COLUMNS: &[Column] = &[
     column("ON", "on"),
     column("HTS", "htsCode"),

@@ -82,7 +82,11 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Done, Fai
             };
             let answer = services.answer(client.link_importer(request).await)?;
             let link = answer.link.unwrap_or_default();
-            write!(out, "{} now stands for operation {}", link.importer_of_record, link.nop_id)?;
+            write!(
+                out,
+                "{} now stands for operation {}",
+                link.importer_of_record, link.nop_id
+            )?;
             if answer.replaced_nop_id.is_empty() {
                 writeln!(out, ".")?;
             } else {
@@ -192,11 +196,16 @@ mod tests {
 
     #[test]
     fn rows_are_read_with_their_numbers() {
-        let rows = parse("\u{feff}importerOfRecord,nopId\r\n12-3456789AB, 0150000002\r\n\r\n\"x\",y\r\n").unwrap();
+        let rows =
+            parse("\u{feff}importerOfRecord,nopId\r\n12-3456789AB, 0150000002\r\n\r\n\"x\",y\r\n").unwrap();
         assert_eq!(rows.len(), 2);
         assert_eq!(rows[0].1.importer_of_record, "12-3456789AB");
         assert_eq!((rows[1].0, rows[1].1.nop_id.as_str()), (4, "y"));
         assert!(parse("").is_err());
-        assert!(parse("importerOfRecord,nopId\na,b,c").unwrap_err().starts_with("row 2"));
+        assert!(
+            parse("importerOfRecord,nopId\na,b,c")
+                .unwrap_err()
+                .starts_with("row 2")
+        );
     }
 }

@@ -63,7 +63,9 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Done, Fai
     match command {
         Command::Show => {
             let text = match &context.options.policy {
-                Some(file) => std::fs::read_to_string(file).map_err(|error| Failure::reading(file, &error))?,
+                Some(file) => {
+                    std::fs::read_to_string(file).map_err(|error| Failure::reading(file, &error))?
+                }
                 None => SHIPPED.to_owned(),
             };
             out.write_all(text.as_bytes())?;

@@ -15,10 +15,8 @@ use crate::output::{self};
 /// Three snapshots of the registry (XLSX, XML ZIP, JSON), certificates, flags, importer links, and entry lines (ABI,
 /// CSV, JSON lines). The same seed gives the same bytes.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_long_help = "Example:\n  \
-        nopic sample --operations 76000 --certificates 50000 --lines 1000000 --seed 1 --out ./sample"
-)]
+#[command(after_long_help = "Example:\n  \
+        nopic sample --operations 76000 --certificates 50000 --lines 1000000 --seed 1 --out ./sample")]
 pub(crate) struct Arguments {
     /// Operations of the registry
     #[arg(long, value_name = "N", default_value_t = 1_000)]
@@ -71,7 +69,9 @@ fn describe(made: &SampleSummary) -> String {
         counted(made.entries, "entry", "entries"),
         count(made.abi_lines)
     ));
-    text.push_str("Import the snapshots oldest first, the JSON one with --full, then flags, certificates and links.");
+    text.push_str(
+        "Import the snapshots oldest first, the JSON one with --full, then flags, certificates and links.",
+    );
     text
 }
 

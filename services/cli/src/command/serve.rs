@@ -11,7 +11,7 @@ use tonic::service::Routes;
 
 use crate::connection::{Need, busy, take_folder};
 use crate::context::{Context, Done};
-use crate::embedded;
+use crate::embedded::{self, Life};
 use crate::failure::Failure;
 use crate::lock::{Acquired, DataLock};
 use crate::output;
@@ -26,7 +26,12 @@ pub(crate) struct Arguments {
     #[arg(value_enum)]
     what: What,
     /// Address to listen on; port 0: a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:50051", env = "NOPIC_LISTEN")]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:50051",
+        env = "NOPIC_LISTEN"
+    )]
     listen: SocketAddr,
 }
 
@@ -40,8 +45,10 @@ enum What {
 pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done, Failure> {
     let What::All = arguments.what;
     if context.options.endpoint.is_some() {
-        return Err(Failure::new("A server works on a folder of its own, not for another server.")
-            .advice("Leave out --endpoint (and NOPIC_ENDPOINT)."));
+        return Err(
+            Failure::new("A server works on a folder of its own, not for another server.")
+                .advice("Leave out --endpoint (and NOPIC_ENDPOINT)."),
+        );
     }
     let data = &context.options.data;
     let lock = match take_folder(context)? {
@@ -50,7 +57,14 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
     };
     let listener = listen(arguments.listen).await?;
     let policy = context.options.policy.as_deref();
-    let routes = embedded::open(Need::EntryValidation, data, policy, context.clock.clone()).await?;
+    let routes = embedded::open(
+        Need::EntryValidation,
+        Life::Server,
+        data,
+        policy,
+        context.clock.clone(),
+    )
+    .await?;
     serve_until_stopped(context, listener, routes, Some(&lock)).await?;
     Ok(Done::Well)
 }

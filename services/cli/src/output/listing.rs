@@ -161,8 +161,7 @@ impl Listing {
 /// A table without lines but one under its header, so that rows can be searched and cut.
 pub(crate) fn plain_table(titles: &[&str]) -> Table {
     use comfy_table::{LineStyle, TableStyle};
-    const STYLE: TableStyle =
-        TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+    const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
     let mut table = Table::new();
     table.load_style(STYLE).force_no_tty().set_header(titles);
     for column in table.column_iter_mut() {

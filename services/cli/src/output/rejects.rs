@@ -60,11 +60,10 @@ impl RejectsLog {
         };
         if log.named {
             if log.path == input {
-                return Err(Failure::new(format!(
-                    "{} is the file to be read.",
-                    log.path.display()
-                ))
-                .advice("Name another one with --rejects-file."));
+                return Err(
+                    Failure::new(format!("{} is the file to be read.", log.path.display()))
+                        .advice("Name another one with --rejects-file."),
+                );
             }
             log.file = Some(log.create()?);
         }

@@ -180,9 +180,10 @@ pub(crate) mod tests {
                     code: finding::Code::CertificateVoided.into(),
                     severity: finding::Severity::Reject.into(),
                     field: "certificateNumber".into(),
-                    message: "Certificate 015-0150000001-000001 was voided by its certifier. Ask the exporter for \
+                    message:
+                        "Certificate 015-0150000001-000001 was voided by its certifier. Ask the exporter for \
                               a valid certificate."
-                        .into(),
+                            .into(),
                     citation: "7 CFR 205.273(c)".into(),
                 },
                 Finding {

@@ -95,7 +95,9 @@ fn without_values(template: &str) -> String {
     while let Some((before, behind)) = rest.split_once('{') {
         text.push_str(before);
         // A value glued to the end of a sentence is an optional remark.
-        if before.is_empty() || before.ends_with(|character: char| character.is_whitespace() || character == '(') {
+        if before.is_empty()
+            || before.ends_with(|character: char| character.is_whitespace() || character == '(')
+        {
             text.push('…');
         }
         rest = behind.split_once('}').map_or("", |(_, behind)| behind);
@@ -353,10 +355,7 @@ mod tests {
         assert!(text.contains("  Ask the exporter"), "{text}");
         assert!(text.contains("Warning: Old."), "{text}");
         assert!(text.contains("If that is not possible: re-export or"), "{text}");
-        assert!(
-            text.lines().all(|line| line.chars().count() <= 120),
-            "{text}"
-        );
+        assert!(text.lines().all(|line| line.chars().count() <= 120), "{text}");
     }
 
     #[test]

@@ -99,7 +99,10 @@ mod tests {
         hasher.update(b"hel");
         hasher.update(b"lo\n");
         assert_eq!(hasher.finish().to_string(), HEXADECIMAL);
-        assert_eq!(sha256(&HEXADECIMAL.to_uppercase()).unwrap().to_string(), HEXADECIMAL);
+        assert_eq!(
+            sha256(&HEXADECIMAL.to_uppercase()).unwrap().to_string(),
+            HEXADECIMAL
+        );
         for wrong in ["", "58", &"+5".repeat(32), &"é".repeat(32)] {
             assert!(sha256(wrong).is_err(), "{wrong}");
         }

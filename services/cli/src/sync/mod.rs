@@ -73,7 +73,8 @@ enum Fault {
 
 /// Reads the address of a snapshot.
 pub(crate) fn address(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|_| "expected an address such as https://example.org/file.xlsx".to_owned())?;
+    let url = Url::parse(text)
+        .map_err(|_| "expected an address such as https://example.org/file.xlsx".to_owned())?;
     match url.scheme() {
         "http" | "https" if url.has_host() => Ok(url),
         _ => Err("expected an address that begins with https:// or http://".to_owned()),
@@ -140,9 +141,7 @@ async fn fetch_once(
     progress: &Progress,
 ) -> Result<Fetched, Fault> {
     // A content that is compressed on the way would have another length and hash than it is announced with.
-    let mut request = client
-        .get(wanted.url.clone())
-        .header(ACCEPT_ENCODING, "identity");
+    let mut request = client.get(wanted.url.clone()).header(ACCEPT_ENCODING, "identity");
     if let Some(known) = &wanted.known {
         if !known.entity_tag.is_empty() {
             request = request.header(IF_NONE_MATCH, &known.entity_tag);
@@ -159,7 +158,9 @@ async fn fetch_once(
     if status != StatusCode::OK {
         return Err(refused(&wanted.url, status, response.headers()));
     }
-    download(response, wanted, folder, progress).await.map(Fetched::File)
+    download(response, wanted, folder, progress)
+        .await
+        .map(Fetched::File)
 }
 
 async fn download(
@@ -215,7 +216,9 @@ async fn download(
                 "{} has the SHA-256 {found}, not {expected}: nothing was imported.",
                 shown(&wanted.url)
             ))
-            .advice("Compare the checksum with the one that was published, and the address with the right one."),
+            .advice(
+                "Compare the checksum with the one that was published, and the address with the right one.",
+            ),
         ));
     }
     let text = |name| {
@@ -262,9 +265,8 @@ fn refused(url: &Url, status: StatusCode, headers: &HeaderMap) -> Fault {
         _ => "Check the address with a browser.",
     };
     Fault::Lasting(
-        Failure::new(format!("{} could not be fetched: {said}.", shown(url))).advice(format!(
-            "{advice} What was imported before goes on serving."
-        )),
+        Failure::new(format!("{} could not be fetched: {said}.", shown(url)))
+            .advice(format!("{advice} What was imported before goes on serving.")),
     )
 }
 
@@ -315,7 +317,11 @@ fn name_of(url: &Url, headers: &HeaderMap) -> String {
     let name = stated.or_else(from_path).unwrap_or_else(|| "snapshot".to_owned());
     // Only a name: never a path that the server chooses.
     let name = name.rsplit(['/', '\\']).next().unwrap_or_default().trim();
-    let name: String = name.chars().filter(|character| !character.is_control()).take(200).collect();
+    let name: String = name
+        .chars()
+        .filter(|character| !character.is_control())
+        .take(200)
+        .collect();
     if name.is_empty() {
         if is_page { "page.html" } else { "snapshot" }.to_owned()
     } else {

@@ -24,10 +24,7 @@ impl Retry {
             return None;
         }
         let doubled = 1_u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX);
-        let longest = self
-            .first_pause
-            .saturating_mul(doubled)
-            .min(self.longest_pause);
+        let longest = self.first_pause.saturating_mul(doubled).min(self.longest_pause);
         let pause = longest.mul_f64(0.5 + random_fraction() / 2.0);
         let pause = wish.map_or(pause, |wish| wish.max(pause));
         (elapsed + pause < self.most_time).then_some(pause)

@@ -33,7 +33,9 @@ impl Server {
                 while !request.ends_with(b"\r\n\r\n") {
                     request.push(stream.read_u8().await.unwrap());
                 }
-                seen.lock().unwrap().push(String::from_utf8(request).unwrap().to_lowercase());
+                seen.lock()
+                    .unwrap()
+                    .push(String::from_utf8(request).unwrap().to_lowercase());
                 let answer = &answers[number.min(answers.len() - 1)];
                 stream.write_all(answer.as_bytes()).await.unwrap();
                 stream.shutdown().await.unwrap();
@@ -114,7 +116,10 @@ async fn known_content_is_asked_for_conditionally() {
     assert!(matches!(fetched, Ok(Fetched::NotModified)));
     let request = server.requests.lock().unwrap()[0].clone();
     assert!(request.contains("if-none-match: \"v1\"\r\n"), "{request}");
-    assert!(request.contains("if-modified-since: tue, 01 sep 2026"), "{request}");
+    assert!(
+        request.contains("if-modified-since: tue, 01 sep 2026"),
+        "{request}"
+    );
 }
 
 #[tokio::test]
@@ -129,9 +134,18 @@ async fn a_passing_fault_passes() {
 #[tokio::test]
 async fn trying_again_has_an_end() {
     for (answer, reason) in [
-        ("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n", "503"),
-        ("HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\nhello\n", "broke off"),
-        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nhello\n\r\n", "broke off"),
+        (
+            "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n",
+            "503",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\nhello\n",
+            "broke off",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nhello\n\r\n",
+            "broke off",
+        ),
         ("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "empty"),
     ] {
         let server = Server::start("x", &[answer]).await;
@@ -161,9 +175,16 @@ async fn a_refusal_is_not_repeated() {
 #[tokio::test]
 async fn checksums_are_checked() {
     let server = Server::start("x", &[&ok("")]).await;
-    file(server.fetch(|wanted| wanted.sha256 = Some(sha256(SHA256).unwrap())).await);
+    file(
+        server
+            .fetch(|wanted| wanted.sha256 = Some(sha256(SHA256).unwrap()))
+            .await,
+    );
     let other = sha256(&"0".repeat(64)).unwrap();
-    let said = server.fetch(|wanted| wanted.sha256 = Some(other)).await.unwrap_err();
+    let said = server
+        .fetch(|wanted| wanted.sha256 = Some(other))
+        .await
+        .unwrap_err();
     assert!(said.to_string().contains(SHA256), "{said}");
     assert_eq!(server.requests(), 2, "another content stays another content");
 
@@ -171,7 +192,11 @@ async fn checksums_are_checked() {
     let wrong = "Digest: SHA-256=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n";
     let server = Server::start("x", &[&ok(wrong), &ok(right)]).await;
     file(server.fetch(|_| ()).await);
-    assert_eq!(server.requests(), 2, "a content that was garbled on the way is fetched again");
+    assert_eq!(
+        server.requests(),
+        2,
+        "a content that was garbled on the way is fetched again"
+    );
 }
 
 #[tokio::test]
@@ -191,7 +216,12 @@ async fn a_server_that_is_not_there_is_said_without_secrets() {
 #[test]
 fn addresses_are_checked() {
     assert!(address("https://example.org/x.zip").is_ok());
-    for wrong in ["example.org/x.zip", "ftp://example.org/x", "file:///etc/passwd", ""] {
+    for wrong in [
+        "example.org/x.zip",
+        "ftp://example.org/x",
+        "file:///etc/passwd",
+        "",
+    ] {
         assert!(address(wrong).is_err(), "{wrong}");
     }
     let url = address("https://user:secret@example.org/x?y=1").unwrap();

@@ -6,8 +6,8 @@ use chrono::NaiveDate;
 use nopic_proto::registry::import_options::Completeness;
 use nopic_proto::registry::import_result::Outcome;
 use nopic_proto::registry::{
-    FileStart, ImportOptions, ImportResult, ImportSnapshotRequest, Snapshot,
-    import_snapshot_request, import_snapshot_response,
+    FileStart, ImportOptions, ImportResult, ImportSnapshotRequest, Snapshot, import_snapshot_request,
+    import_snapshot_response,
 };
 
 use crate::arguments::date;
@@ -27,12 +27,10 @@ use crate::output::{self, Terminal};
 /// looks wrong beside the last one is held: the old revision goes on serving until `nopic registry release` or
 /// `discard`.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_long_help = "Examples:\n  \
+#[command(after_long_help = "Examples:\n  \
         nopic registry import INTEGRITY_Export_20260901.xlsx\n  \
         nopic registry import page-1.json page-2.json --full --published 2026-09-01\n\n\
-        Exit status: 0 it serves, or was there already; 1 it is held; 2 nothing was imported."
-)]
+        Exit status: 0 it serves, or was there already; 1 it is held; 2 nothing was imported.")]
 pub(crate) struct Arguments {
     /// Files of one snapshot; several only of JSON pages
     #[arg(required = true, value_name = "FILE")]
@@ -196,8 +194,9 @@ pub(crate) async fn send(
     duplicates.finish();
     rejects.finish(terminal)?;
     result.ok_or_else(|| {
-        Failure::new("The import ended without a result.")
-            .advice("See with `nopic registry list` whether it serves; the same import can be repeated safely.")
+        Failure::new("The import ended without a result.").advice(
+            "See with `nopic registry list` whether it serves; the same import can be repeated safely.",
+        )
     })
 }
 

@@ -59,11 +59,9 @@ pub(crate) struct ShowArguments {
 ///
 /// Exit status: 0 all were answered; 1 a question was not understood; 2 nothing could be asked.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_long_help = "Examples:\n  \
+#[command(after_long_help = "Examples:\n  \
         nopic registry status 0150000001 0150000002@2024-09-19\n  \
-        nopic registry status --file importers.txt --output csv"
-)]
+        nopic registry status --file importers.txt --output csv")]
 pub(crate) struct StatusArguments {
     /// NOP IDs, each with a date where it is not today's status that is asked for
     #[arg(value_name = "NOPID[@DATE]", required_unless_present = "file")]
@@ -89,11 +87,9 @@ pub(crate) struct StatusArguments {
 ///
 /// Survives typing errors, accents, trade names and word order.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_long_help = "Examples:\n  \
+#[command(after_long_help = "Examples:\n  \
         nopic registry search 'sunrize organic farms' --country Mexico\n  \
-        nopic registry search --certifier 015 --status Suspended --all"
-)]
+        nopic registry search --certifier 015 --status Suspended --all")]
 pub(crate) struct SearchArguments {
     /// Name or part of one; without it: all that the filters let pass
     #[arg(value_name = "QUERY", default_value = "")]
@@ -172,7 +168,12 @@ fn write_operation(out: &mut dyn Write, operation: &Operation) -> Result<(), Fai
     if !operation.fields.is_empty() {
         writeln!(out, "\nfields")?;
         for field in operation.fields.iter().filter(|field| !field.value.is_empty()) {
-            writeln!(out, "  {:<28} {}", printable(&field.name), printable(&field.value))?;
+            writeln!(
+                out,
+                "  {:<28} {}",
+                printable(&field.name),
+                printable(&field.value)
+            )?;
         }
     }
     if !operation.items.is_empty() {
@@ -229,7 +230,9 @@ pub(crate) async fn status(
         }
     }
     if listing.count() == 0 {
-        context.terminal.note("no question was asked: the file names no operation");
+        context
+            .terminal
+            .note("no question was asked: the file names no operation");
     }
     listing.finish(&mut out)?;
     Ok(if misunderstood {
@@ -308,11 +311,7 @@ fn status_cells(answer: StatusAnswer) -> Vec<Cell> {
 }
 
 fn optional(list: Vec<String>) -> Cell {
-    if list.is_empty() {
-        "".into()
-    } else {
-        list.into()
-    }
+    if list.is_empty() { "".into() } else { list.into() }
 }
 
 pub(crate) async fn search(
@@ -420,10 +419,11 @@ mod tests {
     fn a_file_of_questions_may_have_remarks() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("importers.txt");
-        std::fs::write(&path, "\u{feff}# ours\r\n0150000001\r\n\r\n 0150000002@2024-01-01 \n").unwrap();
-        assert_eq!(
-            lines_of(&path).unwrap(),
-            ["0150000001", "0150000002@2024-01-01"]
-        );
+        std::fs::write(
+            &path,
+            "\u{feff}# ours\r\n0150000001\r\n\r\n 0150000002@2024-01-01 \n",
+        )
+        .unwrap();
+        assert_eq!(lines_of(&path).unwrap(), ["0150000001", "0150000002@2024-01-01"]);
     }
 }

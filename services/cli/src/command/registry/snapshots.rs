@@ -3,9 +3,7 @@
 use std::io::Write as _;
 
 use nopic_proto::registry::snapshot::State;
-use nopic_proto::registry::{
-    DiscardSnapshotRequest, ListSnapshotsRequest, ReleaseSnapshotRequest, Snapshot,
-};
+use nopic_proto::registry::{DiscardSnapshotRequest, ListSnapshotsRequest, ReleaseSnapshotRequest, Snapshot};
 
 use super::import::describe;
 use crate::connection::Services;

@@ -56,10 +56,13 @@ pub(crate) async fn run(
     let last = last_from(services, &source_url).await?;
     let wanted = Wanted {
         url: arguments.url,
-        known: last.as_ref().filter(|_| !arguments.force).map(|snapshot| Validators {
-            entity_tag: snapshot.entity_tag.clone(),
-            last_modified: snapshot.last_modified.clone(),
-        }),
+        known: last
+            .as_ref()
+            .filter(|_| !arguments.force)
+            .map(|snapshot| Validators {
+                entity_tag: snapshot.entity_tag.clone(),
+                last_modified: snapshot.last_modified.clone(),
+            }),
         sha256: arguments.sha256,
         retry: Retry {
             attempts: arguments.attempts,
@@ -107,11 +110,7 @@ fn unchanged(context: &Context, snapshot: &Snapshot) -> Done {
             format!("revision {}", snapshot.revision)
         }
     ));
-    if is_held {
-        Done::WithFindings
-    } else {
-        Done::Well
-    }
+    if is_held { Done::WithFindings } else { Done::Well }
 }
 
 /// The newest snapshot that came from the address.

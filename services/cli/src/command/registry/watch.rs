@@ -27,11 +27,9 @@ const COLUMNS: &[Column] = &[
 /// Ends with Ctrl-C, or with --once when the current revision is reached. To go on later, give the last revision that
 /// was said to be reached as --since.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_long_help = "Examples:\n  \
+#[command(after_long_help = "Examples:\n  \
         nopic registry watch --since 41 --endpoint http://127.0.0.1:50051\n  \
-        nopic registry watch --once --output jsonl"
-)]
+        nopic registry watch --once --output jsonl")]
 pub(crate) struct Arguments {
     /// Changes after this revision; 0: from the beginning
     #[arg(long, value_name = "REVISION", default_value_t = 0)]
