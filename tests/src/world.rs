@@ -67,8 +67,24 @@ impl World {
     /// # Errors
     /// The file cannot be read.
     pub fn add_snapshot(&mut self, path: &Path, full: bool) -> Result<(), Failure> {
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
+        self.add_snapshot_from(name, OidSource::from_path(path), full)
+    }
+
+    /// Adds the content of a snapshot; contents come oldest first.
+    ///
+    /// # Errors
+    /// The content cannot be read.
+    pub fn add_snapshot_of(&mut self, name: &str, content: &[u8], full: bool) -> Result<(), Failure> {
+        self.add_snapshot_from(name, OidSource::from_bytes(name, content), full)
+    }
+
+    fn add_snapshot_from(&mut self, name: &str, source: OidSource<'_>, full: bool) -> Result<(), Failure> {
         let mut rows = HashMap::new();
-        let summary = nopic_formats::oid::read(OidSource::from_path(path), &mut |event: OidEvent| {
+        let summary = nopic_formats::oid::read(source, &mut |event: OidEvent| {
             match event {
                 OidEvent::Row(row) => {
                     rows.insert(row.nop_id, Observation::Listed(row.statement));
@@ -82,7 +98,6 @@ impl World {
             }
             Ok(())
         })?;
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let published_on = summary
             .latest_pub_date
             .or_else(|| date_from_file_name(name))
@@ -97,14 +112,20 @@ impl World {
     }
 
     fn resolve(&mut self) {
-        let ids: std::collections::HashSet<NopId> =
-            self.snapshots.iter().flat_map(|snapshot| snapshot.rows.keys().copied()).collect();
+        let ids: std::collections::HashSet<NopId> = self
+            .snapshots
+            .iter()
+            .flat_map(|snapshot| snapshot.rows.keys().copied())
+            .collect();
         let absent = Observation::Absent;
         self.timelines = ids
             .into_iter()
             .filter_map(|id| {
                 let observations = self.snapshots.iter().filter_map(|snapshot| {
-                    let observation = snapshot.rows.get(&id).or_else(|| snapshot.full.then_some(&absent))?;
+                    let observation = snapshot
+                        .rows
+                        .get(&id)
+                        .or_else(|| snapshot.full.then_some(&absent))?;
                     Some((snapshot.published_on, observation))
                 });
                 Some((id, Timeline::resolve(observations)?))
@@ -152,11 +173,14 @@ impl World {
 
     fn add_draws(&mut self, number: CertificateNumber, draws: &[Draw]) {
         for draw in draws {
-            self.draws.entry((number, draw.entry_number)).or_default().push(RecordedDraw {
-                line_number: draw.line_number,
-                pga_line_number: draw.pga_line_number,
-                weight: draw.weight_kg,
-            });
+            self.draws
+                .entry((number, draw.entry_number))
+                .or_default()
+                .push(RecordedDraw {
+                    line_number: draw.line_number,
+                    pga_line_number: draw.pga_line_number,
+                    weight: draw.weight_kg,
+                });
         }
     }
 
@@ -164,7 +188,11 @@ impl World {
     ///
     /// # Errors
     /// The file as a whole cannot be read.
-    pub fn judge_file(&self, form: Form, content: &[u8]) -> Result<Vec<(NormalisedLine, Judgement)>, Failure> {
+    pub fn judge_file(
+        &self,
+        form: Form,
+        content: &[u8],
+    ) -> Result<Vec<(NormalisedLine, Judgement)>, Failure> {
         let lines = read_entries(form, content)?
             .into_iter()
             .filter_map(|event| match event {
@@ -191,7 +219,9 @@ impl Knowledge for World {
         if !self.certificates_answer {
             return Answer::Unavailable;
         }
-        self.certificates.get(&number).map_or(Answer::Absent, Answer::Found)
+        self.certificates
+            .get(&number)
+            .map_or(Answer::Absent, Answer::Found)
     }
 
     fn recorded_draws(&self, number: CertificateNumber, entry: &EntryNumber) -> &[RecordedDraw] {

@@ -9,11 +9,21 @@ use serde_json::{Value, json};
 
 fn world(cases: &Path) -> World {
     let mut world = World::default();
-    world.add_snapshot(&cases.join("INTEGRITY_Export_20240301.xlsx"), true).unwrap();
-    world.add_snapshot(&cases.join("operations-2024-09-30.zip"), true).unwrap();
-    world.add_snapshot(&cases.join("operations-2026-03-01.json"), true).unwrap();
-    world.replace_flags(&std::fs::read(cases.join("flags.csv")).unwrap()).unwrap();
-    world.add_certificates(&std::fs::read(cases.join("certificates.jsonl")).unwrap()).unwrap();
+    world
+        .add_snapshot(&cases.join("INTEGRITY_Export_20240301.xlsx"), true)
+        .unwrap();
+    world
+        .add_snapshot(&cases.join("operations-2024-09-30.zip"), true)
+        .unwrap();
+    world
+        .add_snapshot(&cases.join("operations-2026-03-01.json"), true)
+        .unwrap();
+    world
+        .replace_flags(&std::fs::read(cases.join("flags.csv")).unwrap())
+        .unwrap();
+    world
+        .add_certificates(&std::fs::read(cases.join("certificates.jsonl")).unwrap())
+        .unwrap();
     world
 }
 
@@ -26,7 +36,9 @@ fn the_rules_agree_with_the_worked_cases() {
         (Form::Csv, "entries.csv", "expected.jsonl"),
         (Form::Abi, "entries.abi", "expected-abi.jsonl"),
     ] {
-        let judged = world.judge_file(form, &std::fs::read(cases.join(entries)).unwrap()).unwrap();
+        let judged = world
+            .judge_file(form, &std::fs::read(cases.join(entries)).unwrap())
+            .unwrap();
         let expected = std::fs::read_to_string(cases.join(expected)).unwrap();
         assert_eq!(judged.len(), expected.lines().count(), "{entries}");
         for ((line, judgement), expected) in judged.iter().zip(expected.lines()) {
