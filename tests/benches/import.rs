@@ -28,7 +28,9 @@ fn operations() -> u32 {
 fn calamine(path: &Path) -> u64 {
     let mut workbook: calamine::Xlsx<_> = calamine::open_workbook(path).expect("the workbook opens");
     let sheet = workbook.sheet_names().first().cloned().expect("there is a sheet");
-    let mut cells = workbook.worksheet_cells_reader(&sheet).expect("the sheet can be read");
+    let mut cells = workbook
+        .worksheet_cells_reader(&sheet)
+        .expect("the sheet can be read");
     let mut count = 0;
     while let Some(cell) = cells.next_cell().expect("the cell can be read") {
         black_box(cell.get_value());
@@ -40,14 +42,22 @@ fn calamine(path: &Path) -> u64 {
 /// Imports into an empty registry and asks it, as a user would.
 async fn import(path: &Path) {
     let mut services = Services::start(&Setup::default()).await;
-    let result = services.import_snapshot(path, Completeness::Unspecified).await.expect("the import works");
+    let result = services
+        .import_snapshot(path, Completeness::Unspecified)
+        .await
+        .expect("the import works");
     let snapshot = result.snapshot.expect("there is a snapshot");
     assert_eq!(snapshot.revision, 1);
     let request = SearchOperationsRequest {
         query: "green valley farms".to_owned(),
         ..SearchOperationsRequest::default()
     };
-    let found = services.registry.search_operations(request).await.expect("the search works").into_inner();
+    let found = services
+        .registry
+        .search_operations(request)
+        .await
+        .expect("the search works")
+        .into_inner();
     let hit = found.hits.first().expect("something is found");
     let question = StatusQuestion {
         nop_id: hit.nop_id.clone(),
@@ -57,11 +67,21 @@ async fn import(path: &Path) {
         questions: vec![question],
         ..nopic_proto::registry::BatchGetStatusRequest::default()
     };
-    black_box(services.registry.batch_get_status(request).await.expect("the status is known"));
+    black_box(
+        services
+            .registry
+            .batch_get_status(request)
+            .await
+            .expect("the status is known"),
+    );
 }
 
 fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime starts")
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime starts")
 }
 
 fn bench(criterion: &mut Criterion) {
@@ -86,8 +106,13 @@ fn bench(criterion: &mut Criterion) {
 
     let runtime = runtime();
     let mut group = criterion.benchmark_group(format!("import of {} operations", operations()));
-    group.sample_size(10).warm_up_time(Duration::from_millis(1)).measurement_time(Duration::from_secs(30));
-    group.bench_function("calamine, cells alone", |bencher| bencher.iter(|| calamine(&workbook)));
+    group
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(1))
+        .measurement_time(Duration::from_secs(30));
+    group.bench_function("calamine, cells alone", |bencher| {
+        bencher.iter(|| calamine(&workbook))
+    });
     group.bench_function("XLSX, to the answer", |bencher| {
         bencher.iter(|| runtime.block_on(import(&workbook)));
     });
@@ -98,7 +123,9 @@ fn bench(criterion: &mut Criterion) {
 }
 
 fn name(path: &Path) -> String {
-    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    path.file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default()
 }
 
 #[allow(clippy::print_stderr)]
@@ -109,7 +136,10 @@ fn report(text: &str) {
 fn child_or_bench(criterion: &mut Criterion) {
     if let Ok(path) = std::env::var(CHILD) {
         runtime().block_on(import(Path::new(&path)));
-        report(&format!("own count: {} MiB", peak_kib("self").unwrap_or(0) / 1024));
+        report(&format!(
+            "own count: {} MiB",
+            peak_kib("self").unwrap_or(0) / 1024
+        ));
         std::process::exit(0);
     }
     bench(criterion);

@@ -27,7 +27,10 @@ fn nopic() -> PathBuf {
         .expect("cargo starts");
     assert!(built.success(), "nopic does not build");
     let own = std::env::current_exe().expect("this program has a path");
-    let folder = own.parent().and_then(Path::parent).expect("it lies in target/release/deps");
+    let folder = own
+        .parent()
+        .and_then(Path::parent)
+        .expect("it lies in target/release/deps");
     folder.join("nopic")
 }
 
@@ -35,7 +38,10 @@ fn nopic() -> PathBuf {
 fn serde(input: &Path, output: &Path) {
     let content = std::fs::read(input).expect("the lines can be read");
     let mut out = BufWriter::with_capacity(1 << 18, File::create(output).expect("the output can be made"));
-    for line in content.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+    for line in content
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+    {
         let line: EntryLine = serde_json::from_slice(line).expect("a line of the sample is valid");
         serde_json::to_writer(&mut out, &line).expect("a line is written");
         out.write_all(b"\n").expect("a line is written");
@@ -75,7 +81,12 @@ fn bench(criterion: &mut Criterion) {
     for arguments in [
         vec!["registry", "import", &text("INTEGRITY_Export_20240301.xlsx")],
         vec!["registry", "import", &text("operations-2024-09-30.zip")],
-        vec!["registry", "import", &text("operations-2026-03-01.json"), "--full"],
+        vec![
+            "registry",
+            "import",
+            &text("operations-2026-03-01.json"),
+            "--full",
+        ],
         vec!["flags", "import", &text("flags.csv"), "--replace"],
         vec!["certificate", "import", &text("certificates.jsonl")],
     ] {
@@ -88,8 +99,13 @@ fn bench(criterion: &mut Criterion) {
     eprintln!("validation of {} lines: peak {} MiB", lines(), peak / 1024);
 
     let mut group = criterion.benchmark_group(format!("{} lines", lines()));
-    group.sample_size(10).warm_up_time(Duration::from_millis(1)).measurement_time(Duration::from_secs(40));
-    group.bench_function("serde, read and write", |bencher| bencher.iter(|| serde(&entries, &output)));
+    group
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(1))
+        .measurement_time(Duration::from_secs(40));
+    group.bench_function("serde, read and write", |bencher| {
+        bencher.iter(|| serde(&entries, &output))
+    });
     group.bench_function("nopic entry validate", |bencher| {
         bencher.iter(|| run(&program, &data, &validate, &output));
     });

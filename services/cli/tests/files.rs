@@ -31,7 +31,12 @@ fn text(bytes: &[u8]) -> &str {
 
 fn done(folder: &Path, arguments: &[&str]) -> String {
     let output = nopic(folder, arguments);
-    assert_eq!(output.status.code(), Some(0), "nopic {arguments:?}: {}", text(&output.stderr));
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "nopic {arguments:?}: {}",
+        text(&output.stderr)
+    );
     text(&output.stdout).to_owned()
 }
 
@@ -39,7 +44,10 @@ fn done(folder: &Path, arguments: &[&str]) -> String {
 fn summary(verdict: &Value) -> Value {
     let of = |name: &str| {
         let findings = verdict["findings"].as_array().cloned().unwrap_or_default();
-        findings.iter().map(|finding| finding[name].clone()).collect::<Vec<_>>()
+        findings
+            .iter()
+            .map(|finding| finding[name].clone())
+            .collect::<Vec<_>>()
     };
     json!({
         "entryNumber": verdict["entryNumber"],
@@ -58,31 +66,70 @@ fn the_program_agrees_with_the_worked_cases() {
     let Some(cases) = worked_cases() else { return };
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| cases.join(name).to_string_lossy().into_owned();
-    done(folder.path(), &["registry", "import", &file("INTEGRITY_Export_20240301.xlsx")]);
-    done(folder.path(), &["registry", "import", &file("operations-2024-09-30.zip")]);
-    let refused = nopic(folder.path(), &["registry", "import", &file("operations-2026-03-01.json")]);
+    done(
+        folder.path(),
+        &["registry", "import", &file("INTEGRITY_Export_20240301.xlsx")],
+    );
+    done(
+        folder.path(),
+        &["registry", "import", &file("operations-2024-09-30.zip")],
+    );
+    let refused = nopic(
+        folder.path(),
+        &["registry", "import", &file("operations-2026-03-01.json")],
+    );
     assert_eq!(refused.status.code(), Some(2));
-    assert!(text(&refused.stderr).contains("--full"), "{}", text(&refused.stderr));
-    done(folder.path(), &["registry", "import", &file("operations-2026-03-01.json"), "--full"]);
-    done(folder.path(), &["flags", "import", &file("flags.csv"), "--replace"]);
-    done(folder.path(), &["certificate", "import", &file("certificates.jsonl")]);
+    assert!(
+        text(&refused.stderr).contains("--full"),
+        "{}",
+        text(&refused.stderr)
+    );
+    done(
+        folder.path(),
+        &[
+            "registry",
+            "import",
+            &file("operations-2026-03-01.json"),
+            "--full",
+        ],
+    );
+    done(
+        folder.path(),
+        &["flags", "import", &file("flags.csv"), "--replace"],
+    );
+    done(
+        folder.path(),
+        &["certificate", "import", &file("certificates.jsonl")],
+    );
     for (entries, expected) in [
         ("entries.jsonl", "expected.jsonl"),
         ("entries.csv", "expected.jsonl"),
         ("entries.abi", "expected-abi.jsonl"),
     ] {
-        let output = nopic(folder.path(), &["entry", "validate", &file(entries), "--output", "jsonl"]);
+        let output = nopic(
+            folder.path(),
+            &["entry", "validate", &file(entries), "--output", "jsonl"],
+        );
         // Some of the lines are rejected.
         assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
         let parse = |line: &str| serde_json::from_str::<Value>(line).unwrap();
-        let found: Vec<Value> = text(&output.stdout).lines().map(|line| summary(&parse(line))).collect();
-        let expected: Vec<Value> =
-            std::fs::read_to_string(cases.join(expected)).unwrap().lines().map(parse).collect();
+        let found: Vec<Value> = text(&output.stdout)
+            .lines()
+            .map(|line| summary(&parse(line)))
+            .collect();
+        let expected: Vec<Value> = std::fs::read_to_string(cases.join(expected))
+            .unwrap()
+            .lines()
+            .map(parse)
+            .collect();
         assert_eq!(found, expected, "{entries}");
         for line in text(&output.stdout).lines() {
             for finding in parse(line)["findings"].as_array().unwrap() {
                 let message = finding["message"].as_str().unwrap();
-                assert!(message.ends_with(['.', '?']) && !message.contains(['{', '}']), "{message}");
+                assert!(
+                    message.ends_with(['.', '?']) && !message.contains(['{', '}']),
+                    "{message}"
+                );
                 assert!(!finding["field"].as_str().unwrap().is_empty());
             }
         }
@@ -101,7 +148,11 @@ fn files_that_are_no_entries_are_named_and_nothing_is_made_of_them() {
         std::fs::write(folder.path().join(name), content).unwrap();
         let output = nopic(folder.path(), &["entry", "validate", name]);
         assert_eq!(output.status.code(), Some(2), "{name}");
-        assert!(text(&output.stderr).contains(name), "{name}: {}", text(&output.stderr));
+        assert!(
+            text(&output.stderr).contains(name),
+            "{name}: {}",
+            text(&output.stderr)
+        );
         assert_eq!(text(&output.stdout), "", "{name}");
     }
     let missing = nopic(folder.path(), &["entry", "validate", "missing.jsonl"]);
@@ -112,7 +163,8 @@ fn files_that_are_no_entries_are_named_and_nothing_is_made_of_them() {
 #[test]
 fn a_bad_line_is_reported_and_its_neighbours_are_validated() {
     let folder = tempfile::tempdir().unwrap();
-    let good = r#"{"entryNumber":"B7603245278","lineNumber":1,"entryDate":"2026-01-15","htsCode":"0901110015"}"#;
+    let good =
+        r#"{"entryNumber":"B7603245278","lineNumber":1,"entryDate":"2026-01-15","htsCode":"0901110015"}"#;
     let long = format!(
         r#"{{"entryNumber":"B7603245278","lineNumber":3,"description":"{}"}}"#,
         "x".repeat(10 << 20)
@@ -122,16 +174,27 @@ fn a_bad_line_is_reported_and_its_neighbours_are_validated() {
         good.replace("\"lineNumber\":1", "\"lineNumber\":4")
     );
     std::fs::write(folder.path().join("lines.jsonl"), content).unwrap();
-    let output = nopic(folder.path(), &["entry", "validate", "lines.jsonl", "--output", "jsonl"]);
+    let output = nopic(
+        folder.path(),
+        &["entry", "validate", "lines.jsonl", "--output", "jsonl"],
+    );
     assert_eq!(output.status.code(), Some(1));
-    let verdicts: Vec<Value> =
-        text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let numbers: Vec<Value> = verdicts.iter().map(|verdict| verdict["lineNumber"].clone()).collect();
+    let verdicts: Vec<Value> = text(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let numbers: Vec<Value> = verdicts
+        .iter()
+        .map(|verdict| verdict["lineNumber"].clone())
+        .collect();
     assert_eq!(numbers, [json!(1), json!(4)]);
     // An AM8 line without message set, whatever is known of registry and certificates.
     assert_eq!(verdicts[0]["findings"][0]["code"], "PGA_DATA_MISSING");
     let errors = text(&output.stderr);
-    assert!(errors.contains("colour") && errors.contains("lines.jsonl"), "{errors}");
+    assert!(
+        errors.contains("colour") && errors.contains("lines.jsonl"),
+        "{errors}"
+    );
     let rejects: Vec<PathBuf> = std::fs::read_dir(folder.path())
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -151,6 +214,9 @@ fn the_readme_shows_what_the_demo_prints() {
     let shown: Vec<&str> = shown.lines().filter(|line| line.trim() != "…").collect();
     assert!(shown.len() > 8, "the README shows a piece of the table");
     for line in shown {
-        assert!(printed.lines().any(|printed| printed == line), "not printed by the demo: {line}\n{printed}");
+        assert!(
+            printed.lines().any(|printed| printed == line),
+            "not printed by the demo: {line}\n{printed}"
+        );
     }
 }
