@@ -1,11 +1,13 @@
 //! `nopic demo`: everything in one process, on sample data.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use nopic_domain::entry::EntryLine;
 use nopic_formats::entries::{AbiTransmission, write_abi, write_csv, write_csv_header};
-use nopic_formats::sample::{SampleOptions, World, generate};
+use nopic_formats::sample::{SampleLine, SampleOptions, World, generate};
 use nopic_proto::registry::import_result;
 
 use super::entry::{Reading, Validated, sentences, summary, validate};
@@ -25,9 +27,13 @@ use crate::output::words::counted;
 const OPERATIONS: u32 = 200;
 const CERTIFICATES: u32 = 60;
 const SEED: u64 = 2;
-/// Lines of the ABI transmission and of the CSV.
-const ABI_LINES: usize = 10;
-const LINES: u64 = 22;
+/// Lines that are shown, and how many of them at most as ABI.
+const LINES: usize = 24;
+const ABI_LINES: usize = 12;
+/// Of these the entries are picked, with at most so many lines each; so many have no mistake.
+const LINES_TO_PICK_FROM: u64 = 2_000;
+const LONGEST_ENTRY: usize = 2;
+const CLEAN_ENTRIES: usize = 3;
 
 /// Show everything at work on sample data, then serve it
 ///
@@ -116,21 +122,20 @@ impl Sample {
         Ok(sample)
     }
 
-    /// The first entries go into the transmission as far as ABI can carry them, all others into the CSV.
+    /// Picks entries that show as many different mistakes as fit, and a few without. The first of them go into the
+    /// transmission as far as ABI can carry them, all others into the CSV.
     fn write_entries(&self) -> std::io::Result<()> {
-        let world = World::new(SEED, OPERATIONS, CERTIFICATES);
-        let lines: Vec<_> = world.entry_lines(LINES).map(|sample| sample.line).collect();
         let (mut transmitted, mut table) = (Vec::new(), Vec::new());
         write_csv_header(&mut table);
         let mut scratch = Vec::new();
-        for entry in lines.chunk_by(|one, next| one.entry_number == next.entry_number) {
+        for entry in picked_entries() {
             scratch.clear();
             if transmitted.len() + entry.len() <= ABI_LINES
-                && write_abi(&mut scratch, &AbiTransmission::default(), entry).is_ok()
+                && write_abi(&mut scratch, &AbiTransmission::default(), &entry).is_ok()
             {
-                transmitted.extend_from_slice(entry);
+                transmitted.extend(entry);
             } else {
-                for line in entry {
+                for line in &entry {
                     write_csv(&mut table, line).map_err(std::io::Error::other)?;
                 }
             }
@@ -140,6 +145,31 @@ impl Sample {
         std::fs::write(&self.abi, scratch)?;
         std::fs::write(&self.csv, table)
     }
+}
+
+/// Short entries of the sample: each shows a mistake that none before it has, but for a few without any.
+fn picked_entries() -> Vec<Vec<EntryLine>> {
+    let world = World::new(SEED, OPERATIONS, CERTIFICATES);
+    let lines: Vec<SampleLine> = world.entry_lines(LINES_TO_PICK_FROM).collect();
+    let mut shown = BTreeSet::new();
+    let mut clean = 0;
+    let mut count = 0;
+    let mut picked = Vec::new();
+    for entry in lines.chunk_by(|one, next| one.line.entry_number == next.line.entry_number) {
+        let mistakes: Vec<_> = entry.iter().filter_map(|line| line.mistake).collect();
+        let is_wanted = match mistakes.as_slice() {
+            [] => clean < CLEAN_ENTRIES,
+            some => some.iter().all(|mistake| !shown.contains(mistake)),
+        };
+        if !is_wanted || entry.len() > LONGEST_ENTRY || count + entry.len() > LINES {
+            continue;
+        }
+        clean += usize::from(mistakes.is_empty());
+        count += entry.len();
+        shown.extend(mistakes);
+        picked.push(entry.iter().map(|sample| sample.line.clone()).collect());
+    }
+    picked
 }
 
 /// Imports the registry, the certificates and the links.

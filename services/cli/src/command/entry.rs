@@ -343,6 +343,6 @@ mod tests {
         let (sender, printing) = start(Printer::new(Printed::Jsonl, Closed));
         let _ = sender.send(vec![rejected()]).await;
         drop(sender);
-        assert!(printing.await.unwrap().unwrap_err().is_quiet());
+        assert!(printing.await.unwrap().err().unwrap().is_quiet());
     }
 }

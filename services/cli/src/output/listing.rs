@@ -165,7 +165,8 @@ pub(crate) fn plain_table(titles: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(STYLE).force_no_tty().set_header(titles);
     for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
+        // With the gap between columns that is two spaces.
+        column.set_padding((0, 1));
     }
     table
 }

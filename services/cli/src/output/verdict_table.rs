@@ -12,10 +12,12 @@ use super::listing::{plain_table, printable};
 use super::verdict_record::{Tally, outcome};
 use super::words;
 
-/// Widths of the columns before the text, with the space behind each.
-const ENTRY: u16 = 13;
-const LINE: u16 = 7;
-const VERDICT: u16 = 15;
+/// Widths of the columns before the text, with the space that belongs to each.
+const ENTRY: u16 = 12;
+const LINE: u16 = 6;
+const VERDICT: u16 = 14;
+/// Between two columns.
+const GAP: u16 = 1;
 /// From this width on, what to do has a column of its own.
 const WIDE: u16 = 110;
 const OUTCOMES: [Outcome; 4] = [
@@ -151,8 +153,9 @@ impl VerdictTable {
     }
 
     fn empty_table(&self) -> Table {
-        let text = self.width - ENTRY - LINE - VERDICT;
+        let text = self.width - ENTRY - LINE - VERDICT - 3 * GAP;
         let (titles, widths): (&[&str], Vec<u16>) = if self.is_wide() {
+            let text = text - GAP;
             let reasons = text * 11 / 20;
             (
                 &["ENTRY", "LINE", "VERDICT", "WHY", "WHAT TO DO"],
