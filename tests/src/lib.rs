@@ -1,5 +1,7 @@
 //! Support of the tests: the worked cases, and a world that is loaded from files without any service.
 
+pub mod cases;
+pub mod memory;
 pub mod services;
 pub mod world;
 

@@ -67,8 +67,24 @@ impl World {
     /// # Errors
     /// The file cannot be read.
     pub fn add_snapshot(&mut self, path: &Path, full: bool) -> Result<(), Failure> {
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
+        self.add_snapshot_from(name, OidSource::from_path(path), full)
+    }
+
+    /// Adds the content of a snapshot; contents come oldest first.
+    ///
+    /// # Errors
+    /// The content cannot be read.
+    pub fn add_snapshot_of(&mut self, name: &str, content: &[u8], full: bool) -> Result<(), Failure> {
+        self.add_snapshot_from(name, OidSource::from_bytes(name, content), full)
+    }
+
+    fn add_snapshot_from(&mut self, name: &str, source: OidSource<'_>, full: bool) -> Result<(), Failure> {
         let mut rows = HashMap::new();
-        let summary = nopic_formats::oid::read(OidSource::from_path(path), &mut |event: OidEvent| {
+        let summary = nopic_formats::oid::read(source, &mut |event: OidEvent| {
             match event {
                 OidEvent::Row(row) => {
                     rows.insert(row.nop_id, Observation::Listed(row.statement));
@@ -82,10 +98,6 @@ impl World {
             }
             Ok(())
         })?;
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .unwrap_or_default();
         let published_on = summary
             .latest_pub_date
             .or_else(|| date_from_file_name(name))

@@ -245,7 +245,7 @@ mod tests {
                 draw_count: 4,
                 first_drawer: EntryNumber::from_parts("B76", 5),
                 last_drawer: EntryNumber::from_parts("B76", 8),
-                drawer_tenant: Some("ours".into()),
+                drawer_tenant: Some("others".into()),
             }
         );
     }

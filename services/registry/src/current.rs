@@ -6,11 +6,13 @@ use arc_swap::ArcSwap;
 use nopic_cache::RevisionChoice;
 use nopic_chassis::clock::Clock;
 use nopic_domain::date::Date;
+use nopic_domain::identifier::NopId;
+use rustc_hash::FxHashSet;
 use tokio::sync::{Mutex, OnceCell, watch};
 
 use crate::Config;
 use crate::error::Error;
-use crate::search::SearchIndex;
+use crate::search::{Product, SearchIndex};
 use crate::status::{StatusIndex, StatusIndexBuilder};
 use crate::store::{Heading, Order, SnapshotRow, State, Store};
 
@@ -126,6 +128,8 @@ pub(crate) struct Core {
     pub(crate) closing: watch::Sender<bool>,
     /// Statuses of older revisions, the last used at the end.
     old: Mutex<Vec<(u32, Arc<StatusIndex>)>>,
+    /// Operations by products that were searched for, with the revision; the last asked at the end.
+    pub(crate) products: Mutex<Vec<(u32, Product, Arc<FxHashSet<NopId>>)>>,
 }
 
 impl std::fmt::Debug for Core {
@@ -164,6 +168,7 @@ impl Core {
             current: ArcSwap::from_pointee(current),
             changing: Arc::default(),
             old: Mutex::default(),
+            products: Mutex::default(),
             config,
             clock,
             store,

@@ -46,15 +46,6 @@ impl EncodedShard {
 }
 
 impl StatusIndex {
-    /// An index of these timelines.
-    pub(crate) fn new(timelines: impl IntoIterator<Item = (NopId, Timeline)>) -> Self {
-        let mut builder = StatusIndexBuilder::default();
-        for (id, timeline) in timelines {
-            builder.push(id, timeline);
-        }
-        builder.finish()
-    }
-
     /// The index once a snapshot is counted that is newer than all others, from what it says that is new.
     pub(crate) fn after(
         &self,

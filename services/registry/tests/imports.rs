@@ -70,7 +70,7 @@ async fn real_files_of_the_three_forms() {
             .any(|field| field.name == "op_clientID" && field.value == "C7079")
     );
     assert_eq!(
-        registry.status("2788547079", "2020-02-13", 0).await,
+        registry.status("2788547079", "1990-01-01", 0).await,
         "?",
         "nothing is known before the first effective date"
     );

@@ -5,22 +5,15 @@
 CREATE TABLE certificate (
     certificate INTEGER PRIMARY KEY,
     version INTEGER NOT NULL CHECK (version >= 1),
+    -- The certificate as a line of an import file, without draws: read whole, so kept whole.
+    content TEXT NOT NULL,
+    -- Parts of the content by which certificates are searched.
     status TEXT NOT NULL,
-    superseded_by INTEGER,
     certifier_id INTEGER NOT NULL,
     exporter_nop_id INTEGER NOT NULL,
     importer_nop_id INTEGER NOT NULL,
-    final_handler_nop_id INTEGER,
-    product TEXT,
-    hts_code TEXT NOT NULL,
-    kind TEXT NOT NULL,
-    issued_on TEXT,
     valid_from TEXT,
     valid_to TEXT,
-    total_units INTEGER NOT NULL CHECK (total_units >= 0),
-    -- Lists of texts as JSON.
-    countries_of_origin TEXT NOT NULL,
-    lots TEXT NOT NULL,
     -- The ledger: sums over the draws in force, changed in the transaction that changes those.
     limit_units INTEGER NOT NULL,
     drawn_units INTEGER NOT NULL CHECK (drawn_units >= 0),

@@ -7,7 +7,7 @@ use nopic_sql::Error;
 use rustc_hash::FxHashMap;
 use sqlx::SqliteConnection;
 
-use super::row::{json, key_of, unpack, unpack_draw};
+use super::row::{json, key_of, unpack, unpack_all, unpack_all_draws, unpack_draw};
 use super::{CertificateStore, OwnDrawsKey, StoredCertificate, StoredDraw, Visibility, sql};
 
 /// Before every key.
@@ -52,20 +52,17 @@ impl CertificateStore {
         let certificates = select_certificates(&mut transaction, numbers).await?;
         let mut own_draws = Vec::new();
         if !questions.is_empty() {
-            let questions: Vec<_> = questions
+            let questions: Vec<String> = questions
                 .iter()
-                .map(|(number, entry)| (key_of(*number), entry))
+                .map(|(number, entry)| format!("{entry}{}", key_of(*number)))
                 .collect();
-            let rows: Vec<String> = sqlx::query_scalar(sql::SELECT_OWN_DRAWS)
+            let rows: Option<String> = sqlx::query_scalar(sql::SELECT_OWN_DRAWS)
                 .bind(json(questions)?)
                 .bind(visibility.all)
                 .bind(visibility.tenant.as_str())
-                .fetch_all(&mut *transaction)
+                .fetch_one(&mut *transaction)
                 .await?;
-            own_draws = rows
-                .iter()
-                .map(|row| unpack_draw(row))
-                .collect::<Result<_, _>>()?;
+            own_draws = unpack_all_draws(rows.as_deref())?;
         }
         transaction.commit().await?;
         Ok(ForValidation {
@@ -146,11 +143,12 @@ pub(super) async fn select_certificates(
         return Ok(FxHashMap::default());
     }
     let keys: Vec<i64> = numbers.iter().copied().map(key_of).collect();
-    let rows: Vec<String> = sqlx::query_scalar(sql::SELECT_CERTIFICATES)
+    let rows: Option<String> = sqlx::query_scalar(sql::SELECT_CERTIFICATES)
         .bind(json(keys)?)
-        .fetch_all(connection)
+        .fetch_one(connection)
         .await?;
-    rows.iter()
-        .map(|row| unpack(row).map(|stored| (stored.certificate.number, stored)))
-        .collect()
+    Ok(unpack_all(rows.as_deref())?
+        .into_iter()
+        .map(|stored| (stored.certificate.number, stored))
+        .collect())
 }

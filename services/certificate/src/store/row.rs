@@ -3,11 +3,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use nopic_domain::certificate::{
-    Certificate, CertificateKind, CertificateStatus, CertificateView, Draw, Drawers,
-};
-use nopic_domain::date::{Date, parse_iso};
-use nopic_domain::identifier::{CertificateNumber, CertifierId, EntryNumber, NopId};
+use nopic_domain::certificate::{Certificate, CertificateView, Draw, Drawers};
+use nopic_domain::date::Date;
+use nopic_domain::identifier::{CertificateNumber, EntryNumber};
 use nopic_domain::weight::Weight;
 use nopic_sql::Error;
 use serde::{Deserialize, Serialize};
@@ -71,103 +69,59 @@ impl StoredCertificate {
     }
 }
 
-/// The columns of the packed select.
+/// What the statements pack of a certificate.
 #[derive(Deserialize)]
 struct Packed<'a>(
-    i64,
+    /// Version.
     u32,
-    &'a str,
-    Option<i64>,
-    u16,
-    u64,
-    u64,
-    Option<u64>,
-    Option<String>,
-    &'a str,
-    &'a str,
-    Option<&'a str>,
-    Option<&'a str>,
-    Option<&'a str>,
+    /// Units drawn.
     i64,
-    Vec<String>,
-    Vec<String>,
-    i64,
+    /// Number of draws.
     u32,
+    /// Least and greatest entry number that drew, and a tenant that did.
     Option<&'a str>,
     Option<&'a str>,
     #[serde(borrow)] Option<Cow<'a, str>>,
+    /// Content.
+    Certificate,
 );
 
+impl Packed<'_> {
+    fn into_stored(self) -> Result<StoredCertificate, Error> {
+        let Self(version, drawn, draw_count, first_drawer, last_drawer, drawer_tenant, certificate) = self;
+        let drawers = match (first_drawer, last_drawer) {
+            (Some(first), Some(last)) if first == last => Drawers::One(entry_number(first)?),
+            (Some(_), Some(_)) => Drawers::Several,
+            _ => Drawers::None,
+        };
+        Ok(StoredCertificate {
+            certificate,
+            version,
+            drawn: Weight::from_units(drawn),
+            draw_count,
+            drawers,
+            drawer_tenant: drawer_tenant.map(Cow::into_owned),
+        })
+    }
+}
+
+/// One certificate of a row of its own.
 pub(super) fn unpack(row: &str) -> Result<StoredCertificate, Error> {
-    let Packed(
-        key,
-        version,
-        status,
-        superseded_by,
-        certifier,
-        exporter,
-        importer,
-        final_handler,
-        product,
-        hts_code,
-        kind,
-        issued_on,
-        valid_from,
-        valid_to,
-        total,
-        countries_of_origin,
-        lots,
-        drawn,
-        draw_count,
-        first_drawer,
-        last_drawer,
-        drawer_tenant,
-    ) = serde_json::from_str(row).map_err(|error| corrupt("certificate", format!("{error}: {row}")))?;
-    let certificate = Certificate {
-        number: number_of(key)?,
-        status: CertificateStatus::parse(status).ok_or_else(|| corrupt("certificate.status", status))?,
-        superseded_by: superseded_by.map(number_of).transpose()?,
-        certifier_id: CertifierId::from_number(certifier)
-            .ok_or_else(|| corrupt("certificate.certifier_id", certifier))?,
-        exporter_nop_id: nop_id("certificate.exporter_nop_id", exporter)?,
-        importer_nop_id: nop_id("certificate.importer_nop_id", importer)?,
-        final_handler_nop_id: final_handler
-            .map(|id| nop_id("certificate.final_handler_nop_id", id))
-            .transpose()?,
-        product,
-        hts_code: hts_code
-            .parse()
-            .map_err(|_| corrupt("certificate.hts_code", hts_code))?,
-        kind: CertificateKind::parse(kind).ok_or_else(|| corrupt("certificate.kind", kind))?,
-        issued_on: date("certificate.issued_on", issued_on)?,
-        valid_from: date("certificate.valid_from", valid_from)?,
-        valid_to: date("certificate.valid_to", valid_to)?,
-        total_weight_kg: Weight::from_units(total),
-        countries_of_origin,
-        lots,
-    };
-    let drawers = match (first_drawer, last_drawer) {
-        (Some(first), Some(last)) if first == last => Drawers::One(entry_number(first)?),
-        (Some(_), Some(_)) => Drawers::Several,
-        _ => Drawers::None,
-    };
-    Ok(StoredCertificate {
-        certificate,
-        version,
-        drawn: Weight::from_units(drawn),
-        draw_count,
-        drawers,
-        drawer_tenant: drawer_tenant.map(Cow::into_owned),
-    })
+    serde_json::from_str::<Packed<'_>>(row)
+        .map_err(|error| corrupt("certificate", error))?
+        .into_stored()
 }
 
-fn nop_id(what: &'static str, number: u64) -> Result<NopId, Error> {
-    NopId::from_number(number).ok_or_else(|| corrupt(what, number))
-}
-
-fn date(what: &'static str, text: Option<&str>) -> Result<Option<Date>, Error> {
-    text.map(|text| parse_iso(text).ok_or_else(|| corrupt(what, text)))
-        .transpose()
+/// All certificates of one value; NULL is none.
+pub(super) fn unpack_all(rows: Option<&str>) -> Result<Vec<StoredCertificate>, Error> {
+    let Some(rows) = rows else {
+        return Ok(Vec::new());
+    };
+    serde_json::from_str::<Vec<Packed<'_>>>(rows)
+        .map_err(|error| corrupt("certificate", error))?
+        .into_iter()
+        .map(Packed::into_stored)
+        .collect()
 }
 
 pub(super) fn entry_number(text: &str) -> Result<EntryNumber, Error> {
@@ -181,9 +135,12 @@ pub(crate) struct StoredDraw {
     pub(crate) draw: Draw,
 }
 
-pub(super) fn unpack_draw(row: &str) -> Result<StoredDraw, Error> {
-    let (key, entry, line_number, pga_line_number, units): (i64, &str, u32, u32, i64) =
-        serde_json::from_str(row).map_err(|error| corrupt("draw", format!("{error}: {row}")))?;
+/// What the statements pack of a draw: key, entry number, line, PGA line, units.
+type PackedDraw<'a> = (i64, &'a str, u32, u32, i64);
+
+fn stored_draw(
+    (key, entry, line_number, pga_line_number, units): PackedDraw<'_>,
+) -> Result<StoredDraw, Error> {
     Ok(StoredDraw {
         certificate: number_of(key)?,
         draw: Draw {
@@ -195,26 +152,35 @@ pub(super) fn unpack_draw(row: &str) -> Result<StoredDraw, Error> {
     })
 }
 
+/// One draw of a row of its own.
+pub(super) fn unpack_draw(row: &str) -> Result<StoredDraw, Error> {
+    stored_draw(serde_json::from_str(row).map_err(|error| corrupt("draw", error))?)
+}
+
+/// All draws of one value; NULL is none.
+pub(super) fn unpack_all_draws(rows: Option<&str>) -> Result<Vec<StoredDraw>, Error> {
+    let Some(rows) = rows else {
+        return Ok(Vec::new());
+    };
+    serde_json::from_str::<Vec<PackedDraw<'_>>>(rows)
+        .map_err(|error| corrupt("draw", error))?
+        .into_iter()
+        .map(stored_draw)
+        .collect()
+}
+
 /// The columns of the upsert.
 #[derive(Serialize)]
 pub(super) struct CertificateRow<'a>(
     i64,
     u32,
+    &'a Certificate,
     &'static str,
-    Option<i64>,
     u16,
     u64,
     u64,
-    Option<u64>,
-    Option<&'a str>,
-    &'a str,
-    &'static str,
     Option<Date>,
     Option<Date>,
-    Option<Date>,
-    i64,
-    &'a [String],
-    &'a [String],
     i64,
     i64,
     i64,
@@ -229,21 +195,13 @@ impl<'a> CertificateRow<'a> {
         Self(
             key_of(certificate.number),
             version,
+            certificate,
             certificate.status.as_str(),
-            certificate.superseded_by.map(key_of),
             certificate.certifier_id.number(),
             certificate.exporter_nop_id.number(),
             certificate.importer_nop_id.number(),
-            certificate.final_handler_nop_id.map(NopId::number),
-            certificate.product.as_deref(),
-            certificate.hts_code.as_str(),
-            certificate.kind.as_str(),
-            certificate.issued_on,
             certificate.valid_from,
             certificate.valid_to,
-            certificate.total_weight_kg.units(),
-            &certificate.countries_of_origin,
-            &certificate.lots,
             ledger.limit.units(),
             ledger.drawn.units(),
             ledger.excess.units(),

@@ -1,39 +1,52 @@
 //! Every statement of the store.
 //!
-//! Parameters are `$n`, as both engines take them. What SQLite spells in its own way is `json_each`, `->>` and
-//! `json_array` for many rows at once (PostgreSQL: `jsonb_array_elements`, `jsonb_build_array`), and `IS $n`.
+//! Parameters are `$n`, as both engines take them. What SQLite spells in its own way is `json_each`, `->>`,
+//! `json_quote` and `group_concat` for many rows at once (PostgreSQL: `unnest`, `jsonb_to_recordset`,
+//! `jsonb_build_array`, `string_agg`).
 
-/// A certificate with its ledger, packed: one value a row costs far less to hand over than two dozen.
+/// A certificate with its ledger, as one JSON array: one value costs far less to hand over than a dozen, and the
+/// content is passed on as it stands.
 macro_rules! packed {
     () => {
-        "json_array(c.certificate, c.version, c.status, c.superseded_by, c.certifier_id, c.exporter_nop_id,
-            c.importer_nop_id, c.final_handler_nop_id, c.product, c.hts_code, c.kind, c.issued_on, c.valid_from,
-            c.valid_to, c.total_units, json(c.countries_of_origin), json(c.lots), c.drawn_units, c.draw_count,
-            c.first_drawer, c.last_drawer, c.drawer_tenant)"
+        "'[' || c.version || ',' || c.drawn_units || ',' || c.draw_count || ',' || json_quote(c.first_drawer) || ','
+            || json_quote(c.last_drawer) || ',' || json_quote(c.drawer_tenant) || ',' || c.content || ']'"
     };
 }
 
-/// Certificates by a JSON list of keys; unknown ones are left out.
+/// A draw, as one JSON array; entry numbers need no quoting.
+macro_rules! packed_draw {
+    () => {
+        "'[' || d.certificate || ',\"' || d.entry_number || '\",' || d.line_number || ',' || d.pga_line_number || ','
+            || d.weight_units || ']'"
+    };
+}
+
+/// Certificates by a JSON list of keys, all in one value, NULL for none; unknown ones are left out.
 pub(super) const SELECT_CERTIFICATES: &str = concat!(
-    "/* get */ SELECT ",
+    "/* get */ SELECT '[' || group_concat(",
     packed!(),
-    " FROM json_each($1) q JOIN certificate c ON c.certificate = q.value"
+    ", ',') || ']' FROM json_each($1) q JOIN certificate c ON c.certificate = q.value"
 );
 
-/// What entries drew, by a JSON list of `[key, entry number]`; `$2`: whether of every tenant, `$3`: else of this one.
-pub(super) const SELECT_OWN_DRAWS: &str =
-    "/* own_draws */ SELECT json_array(d.certificate, d.entry_number, d.line_number, d.pga_line_number, d.weight_units)
-    FROM json_each($1) q
-    JOIN draw d ON d.certificate = q.value ->> 0 AND d.entry_number = q.value ->> 1
-    WHERE d.ended_at IS NULL AND ($2 OR d.tenant = $3)";
+/// What entries drew, all in one value, NULL for nothing. The questions are a JSON list of texts, each an entry number
+/// of 11 characters and a key; `$2`: whether of every tenant, `$3`: else of this one.
+pub(super) const SELECT_OWN_DRAWS: &str = concat!(
+    "/* own_draws */ SELECT '[' || group_concat(",
+    packed_draw!(),
+    ", ',') || ']' FROM json_each($1) q
+    JOIN draw d ON d.certificate = CAST(substr(q.value, 12) AS BIGINT) AND d.entry_number = substr(q.value, 1, 11)
+    WHERE d.ended_at IS NULL AND ($2 OR d.tenant = $3)"
+);
 
 /// The draws in force on one certificate, up to `$4`; `$2`, `$3` as above.
-pub(super) const SELECT_DRAWS: &str =
-    "/* draws */ SELECT json_array(d.certificate, d.entry_number, d.line_number, d.pga_line_number, d.weight_units)
-    FROM draw d
+pub(super) const SELECT_DRAWS: &str = concat!(
+    "/* draws */ SELECT ",
+    packed_draw!(),
+    " FROM draw d
     WHERE d.certificate = $1 AND d.ended_at IS NULL AND ($2 OR d.tenant = $3)
     ORDER BY d.entry_number, d.line_number, d.pga_line_number, d.source
-    LIMIT $4";
+    LIMIT $4"
+);
 
 /// A page of certificates after a key; an absent filter is NULL. `first` is the filter whose index serves.
 macro_rules! list {
@@ -75,26 +88,20 @@ pub(super) const SELECT_FILED: &str =
 
 /// Writes certificates with their ledgers: a JSON list of lists.
 pub(super) const UPSERT_CERTIFICATES: &str =
-    "/* import */ INSERT INTO certificate (certificate, version, status, superseded_by, certifier_id, exporter_nop_id,
-        importer_nop_id, final_handler_nop_id, product, hts_code, kind, issued_on, valid_from, valid_to, total_units,
-        countries_of_origin, lots, limit_units, drawn_units, excess_units, draw_count, first_drawer, last_drawer,
-        drawer_tenant)
-    SELECT r.value ->> 0, r.value ->> 1, r.value ->> 2, r.value ->> 3, r.value ->> 4, r.value ->> 5, r.value ->> 6,
+    "/* import */ INSERT INTO certificate (certificate, version, content, status, certifier_id, exporter_nop_id,
+        importer_nop_id, valid_from, valid_to, limit_units, drawn_units, excess_units, draw_count, first_drawer,
+        last_drawer, drawer_tenant)
+    SELECT r.value ->> 0, r.value ->> 1, r.value -> 2, r.value ->> 3, r.value ->> 4, r.value ->> 5, r.value ->> 6,
         r.value ->> 7, r.value ->> 8, r.value ->> 9, r.value ->> 10, r.value ->> 11, r.value ->> 12, r.value ->> 13,
-        r.value ->> 14, r.value -> 15, r.value -> 16, r.value ->> 17, r.value ->> 18, r.value ->> 19, r.value ->> 20,
-        r.value ->> 21, r.value ->> 22, r.value ->> 23
+        r.value ->> 14, r.value ->> 15
     FROM json_each($1) r WHERE true
-    ON CONFLICT (certificate) DO UPDATE SET version = excluded.version, status = excluded.status,
-        superseded_by = excluded.superseded_by, certifier_id = excluded.certifier_id,
+    ON CONFLICT (certificate) DO UPDATE SET version = excluded.version, content = excluded.content,
+        status = excluded.status, certifier_id = excluded.certifier_id,
         exporter_nop_id = excluded.exporter_nop_id, importer_nop_id = excluded.importer_nop_id,
-        final_handler_nop_id = excluded.final_handler_nop_id, product = excluded.product,
-        hts_code = excluded.hts_code, kind = excluded.kind, issued_on = excluded.issued_on,
-        valid_from = excluded.valid_from, valid_to = excluded.valid_to, total_units = excluded.total_units,
-        countries_of_origin = excluded.countries_of_origin, lots = excluded.lots,
-        limit_units = excluded.limit_units, drawn_units = excluded.drawn_units,
-        excess_units = excluded.excess_units, draw_count = excluded.draw_count,
-        first_drawer = excluded.first_drawer, last_drawer = excluded.last_drawer,
-        drawer_tenant = excluded.drawer_tenant";
+        valid_from = excluded.valid_from, valid_to = excluded.valid_to, limit_units = excluded.limit_units,
+        drawn_units = excluded.drawn_units, excess_units = excluded.excess_units,
+        draw_count = excluded.draw_count, first_drawer = excluded.first_drawer,
+        last_drawer = excluded.last_drawer, drawer_tenant = excluded.drawer_tenant";
 
 /// Keeps versions that an import made: a JSON list of `[key, version, content]`.
 pub(super) const INSERT_VERSIONS: &str =

@@ -60,10 +60,11 @@ impl<K: Knowledge> Case<'_, K> {
     }
 
     fn status_of_certificate(&mut self, certificate: &Certificate) {
-        let number = ("number", certificate.number.to_string());
+        // Made only where something is found: an accepted line allocates nothing.
+        let number = || ("number", certificate.number.to_string());
         match certificate.status {
             CertificateStatus::Issued => {}
-            CertificateStatus::Voided => self.findings.add(Code::CertificateVoided, vec![number]),
+            CertificateStatus::Voided => self.findings.add(Code::CertificateVoided, vec![number()]),
             CertificateStatus::Superseded => {
                 let successor = certificate.superseded_by.map_or_else(
                     || "another certificate".to_owned(),
@@ -71,7 +72,7 @@ impl<K: Knowledge> Case<'_, K> {
                 );
                 self.findings.add(
                     Code::CertificateSuperseded,
-                    vec![number, ("successor", successor)],
+                    vec![number(), ("successor", successor)],
                 );
             }
             CertificateStatus::Draft
@@ -80,7 +81,7 @@ impl<K: Knowledge> Case<'_, K> {
             | CertificateStatus::Rejected => {
                 let status = certificate.status.as_str().to_owned();
                 self.findings
-                    .add(Code::CertificateNotIssued, vec![number, ("status", status)]);
+                    .add(Code::CertificateNotIssued, vec![number(), ("status", status)]);
             }
         }
         if certificate.number.certifier() != certificate.certifier_id
@@ -244,5 +245,32 @@ fn same_lot(listed: &str, lot: &str) -> bool {
     if listed.is_ascii() && lot.is_ascii() {
         return listed.eq_ignore_ascii_case(lot);
     }
-    listed.to_lowercase() == lot.to_lowercase()
+    folded(listed).eq(folded(lot))
+}
+
+/// Letter by letter to lower and then to upper case: `ß` is `ẞ` and `SS`, and `ς` is `Σ` wherever it stands.
+fn folded(text: &str) -> impl Iterator<Item = char> {
+    text.chars()
+        .flat_map(char::to_lowercase)
+        .flat_map(char::to_uppercase)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::same_lot;
+
+    #[test]
+    fn lots_are_compared_without_regard_to_case() {
+        for (listed, lot) in [
+            ("Lot-7a", "LOT-7A"),
+            ("ΛΟΤΟΣ", "λοτος"),
+            ("λοτοσ", "ΛΟΤΟΣ"),
+            ("Straße", "STRASSE"),
+            ("É-1", "é-1"),
+        ] {
+            assert!(same_lot(listed, lot), "{listed} {lot}");
+        }
+        assert!(!same_lot("É-1", "E-1"));
+        assert!(!same_lot("L-1", "L-10"));
+    }
 }

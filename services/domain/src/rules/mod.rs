@@ -313,7 +313,7 @@ fn judge_line(
         return Judgement {
             outcome,
             phase,
-            remedies: remedies::of_unusable_line(policy, phase, outcome, &list),
+            remedies: remedies::remedies(line, policy, phase, outcome, &list, knowledge),
             findings: list,
             certificate_version: None,
         };
@@ -354,7 +354,7 @@ fn judge_line(
     Judgement {
         outcome,
         phase,
-        remedies: case.remedies(outcome),
+        remedies: remedies::remedies(line, policy, phase, outcome, &case.findings.list, knowledge),
         certificate_version: view.map(|view| view.version),
         findings: case.findings.list,
     }

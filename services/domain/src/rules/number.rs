@@ -58,21 +58,23 @@ impl<K: Knowledge> Case<'_, K> {
                 vec![("value", quoted(filed)), ("number", quoted(&number))],
             );
         }
-        if let Some(electronic) = CertificateNumber::parse(&number) {
-            self.expect_message_set(MessageSet::Or2, &number);
-            return Next::Certificate(electronic);
-        }
+        let electronic = CertificateNumber::parse(&number);
         let value = || vec![("value", quoted(&number))];
         if number.is_empty() {
             self.findings.add(Code::CertificateNumberMissing, Vec::new());
             return Next::Registry;
         }
-        if number.contains("DRAFT") {
+        // What has the shape of an electronic number has no letters: most lines need no search.
+        if electronic.is_none() && number.contains("DRAFT") {
             self.findings.add(Code::CertificateNumberDraft, value());
             return Next::Registry;
         }
         if let Some(next) = self.special_code(&number) {
             return next;
+        }
+        if let Some(electronic) = electronic {
+            self.expect_message_set(MessageSet::Or2, &number);
+            return Next::Certificate(electronic);
         }
         if has_special_shape(&number) {
             self.findings.add(Code::SpecialCodeUnknown, value());

@@ -1,10 +1,12 @@
 //! What may be done about a rejected line.
 
+use crate::date::{Date, parse_iso};
+use crate::entry::NormalisedLine;
 use crate::finding::{Finding, Severity};
 use crate::identifier::NopId;
 use crate::policy::{PhaseIndex, Policy, Remedy};
 
-use super::{Answer, Case, Knowledge, Outcome, certificate_number};
+use super::{Answer, Knowledge, Outcome, certificate_number};
 
 /// Whether every rejecting finding can be mended by correcting the line.
 fn is_correctable(policy: &Policy, findings: &[Finding]) -> bool {
@@ -14,12 +16,14 @@ fn is_correctable(policy: &Policy, findings: &[Finding]) -> bool {
         .all(|finding| policy.is_correctable(finding.code))
 }
 
-/// Remedies of a line of which not even the fields can be used: nothing is known of dates or importers.
-pub(super) fn of_unusable_line(
+/// The remedies of a line, usable or not: only what the line itself says is asked, wherever the rules stopped.
+pub(super) fn remedies(
+    line: &NormalisedLine,
     policy: &Policy,
     phase: PhaseIndex,
     outcome: Outcome,
     findings: &[Finding],
+    knowledge: &impl Knowledge,
 ) -> Vec<Remedy> {
     if outcome != Outcome::Reject || !policy.has_remedies(phase) {
         return Vec::new();
@@ -27,57 +31,40 @@ pub(super) fn of_unusable_line(
     if is_correctable(policy, findings) {
         return vec![Remedy::CorrectAndRefile];
     }
-    let open = |disposition: &&_| {
-        let rule = policy.disposition(**disposition);
-        rule.period.to.is_none() && !rule.needs_certified_importer
-    };
+    let date = line.entry_date.as_deref().and_then(parse_iso);
     policy
         .remedies()
         .iter()
-        .filter(open)
         .copied()
+        .filter(|disposition| {
+            let rule = policy.disposition(*disposition);
+            // Without a date only what never ends is sure to be open.
+            let is_open = date.map_or(rule.period.to.is_none(), |date| rule.period.contains(date));
+            is_open && (!rule.needs_certified_importer || importer_is_certified(line, date, knowledge))
+        })
         .map(Remedy::Dispose)
         .collect()
 }
 
-impl<K: Knowledge> Case<'_, K> {
-    pub(super) fn remedies(&self, outcome: Outcome) -> Vec<Remedy> {
-        if outcome != Outcome::Reject || !self.policy.has_remedies(self.findings.phase) {
-            return Vec::new();
-        }
-        if is_correctable(self.policy, &self.findings.list) {
-            return vec![Remedy::CorrectAndRefile];
-        }
-        let date = self.checked.entry_date;
-        self.policy
-            .remedies()
-            .iter()
-            .copied()
-            .filter(|disposition| {
-                let rule = self.policy.disposition(*disposition);
-                rule.period.contains(date) && (!rule.needs_certified_importer || self.importer_is_certified())
-            })
-            .map(Remedy::Dispose)
-            .collect()
-    }
-
-    fn importer_is_certified(&self) -> bool {
-        let date = self.checked.entry_date;
-        self.knowledge.registry().is_some()
-            && self
-                .chosen_importer()
-                .and_then(|importer| self.knowledge.operation(importer))
+fn importer_is_certified(line: &NormalisedLine, date: Option<Date>, knowledge: &impl Knowledge) -> bool {
+    knowledge.registry().is_some()
+        && date.is_some_and(|date| {
+            chosen_importer(line, knowledge)
+                .and_then(|importer| knowledge.operation(importer))
                 .is_some_and(|timeline| timeline.is_certified_on(date))
-    }
-
-    /// The importer as rule 6 would choose it, also for a line that stopped before.
-    fn chosen_importer(&self) -> Option<NopId> {
-        self.given_importer().or_else(|| {
-            let number = certificate_number(self.line)?;
-            match self.knowledge.certificate(number) {
-                Answer::Found(view) => Some(view.certificate.importer_nop_id),
-                Answer::Absent | Answer::Unavailable => None,
-            }
         })
+}
+
+/// The importer as rule 6 would choose it, also for a line that stopped before.
+fn chosen_importer(line: &NormalisedLine, knowledge: &impl Knowledge) -> Option<NopId> {
+    if let Some(given) = &line.importer_nop_id {
+        return given.parse().ok();
     }
+    let linked = |importer_of_record: &String| knowledge.linked_importer(importer_of_record);
+    line.importer_of_record.as_ref().and_then(linked).or_else(|| {
+        match knowledge.certificate(certificate_number(line)?) {
+            Answer::Found(view) => Some(view.certificate.importer_nop_id),
+            Answer::Absent | Answer::Unavailable => None,
+        }
+    })
 }

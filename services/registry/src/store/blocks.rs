@@ -18,6 +18,7 @@ const SELECT_BLOCK: &str = "SELECT bytes FROM block WHERE block = $1";
 const SELECT_LAST: &str = "SELECT COALESCE(MAX(block), 0) FROM block";
 const DELETE_BLOCKS: &str = "DELETE FROM block WHERE written_by = $1";
 
+#[cfg(test)]
 pub(super) const STATEMENTS: &[&str] = &[INSERT_BLOCK, SELECT_BLOCK, SELECT_LAST, DELETE_BLOCKS];
 
 /// A block is closed when its content reaches this many bytes.

@@ -53,6 +53,17 @@ impl Store {
         Ok(self.database.writer().begin_with("BEGIN IMMEDIATE").await?)
     }
 
+    /// Bytes of the database.
+    #[cfg(test)]
+    pub(crate) async fn size(&self) -> i64 {
+        let (pages, bytes): (i64, i64) =
+            sqlx::query_as("SELECT page_count, page_size FROM pragma_page_count, pragma_page_size")
+                .fetch_one(self.readers())
+                .await
+                .unwrap();
+        pages * bytes
+    }
+
     /// Folds the log of writes into the file and lets it go.
     pub(crate) async fn close(&self) {
         self.database.close().await;

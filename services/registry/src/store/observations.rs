@@ -51,6 +51,7 @@ const DELETE: &str = "DELETE FROM observation WHERE written_by = $1";
 const SELECT_ALL_ITEMS: &str =
     "SELECT nop_id, revision, content_hash FROM item_list ORDER BY nop_id, revision";
 const SELECT_RUNS: &str = "SELECT runs FROM item_list WHERE nop_id = $1 AND revision = $2";
+const SELECT_ALL_RUNS: &str = "SELECT nop_id, revision, runs FROM item_list WHERE revision <= $1";
 const SELECT_ITEMS: &str = "SELECT revision, runs FROM item_list WHERE nop_id = $1 AND revision <= $2";
 const INSERT_ITEMS: &str = "INSERT INTO item_list (nop_id, revision, content_hash, runs, written_by)
     SELECT value ->> 0, value ->> 1, unhex(value ->> 2), value ->> 3, $1 FROM json_each($2)";
@@ -60,6 +61,7 @@ const REPEAT_ITEMS: &str = "INSERT INTO item_list (nop_id, revision, content_has
     JOIN item_list AS said ON said.nop_id = repeated.value ->> 0 AND said.revision = repeated.value ->> 1";
 const DELETE_ITEMS: &str = "DELETE FROM item_list WHERE written_by = $1";
 
+#[cfg(test)]
 pub(super) const STATEMENTS: &[&str] = &[
     SELECT_TIMELINES,
     SELECT_LATEST,
@@ -72,6 +74,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     DELETE,
     SELECT_ALL_ITEMS,
     SELECT_RUNS,
+    SELECT_ALL_RUNS,
     SELECT_ITEMS,
     INSERT_ITEMS,
     REPEAT_ITEMS,
@@ -481,6 +484,27 @@ impl Store {
             }
         }
         Ok(newest.map(|(_, runs)| runs).unwrap_or_default())
+    }
+
+    /// Where the items of every operation stand, as known at a revision.
+    pub(crate) async fn all_item_runs(
+        &self,
+        order: &Order,
+        revision: u32,
+    ) -> Result<FxHashMap<NopId, Vec<BlockRef>>, Error> {
+        let ranks = Ranks::of(order);
+        let mut all: FxHashMap<NopId, (usize, Vec<BlockRef>)> = FxHashMap::default();
+        let mut rows = sqlx::query(SELECT_ALL_RUNS).bind(revision).fetch(self.readers());
+        while let Some(row) = rows.try_next().await? {
+            let id = nop_id(&row)?;
+            let Some(rank) = ranks.get(row.try_get(1)?) else {
+                continue;
+            };
+            if all.get(&id).is_none_or(|(known, _)| rank > *known) {
+                all.insert(id, (rank, runs(row.try_get(2)?)?));
+            }
+        }
+        Ok(all.into_iter().map(|(id, (_, runs))| (id, runs)).collect())
     }
 
     /// Where the list of items that this revision brought stands.

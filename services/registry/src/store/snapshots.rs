@@ -22,6 +22,7 @@ const INSERT: &str =
 const RELEASE: &str = "UPDATE snapshot SET state = 'SERVING' WHERE revision = $1 AND state = 'HELD'";
 const DELETE: &str = "DELETE FROM snapshot WHERE revision = $1 AND state = 'HELD'";
 
+#[cfg(test)]
 pub(super) const STATEMENTS: &[&str] = &[SELECT_ALL, INSERT, RELEASE, DELETE];
 
 /// Whether a snapshot answers.

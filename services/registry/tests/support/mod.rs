@@ -1,5 +1,6 @@
 //! A registry behind its gRPC client, and words for what tests do with it.
-#![allow(dead_code, reason = "each test file uses its part of it")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its part of it")]
+#![allow(clippy::print_stderr, reason = "what is missing is said loudly")]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
