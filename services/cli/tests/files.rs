@@ -1,5 +1,7 @@
 //! The real program on real files: what a broker types, what comes out, and the exit status.
 
+#![allow(clippy::unwrap_used)]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
