@@ -6,7 +6,6 @@
 use std::str::FromStr;
 
 use nopic_domain::certificate::{Certificate, CertificateKind, CertificateStatus, Draw};
-use nopic_domain::date::{Date, parse_iso};
 use nopic_domain::identifier::EntryNumber;
 use nopic_domain::weight::Weight;
 use serde::Serialize;
@@ -14,7 +13,8 @@ use thiserror::Error;
 
 use crate::entries::lines::{LineSplitter, RawLine};
 use crate::entries::node::Node;
-use crate::entries::{mistyped, nearest, repeated, too_long, unknown};
+use crate::entries::object::Fields;
+use crate::entries::{mistyped, too_long};
 use crate::reject::{Reject, shown};
 
 /// The names of a certificate's fields.
@@ -235,148 +235,6 @@ fn read_certificate(record: u64, bytes: &[u8]) -> Result<CertificateRecord, Reje
     certificate(record, pairs).map_err(|reject| Reject { key, ..reject })
 }
 
-/// The fields of one object by their place in a list of names, each at most once and in either spelling.
-struct Fields<'a> {
-    record: u64,
-    /// What stands before a name in messages.
-    prefix: &'a str,
-    names: &'a [&'static str],
-    values: Vec<Option<Node>>,
-}
-
-impl<'a> Fields<'a> {
-    fn new(
-        record: u64,
-        prefix: &'a str,
-        whose: &str,
-        names: &'a [&'static str],
-        pairs: Vec<(String, Node)>,
-    ) -> Result<Self, Reject> {
-        let mut values: Vec<Option<Node>> = vec![None; names.len()];
-        for (name, value) in pairs {
-            let shown = format!("{prefix}{name}");
-            let Some(place) = names.iter().position(|known| is_spelling_of(&name, known)) else {
-                return Err(unknown(
-                    record,
-                    &shown,
-                    nearest(&name, names.iter().copied()),
-                    whose,
-                ));
-            };
-            if values[place].replace(value).is_some() {
-                return Err(repeated(record, &shown));
-            }
-        }
-        Ok(Self {
-            record,
-            prefix,
-            names,
-            values,
-        })
-    }
-
-    fn take(&mut self, name: &str) -> Option<Node> {
-        let place = self.names.iter().position(|known| *known == name)?;
-        self.values[place].take().filter(|value| *value != Node::Null)
-    }
-
-    fn refuse<T>(&self, name: &str, value: &str, reason: impl Into<String>) -> Result<T, Reject> {
-        Err(Reject {
-            field: Some(format!("{}{name}", self.prefix)),
-            ..Reject::new(self.record, reason)
-        }
-        .with_value(value))
-    }
-
-    fn mistyped<T>(&self, name: &str, expected: &str, found: &Node) -> Result<T, Reject> {
-        Err(mistyped(
-            self.record,
-            &format!("{}{name}", self.prefix),
-            expected,
-            found,
-        ))
-    }
-
-    /// A trimmed text; an empty one is absent.
-    fn text(&mut self, name: &str) -> Result<Option<String>, Reject> {
-        match self.take(name) {
-            None => Ok(None),
-            Some(Node::Text(text)) => Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty())),
-            Some(other) => self.mistyped(name, "a text", &other),
-        }
-    }
-
-    fn parsed<T>(
-        &mut self,
-        name: &str,
-        expected: &str,
-        parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Result<Option<T>, Reject> {
-        let Some(text) = self.text(name)? else {
-            return Ok(None);
-        };
-        match parse(&text) {
-            Some(value) => Ok(Some(value)),
-            None => self.refuse(name, &text, format!("expected {expected}")),
-        }
-    }
-
-    fn needed<T>(
-        &mut self,
-        name: &str,
-        expected: &str,
-        parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Result<T, Reject> {
-        match self.parsed(name, expected, parse)? {
-            Some(value) => Ok(value),
-            None => self.refuse(name, "", format!("{name} is absent: expected {expected}")),
-        }
-    }
-
-    fn date(&mut self, name: &str) -> Result<Option<Date>, Reject> {
-        self.parsed(name, "a date YYYY-MM-DD", parse_iso)
-    }
-
-    fn texts(&mut self, name: &str) -> Result<Vec<String>, Reject> {
-        let items = match self.take(name) {
-            None => return Ok(Vec::new()),
-            Some(Node::List(items)) => items,
-            Some(other) => return self.mistyped(name, "a list of texts", &other),
-        };
-        let mut texts = Vec::with_capacity(items.len());
-        for item in items {
-            match item {
-                Node::Text(text) => texts.push(text),
-                other => return self.mistyped(name, "a list of texts", &other),
-            }
-        }
-        Ok(texts)
-    }
-
-    /// An integer from 1, if present.
-    fn line_number(&mut self, name: &str) -> Result<Option<u32>, Reject> {
-        match self.take(name) {
-            None => Ok(None),
-            Some(Node::Integer(number)) if number > 0 && u32::try_from(number).is_ok() => {
-                Ok(u32::try_from(number).ok())
-            }
-            Some(other) => self.mistyped(name, "an integer from 1 to 4294967295", &other),
-        }
-    }
-}
-
-/// Whether a name is a known one in lowerCamelCase or in snake_case.
-fn is_spelling_of(name: &str, known: &str) -> bool {
-    if name == known {
-        return true;
-    }
-    let mut rest = name.bytes();
-    known.bytes().all(|byte| {
-        (!byte.is_ascii_uppercase() || rest.next() == Some(b'_'))
-            && rest.next() == Some(byte.to_ascii_lowercase())
-    }) && rest.next().is_none()
-}
-
 fn parse<T: FromStr>(text: &str) -> Option<T> {
     text.parse().ok()
 }
@@ -464,14 +322,14 @@ fn check_life(fields: &Fields<'_>, certificate: &Certificate) -> Result<(), Reje
             }
         }
     }
-    if let (Some(from), Some(to)) = (certificate.valid_from, certificate.valid_to) {
-        if from > to {
-            return fields.refuse(
-                "validTo",
-                &to.to_string(),
-                format!("it is before validFrom, {from}"),
-            );
-        }
+    if let (Some(from), Some(to)) = (certificate.valid_from, certificate.valid_to)
+        && from > to
+    {
+        return fields.refuse(
+            "validTo",
+            &to.to_string(),
+            format!("it is before validFrom, {from}"),
+        );
     }
     Ok(())
 }

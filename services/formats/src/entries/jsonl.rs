@@ -263,7 +263,10 @@ fn fault(record: u64, fields: &[(String, Node)]) -> Reject {
             };
         }
     }
-    Reject::new(record, "the line is not an entry line as FORMATS §3 describes it")
+    Reject::new(
+        record,
+        "the line is no entry line: compare its names and values with the documented form",
+    )
 }
 
 fn treatment_fault(record: u64, statements: &[(String, Node)]) -> Option<Reject> {

@@ -11,6 +11,7 @@ mod fields;
 mod jsonl;
 pub(crate) mod lines;
 pub(crate) mod node;
+pub(crate) mod object;
 
 pub(crate) use csv::write_cell;
 pub(crate) use fields::nearest;

@@ -1,5 +1,6 @@
 //! ABI transmissions of CATAIR records (FORMATS §2): the records, the reader of entries and the writer.
 
+mod item;
 mod reader;
 mod record;
 mod writer;

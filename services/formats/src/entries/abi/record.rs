@@ -52,10 +52,12 @@ impl Tag {
                 [tens, ones] if tens.is_ascii_digit() && ones.is_ascii_digit() => Self::PgOther,
                 _ => return None,
             },
-            [b'A', _] => Self::BatchHeader,
-            [b'B', _] => Self::BlockHeader,
-            [b'Y', _] => Self::BlockTrailer,
-            [b'Z', _] => Self::BatchTrailer,
+            // One letter is little for a tag: a digit of the port or a space follows it. Otherwise any word that
+            // begins with one of these letters would end the entry in which it stands.
+            [b'A', b'0'..=b'9' | b' '] => Self::BatchHeader,
+            [b'B', b'0'..=b'9' | b' '] => Self::BlockHeader,
+            [b'Y', b'0'..=b'9' | b' '] => Self::BlockTrailer,
+            [b'Z', b'0'..=b'9' | b' '] => Self::BatchTrailer,
             [tens, ones] if tens.is_ascii_digit() && ones.is_ascii_digit() => {
                 match (tens - b'0') * 10 + (ones - b'0') {
                     10 => Self::EntryHeader,
@@ -150,7 +152,11 @@ pub(super) struct Record {
 impl Record {
     /// Checks the characters, the tag, and that numeric and date fields hold digits or nothing.
     pub(super) fn read(line: &[u8]) -> Result<Self, Fault> {
-        if let Some(index) = line.iter().position(|byte| !(0x20..=0x7e).contains(byte)) {
+        // Without a branch in the loop, so that all bytes are looked at together.
+        let printable = line
+            .iter()
+            .fold(true, |good, byte| good & (0x20..=0x7e).contains(byte));
+        if !printable && let Some(index) = line.iter().position(|byte| !(0x20..=0x7e).contains(byte)) {
             return Err(Fault::new(
                 index + 1,
                 format!(
@@ -221,7 +227,9 @@ impl Record {
 
     /// A field without the spaces around it.
     pub(super) fn text(&self, from: usize, to: usize) -> &str {
-        self.raw(from, to).trim_matches(' ')
+        let bytes = self.characters[from - 1..to].trim_ascii();
+        // Printable ASCII: `read` lets nothing else pass, and of white space only spaces.
+        std::str::from_utf8(bytes).unwrap_or_default()
     }
 
     /// The same as a value of its own; absent if blank.
@@ -315,7 +323,7 @@ mod tests {
     #[test]
     fn the_characters_are_checked_before_anything_else() {
         assert_eq!(
-            Record::read(&[b'A'; 81]).err().and_then(|fault| fault.position),
+            Record::read(&[b'9'; 81]).err().and_then(|fault| fault.position),
             Some(81)
         );
         assert_eq!(
@@ -332,12 +340,13 @@ mod tests {
     #[test]
     fn tags_are_those_of_the_chapter() {
         for tag in [
-            "10", "21", "36", "43", "63", "88", "89", "90", "PG99", "SE10", "CW02", "A", "Z",
+            "10", "21", "36", "43", "63", "88", "89", "90", "PG99", "SE10", "CW02", "A2704", "Z",
         ] {
             assert!(Tag::of(tag.as_bytes()).is_some(), "{tag}");
         }
         for tag in [
-            "00", "12", "37", "45", "64", "87", "91", "PGX1", "PG", "CW01", "pg01", "X", " 10",
+            "00", "12", "37", "45", "64", "87", "91", "PGX1", "PG", "CW01", "pg01", "X", " 10", "BAD", "ZZ",
+            "BAD", "ZZ",
         ] {
             assert!(Tag::of(tag.as_bytes()).is_none(), "{tag}");
         }
