@@ -1,6 +1,8 @@
 //! Support of the tests: the worked cases, and a world that is loaded from files without any service.
 
 pub mod cases;
+pub mod memory;
+pub mod services;
 pub mod world;
 
 use std::path::PathBuf;

@@ -85,14 +85,17 @@ impl Engine {
 
     /// Loads what the rules may ask about these lines. Other services that do not answer leave a gap, not an error.
     pub(crate) async fn know(&self, asker: &Asker, lines: &[NormalisedLine]) -> Result<Known, Error> {
-        let choice = asker.at_least_revision.map_or(RevisionChoice::Current, RevisionChoice::AtLeast);
+        let choice = asker
+            .at_least_revision
+            .map_or(RevisionChoice::Current, RevisionChoice::AtLeast);
         let pairs: FxHashSet<_> = lines
             .iter()
             .filter_map(|line| Some((certificate_number(line)?, EntryNumber::parse(&line.entry_number))))
             .collect();
         let (view, certificates, links) = tokio::join!(
             self.registry.view(choice),
-            self.certificates.ask(&asker.principal, &pairs, asker.latest_certificates),
+            self.certificates
+                .ask(&asker.principal, &pairs, asker.latest_certificates),
             self.links(&asker.principal.tenant, lines),
         );
         let registry = match view {

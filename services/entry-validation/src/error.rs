@@ -34,11 +34,17 @@ impl From<Error> for Status {
             Error::Forbidden(message) => Self::permission_denied(message),
             Error::TooMuch(message) => Self::invalid_argument(message),
             Error::Store(source) => {
-                tracing::error!(error = &source as &dyn std::error::Error, "the database of entry validation failed");
+                tracing::error!(
+                    error = &source as &dyn std::error::Error,
+                    "the database of entry validation failed"
+                );
                 Self::unavailable("the database of entry validation does not answer: try again")
             }
             Error::Task(source) => {
-                tracing::error!(error = &source as &dyn std::error::Error, "a task ended before its work was done");
+                tracing::error!(
+                    error = &source as &dyn std::error::Error,
+                    "a task ended before its work was done"
+                );
                 Self::internal("internal error; the log has the details")
             }
         }

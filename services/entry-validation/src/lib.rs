@@ -97,10 +97,12 @@ impl EntryValidation {
     pub async fn open(config: Config, clock: Arc<dyn Clock>, upstream: Upstream) -> Result<Self, StartError> {
         let text = match &config.policy {
             None => SHIPPED.to_owned(),
-            Some(path) => tokio::fs::read_to_string(path).await.map_err(|source| StartError::PolicyFile {
-                path: path.clone(),
-                source,
-            })?,
+            Some(path) => tokio::fs::read_to_string(path)
+                .await
+                .map_err(|source| StartError::PolicyFile {
+                    path: path.clone(),
+                    source,
+                })?,
         };
         let policy = Policy::parse(&text).map_err(|source| StartError::Policy {
             path: config.policy.clone().unwrap_or_default(),
@@ -117,7 +119,8 @@ impl EntryValidation {
     pub fn service(
         &self,
         otherwise: Option<Principal>,
-    ) -> InterceptedService<EntryValidationServiceServer<impl Sized + EntryValidationRpc>, RequirePrincipal> {
+    ) -> InterceptedService<EntryValidationServiceServer<impl Sized + EntryValidationRpc>, RequirePrincipal>
+    {
         let server = EntryValidationServiceServer::new(Rpc(Arc::clone(&self.0)))
             .max_decoding_message_size(nopic_chassis::transport::MAX_MESSAGE_BYTES)
             .max_encoding_message_size(nopic_chassis::transport::MAX_MESSAGE_BYTES);

@@ -54,7 +54,11 @@ impl Runs {
                 start == 0 && (announced > 0 || (room > 0 && open.entry_number == all[0].entry_number))
             });
             let already_announced = if continues { announced } else { 0 };
-            let limit = if continues { room + already_announced } else { nopic_domain::rules::MAX_LINES_PER_ENTRY };
+            let limit = if continues {
+                room + already_announced
+            } else {
+                nopic_domain::rules::MAX_LINES_PER_ENTRY
+            };
             let group_end = end_of_group(&all, start, limit);
             let group = &all[start..group_end];
             let is_last = group_end == all.len();
@@ -107,5 +111,8 @@ fn end_of_group(lines: &[NormalisedLine], start: usize, limit: usize) -> usize {
         .iter()
         .take(limit)
         .position(|line| line.entry_number != *entry_number)
-        .map_or_else(|| lines.len().min(start.saturating_add(limit)), |length| start + length)
+        .map_or_else(
+            || lines.len().min(start.saturating_add(limit)),
+            |length| start + length,
+        )
 }

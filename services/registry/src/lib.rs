@@ -1,1 +1,119 @@
-//! Placeholder.
+//! The registry: a mirror of USDA's Organic INTEGRITY Database with every revision of it kept.
+//!
+//! An import makes the next revision, whole or not at all (`import`); questions about statuses are answered from
+//! memory (`status`), names are found by an index in memory (`search`), rows and history come from the database
+//! (`store`). Whatever serves is one immutable state that an import replaces at once (`current`).
+
+mod current;
+mod error;
+mod import;
+mod release;
+mod rpc;
+mod search;
+mod status;
+mod store;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nopic_chassis::clock::Clock;
+use nopic_chassis::principal::RequirePrincipal;
+use nopic_chassis::transport::MAX_MESSAGE_BYTES;
+use nopic_domain::principal::Principal;
+use nopic_proto::registry::registry_service_server::RegistryServiceServer;
+use tonic::service::interceptor::InterceptedService;
+
+use crate::current::Core;
+pub use error::Error;
+pub use rpc::Service;
+
+/// How a registry runs.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Folder of the database; it exists.
+    pub data_dir: PathBuf,
+    /// Folder of temporary copies of uploads; `None`: the data folder.
+    pub spool_dir: Option<PathBuf>,
+    /// Pause between two heartbeats of a stream of changes.
+    pub heartbeat: Duration,
+    /// Whether the index of names is ready when an import answers: for a server. Without it the first search builds
+    /// the index.
+    pub search_after_import: bool,
+}
+
+impl Config {
+    /// The usual: copies beside the database, a heartbeat every 5 s, a server.
+    #[must_use]
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            data_dir: data_dir.into(),
+            spool_dir: None,
+            heartbeat: Duration::from_secs(5),
+            search_after_import: true,
+        }
+    }
+
+    fn spool_dir(&self) -> PathBuf {
+        self.spool_dir.clone().unwrap_or_else(|| self.data_dir.clone())
+    }
+}
+
+/// The registry of one process. Clones share everything.
+#[derive(Clone)]
+pub struct Registry(Arc<Core>);
+
+impl std::fmt::Debug for Registry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Registry")
+            .field("revision", &self.0.current.load().revision)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Registry {
+    /// Opens the database in the data folder and brings its schema up to date. Indexes are built when first needed.
+    ///
+    /// # Errors
+    /// The database cannot be opened, or its schema is one that this program cannot use.
+    pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        Ok(Self(Arc::new(Core::open(config, clock).await?)))
+    }
+
+    /// The gRPC service. `otherwise` is who calls where the metadata names nobody.
+    #[must_use]
+    pub fn service(
+        &self,
+        otherwise: Option<Principal>,
+    ) -> InterceptedService<RegistryServiceServer<Service>, RequirePrincipal> {
+        let service = RegistryServiceServer::new(Service::new(Arc::clone(&self.0)))
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_MESSAGE_BYTES);
+        InterceptedService::new(service, RequirePrincipal { otherwise })
+    }
+
+    /// Builds what questions about statuses and names need, so that the first ones do not wait for it.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn warm(&self) -> Result<(), Error> {
+        let current = self.0.current.load_full();
+        if current.revision > 0 {
+            current.search(&self.0.store).await?;
+        }
+        Ok(())
+    }
+
+    /// The current revision; 0: no snapshot.
+    #[must_use]
+    pub fn revision(&self) -> u32 {
+        self.0.current.load().revision
+    }
+
+    /// Ends the streams of changes, waits for a change of snapshots under way, and closes the database.
+    pub async fn close(&self) {
+        self.0.closing.send_replace(true);
+        let _nothing_changes = self.0.changing.lock().await;
+        self.0.store.close().await;
+    }
+}

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 const CERTIFICATES: u32 = if cfg!(debug_assertions) { 5_000 } else { 50_000 };
 const ASKED: usize = 10_000;
 
+#[allow(clippy::print_stdout)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_large_file_is_imported_and_asked_for_quickly() {
     let mut random = Random(21);

@@ -57,7 +57,9 @@ pub(super) async fn validate(
 ) -> Result<impl Stream<Item = Result<wire::ValidateDocumentResponse, Status>> + Send + use<>, Status> {
     let first = requests.message().await?.and_then(|request| request.part);
     let Some(Part::Options(options)) = first else {
-        return Err(Error::Invalid("the first message of a document must bring its options".to_owned()).into());
+        return Err(
+            Error::Invalid("the first message of a document must bring its options".to_owned()).into(),
+        );
     };
     let form = match options.form() {
         WireForm::Unspecified => Form::Auto,
@@ -95,7 +97,13 @@ async fn read_document(
     mut requests: Streaming<wire::ValidateDocumentRequest>,
     batches: mpsc::Sender<Batch>,
 ) -> Result<(), Status> {
-    let named = |message: String| Error::Invalid(if file.is_empty() { message } else { format!("{file}: {message}") });
+    let named = |message: String| {
+        Error::Invalid(if file.is_empty() {
+            message
+        } else {
+            format!("{file}: {message}")
+        })
+    };
     let mut reader = EntryReader::new(form);
     let mut events = Vec::new();
     let mut batch = Batch::default();
@@ -104,10 +112,15 @@ async fn read_document(
             return Err(named("after the options only chunks may follow".to_owned()).into());
         };
         if chunk.len() > MAX_CHUNK_BYTES {
-            let message = format!("a chunk of {} bytes, at most {MAX_CHUNK_BYTES} are taken", chunk.len());
+            let message = format!(
+                "a chunk of {} bytes, at most {MAX_CHUNK_BYTES} are taken",
+                chunk.len()
+            );
             return Err(Error::TooMuch(message).into());
         }
-        reader.push(&chunk, &mut events).map_err(|error| named(error.to_string()))?;
+        reader
+            .push(&chunk, &mut events)
+            .map_err(|error| named(error.to_string()))?;
         for event in events.drain(..) {
             batch.add(event);
             if batch.is_full() && batches.send(std::mem::take(&mut batch)).await.is_err() {
@@ -115,7 +128,9 @@ async fn read_document(
             }
         }
     }
-    reader.finish(&mut events).map_err(|error| named(error.to_string()))?;
+    reader
+        .finish(&mut events)
+        .map_err(|error| named(error.to_string()))?;
     for event in events.drain(..) {
         batch.add(event);
         if batch.is_full() && batches.send(std::mem::take(&mut batch)).await.is_err() {
@@ -190,7 +205,9 @@ pub(super) fn to_wire(file: &str, reject: Reject) -> common::Reject {
     common::Reject {
         file: file.to_owned(),
         record: u32::try_from(reject.record).unwrap_or(u32::MAX),
-        position: reject.position.map(|position| u32::try_from(position).unwrap_or(u32::MAX)),
+        position: reject
+            .position
+            .map(|position| u32::try_from(position).unwrap_or(u32::MAX)),
         key: reject.key.unwrap_or_default(),
         field: reject.field.unwrap_or_default(),
         value: reject.value,

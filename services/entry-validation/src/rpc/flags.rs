@@ -30,7 +30,9 @@ struct Upload {
 async fn receive(mut requests: Streaming<wire::ImportFlagsRequest>) -> Result<Upload, Status> {
     let first = requests.message().await?.and_then(|request| request.part);
     let Some(Part::Options(options)) = first else {
-        return Err(Error::Invalid("the first message of an import must bring its options".to_owned()).into());
+        return Err(
+            Error::Invalid("the first message of an import must bring its options".to_owned()).into(),
+        );
     };
     let mut content = Vec::new();
     while let Some(request) = requests.message().await? {
@@ -69,7 +71,9 @@ pub(super) async fn import(
     // One import at a time: each builds on what serves then.
     let _guard = engine.flag_import.lock().await;
     let table = FlagTable::clone(&engine.flags.load());
-    let (table, response) = tokio::task::spawn_blocking(move || read(upload, table)).await.map_err(Error::from)??;
+    let (table, response) = tokio::task::spawn_blocking(move || read(upload, table))
+        .await
+        .map_err(Error::from)??;
     if let Some(table) = table {
         engine
             .store
@@ -82,8 +86,15 @@ pub(super) async fn import(
 }
 
 /// Reads the file into the table; the table comes back only where it changed.
-fn read(upload: Upload, mut table: FlagTable) -> Result<(Option<FlagTable>, wire::ImportFlagsResponse), Error> {
-    let Upload { file, replace, content } = upload;
+fn read(
+    upload: Upload,
+    mut table: FlagTable,
+) -> Result<(Option<FlagTable>, wire::ImportFlagsResponse), Error> {
+    let Upload {
+        file,
+        replace,
+        content,
+    } = upload;
     let named = |message: String| Error::Invalid(format!("{file}: {message}"));
     let read = nopic_formats::flags::read(&content).map_err(|error| named(error.to_string()))?;
     let form = match read.content {
@@ -136,7 +147,10 @@ pub(super) fn get(engine: &Engine, request: &wire::GetFlagRequest) -> Result<wir
         .map_err(|error| Error::Invalid(format!("hts_code: {:?} is {error}", request.hts_code)))?;
     let flags = engine.flags.load();
     Ok(wire::GetFlagResponse {
-        flag: flags.flag_on(&code, on).map(|flag| flag.as_str().to_owned()).unwrap_or_default(),
+        flag: flags
+            .flag_on(&code, on)
+            .map(|flag| flag.as_str().to_owned())
+            .unwrap_or_default(),
         intervals: flags
             .intervals(&code)
             .into_iter()
@@ -162,7 +176,9 @@ pub(super) fn changes(
         )));
     }
     let flags = engine.flags.load();
-    let text = |flag: Option<nopic_domain::flags::Flag>| flag.map(|flag| flag.as_str().to_owned()).unwrap_or_default();
+    let text = |flag: Option<nopic_domain::flags::Flag>| {
+        flag.map(|flag| flag.as_str().to_owned()).unwrap_or_default()
+    };
     Ok(wire::ListFlagChangesResponse {
         changes: flags
             .changes_between(from, to)

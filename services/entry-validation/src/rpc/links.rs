@@ -26,9 +26,9 @@ fn to_wire(link: Link) -> wire::ImporterLink {
 fn may_link(principal: &Principal) -> Result<(), Error> {
     match principal.role {
         Role::Broker | Role::Compliance | Role::Operator => Ok(()),
-        Role::Exporter | Role::Certifier | Role::Authority => {
-            Err(Error::Forbidden("only brokers, compliance and operators link importers"))
-        }
+        Role::Exporter | Role::Certifier | Role::Authority => Err(Error::Forbidden(
+            "only brokers, compliance and operators link importers",
+        )),
     }
 }
 
@@ -57,7 +57,13 @@ pub(super) async fn link(
         .map_err(|error| Error::Invalid(format!("nop_id: {error}")))?;
     let (link, before) = engine
         .store
-        .link_importer(&principal.tenant, &number, nop_id, &principal.actor, engine.clock.0.now())
+        .link_importer(
+            &principal.tenant,
+            &number,
+            nop_id,
+            &principal.actor,
+            engine.clock.0.now(),
+        )
         .await?;
     Ok(wire::LinkImporterResponse {
         link: Some(to_wire(link)),
@@ -73,7 +79,8 @@ pub(super) async fn unlink(
     may_link(principal)?;
     let number = number(&request.importer_of_record)?;
     let link = engine.store.unlink_importer(&principal.tenant, &number).await?;
-    let link = link.ok_or_else(|| Error::NotFound(format!("the importer of record {number} is not linked")))?;
+    let link =
+        link.ok_or_else(|| Error::NotFound(format!("the importer of record {number} is not linked")))?;
     Ok(wire::UnlinkImporterResponse {
         link: Some(to_wire(link)),
     })
@@ -87,10 +94,17 @@ pub(super) async fn list(
     let size = match request.page_size {
         0 => DEFAULT_PAGE,
         size if size <= LARGEST_PAGE => size,
-        size => return Err(Error::TooMuch(format!("page_size: {size}, at most {LARGEST_PAGE} are given"))),
+        size => {
+            return Err(Error::TooMuch(format!(
+                "page_size: {size}, at most {LARGEST_PAGE} are given"
+            )));
+        }
     };
     // One more than asked for tells whether any follows.
-    let mut links = engine.store.list_links(&principal.tenant, &request.page_token, size + 1).await?;
+    let mut links = engine
+        .store
+        .list_links(&principal.tenant, &request.page_token, size + 1)
+        .await?;
     let complete = links.len() <= size as usize;
     links.truncate(size as usize);
     let next_page_token = match links.last() {

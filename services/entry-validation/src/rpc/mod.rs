@@ -88,7 +88,9 @@ impl EntryValidationService for Rpc {
         request: Request<wire::LinkImporterRequest>,
     ) -> Result<Response<wire::LinkImporterResponse>, Status> {
         let (asker, request) = open(request, |_| None)?;
-        Ok(Response::new(links::link(&self.0, &asker.principal, &request).await?))
+        Ok(Response::new(
+            links::link(&self.0, &asker.principal, &request).await?,
+        ))
     }
 
     async fn unlink_importer(
@@ -96,7 +98,9 @@ impl EntryValidationService for Rpc {
         request: Request<wire::UnlinkImporterRequest>,
     ) -> Result<Response<wire::UnlinkImporterResponse>, Status> {
         let (asker, request) = open(request, |_| None)?;
-        Ok(Response::new(links::unlink(&self.0, &asker.principal, &request).await?))
+        Ok(Response::new(
+            links::unlink(&self.0, &asker.principal, &request).await?,
+        ))
     }
 
     async fn list_importer_links(
@@ -104,7 +108,9 @@ impl EntryValidationService for Rpc {
         request: Request<wire::ListImporterLinksRequest>,
     ) -> Result<Response<wire::ListImporterLinksResponse>, Status> {
         let (asker, request) = open(request, |_| None)?;
-        Ok(Response::new(links::list(&self.0, &asker.principal, request).await?))
+        Ok(Response::new(
+            links::list(&self.0, &asker.principal, request).await?,
+        ))
     }
 
     async fn import_flags(
@@ -112,7 +118,9 @@ impl EntryValidationService for Rpc {
         request: Request<Streaming<wire::ImportFlagsRequest>>,
     ) -> Result<Response<wire::ImportFlagsResponse>, Status> {
         let principal = nopic_chassis::principal::of(request.extensions())?.clone();
-        Ok(Response::new(flags::import(&self.0, &principal, request.into_inner()).await?))
+        Ok(Response::new(
+            flags::import(&self.0, &principal, request.into_inner()).await?,
+        ))
     }
 
     async fn get_flag(
@@ -155,7 +163,8 @@ fn open<T>(
 }
 
 fn date(field: &str, text: &str) -> Result<Date, Error> {
-    parse_iso(text).ok_or_else(|| Error::Invalid(format!("{field}: {text:?} is not a day in the form YYYY-MM-DD")))
+    parse_iso(text)
+        .ok_or_else(|| Error::Invalid(format!("{field}: {text:?} is not a day in the form YYYY-MM-DD")))
 }
 
 /// Lines of a message in the form that is judged.
@@ -166,5 +175,8 @@ fn lines(lines: Vec<wire::EntryLine>) -> Result<Vec<NormalisedLine>, Error> {
             lines.len()
         )));
     }
-    Ok(lines.into_iter().map(|line| EntryLine::from(line).normalise()).collect())
+    Ok(lines
+        .into_iter()
+        .map(|line| EntryLine::from(line).normalise())
+        .collect())
 }

@@ -74,7 +74,11 @@ pub(super) fn explain(policy: &Policy, on: Date) -> wire::ExplainPolicyResponse 
         tolerance_percent: policy.tolerance_percent().to_owned(),
         stale_after_days: policy.stale_after_days(),
         remedies,
-        partial_certifiers: policy.partial_certifiers().iter().map(ToString::to_string).collect(),
+        partial_certifiers: policy
+            .partial_certifiers()
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
     }
 }
 

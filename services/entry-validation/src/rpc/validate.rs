@@ -19,8 +19,12 @@ pub(super) async fn one(
     asker: &Asker,
     request: wire::ValidateEntryRequest,
 ) -> Result<wire::ValidateEntryResponse, Error> {
-    let line = request.line.ok_or_else(|| Error::Invalid("line: is missing".to_owned()))?;
-    let verdicts = Runs::default().judge(engine, asker, lines(vec![line])?, true).await?;
+    let line = request
+        .line
+        .ok_or_else(|| Error::Invalid("line: is missing".to_owned()))?;
+    let verdicts = Runs::default()
+        .judge(engine, asker, lines(vec![line])?, true)
+        .await?;
     Ok(wire::ValidateEntryResponse {
         verdict: verdicts.into_iter().next(),
     })
@@ -31,7 +35,9 @@ pub(super) async fn batch(
     asker: &Asker,
     request: wire::ValidateEntriesRequest,
 ) -> Result<wire::ValidateEntriesResponse, Error> {
-    let verdicts = Runs::default().judge(engine, asker, lines(request.lines)?, true).await?;
+    let verdicts = Runs::default()
+        .judge(engine, asker, lines(request.lines)?, true)
+        .await?;
     Ok(wire::ValidateEntriesResponse { verdicts })
 }
 
@@ -81,7 +87,11 @@ async fn send(
     let mut verdicts = verdicts.into_iter();
     while verdicts.len() > 0 {
         let verdicts = verdicts.by_ref().take(VERDICTS_PER_MESSAGE).collect();
-        if answers.send(Ok(wire::ValidateStreamResponse { verdicts })).await.is_err() {
+        if answers
+            .send(Ok(wire::ValidateStreamResponse { verdicts }))
+            .await
+            .is_err()
+        {
             return false;
         }
     }

@@ -17,7 +17,9 @@ pub(super) const STATEMENTS: &[&str] = &[SELECT_SERVING, INSERT, SERVE];
 impl Store {
     /// The table that serves: the one last imported, else the shipped one.
     pub(crate) async fn serving_flags(&self) -> Result<FlagTable, nopic_sql::Error> {
-        let content: Option<(String,)> = sqlx::query_as(SELECT_SERVING).fetch_optional(self.0.readers()).await?;
+        let content: Option<(String,)> = sqlx::query_as(SELECT_SERVING)
+            .fetch_optional(self.0.readers())
+            .await?;
         match content {
             None => Ok(FlagTable::shipped()),
             Some((content,)) => FlagTable::from_text(&content).map_err(|error| nopic_sql::Error::Corrupt {
@@ -42,7 +44,10 @@ impl Store {
             .bind(now.to_rfc3339_opts(SecondsFormat::Secs, true))
             .execute(&mut *transaction)
             .await?;
-        sqlx::query(SERVE).bind(table.version()).execute(&mut *transaction).await?;
+        sqlx::query(SERVE)
+            .bind(table.version())
+            .execute(&mut *transaction)
+            .await?;
         transaction.commit().await?;
         Ok(())
     }

@@ -34,7 +34,12 @@ mod tests {
     async fn every_statement_can_be_prepared() {
         let store = Store(Database::in_memory(MIGRATIONS).await.unwrap());
         for statement in [flags::STATEMENTS, links::STATEMENTS, policies::STATEMENTS].concat() {
-            store.0.writer().prepare(statement.into_sql_str()).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
+            store
+                .0
+                .writer()
+                .prepare(statement.into_sql_str())
+                .await
+                .unwrap_or_else(|error| panic!("{statement}: {error}"));
         }
     }
 }

@@ -18,7 +18,10 @@ impl Store {
         content: &str,
         now: DateTime<Utc>,
     ) -> Result<(), nopic_sql::Error> {
-        let known: Option<(i64,)> = sqlx::query_as(SELECT).bind(version).fetch_optional(self.0.readers()).await?;
+        let known: Option<(i64,)> = sqlx::query_as(SELECT)
+            .bind(version)
+            .fetch_optional(self.0.readers())
+            .await?;
         if known.is_none() {
             sqlx::query(INSERT)
                 .bind(version)

@@ -13,7 +13,9 @@ use nopic_domain::principal::Principal;
 use nopic_domain::rules::{Answer, RecordedDraw};
 use nopic_domain::weight::Weight;
 use nopic_proto::certificate::certificate_service_client::CertificateServiceClient;
-use nopic_proto::certificate::{BatchGetForValidationRequest, BatchGetForValidationResponse, OwnDrawsQuestion};
+use nopic_proto::certificate::{
+    BatchGetForValidationRequest, BatchGetForValidationResponse, OwnDrawsQuestion,
+};
 use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 use std::sync::Arc;
 use tonic::transport::Channel;
@@ -116,7 +118,8 @@ impl Certificates {
                     Ok(view) => {
                         let number = view.certificate.number;
                         let view = Arc::new(view);
-                        self.remembered.insert((Arc::clone(&tenant), number), Arc::clone(&view));
+                        self.remembered
+                            .insert((Arc::clone(&tenant), number), Arc::clone(&view));
                         answers.views.insert(number, view);
                     }
                     Err(error) => {
@@ -160,23 +163,30 @@ impl Certificates {
             let Some(response) = self.call(attach, request).await else {
                 // What is left cannot be told without them.
                 for question in questions {
-                    answers.views.retain(|number, _| number.number() != question.number);
+                    answers
+                        .views
+                        .retain(|number, _| number.number() != question.number);
                 }
                 answers.unavailable = true;
                 continue;
             };
             for draw in response.own_draws {
-                let (Ok(number), Ok(entry)) =
-                    (CertificateNumber::from_number(draw.number).ok_or(()), draw.entry_number.parse())
-                else {
+                let (Ok(number), Ok(entry)) = (
+                    CertificateNumber::from_number(draw.number).ok_or(()),
+                    draw.entry_number.parse(),
+                ) else {
                     tracing::error!("the certificate service answered with a malformed draw");
                     continue;
                 };
-                answers.own_draws.entry((number, entry)).or_default().push(RecordedDraw {
-                    line_number: draw.line_number,
-                    pga_line_number: draw.pga_line_number,
-                    weight: Weight::from_units(draw.weight_units),
-                });
+                answers
+                    .own_draws
+                    .entry((number, entry))
+                    .or_default()
+                    .push(RecordedDraw {
+                        line_number: draw.line_number,
+                        pga_line_number: draw.pga_line_number,
+                        weight: Weight::from_units(draw.weight_units),
+                    });
             }
         }
     }

@@ -3,5 +3,5 @@
 mod certificates;
 mod registry;
 
-pub(crate) use certificates::{Certificates, CertificateAnswers};
+pub(crate) use certificates::{CertificateAnswers, Certificates};
 pub(crate) use registry::RegistrySource;

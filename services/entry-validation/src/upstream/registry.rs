@@ -31,7 +31,13 @@ impl ShardSource for RegistrySource {
         let request = wire::GetStatusManifestRequest {
             revision: choice.map(|choice| wire::RevisionChoice { choice: Some(choice) }),
         };
-        let answer = self.0.clone().get_status_manifest(request).await.map_err(source_error)?.into_inner();
+        let answer = self
+            .0
+            .clone()
+            .get_status_manifest(request)
+            .await
+            .map_err(source_error)?
+            .into_inner();
         let revision = answer.revision.unwrap_or_default();
         let shard_hashes = answer
             .shard_hashes
@@ -51,7 +57,12 @@ impl ShardSource for RegistrySource {
             revision,
             shards: indexes.iter().copied().map(u32::from).collect(),
         };
-        let answer = self.0.clone().get_status_shards(request).await.map_err(source_error)?;
+        let answer = self
+            .0
+            .clone()
+            .get_status_shards(request)
+            .await
+            .map_err(source_error)?;
         Ok(answer.into_inner().shards)
     }
 }

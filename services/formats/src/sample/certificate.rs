@@ -30,6 +30,7 @@ pub struct SampleCertificate {
 }
 
 /// The certificates that one importer holds at one time.
+#[derive(Debug)]
 pub(super) struct Group {
     pub(super) importer: NopId,
     /// All are valid from here on to well after the last entry that uses them.

@@ -25,6 +25,8 @@ pub const FILERS: [&str; 12] = [
 const FIRST_ENTRY: u64 = 1_000_000;
 /// How many entry numbers of seven digits a filer has from there on.
 const ENTRIES_OF_A_FILER: u64 = 9_000_000;
+/// So many entries one after the other use one group of certificates: to make a group costs more than an entry.
+const ENTRIES_OF_A_RUN: u64 = 4;
 /// Longest entry.
 const MOST_LINES: u64 = 8;
 
@@ -45,6 +47,8 @@ pub struct EntryLines<'a> {
     /// Lines still to come, those in `ready` not counted.
     remaining: u64,
     entry: u64,
+    /// The group that the last entry used; the next one mostly uses it too.
+    group: Option<(u32, Group)>,
     /// How many lines one group of certificates has to carry, generously.
     lines_of_a_group: i64,
     ready: VecDeque<SampleLine>,
@@ -62,7 +66,8 @@ impl World {
             world: self,
             remaining: count,
             entry: 0,
-            lines_of_a_group: i64::try_from(average * 2 + 3 * MOST_LINES).unwrap_or(i64::MAX),
+            group: None,
+            lines_of_a_group: i64::try_from(average * 2 + 6 * MOST_LINES).unwrap_or(i64::MAX),
             ready: VecDeque::new(),
         }
     }
@@ -112,9 +117,13 @@ impl EntryLines<'_> {
         let mut rng = generator(world.seed, Stream::Entry, self.entry);
         let groups = u64::from(world.groups());
         // A prime step goes through all groups before it comes to one again.
-        let place = self.entry.wrapping_mul(1_000_003) % groups;
-        let round = self.entry / groups;
-        let group = world.group(u32::try_from(place).unwrap_or(0));
+        let run = self.entry / ENTRIES_OF_A_RUN;
+        let place = u32::try_from(run.wrapping_mul(1_000_003) % groups).unwrap_or(0);
+        let round = run / groups * ENTRIES_OF_A_RUN + self.entry % ENTRIES_OF_A_RUN;
+        let group = match self.group.take() {
+            Some((held, group)) if held == place => group,
+            _ => world.group(place),
+        };
         let entry = self.entry(&mut rng, &group, round);
         let count = match rng.random_range(0..100) {
             0..55 => 1,
@@ -151,6 +160,7 @@ impl EntryLines<'_> {
         }
         self.remaining -= count;
         self.entry += 1;
+        self.group = Some((place, group));
     }
 
     fn entry(&self, rng: &mut ChaCha8Rng, group: &Group, round: u64) -> Entry {
@@ -232,7 +242,7 @@ impl EntryLines<'_> {
                 .then(|| certificate.exporter_nop_id.to_string()),
             hts_code: Some(hts_code),
             description: certificate.product.clone(),
-            organic_claim: rng.per_mille(100).then_some(true),
+            organic_claim: rng.per_mille(30).then_some(true),
             message_set: Some("OR2".to_owned()),
             certificate_number: Some(certificate.number.to_string()),
             net_weight_kg: Some(Weight::from_units(units / precision * precision).to_string()),

@@ -185,6 +185,7 @@ pub(crate) fn file_of(certificates: &[(Certificate, Option<Vec<Draw>>)]) -> Vec<
 }
 
 /// The file of cases that all parts of the product share; absent where only this repository is.
+#[allow(clippy::print_stderr)]
 pub(crate) fn cases() -> Option<Vec<u8>> {
     let path = concat!(
         env!("CARGO_MANIFEST_DIR"),

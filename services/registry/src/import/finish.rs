@@ -1,0 +1,496 @@
+//! From what was read to what serves: place, check, write, commit.
+
+use std::sync::Arc;
+
+use nopic_domain::date::Date;
+use nopic_domain::identifier::NopId;
+use nopic_domain::registry::Observation;
+use nopic_formats::oid::OidForm;
+use rustc_hash::FxHashMap;
+use sha2::{Digest as _, Sha256};
+
+use super::check::{Compared, reasons};
+use super::pack::{Incoming, IncomingItems, IncomingSaid, Packer};
+use super::place::{LaterSnapshot, Said, place, repeat_items};
+use super::{Content, Imported, Run};
+use crate::current::{Core, Current};
+use crate::error::Error;
+use crate::search::SearchIndex;
+use crate::status::StatusIndex;
+use crate::store::{
+    Change, Heading, Kind, Listed, NewItems, NewObservation, Seen, SnapshotRow, State, WhatIsNew, Writing,
+    insert_items, insert_observations, insert_snapshot, statement_from_json, status_of_json,
+};
+
+/// What became of an import.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Imported,
+    Unchanged,
+    Held,
+}
+
+/// What is to be written.
+#[derive(Debug, Default)]
+struct Plan {
+    observations: Vec<NewObservation>,
+    items: Vec<NewItems>,
+    added: u32,
+    changed: u32,
+    unlisted: u32,
+    statuses_changed: u32,
+}
+
+pub(super) async fn finish(run: Run, mut content: Content) -> Result<Imported, Error> {
+    let packer = &content.packer;
+    refuse_too_many_rejects(&run, packer)?;
+    let published_on = run.published_on(content.summary.latest_pub_date)?;
+    let current = run.core.current.load_full();
+    let states_items = packer.item_rows > 0;
+    let content_hash = content_hash(packer, run.is_full);
+
+    let newest_of_the_day = current
+        .order
+        .snapshots()
+        .iter()
+        .rfind(|snapshot| snapshot.published_on == published_on);
+    if let Some(same) = newest_of_the_day.filter(|snapshot| snapshot.content_hash == content_hash) {
+        // Dropped with the transaction: nothing of this import stays.
+        return Ok(Imported {
+            outcome: Outcome::Unchanged,
+            snapshot: same.clone(),
+            held_because: Vec::new(),
+            added: 0,
+            changed: 0,
+            unlisted: 0,
+            duplicates: packer.duplicates,
+        });
+    }
+
+    let position = current.order.position_of(published_on);
+    let is_newest = position == current.order.snapshots().len();
+    let mut certifiers: Vec<String> = packer.certifiers.iter().cloned().collect();
+    certifiers.sort_unstable();
+    let plan = plan(&run, &mut content, &current, position, states_items).await?;
+    let held_because = reasons(
+        &Compared {
+            published_on,
+            today: run.core.clock.today(),
+            is_full: run.is_full,
+            rows: content.packer.rows,
+            certifiers: &certifiers,
+            statuses_changed: plan.statuses_changed,
+        },
+        current.order.newest_full(),
+    );
+    let snapshot = SnapshotRow {
+        revision: content.revision,
+        state: if held_because.is_empty() {
+            State::Serving
+        } else {
+            State::Held
+        },
+        published_on,
+        is_full: run.is_full,
+        form: form_name(run.form).to_owned(),
+        files: run.names.clone(),
+        content_hash,
+        rows: content.packer.rows,
+        items: content.packer.item_rows,
+        rejected_rows: content.packer.rejected_rows,
+        states_items,
+        certifiers,
+        listed: (!run.is_full).then(|| Listed::new(content.packer.incoming.keys().copied())),
+        imported_at: run.core.clock.now(),
+        imported_by: run.options.imported_by.clone(),
+        source_url: run.options.source_url.clone(),
+        entity_tag: run.options.entity_tag.clone(),
+        last_modified: run.options.last_modified.clone(),
+    };
+    let imported = Imported {
+        outcome: if held_because.is_empty() {
+            Outcome::Imported
+        } else {
+            Outcome::Held
+        },
+        held_because,
+        added: plan.added,
+        changed: plan.changed,
+        unlisted: plan.unlisted,
+        duplicates: content.packer.duplicates,
+        snapshot: snapshot.clone(),
+    };
+
+    let mut snapshots = current.snapshots.clone();
+    snapshots.push(snapshot.clone());
+    let plan = Arc::new(plan);
+    // The new indexes are built while the database writes; an older snapshot or a held one has them built from the
+    // database, when they are needed.
+    let builds = is_newest && imported.outcome == Outcome::Imported;
+    let next = if builds {
+        let old_status = current.status(&run.core.store).await?.clone();
+        let (plan, packer) = (Arc::clone(&plan), content.packer);
+        let with_search = run.core.config.search_after_import;
+        let revision = content.revision;
+        Some(tokio::task::spawn_blocking(move || {
+            next_indexes(&plan, packer, &old_status, revision, published_on, with_search)
+        }))
+    } else {
+        None
+    };
+    write(&mut content.writing, &snapshot, &plan).await?;
+    let (status, search) = match next {
+        Some(next) => {
+            let (status, search) = next.await??;
+            (Some(Arc::new(status)), search.map(Arc::new))
+        }
+        None => (None, None),
+    };
+    let next = if imported.outcome == Outcome::Held {
+        // Nothing changes for readers: they keep the indexes that they have.
+        Current::new(
+            snapshots,
+            current.loaded_status().cloned(),
+            current.loaded_search().cloned(),
+        )
+    } else {
+        Current::new(snapshots, status, search)
+    };
+    commit(
+        Arc::clone(&run.core),
+        content.writing,
+        next,
+        !builds,
+        run.only_one,
+    )
+    .await?;
+    Ok(imported)
+}
+
+/// Commits and lets the new state serve, as one step that a caller who leaves cannot cut in two.
+pub(crate) async fn commit(
+    core: Arc<Core>,
+    writing: Writing,
+    next: Current,
+    warm: bool,
+    only_one: tokio::sync::OwnedMutexGuard<()>,
+) -> Result<(), Error> {
+    tokio::spawn(async move {
+        let _only_one = only_one;
+        writing.commit().await.map_err(nopic_sql::Error::from)?;
+        // Built before it serves, so that the old revision answers until the new one answers at once. It is committed
+        // whatever happens here: a later call tries again.
+        if warm
+            && core.config.search_after_import
+            && next.revision > 0
+            && let Err(error) = next.search(&core.store).await
+        {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "the index of names was not built"
+            );
+        }
+        core.publish(next);
+        Ok(())
+    })
+    .await?
+}
+
+fn refuse_too_many_rejects(run: &Run, packer: &Packer) -> Result<(), Error> {
+    for (refused, read, what) in [
+        (packer.rejected_rows, packer.rows, "operations"),
+        (packer.rejected_items, packer.item_rows, "items"),
+    ] {
+        if run.max_rejects.is_passed_by(refused, read) {
+            return Err(Error::Content(format!(
+                "{refused} of {} {what} were refused, more than {} %: nothing was imported; mend them, or allow more \
+                 (`--max-rejects PERCENT`)",
+                u64::from(refused) + u64::from(read),
+                run.max_rejects
+            )));
+        }
+    }
+    if packer.rows == 0 {
+        return Err(Error::Content(
+            "the content holds no operation: nothing was imported; download it again".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+fn form_name(form: OidForm) -> &'static str {
+    match form {
+        OidForm::Xlsx => "XLSX",
+        OidForm::Xml => "XML",
+        OidForm::Json => "JSON",
+    }
+}
+
+/// The hash of a row as it counts; `None`: refused.
+fn hash_of(packer: &Packer, id: NopId, incoming: &Incoming) -> Option<u128> {
+    match &incoming.said {
+        IncomingSaid::Known => packer.known.operations.get(&id).map(|latest| latest.content_hash),
+        IncomingSaid::New(new) => Some(new.content_hash),
+        IncomingSaid::Refused => None,
+    }
+}
+
+/// SHA-256 over what the content says, whatever its form and the order of its rows.
+fn content_hash(packer: &Packer, is_full: bool) -> String {
+    let mut ids: Vec<NopId> = packer
+        .incoming
+        .keys()
+        .chain(packer.items.keys())
+        .copied()
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let mut hasher = Sha256::new();
+    hasher.update([u8::from(is_full)]);
+    for id in ids {
+        hasher.update(id.number().to_be_bytes());
+        match packer
+            .incoming
+            .get(&id)
+            .map(|incoming| hash_of(packer, id, incoming))
+        {
+            None => hasher.update([0]),
+            Some(None) => hasher.update([1]),
+            Some(Some(hash)) => {
+                hasher.update([2]);
+                hasher.update(hash.to_be_bytes());
+            }
+        }
+        let items = packer.items.get(&id).map_or(0, |items| items.content_hash);
+        hasher.update(items.to_be_bytes());
+    }
+    hasher
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// What must be written for the new snapshot at this place.
+async fn plan(
+    run: &Run,
+    content: &mut Content,
+    current: &Current,
+    position: usize,
+    states_items: bool,
+) -> Result<Plan, Error> {
+    let later: Vec<LaterSnapshot> = current
+        .order
+        .snapshots()
+        .iter()
+        .enumerate()
+        .skip(position)
+        .map(|(rank, snapshot)| LaterSnapshot {
+            rank,
+            revision: snapshot.revision,
+            is_full: snapshot.is_full,
+            listed: snapshot.listed.clone(),
+            states_items: snapshot.states_items,
+        })
+        .collect();
+    // At the end of the order the last observation says all; elsewhere the whole history is asked.
+    let history = if later.is_empty() {
+        None
+    } else {
+        Some(run.core.store.seen(&current.order).await?)
+    };
+    let revision = content.revision;
+    let mut plan = Plan::default();
+    let packer = &mut content.packer;
+    let mut ids: Vec<NopId> = packer.incoming.keys().copied().collect();
+    if run.is_full {
+        let not_listed = packer.known.operations.keys();
+        ids.extend(not_listed.filter(|id| !packer.incoming.contains_key(id)));
+    }
+    ids.sort_unstable();
+    for id in ids {
+        let latest = packer.known.operations.get(&id);
+        let incoming = packer.incoming.get_mut(&id);
+        let (said, what) = match incoming.map(|incoming| &mut incoming.said) {
+            None => (Said::Absent, WhatIsNew::Absent),
+            Some(IncomingSaid::Refused) => (Said::Refused, WhatIsNew::Refused),
+            Some(IncomingSaid::Known) => {
+                // Known only where there is a last one, see `Packer::row`.
+                let Some(latest) = latest else { continue };
+                (
+                    Said::Listed(latest.content_hash),
+                    WhatIsNew::SameAs(latest.revision),
+                )
+            }
+            Some(IncomingSaid::New(new)) => {
+                if let Some(latest) = latest.filter(|latest| latest.kind == Kind::Listed)
+                    && status_of_json(&latest.statement)? != status_of_json(&new.statement)?
+                {
+                    plan.statuses_changed += 1;
+                }
+                (
+                    Said::Listed(new.content_hash),
+                    WhatIsNew::Listed {
+                        content_hash: new.content_hash,
+                        content: new.content,
+                        statement: std::mem::take(&mut new.statement),
+                        heading: std::mem::take(&mut new.heading),
+                    },
+                )
+            }
+        };
+        let last = latest.map(|latest| Seen {
+            // Before the end of the order, which is all that its place is asked for.
+            rank: 0,
+            revision: latest.revision,
+            kind: latest.kind,
+            content_hash: latest.content_hash,
+        });
+        let seen = match &history {
+            Some(history) => history.get(&id).map(Vec::as_slice).unwrap_or_default(),
+            None => last.as_slice(),
+        };
+        let placed = place(
+            id,
+            &said,
+            seen,
+            if later.is_empty() { 1 } else { position },
+            &later,
+        );
+        let Some(change) = placed.change else { continue };
+        match change {
+            Change::Added => plan.added += 1,
+            Change::Changed => plan.changed += 1,
+            Change::Unlisted => plan.unlisted += 1,
+            Change::Nothing => {}
+        }
+        plan.observations.extend(placed.repeat);
+        plan.observations.push(NewObservation {
+            nop_id: id,
+            revision,
+            change,
+            what,
+        });
+    }
+    if states_items {
+        plan.items = plan_items(run, packer, revision, position, &later).await?;
+    }
+    Ok(plan)
+}
+
+async fn plan_items(
+    run: &Run,
+    packer: &mut Packer,
+    revision: u32,
+    position: usize,
+    later: &[LaterSnapshot],
+) -> Result<Vec<NewItems>, Error> {
+    let mut ids: Vec<NopId> = packer.items.keys().copied().collect();
+    // An operation without items, in a snapshot that states them, has none.
+    ids.extend(
+        packer
+            .known
+            .items
+            .keys()
+            .filter(|id| packer.incoming.contains_key(id) && !packer.items.contains_key(id)),
+    );
+    ids.sort_unstable();
+    let mut plan = Vec::new();
+    for id in ids {
+        let IncomingItems {
+            content_hash,
+            mut runs,
+            begins_with_known,
+        } = packer.items.remove(&id).unwrap_or_default();
+        let lists = packer.known.items.get(&id).map(Vec::as_slice).unwrap_or_default();
+        let split = lists.partition_point(|list| list.rank < position);
+        let before = split.checked_sub(1).map(|index| lists[index]);
+        if before.map_or(0, |before| before.content_hash) == content_hash {
+            continue;
+        }
+        plan.extend(repeat_items(
+            id,
+            before.map(|before| before.revision),
+            lists.get(split).map(|list| list.rank),
+            later,
+        ));
+        let known = lists
+            .last()
+            .filter(|_| begins_with_known)
+            .map(|list| list.revision);
+        let same_as = match known {
+            // The whole list is the known one.
+            Some(revision) if runs.is_empty() => Some(revision),
+            // It begins so and goes on.
+            Some(revision) => {
+                let mut whole = run.core.store.item_runs(id, revision).await?;
+                whole.append(&mut runs);
+                runs = whole;
+                None
+            }
+            None => None,
+        };
+        plan.push(NewItems {
+            nop_id: id,
+            revision,
+            content_hash,
+            runs,
+            same_as,
+        });
+    }
+    Ok(plan)
+}
+
+async fn write(writing: &mut Writing, snapshot: &SnapshotRow, plan: &Plan) -> Result<(), Error> {
+    insert_snapshot(writing, snapshot).await?;
+    insert_observations(writing, snapshot.revision, &plan.observations).await?;
+    insert_items(writing, snapshot.revision, &plan.items).await?;
+    Ok(())
+}
+
+/// The indexes of the new revision, from what is at hand.
+fn next_indexes(
+    plan: &Plan,
+    packer: Packer,
+    old: &StatusIndex,
+    revision: u32,
+    published_on: Date,
+    with_search: bool,
+) -> Result<(StatusIndex, Option<SearchIndex>), Error> {
+    let mut said = Vec::with_capacity(plan.observations.len());
+    let mut headings: FxHashMap<NopId, &str> = FxHashMap::default();
+    for new in &plan.observations {
+        let observation = match &new.what {
+            WhatIsNew::Listed {
+                statement, heading, ..
+            } => {
+                headings.insert(new.nop_id, heading);
+                Observation::Listed(statement_from_json(statement)?)
+            }
+            WhatIsNew::Refused => Observation::Refused,
+            WhatIsNew::Absent => Observation::Absent,
+            // The newest snapshot only says again what was said last, and then nothing is written.
+            WhatIsNew::SameAs(_) => continue,
+        };
+        said.push((new.nop_id, observation));
+    }
+    drop(packer.incoming);
+    let status = old.after(published_on, said);
+    if !with_search {
+        return Ok((status, None));
+    }
+    let known = packer.known.operations;
+    let mut builder = SearchIndex::builder(revision, published_on);
+    status.for_each(|id, timeline| {
+        let heading = match headings.get(&id) {
+            Some(heading) => heading,
+            None => known.get(&id).map(|latest| &*latest.heading).unwrap_or_default(),
+        };
+        if !heading.is_empty() {
+            builder.push(id, &Heading::from_json(heading)?, &timeline);
+        }
+        Ok::<_, Error>(())
+    })?;
+    let search = builder.finish();
+    Ok((status, Some(search)))
+}

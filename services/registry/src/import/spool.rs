@@ -1,0 +1,123 @@
+//! The temporary copy of an upload: the forms are read back and forth, and a copy that is whole is checked once.
+
+use std::path::{Path, PathBuf};
+
+use tempfile::{NamedTempFile, TempDir};
+use tokio::io::AsyncWriteExt as _;
+
+use crate::error::Error;
+
+/// The largest upload, all files together, in bytes: ten times the largest file that is known.
+const UPLOAD_LIMIT: u64 = 2 << 30;
+/// Files of one content.
+const FILE_LIMIT: usize = 10_000;
+
+/// One uploaded file.
+#[derive(Debug)]
+pub(super) struct SpooledFile {
+    /// As the caller named it.
+    pub(super) name: String,
+    file: NamedTempFile,
+}
+
+impl SpooledFile {
+    pub(super) fn path(&self) -> &Path {
+        self.file.path()
+    }
+}
+
+/// Takes files as they come. Dropped, it leaves nothing behind.
+#[derive(Debug)]
+pub(super) struct Spool {
+    folder: TempDir,
+    files: Vec<SpooledFile>,
+    open: Option<tokio::fs::File>,
+    bytes: u64,
+}
+
+/// The files of an upload.
+#[derive(Debug)]
+pub(super) struct Spooled {
+    pub(super) files: Vec<SpooledFile>,
+    // Removed after the files.
+    _folder: TempDir,
+}
+
+impl Spooled {
+    pub(super) fn paths(&self) -> Vec<PathBuf> {
+        self.files.iter().map(|file| file.path().to_owned()).collect()
+    }
+}
+
+impl Spool {
+    /// A spool in a folder of its own below this one.
+    pub(super) fn new(folder: &Path) -> Result<Self, Error> {
+        Ok(Self {
+            folder: tempfile::Builder::new()
+                .prefix("import-")
+                .tempdir_in(folder)
+                .map_err(Error::Spool)?,
+            files: Vec::new(),
+            open: None,
+            bytes: 0,
+        })
+    }
+
+    /// Begins the next file.
+    pub(super) async fn start(&mut self, name: String) -> Result<(), Error> {
+        self.flush().await?;
+        if self.files.len() >= FILE_LIMIT {
+            return Err(Error::TooLarge(format!(
+                "one import takes at most {FILE_LIMIT} files: put the pages into fewer files"
+            )));
+        }
+        let file = NamedTempFile::new_in(self.folder.path()).map_err(Error::Spool)?;
+        let handle = file.reopen().map_err(Error::Spool)?;
+        self.open = Some(tokio::fs::File::from_std(handle));
+        let name = if name.is_empty() {
+            "unnamed file".to_owned()
+        } else {
+            name
+        };
+        self.files.push(SpooledFile { name, file });
+        Ok(())
+    }
+
+    /// Adds bytes to the file last started.
+    pub(super) async fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let Some(open) = &mut self.open else {
+            return Err(Error::Invalid(
+                "bytes came before a file was started: send `file`, then its chunks".to_owned(),
+            ));
+        };
+        self.bytes += bytes.len() as u64;
+        if self.bytes > UPLOAD_LIMIT {
+            return Err(Error::TooLarge(format!(
+                "the upload is larger than {} MiB: this is no snapshot of the database",
+                UPLOAD_LIMIT >> 20
+            )));
+        }
+        open.write_all(bytes).await.map_err(Error::Spool)
+    }
+
+    /// Ends the upload.
+    pub(super) async fn finish(mut self) -> Result<Spooled, Error> {
+        self.flush().await?;
+        if self.files.is_empty() {
+            return Err(Error::Invalid(
+                "no file came: send `file`, then its bytes as chunks".to_owned(),
+            ));
+        }
+        Ok(Spooled {
+            files: self.files,
+            _folder: self.folder,
+        })
+    }
+
+    async fn flush(&mut self) -> Result<(), Error> {
+        if let Some(mut open) = self.open.take() {
+            open.flush().await.map_err(Error::Spool)?;
+        }
+        Ok(())
+    }
+}

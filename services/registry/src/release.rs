@@ -1,0 +1,45 @@
+//! What an operator decides about a snapshot that is held.
+
+use std::sync::Arc;
+
+use crate::current::{Core, Current};
+use crate::error::Error;
+use crate::store::{SnapshotRow, State, discard_snapshot, release_snapshot};
+
+/// Lets the held snapshot serve, as the next revision.
+pub(crate) async fn release(core: &Arc<Core>) -> Result<SnapshotRow, Error> {
+    decide(core, true).await
+}
+
+/// Throws the held snapshot away; nothing of it stays.
+pub(crate) async fn discard(core: &Arc<Core>) -> Result<SnapshotRow, Error> {
+    decide(core, false).await
+}
+
+async fn decide(core: &Arc<Core>, serve: bool) -> Result<SnapshotRow, Error> {
+    let only_one = Arc::clone(&core.changing)
+        .try_lock_owned()
+        .map_err(|_| Error::NotNow("an import is running: wait until it has ended".to_owned()))?;
+    let current = core.current.load_full();
+    let Some(mut held) = current.held().cloned() else {
+        return Err(Error::NotNow("no snapshot is held".to_owned()));
+    };
+    let mut writing = core.store.write().await?;
+    let mut snapshots = current.snapshots.clone();
+    snapshots.retain(|snapshot| snapshot.revision != held.revision);
+    let next = if serve {
+        release_snapshot(&mut writing, held.revision).await?;
+        held.state = State::Serving;
+        snapshots.push(held.clone());
+        Current::new(snapshots, None, None)
+    } else {
+        discard_snapshot(&mut writing, held.revision).await?;
+        Current::new(
+            snapshots,
+            current.loaded_status().cloned(),
+            current.loaded_search().cloned(),
+        )
+    };
+    crate::import::commit(Arc::clone(core), writing, next, serve, only_one).await?;
+    Ok(held)
+}

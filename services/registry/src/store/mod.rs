@@ -1,0 +1,96 @@
+//! The registry's database: snapshots, what they say about operations, and their complete rows.
+
+mod blocks;
+mod observations;
+mod row;
+mod snapshots;
+
+use std::path::Path;
+
+use nopic_sql::{Database, Migration};
+use sqlx::sqlite::SqlitePool;
+use sqlx::{Sqlite, Transaction};
+
+pub(crate) use blocks::{BlockBuilder, BlockRef, entries_of, insert as insert_block};
+pub(crate) use observations::{
+    Change, ChangedOperation, Latest, NewItems, NewObservation, Seen, WhatIsNew,
+    insert as insert_observations, insert_items,
+};
+pub(crate) use row::{
+    Heading, Kind, StoredObservation, statement_from_json, statement_to_json, status_of_json,
+};
+pub(crate) use snapshots::{
+    Listed, Order, SnapshotRow, State, discard as discard_snapshot, insert as insert_snapshot,
+    release as release_snapshot,
+};
+
+/// Every step of the schema.
+const MIGRATIONS: &[Migration] = &[Migration {
+    name: "create_snapshots",
+    sql: include_str!("../../migrations/sqlite/0001_create_snapshots.sql"),
+    oldest_compatible: 1,
+}];
+
+/// A transaction of the one writer. Dropped without a commit, it leaves nothing.
+pub(crate) type Writing = Transaction<'static, Sqlite>;
+
+/// The registry's database.
+#[derive(Debug, Clone)]
+pub(crate) struct Store {
+    database: Database,
+}
+
+impl Store {
+    /// Opens the database in this file.
+    pub(crate) async fn open(path: &Path) -> Result<Self, nopic_sql::Error> {
+        Ok(Self {
+            database: Database::open(path, MIGRATIONS).await?,
+        })
+    }
+
+    /// Begins to write. Readers go on with what was there before.
+    pub(crate) async fn write(&self) -> Result<Writing, nopic_sql::Error> {
+        Ok(self.database.writer().begin_with("BEGIN IMMEDIATE").await?)
+    }
+
+    /// Folds the log of writes into the file and lets it go.
+    pub(crate) async fn close(&self) {
+        self.database.close().await;
+    }
+
+    fn readers(&self) -> &SqlitePool {
+        self.database.readers()
+    }
+}
+
+/// A stored value that this program did not write.
+fn corrupt(what: &'static str, detail: impl Into<String>) -> nopic_sql::Error {
+    nopic_sql::Error::Corrupt {
+        what,
+        detail: detail.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_statement_is_accepted() {
+        use sqlx::{Executor as _, SqlStr};
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("registry.sqlite")).await.unwrap();
+        let mut connection = store.database.writer().acquire().await.unwrap();
+        for sql in [
+            snapshots::STATEMENTS,
+            observations::STATEMENTS,
+            blocks::STATEMENTS,
+        ]
+        .concat()
+        {
+            if let Err(error) = connection.prepare(SqlStr::from_static(sql)).await {
+                panic!("{sql}\n{error}");
+            }
+        }
+    }
+}

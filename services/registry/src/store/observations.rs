@@ -1,0 +1,604 @@
+//! What snapshots say about operations.
+//!
+//! Whole revisions are read as one pass in the order of the key; writes go in batches, each as one statement over a
+//! JSON array, which is several times faster than row by row.
+
+use std::collections::hash_map::Entry;
+
+use futures::TryStreamExt as _;
+use nopic_domain::identifier::NopId;
+use nopic_domain::registry::{Observation, Timeline};
+use nopic_sql::Error;
+use rustc_hash::FxHashMap;
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+
+use super::row::{Heading, Kind, StoredObservation, statement_from_json};
+use super::snapshots::Order;
+use super::{BlockRef, Store, Writing, corrupt};
+
+/// Rows of one statement that writes.
+const BATCH: usize = 500;
+/// Operations of one statement that reads by key.
+const KEYS: usize = 1_000;
+
+// `+revision` keeps the engine on the order of the key instead of sorting what the other index finds.
+const SELECT_TIMELINES: &str = "SELECT nop_id, revision, kind, statement FROM observation
+    WHERE +revision <= $1 ORDER BY nop_id, revision";
+const SELECT_LATEST: &str = "SELECT nop_id, revision, kind, content_hash, block, slot, heading, statement
+    FROM observation WHERE +revision <= $1 ORDER BY nop_id, revision";
+const SELECT_SEEN: &str =
+    "SELECT nop_id, revision, kind, content_hash FROM observation ORDER BY nop_id, revision";
+const SELECT_SOME: &str = "SELECT nop_id, revision, kind, statement, block, slot, heading FROM observation
+    WHERE nop_id IN (SELECT value FROM json_each($1)) AND revision <= $2 ORDER BY nop_id, revision";
+const SELECT_CHANGES: &str = "SELECT nop_id, change, statement, heading FROM observation
+    WHERE revision = $1 AND nop_id > $2 AND change > 0 ORDER BY nop_id LIMIT $3";
+const SELECT_HEADINGS: &str = "SELECT nop_id, revision, heading FROM observation
+    WHERE nop_id IN (SELECT value FROM json_each($1)) AND revision <= $2 AND kind = 0";
+const INSERT: &str = "INSERT INTO observation
+    (nop_id, revision, kind, change, content_hash, block, slot, statement, heading, written_by)
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, unhex(value ->> 4), value ->> 5, value ->> 6,
+        value ->> 7, value ->> 8, $1
+    FROM json_each($2)";
+const REPEAT: &str = "INSERT INTO observation
+    (nop_id, revision, kind, change, content_hash, block, slot, statement, heading, written_by)
+    SELECT said.nop_id, repeated.value ->> 2, said.kind, repeated.value ->> 3, said.content_hash, said.block,
+        said.slot, said.statement, said.heading, $1
+    FROM json_each($2) AS repeated
+    JOIN observation AS said
+        ON said.nop_id = repeated.value ->> 0 AND said.revision = repeated.value ->> 1";
+const DELETE: &str = "DELETE FROM observation WHERE written_by = $1";
+const SELECT_ALL_ITEMS: &str =
+    "SELECT nop_id, revision, content_hash FROM item_list ORDER BY nop_id, revision";
+const SELECT_RUNS: &str = "SELECT runs FROM item_list WHERE nop_id = $1 AND revision = $2";
+const SELECT_ITEMS: &str = "SELECT revision, runs FROM item_list WHERE nop_id = $1 AND revision <= $2";
+const INSERT_ITEMS: &str = "INSERT INTO item_list (nop_id, revision, content_hash, runs, written_by)
+    SELECT value ->> 0, value ->> 1, unhex(value ->> 2), value ->> 3, $1 FROM json_each($2)";
+const REPEAT_ITEMS: &str = "INSERT INTO item_list (nop_id, revision, content_hash, runs, written_by)
+    SELECT said.nop_id, repeated.value ->> 2, said.content_hash, said.runs, $1
+    FROM json_each($2) AS repeated
+    JOIN item_list AS said ON said.nop_id = repeated.value ->> 0 AND said.revision = repeated.value ->> 1";
+const DELETE_ITEMS: &str = "DELETE FROM item_list WHERE written_by = $1";
+
+pub(super) const STATEMENTS: &[&str] = &[
+    SELECT_TIMELINES,
+    SELECT_LATEST,
+    SELECT_SEEN,
+    SELECT_SOME,
+    SELECT_CHANGES,
+    SELECT_HEADINGS,
+    INSERT,
+    REPEAT,
+    DELETE,
+    SELECT_ALL_ITEMS,
+    SELECT_RUNS,
+    SELECT_ITEMS,
+    INSERT_ITEMS,
+    REPEAT_ITEMS,
+    DELETE_ITEMS,
+];
+
+/// What an observation meant when it came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    Nothing,
+    Added,
+    Changed,
+    Unlisted,
+}
+
+impl Change {
+    fn code(self) -> i64 {
+        match self {
+            Self::Nothing => 0,
+            Self::Added => 1,
+            Self::Changed => 2,
+            Self::Unlisted => 3,
+        }
+    }
+
+    fn from_code(code: i64) -> Result<Self, Error> {
+        match code {
+            0 => Ok(Self::Nothing),
+            1 => Ok(Self::Added),
+            2 => Ok(Self::Changed),
+            3 => Ok(Self::Unlisted),
+            other => Err(corrupt("observation.change", other.to_string())),
+        }
+    }
+}
+
+/// The last thing said about an operation in the order of publication.
+#[derive(Debug, Clone)]
+pub(crate) struct Latest {
+    pub(crate) kind: Kind,
+    pub(crate) revision: u32,
+    /// Of a listed one.
+    pub(crate) content_hash: u128,
+    pub(crate) content: Option<BlockRef>,
+    /// Of a listed one, as stored.
+    pub(crate) statement: Box<str>,
+    /// As stored; of the last listed one, whatever was said after it. Empty: never listed.
+    pub(crate) heading: Box<str>,
+}
+
+/// An observation as far as its place among others is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// Place of its snapshot in the order of publication.
+    pub(crate) rank: usize,
+    pub(crate) revision: u32,
+    pub(crate) kind: Kind,
+    pub(crate) content_hash: u128,
+}
+
+/// An observation to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NewObservation {
+    pub(crate) nop_id: NopId,
+    /// The snapshot that says so.
+    pub(crate) revision: u32,
+    pub(crate) change: Change,
+    pub(crate) what: WhatIsNew,
+}
+
+/// What a new observation says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum WhatIsNew {
+    Listed {
+        content_hash: u128,
+        content: BlockRef,
+        statement: Box<str>,
+        heading: Box<str>,
+    },
+    Refused,
+    Absent,
+    /// The same as the stored observation of this revision.
+    SameAs(u32),
+}
+
+/// A list of items to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NewItems {
+    pub(crate) nop_id: NopId,
+    pub(crate) revision: u32,
+    pub(crate) content_hash: u128,
+    pub(crate) runs: Vec<BlockRef>,
+    /// Instead of hash and runs: those of the list of this revision.
+    pub(crate) same_as: Option<u32>,
+}
+
+/// An operation that a revision changed.
+#[derive(Debug, Clone)]
+pub(crate) struct ChangedOperation {
+    pub(crate) nop_id: NopId,
+    pub(crate) change: Change,
+    pub(crate) statement: Option<nopic_domain::registry::Statement>,
+    /// Of a listed one.
+    pub(crate) heading: Option<Heading>,
+}
+
+fn nop_id(row: &SqliteRow) -> Result<NopId, Error> {
+    let number: i64 = row.try_get(0)?;
+    u64::try_from(number)
+        .ok()
+        .and_then(NopId::from_number)
+        .ok_or_else(|| corrupt("observation.nop_id", number.to_string()))
+}
+
+fn hash(row: &SqliteRow, column: usize) -> Result<u128, Error> {
+    let bytes: Option<&[u8]> = row.try_get(column)?;
+    match bytes {
+        None => Ok(0),
+        Some(bytes) => bytes
+            .try_into()
+            .map(u128::from_be_bytes)
+            .map_err(|_| corrupt("content_hash", format!("{} bytes", bytes.len()))),
+    }
+}
+
+fn place(row: &SqliteRow, block: usize) -> Result<Option<BlockRef>, Error> {
+    let (block, slot): (Option<i64>, Option<u32>) = (row.try_get(block)?, row.try_get(block + 1)?);
+    Ok(block.zip(slot).map(|(block, slot)| BlockRef { block, slot }))
+}
+
+fn observation(kind: Kind, statement: Option<&str>) -> Result<Observation, Error> {
+    Ok(match kind {
+        Kind::Listed => Observation::Listed(statement_from_json(
+            statement.ok_or_else(|| corrupt("observation.statement", "it is missing"))?,
+        )?),
+        Kind::Refused => Observation::Refused,
+        Kind::Absent => Observation::Absent,
+    })
+}
+
+/// Places of snapshots in the order of publication, by revision.
+struct Ranks(Vec<Option<usize>>);
+
+impl Ranks {
+    fn of(order: &Order) -> Self {
+        let mut ranks = Vec::new();
+        for (rank, snapshot) in order.snapshots().iter().enumerate() {
+            let index = snapshot.revision as usize;
+            if ranks.len() <= index {
+                ranks.resize(index + 1, None);
+            }
+            ranks[index] = Some(rank);
+        }
+        Self(ranks)
+    }
+
+    /// `None`: not part of this order (a held snapshot, or a later revision).
+    fn get(&self, revision: u32) -> Option<usize> {
+        self.0.get(revision as usize).copied().flatten()
+    }
+}
+
+impl Store {
+    /// The timeline of every operation as known at a revision, by rising NOP id.
+    pub(crate) async fn timelines(
+        &self,
+        order: &Order,
+        revision: u32,
+        mut each: impl FnMut(NopId, Timeline) + Send,
+    ) -> Result<(), Error> {
+        let ranks = Ranks::of(order);
+        let mut resolve = |id: Option<NopId>, said: &mut Vec<(usize, Observation)>| {
+            said.sort_by_key(|(rank, _)| *rank);
+            let dated = said
+                .iter()
+                .map(|(rank, observation)| (order.snapshots()[*rank].published_on, observation));
+            if let Some((id, timeline)) = id.zip(Timeline::resolve(dated)) {
+                each(id, timeline);
+            }
+            said.clear();
+        };
+        let mut rows = sqlx::query(SELECT_TIMELINES).bind(revision).fetch(self.readers());
+        let (mut current, mut said) = (None, Vec::new());
+        while let Some(row) = rows.try_next().await? {
+            let id = nop_id(&row)?;
+            if current != Some(id) {
+                resolve(current, &mut said);
+                current = Some(id);
+            }
+            if let Some(rank) = ranks.get(row.try_get(1)?) {
+                said.push((
+                    rank,
+                    observation(Kind::from_code(row.try_get(2)?)?, row.try_get(3)?)?,
+                ));
+            }
+        }
+        resolve(current, &mut said);
+        Ok(())
+    }
+
+    /// What was last said about every operation as known at a revision.
+    pub(crate) async fn latest(
+        &self,
+        order: &Order,
+        revision: u32,
+    ) -> Result<FxHashMap<NopId, Latest>, Error> {
+        let ranks = Ranks::of(order);
+        let mut all: FxHashMap<NopId, (usize, Option<usize>, Latest)> = FxHashMap::default();
+        let mut rows = sqlx::query(SELECT_LATEST).bind(revision).fetch(self.readers());
+        while let Some(row) = rows.try_next().await? {
+            let said_by: u32 = row.try_get(1)?;
+            let Some(rank) = ranks.get(said_by) else { continue };
+            let kind = Kind::from_code(row.try_get(2)?)?;
+            let text = |column: usize| -> Result<Box<str>, Error> {
+                Ok(row.try_get::<Option<&str>, _>(column)?.unwrap_or_default().into())
+            };
+            let mut latest = Latest {
+                kind,
+                revision: said_by,
+                content_hash: hash(&row, 3)?,
+                content: place(&row, 4)?,
+                heading: text(6)?,
+                statement: text(7)?,
+            };
+            let heading_rank = (kind == Kind::Listed).then_some(rank);
+            match all.entry(nop_id(&row)?) {
+                Entry::Vacant(entry) => {
+                    entry.insert((rank, heading_rank, latest));
+                }
+                Entry::Occupied(mut entry) => {
+                    let (known_rank, known_heading_rank, known) = entry.get_mut();
+                    if heading_rank > *known_heading_rank {
+                        known.heading = std::mem::take(&mut latest.heading);
+                        *known_heading_rank = heading_rank;
+                    }
+                    if rank > *known_rank {
+                        latest.heading = std::mem::take(&mut known.heading);
+                        *known = latest;
+                        *known_rank = rank;
+                    }
+                }
+            }
+        }
+        Ok(all.into_iter().map(|(id, (_, _, latest))| (id, latest)).collect())
+    }
+
+    /// Every observation of every operation, each operation's by rank.
+    pub(crate) async fn seen(&self, order: &Order) -> Result<FxHashMap<NopId, Vec<Seen>>, Error> {
+        let ranks = Ranks::of(order);
+        let mut all: FxHashMap<NopId, Vec<Seen>> = FxHashMap::default();
+        let mut rows = sqlx::query(SELECT_SEEN).fetch(self.readers());
+        while let Some(row) = rows.try_next().await? {
+            let revision = row.try_get(1)?;
+            if let Some(rank) = ranks.get(revision) {
+                all.entry(nop_id(&row)?).or_default().push(Seen {
+                    rank,
+                    revision,
+                    kind: Kind::from_code(row.try_get(2)?)?,
+                    content_hash: hash(&row, 3)?,
+                });
+            }
+        }
+        for seen in all.values_mut() {
+            seen.sort_by_key(|seen| seen.rank);
+        }
+        Ok(all)
+    }
+
+    /// The observations of some operations as known at a revision, each operation's in the order of publication.
+    pub(crate) async fn observations_of(
+        &self,
+        ids: &[NopId],
+        order: &Order,
+        revision: u32,
+    ) -> Result<FxHashMap<NopId, Vec<StoredObservation>>, Error> {
+        let ranks = Ranks::of(order);
+        let mut all: FxHashMap<NopId, Vec<StoredObservation>> = FxHashMap::default();
+        for ids in ids.chunks(KEYS) {
+            let mut rows = sqlx::query(SELECT_SOME)
+                .bind(keys(ids))
+                .bind(revision)
+                .fetch(self.readers());
+            while let Some(row) = rows.try_next().await? {
+                let revision = row.try_get(1)?;
+                if ranks.get(revision).is_none() {
+                    continue;
+                }
+                let heading: Option<&str> = row.try_get(6)?;
+                all.entry(nop_id(&row)?).or_default().push(StoredObservation {
+                    revision,
+                    observation: observation(Kind::from_code(row.try_get(2)?)?, row.try_get(3)?)?,
+                    content: place(&row, 4)?,
+                    heading: heading.map(Heading::from_json).transpose()?,
+                });
+            }
+        }
+        for said in all.values_mut() {
+            said.sort_by_key(|said| ranks.get(said.revision));
+        }
+        Ok(all)
+    }
+
+    /// Some of the operations that a revision changed: those after this NOP id.
+    pub(crate) async fn changes(
+        &self,
+        revision: u32,
+        after: Option<NopId>,
+        limit: u32,
+    ) -> Result<Vec<ChangedOperation>, Error> {
+        let after = after.map_or(-1, |id| i64::try_from(id.number()).unwrap_or(i64::MAX));
+        let rows = sqlx::query(SELECT_CHANGES)
+            .bind(revision)
+            .bind(after)
+            .bind(limit)
+            .fetch_all(self.readers())
+            .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(ChangedOperation {
+                    nop_id: nop_id(row)?,
+                    change: Change::from_code(row.try_get(1)?)?,
+                    statement: row
+                        .try_get::<Option<&str>, _>(2)?
+                        .map(statement_from_json)
+                        .transpose()?,
+                    heading: row
+                        .try_get::<Option<&str>, _>(3)?
+                        .map(Heading::from_json)
+                        .transpose()?,
+                })
+            })
+            .collect()
+    }
+
+    /// The headings of some operations by their last listing at a revision.
+    pub(crate) async fn headings(
+        &self,
+        ids: &[NopId],
+        order: &Order,
+        revision: u32,
+    ) -> Result<FxHashMap<NopId, Heading>, Error> {
+        let ranks = Ranks::of(order);
+        let mut all: FxHashMap<NopId, (usize, Heading)> = FxHashMap::default();
+        for ids in ids.chunks(KEYS) {
+            let rows = sqlx::query(SELECT_HEADINGS)
+                .bind(keys(ids))
+                .bind(revision)
+                .fetch_all(self.readers())
+                .await?;
+            for row in &rows {
+                let (Some(rank), Some(heading)) =
+                    (ranks.get(row.try_get(1)?), row.try_get::<Option<&str>, _>(2)?)
+                else {
+                    continue;
+                };
+                let id = nop_id(row)?;
+                if all.get(&id).is_none_or(|(known, _)| rank > *known) {
+                    all.insert(id, (rank, Heading::from_json(heading)?));
+                }
+            }
+        }
+        Ok(all.into_iter().map(|(id, (_, heading))| (id, heading)).collect())
+    }
+
+    /// Every list of items of every operation, each operation's by rank.
+    pub(crate) async fn item_lists(&self, order: &Order) -> Result<FxHashMap<NopId, Vec<Seen>>, Error> {
+        let ranks = Ranks::of(order);
+        let mut all: FxHashMap<NopId, Vec<Seen>> = FxHashMap::default();
+        let mut rows = sqlx::query(SELECT_ALL_ITEMS).fetch(self.readers());
+        while let Some(row) = rows.try_next().await? {
+            let revision = row.try_get(1)?;
+            if let Some(rank) = ranks.get(revision) {
+                all.entry(nop_id(&row)?).or_default().push(Seen {
+                    rank,
+                    revision,
+                    kind: Kind::Listed,
+                    content_hash: hash(&row, 2)?,
+                });
+            }
+        }
+        for lists in all.values_mut() {
+            lists.sort_by_key(|list| list.rank);
+        }
+        Ok(all)
+    }
+
+    /// Where the items of an operation stand, as known at a revision.
+    pub(crate) async fn items_of(
+        &self,
+        id: NopId,
+        order: &Order,
+        revision: u32,
+    ) -> Result<Vec<BlockRef>, Error> {
+        let ranks = Ranks::of(order);
+        let rows = sqlx::query(SELECT_ITEMS)
+            .bind(i64::try_from(id.number()).unwrap_or(i64::MAX))
+            .bind(revision)
+            .fetch_all(self.readers())
+            .await?;
+        let mut newest: Option<(usize, Vec<BlockRef>)> = None;
+        for row in &rows {
+            let Some(rank) = ranks.get(row.try_get(0)?) else {
+                continue;
+            };
+            if newest.as_ref().is_none_or(|(known, _)| rank > *known) {
+                newest = Some((rank, runs(row.try_get(1)?)?));
+            }
+        }
+        Ok(newest.map(|(_, runs)| runs).unwrap_or_default())
+    }
+
+    /// Where the list of items that this revision brought stands.
+    pub(crate) async fn item_runs(&self, id: NopId, revision: u32) -> Result<Vec<BlockRef>, Error> {
+        let json: String = sqlx::query_scalar(SELECT_RUNS)
+            .bind(i64::try_from(id.number()).unwrap_or(i64::MAX))
+            .bind(revision)
+            .fetch_one(self.readers())
+            .await?;
+        runs(&json)
+    }
+}
+
+fn runs(json: &str) -> Result<Vec<BlockRef>, Error> {
+    let runs: Vec<(i64, u32)> =
+        serde_json::from_str(json).map_err(|error| corrupt("item_list.runs", error.to_string()))?;
+    Ok(runs
+        .into_iter()
+        .map(|(block, slot)| BlockRef { block, slot })
+        .collect())
+}
+
+fn keys(ids: &[NopId]) -> String {
+    let numbers: Vec<u64> = ids.iter().map(|id| id.number()).collect();
+    serde_json::to_string(&numbers).unwrap_or_default()
+}
+
+type Json = serde_json::Value;
+
+async fn write(writing: &mut Writing, sql: &'static str, by: u32, rows: &mut Vec<Json>) -> Result<(), Error> {
+    if !rows.is_empty() {
+        let batch = Json::Array(std::mem::take(rows)).to_string();
+        sqlx::query(sql)
+            .bind(by)
+            .bind(batch)
+            .execute(&mut **writing)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Saves observations; `by` is the import that writes them.
+pub(crate) async fn insert(
+    writing: &mut Writing,
+    by: u32,
+    observations: &[NewObservation],
+) -> Result<(), Error> {
+    let (mut new, mut repeated) = (Vec::with_capacity(BATCH), Vec::new());
+    for observation in observations {
+        let (id, at, change) = (
+            observation.nop_id.number(),
+            observation.revision,
+            observation.change.code(),
+        );
+        match &observation.what {
+            WhatIsNew::Listed {
+                content_hash,
+                content,
+                statement,
+                heading,
+            } => new.push(serde_json::json!([
+                id,
+                at,
+                Kind::Listed.code(),
+                change,
+                format!("{content_hash:032x}"),
+                content.block,
+                content.slot,
+                &**statement,
+                &**heading
+            ])),
+            WhatIsNew::Refused => new.push(serde_json::json!([id, at, Kind::Refused.code(), change])),
+            WhatIsNew::Absent => new.push(serde_json::json!([id, at, Kind::Absent.code(), change])),
+            WhatIsNew::SameAs(revision) => repeated.push(serde_json::json!([id, revision, at, change])),
+        }
+        if new.len() >= BATCH {
+            write(writing, INSERT, by, &mut new).await?;
+        }
+        if repeated.len() >= BATCH {
+            write(writing, REPEAT, by, &mut repeated).await?;
+        }
+    }
+    write(writing, INSERT, by, &mut new).await?;
+    write(writing, REPEAT, by, &mut repeated).await
+}
+
+/// Saves lists of items; `by` is the import that writes them.
+pub(crate) async fn insert_items(writing: &mut Writing, by: u32, lists: &[NewItems]) -> Result<(), Error> {
+    let (mut new, mut repeated) = (Vec::with_capacity(BATCH), Vec::new());
+    for list in lists {
+        let id = list.nop_id.number();
+        if let Some(same_as) = list.same_as {
+            repeated.push(serde_json::json!([id, same_as, list.revision]));
+        } else {
+            let runs: Vec<(i64, u32)> = list.runs.iter().map(|run| (run.block, run.slot)).collect();
+            let runs = serde_json::to_string(&runs).unwrap_or_default();
+            new.push(serde_json::json!([
+                id,
+                list.revision,
+                format!("{:032x}", list.content_hash),
+                runs
+            ]));
+        }
+        if new.len() >= BATCH {
+            write(writing, INSERT_ITEMS, by, &mut new).await?;
+        }
+        if repeated.len() >= BATCH {
+            write(writing, REPEAT_ITEMS, by, &mut repeated).await?;
+        }
+    }
+    write(writing, INSERT_ITEMS, by, &mut new).await?;
+    write(writing, REPEAT_ITEMS, by, &mut repeated).await
+}
+
+/// Deletes what an import wrote.
+pub(super) async fn delete(writing: &mut Writing, by: u32) -> Result<(), Error> {
+    for sql in [DELETE, DELETE_ITEMS] {
+        sqlx::query(sql).bind(by).execute(&mut **writing).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,244 @@
+//! A registry behind its gRPC client, and words for what tests do with it.
+#![allow(dead_code, reason = "each test file uses its part of it")]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use nopic_chassis::clock::ManualClock;
+use nopic_chassis::transport::in_memory;
+use nopic_domain::principal::Principal;
+use nopic_proto::registry as wire;
+use nopic_proto::registry::registry_service_client::RegistryServiceClient;
+use nopic_registry::{Config, Registry};
+use tempfile::TempDir;
+use tonic::Status;
+use tonic::service::Routes;
+use tonic::transport::Channel;
+use wire::import_snapshot_request::Part;
+use wire::import_snapshot_response::Part as Answer;
+
+pub type Client = RegistryServiceClient<Channel>;
+
+/// A registry in a folder of its own; the day is 2026-04-01.
+pub struct Fixture {
+    pub folder: TempDir,
+    pub clock: ManualClock,
+    pub registry: Registry,
+    pub client: Client,
+}
+
+pub fn noon(day: &str) -> DateTime<Utc> {
+    format!("{day}T12:00:00Z").parse().unwrap()
+}
+
+pub async fn open(folder: &Path, clock: &ManualClock) -> (Registry, Client) {
+    let registry = Registry::open(Config::new(folder), Arc::new(clock.clone()))
+        .await
+        .unwrap();
+    let service = registry.service(Some(Principal::built_in("tester")));
+    let client =
+        RegistryServiceClient::new(in_memory(Routes::new(service))).max_decoding_message_size(64 << 20);
+    (registry, client)
+}
+
+impl Fixture {
+    pub async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = ManualClock::new(noon("2026-04-01"));
+        let (registry, client) = open(folder.path(), &clock).await;
+        Self {
+            folder,
+            clock,
+            registry,
+            client,
+        }
+    }
+
+    /// Ends the process, so to speak, and starts it again.
+    pub async fn restart(self) -> Self {
+        self.registry.close().await;
+        drop((self.client, self.registry));
+        let (registry, client) = open(self.folder.path(), &self.clock).await;
+        Self {
+            folder: self.folder,
+            clock: self.clock,
+            registry,
+            client,
+        }
+    }
+
+    pub async fn import(
+        &mut self,
+        options: wire::ImportOptions,
+        files: &[(&str, Vec<u8>)],
+    ) -> Result<Report, Status> {
+        import(&mut self.client, options, files).await
+    }
+
+    /// Imports operations written as JSON pages.
+    pub async fn import_json(
+        &mut self,
+        published_on: &str,
+        full: bool,
+        operations: &[serde_json::Value],
+    ) -> Result<Report, Status> {
+        let page = serde_json::json!({"success": true, "operations": operations});
+        let options = json_options(published_on, full);
+        self.import(options, &[("pages.json", page.to_string().into_bytes())])
+            .await
+    }
+
+    pub async fn revision(&mut self) -> (u32, String) {
+        let answer = self
+            .client
+            .get_current_revision(wire::GetCurrentRevisionRequest {})
+            .await
+            .unwrap();
+        let revision = answer.into_inner().revision.unwrap();
+        (revision.revision, revision.published_on)
+    }
+
+    /// The status of an operation on a day at a revision (0: the current one): `?` unknown, `-` never listed.
+    pub async fn status(&mut self, nop_id: &str, on: &str, revision: u32) -> String {
+        let request = wire::BatchGetStatusRequest {
+            questions: vec![wire::StatusQuestion {
+                nop_id: nop_id.into(),
+                on: on.into(),
+            }],
+            revision: (revision > 0).then(|| exact(revision)),
+            with_history: false,
+        };
+        let answer = self.client.batch_get_status(request).await.unwrap().into_inner();
+        let answer = &answer.answers[0];
+        match answer.knowledge() {
+            wire::status_answer::Knowledge::Known => answer.status.clone(),
+            wire::status_answer::Knowledge::Unknown => "?".into(),
+            wire::status_answer::Knowledge::NotListed => "-".into(),
+            _ => answer.error.clone(),
+        }
+    }
+
+    pub async fn operation(&mut self, nop_id: &str) -> Result<wire::Operation, Status> {
+        let request = wire::GetOperationRequest {
+            nop_id: nop_id.into(),
+            revision: None,
+        };
+        let answer = self.client.get_operation(request).await?;
+        Ok(answer.into_inner().operation.unwrap())
+    }
+
+    pub async fn snapshots(&mut self) -> Vec<wire::Snapshot> {
+        let request = wire::ListSnapshotsRequest::default();
+        let answer = self.client.list_snapshots(request).await.unwrap().into_inner();
+        assert!(answer.complete);
+        answer.snapshots
+    }
+
+    /// Files in the data folder that are not the database's.
+    pub fn left_behind(&self) -> Vec<PathBuf> {
+        std::fs::read_dir(self.folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| {
+                !path
+                    .file_name()
+                    .unwrap()
+                    .to_string_lossy()
+                    .starts_with("registry.sqlite")
+            })
+            .collect()
+    }
+}
+
+pub fn exact(revision: u32) -> wire::RevisionChoice {
+    wire::RevisionChoice {
+        choice: Some(wire::revision_choice::Choice::Exact(revision)),
+    }
+}
+
+pub fn json_options(published_on: &str, full: bool) -> wire::ImportOptions {
+    let mut options = wire::ImportOptions {
+        published_on: published_on.into(),
+        ..wire::ImportOptions::default()
+    };
+    options.set_completeness(if full {
+        wire::import_options::Completeness::Full
+    } else {
+        wire::import_options::Completeness::Partial
+    });
+    options
+}
+
+/// What an import said.
+#[derive(Debug, Default)]
+pub struct Report {
+    pub rejects: Vec<nopic_proto::common::Reject>,
+    pub duplicates: Vec<wire::DuplicateOperation>,
+    pub progress: Vec<wire::ImportProgress>,
+    pub result: wire::ImportResult,
+}
+
+pub fn messages(options: wire::ImportOptions, files: &[(&str, Vec<u8>)]) -> Vec<wire::ImportSnapshotRequest> {
+    let mut parts = vec![Part::Options(options)];
+    for (name, bytes) in files {
+        parts.push(Part::File(wire::FileStart {
+            name: (*name).into(),
+            size_kib: 0,
+        }));
+        parts.extend(
+            bytes
+                .chunks(1 << 18)
+                .map(|chunk| Part::Chunk(bytes::Bytes::copy_from_slice(chunk))),
+        );
+    }
+    parts
+        .into_iter()
+        .map(|part| wire::ImportSnapshotRequest { part: Some(part) })
+        .collect()
+}
+
+pub async fn import(
+    client: &mut Client,
+    options: wire::ImportOptions,
+    files: &[(&str, Vec<u8>)],
+) -> Result<Report, Status> {
+    let requests = futures::stream::iter(messages(options, files));
+    let mut answers = client.import_snapshot(requests).await?.into_inner();
+    let mut report = Report::default();
+    let mut ended = false;
+    while let Some(answer) = answers.message().await? {
+        match answer.part.unwrap() {
+            Answer::Progress(progress) => report.progress.push(progress),
+            Answer::Reject(reject) => report.rejects.push(reject),
+            Answer::Duplicate(duplicate) => report.duplicates.push(duplicate),
+            Answer::Result(result) => {
+                report.result = result;
+                ended = true;
+            }
+        }
+    }
+    assert!(ended, "an import ends with a result or an error");
+    Ok(report)
+}
+
+/// An operation as a JSON page holds it.
+pub fn operation(nop_id: &str, status: &str, from: &str) -> serde_json::Value {
+    serde_json::json!({
+        "op_nopOpID": nop_id, "op_name": format!("Farm {nop_id}"), "op_status": status,
+        "op_statusEffectiveDate": from, "op_certifierName": "Tilia Certified", "opPA_country": "Peru",
+    })
+}
+
+/// A file of the shared cases; `None`, loudly, where they are missing.
+pub fn case(name: &str) -> Option<Vec<u8>> {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/cases"));
+    let file = std::fs::read(folder.join(name)).ok();
+    if file.is_none() {
+        eprintln!(
+            "!!! {name} is missing below {}: this test tested nothing",
+            folder.display()
+        );
+    }
+    file
+}
