@@ -73,7 +73,7 @@ impl<K: Knowledge> Case<'_, K> {
 
     fn standing_of_importer(&mut self, importer: NopId) {
         let date = self.checked.entry_date;
-        let mut details = vec![("importer", importer.to_string()), ("date", date.to_string())];
+        let mut told = None;
         let code = match self.standing(importer, date) {
             Standing::Certified(timeline) => {
                 if !timeline.ever_stated(Scope::Handling)
@@ -84,22 +84,22 @@ impl<K: Knowledge> Case<'_, K> {
                 Code::ImporterNotAHandler
             }
             Standing::NotCertified(status) => {
-                details.push(("status", status.as_str().to_owned()));
+                told = Some(("status", status.as_str().to_owned()));
                 Code::ImporterNotCertified
             }
             Standing::NotListed => Code::ImporterNotListed,
             Standing::Unknown => Code::ImporterStatusUnknown,
         };
-        self.findings.add(code, details);
+        self.about_operation(code, "importer", importer, date, told);
     }
 
     fn standing_of_exporter(&mut self, exporter: NopId) {
         let date = self.checked.export_date.unwrap_or(self.checked.entry_date);
-        let mut details = vec![("exporter", exporter.to_string()), ("date", date.to_string())];
+        let mut told = None;
         let code = match self.standing(exporter, date) {
             Standing::Certified(_) => return,
             Standing::NotCertified(status) => {
-                details.push(("status", status.as_str().to_owned()));
+                told = Some(("status", status.as_str().to_owned()));
                 Code::ExporterNotCertified
             }
             Standing::NotListed => {
@@ -107,7 +107,7 @@ impl<K: Knowledge> Case<'_, K> {
                 match country {
                     Some(country) if self.policy.has_arrangement(country, date) => {
                         // Two ASCII letters.
-                        details.push(("country", String::from_utf8_lossy(&country).into_owned()));
+                        told = Some(("country", String::from_utf8_lossy(&country).into_owned()));
                         Code::ExporterNotVerifiable
                     }
                     _ => Code::ExporterNotListed,
@@ -115,6 +115,20 @@ impl<K: Knowledge> Case<'_, K> {
             }
             Standing::Unknown => Code::ExporterStatusUnknown,
         };
+        self.about_operation(code, "exporter", exporter, date, told);
+    }
+
+    /// Adds a finding about an operation. Its texts are made only here: one that is in order costs none.
+    fn about_operation(
+        &mut self,
+        code: Code,
+        role: &'static str,
+        operation: NopId,
+        date: Date,
+        told: Option<(&'static str, String)>,
+    ) {
+        let mut details = vec![(role, operation.to_string()), ("date", date.to_string())];
+        details.extend(told);
         self.findings.add(code, details);
     }
 
