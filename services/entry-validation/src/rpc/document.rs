@@ -1,6 +1,7 @@
 //! A whole file: its chunks come in, its verdicts go out. One task reads while another judges.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use nopic_domain::entry::NormalisedLine;
 use nopic_domain::principal::Principal;
@@ -11,7 +12,7 @@ use nopic_proto::entry_validation as wire;
 use nopic_proto::entry_validation::document_options::Form as WireForm;
 use nopic_proto::entry_validation::validate_document_request::Part;
 use tokio::sync::mpsc;
-use tokio_stream::Stream;
+use tokio_stream::{Stream, StreamExt as _};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
@@ -22,6 +23,9 @@ use crate::runs::Runs;
 
 /// Lines that are judged at once: enough to ask other services seldom.
 const LINES_PER_BATCH: usize = 4_096;
+
+/// How long lines wait for more lines to be judged with.
+const LINGER: Duration = Duration::from_millis(50);
 
 /// What the reading task hands to the judging one.
 #[derive(Default)]
@@ -40,6 +44,10 @@ impl Batch {
             EntryEvent::Reject(reject) => self.rejects.push(reject),
             EntryEvent::Deleted { .. } => self.deleted_entries += 1,
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.lines.is_empty() && self.rejects.is_empty()
     }
 
     fn is_full(&self) -> bool {
@@ -107,7 +115,21 @@ async fn read_document(
     let mut reader = EntryReader::new(form);
     let mut events = Vec::new();
     let mut batch = Batch::default();
-    while let Some(request) = requests.message().await? {
+    loop {
+        let next = if batch.is_empty() {
+            requests.next().await
+        } else if let Ok(next) = tokio::time::timeout(LINGER, requests.next()).await {
+            next
+        } else {
+            // A sender that pauses gets the verdicts on what it has sent.
+            if batches.send(std::mem::take(&mut batch)).await.is_err() {
+                return Ok(());
+            }
+            continue;
+        };
+        let Some(request) = next.transpose()? else {
+            break;
+        };
         let Some(Part::Chunk(chunk)) = request.part else {
             return Err(named("after the options only chunks may follow".to_owned()).into());
         };
