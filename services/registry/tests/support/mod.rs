@@ -204,7 +204,34 @@ pub async fn import(
     options: wire::ImportOptions,
     files: &[(&str, Vec<u8>)],
 ) -> Result<Report, Status> {
-    let requests = futures::stream::iter(messages(options, files));
+    send(client, futures::stream::iter(messages(options, files))).await
+}
+
+/// Imports a file without holding it in memory.
+pub async fn import_file(
+    client: &mut Client,
+    options: wire::ImportOptions,
+    name: &str,
+    path: &Path,
+) -> Result<Report, Status> {
+    use std::io::Read as _;
+    let mut file = std::fs::File::open(path).unwrap();
+    let start = messages(options, &[(name, Vec::new())]);
+    let chunks = std::iter::from_fn(move || {
+        let mut chunk = vec![0; 1 << 18];
+        let length = file.read(&mut chunk).unwrap();
+        chunk.truncate(length);
+        (length > 0).then(|| wire::ImportSnapshotRequest {
+            part: Some(Part::Chunk(chunk.into())),
+        })
+    });
+    send(client, futures::stream::iter(start.into_iter().chain(chunks))).await
+}
+
+async fn send(
+    client: &mut Client,
+    requests: impl futures::Stream<Item = wire::ImportSnapshotRequest> + Send + 'static,
+) -> Result<Report, Status> {
     let mut answers = client.import_snapshot(requests).await?.into_inner();
     let mut report = Report::default();
     let mut ended = false;
