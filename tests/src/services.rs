@@ -163,6 +163,7 @@ impl Services {
                 .chunks(CHUNK)
                 .map(|chunk| Part::Chunk(chunk.to_vec().into())),
         );
+        parts.push(Part::End(registry::ImportEnd {}));
         let requests = parts
             .into_iter()
             .map(|part| ImportSnapshotRequest { part: Some(part) });

@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use nopic_proto::registry::import_options::Completeness;
 use nopic_proto::registry::import_result::Outcome;
 use nopic_proto::registry::{
-    FileStart, ImportOptions, ImportResult, ImportSnapshotRequest, Snapshot, import_snapshot_request,
+    FileStart, ImportEnd, ImportOptions, ImportResult, ImportSnapshotRequest, Snapshot, import_snapshot_request,
     import_snapshot_response,
 };
 
@@ -157,6 +157,8 @@ pub(crate) async fn send(
                 return Ok(());
             }
         }
+        // Where the server no longer listens, its answer says why.
+        let _ = part(Part::End(ImportEnd {}));
         Ok(())
     });
     let mut registry = services.registry();
