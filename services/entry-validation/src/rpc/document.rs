@@ -12,8 +12,8 @@ use nopic_proto::entry_validation as wire;
 use nopic_proto::entry_validation::document_options::Form as WireForm;
 use nopic_proto::entry_validation::validate_document_request::Part;
 use tokio::sync::mpsc;
-use tokio_stream::{Stream, StreamExt as _};
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{Stream, StreamExt as _};
 use tonic::{Status, Streaming};
 
 use super::{MAX_CHUNK_BYTES, MESSAGES_AHEAD, VERDICTS_PER_MESSAGE};

@@ -144,12 +144,18 @@ fn filters_let_pass_what_they_say() {
         all(&filter(|filter| filter.status = "suspended".into())),
         [160_000_003]
     );
-    assert_eq!(all(&filter(|filter| filter.scope = Some(Scope::Crops))), [0u64; 0]);
+    assert_eq!(
+        all(&filter(|filter| filter.scope = Some(Scope::Crops))),
+        [0u64; 0]
+    );
     assert_eq!(
         all(&filter(|filter| filter.scope = Some(Scope::Handling))).len(),
         4
     );
-    assert_eq!(all(&filter(|filter| filter.country = "Atlantis".into())), [0u64; 0]);
+    assert_eq!(
+        all(&filter(|filter| filter.country = "Atlantis".into())),
+        [0u64; 0]
+    );
 }
 
 /// Recall at 10 over seeded misspellings. Where several operations have the name that was meant, any of them counts.

@@ -227,7 +227,11 @@ pub async fn import_file(
             part: Some(Part::Chunk(chunk.into())),
         })
     });
-    send(client, futures::stream::iter(start.into_iter().chain(chunks).chain(end))).await
+    send(
+        client,
+        futures::stream::iter(start.into_iter().chain(chunks).chain(end)),
+    )
+    .await
 }
 
 async fn send(

@@ -6,8 +6,8 @@ use chrono::NaiveDate;
 use nopic_proto::registry::import_options::Completeness;
 use nopic_proto::registry::import_result::Outcome;
 use nopic_proto::registry::{
-    FileStart, ImportEnd, ImportOptions, ImportResult, ImportSnapshotRequest, Snapshot, import_snapshot_request,
-    import_snapshot_response,
+    FileStart, ImportEnd, ImportOptions, ImportResult, ImportSnapshotRequest, Snapshot,
+    import_snapshot_request, import_snapshot_response,
 };
 
 use crate::arguments::date;
