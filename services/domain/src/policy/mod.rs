@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 use sha2::{Digest as _, Sha256};
 
 use crate::date::Date;
-use crate::finding::{Code, Finding, Severity};
+use crate::finding::{Code, Detail, Finding, Severity};
 use crate::identifier::CertifierId;
 use crate::weight::Weight;
 
@@ -419,7 +419,7 @@ impl Policy {
 }
 
 /// Writes a template with its placeholders filled in; an unfilled one vanishes.
-fn fill(message: &mut String, template: &str, details: &[(&'static str, String)]) {
+fn fill(message: &mut String, template: &str, details: &[(&'static str, Detail)]) {
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {
         message.push_str(before);
@@ -429,7 +429,8 @@ fn fill(message: &mut String, template: &str, details: &[(&'static str, String)]
             continue;
         };
         if let Some((_, value)) = details.iter().find(|(detail, _)| *detail == name) {
-            message.push_str(value);
+            // Writing to a String cannot fail.
+            let _ = write!(message, "{value}");
         }
         rest = behind;
     }

@@ -1,7 +1,7 @@
 //! Rule 5: the certificate, and what is left of it.
 
 use crate::certificate::{Certificate, CertificateKind, CertificateStatus, CertificateView};
-use crate::finding::{Code, Finding, Severity};
+use crate::finding::{Code, Detail, Finding, Severity};
 use crate::identifier::CertificateNumber;
 use crate::weight::Weight;
 
@@ -21,7 +21,7 @@ impl<K: Knowledge> Case<'_, K> {
             Answer::Absent => return self.certificate_not_found(number),
             Answer::Unavailable => {
                 self.findings
-                    .add(Code::CertificateUnavailable, vec![("number", number.to_string())]);
+                    .add(Code::CertificateUnavailable, vec![("number", number.into())]);
                 return;
             }
         };
@@ -33,10 +33,7 @@ impl<K: Knowledge> Case<'_, K> {
             && view.drawers.include_other_than(&self.checked.entry_number)
         {
             // Whose entry it is, is not this caller's business.
-            let details = vec![
-                ("number", number.to_string()),
-                ("entry", "another entry".to_owned()),
-            ];
+            let details = vec![("number", number.into()), ("entry", "another entry".into())];
             self.findings.add(Code::CertificateAlreadyUsed, details);
         }
         self.quantity(view, entry);
@@ -52,7 +49,7 @@ impl<K: Knowledge> Case<'_, K> {
         };
         self.findings.add(
             Code::CertificateNotFound,
-            vec![("number", number.to_string()), ("coverage", coverage.to_owned())],
+            vec![("number", number.into()), ("coverage", coverage.into())],
         );
         if partial && let Some(Finding { severity, .. }) = self.findings.list.last_mut() {
             *severity = Severity::Indeterminate;
@@ -61,15 +58,14 @@ impl<K: Knowledge> Case<'_, K> {
 
     fn status_of_certificate(&mut self, certificate: &Certificate) {
         // Made only where something is found: an accepted line allocates nothing.
-        let number = || ("number", certificate.number.to_string());
+        let number = || ("number", Detail::from(certificate.number));
         match certificate.status {
             CertificateStatus::Issued => {}
             CertificateStatus::Voided => self.findings.add(Code::CertificateVoided, vec![number()]),
             CertificateStatus::Superseded => {
-                let successor = certificate.superseded_by.map_or_else(
-                    || "another certificate".to_owned(),
-                    |successor| successor.to_string(),
-                );
+                let successor = certificate
+                    .superseded_by
+                    .map_or_else(|| "another certificate".into(), Detail::from);
                 self.findings.add(
                     Code::CertificateSuperseded,
                     vec![number(), ("successor", successor)],
@@ -79,7 +75,7 @@ impl<K: Knowledge> Case<'_, K> {
             | CertificateStatus::Requested
             | CertificateStatus::UnderReview
             | CertificateStatus::Rejected => {
-                let status = certificate.status.as_str().to_owned();
+                let status = certificate.status.as_str().into();
                 self.findings
                     .add(Code::CertificateNotIssued, vec![number(), ("status", status)]);
             }
@@ -88,9 +84,9 @@ impl<K: Knowledge> Case<'_, K> {
             || certificate.number.operation() != certificate.exporter_nop_id
         {
             let details = vec![
-                ("number", certificate.number.to_string()),
-                ("certifier", certificate.certifier_id.to_string()),
-                ("exporter", certificate.exporter_nop_id.to_string()),
+                ("number", certificate.number.into()),
+                ("certifier", certificate.certifier_id.into()),
+                ("exporter", certificate.exporter_nop_id.into()),
             ];
             self.findings.add(Code::CertificateNumberInconsistent, details);
         }
@@ -100,9 +96,9 @@ impl<K: Knowledge> Case<'_, K> {
         let date = self.checked.export_date.unwrap_or(self.checked.entry_date);
         let details = |name: &'static str, bound: crate::date::Date| {
             vec![
-                ("number", certificate.number.to_string()),
-                (name, bound.to_string()),
-                ("date", date.to_string()),
+                ("number", certificate.number.into()),
+                (name, bound.into()),
+                ("date", date.into()),
             ]
         };
         if let Some(from) = certificate.valid_from
@@ -127,9 +123,9 @@ impl<K: Knowledge> Case<'_, K> {
     fn goods_of_certificate(&mut self, certificate: &Certificate) {
         let number = certificate.number;
         let importer = self.given_importer();
-        let mut differs = |code, expected: String, found: String| {
+        let mut differs = |code, expected: Detail, found: Detail| {
             let details = vec![
-                ("number", number.to_string()),
+                ("number", number.into()),
                 ("expected", expected),
                 ("found", found),
             ];
@@ -139,34 +135,38 @@ impl<K: Knowledge> Case<'_, K> {
         if !certificate.hts_code.same_subheading(&found) {
             differs(
                 Code::CertificateHtsMismatch,
-                certificate.hts_code.to_string(),
-                found.to_string(),
+                certificate.hts_code.into(),
+                found.into(),
             );
         } else if certificate.hts_code.differs_in_common_digits(&found) {
             differs(
                 Code::CertificateHtsSuffixDiffers,
-                certificate.hts_code.to_string(),
-                found.to_string(),
+                certificate.hts_code.into(),
+                found.into(),
             );
         }
         if let Some(importer) = importer
             && importer != certificate.importer_nop_id
         {
-            let expected = certificate.importer_nop_id.to_string();
-            differs(Code::CertificateImporterMismatch, expected, importer.to_string());
+            let expected = certificate.importer_nop_id.into();
+            differs(Code::CertificateImporterMismatch, expected, importer.into());
         }
         if let Some(exporter) = self.checked.exporter
             && exporter != certificate.exporter_nop_id
         {
-            let expected = certificate.exporter_nop_id.to_string();
-            differs(Code::CertificateExporterMismatch, expected, exporter.to_string());
+            let expected = certificate.exporter_nop_id.into();
+            differs(Code::CertificateExporterMismatch, expected, exporter.into());
         }
         if let Some(origin) = &self.line.country_of_origin
             && !certificate.countries_of_origin.is_empty()
             && !certificate.countries_of_origin.contains(origin)
         {
             let expected = certificate.countries_of_origin.join(", ");
-            differs(Code::CertificateOriginMismatch, expected, origin.clone());
+            differs(
+                Code::CertificateOriginMismatch,
+                expected.into(),
+                origin.clone().into(),
+            );
         }
         self.lots(certificate);
     }
@@ -185,8 +185,8 @@ impl<K: Knowledge> Case<'_, K> {
             .collect();
         if !unknown.is_empty() {
             let details = vec![
-                ("number", certificate.number.to_string()),
-                ("lots", unknown.join(", ")),
+                ("number", certificate.number.into()),
+                ("lots", unknown.join(", ").into()),
             ];
             self.findings.add(Code::CertificateLotUnknown, details);
         }
@@ -197,7 +197,7 @@ impl<K: Knowledge> Case<'_, K> {
         let number = certificate.number;
         let Some(weight) = self.checked.weight else {
             self.findings
-                .add(Code::WeightMissing, vec![("number", number.to_string())]);
+                .add(Code::WeightMissing, vec![("number", number.into())]);
             return;
         };
         let replaces = self.checked.replaces;
@@ -208,7 +208,7 @@ impl<K: Knowledge> Case<'_, K> {
             .iter()
             .filter(|draw| {
                 let key = (draw.line_number, draw.pga_line_number);
-                replaces || key == this_line || entry.present.contains(&key)
+                replaces || key == this_line || entry.present.contains_key(&key)
             })
             .fold(Weight::ZERO, |sum, draw| sum.saturating_add(draw.weight));
         let taken_before = entry
@@ -224,9 +224,9 @@ impl<K: Knowledge> Case<'_, K> {
             .saturating_sub(taken_before);
         if weight > left {
             let details = vec![
-                ("number", number.to_string()),
-                ("weight", weight.to_string()),
-                ("left", left.max(Weight::ZERO).to_string()),
+                ("number", number.into()),
+                ("weight", weight.into()),
+                ("left", left.max(Weight::ZERO).into()),
             ];
             self.findings.add(Code::CertificateQuantityExceeded, details);
         }

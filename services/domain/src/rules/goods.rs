@@ -21,7 +21,7 @@ impl<K: Knowledge> Case<'_, K> {
         };
         if let Some(what) = what {
             self.findings
-                .add(Code::TreatmentProhibited, vec![("what", what.to_owned())]);
+                .add(Code::TreatmentProhibited, vec![("what", what.into())]);
         }
         if treatment.emergency_action_notice == Some(true) {
             self.findings.add(Code::TreatmentEmergencyAction, Vec::new());

@@ -75,7 +75,7 @@ struct Fields<'a>(Findings<'a>);
 impl Fields<'_> {
     fn invalid(&mut self, field: &'static str, problem: String) {
         self.0
-            .push(Code::LineInvalid, Some(field), vec![("problem", problem)]);
+            .push(Code::LineInvalid, Some(field), vec![("problem", problem.into())]);
     }
 
     /// Reads a field that may be absent; one that cannot be read is a finding.
@@ -110,7 +110,8 @@ impl Fields<'_> {
             } else {
                 quoted(&line.entry_number)
             };
-            self.0.add(Code::EntryNumberInvalid, vec![("value", value)]);
+            self.0
+                .add(Code::EntryNumberInvalid, vec![("value", value.into())]);
         }
         self.line_number(line, repeated);
         match line.entry_date.as_deref() {

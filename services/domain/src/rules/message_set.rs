@@ -4,7 +4,7 @@ use crate::finding::Code;
 use crate::flags::Flag;
 
 use super::line::{MessageSet, quoted};
-use super::{Case, Knowledge, Next};
+use super::{Case, Details, Knowledge, Next};
 
 impl<K: Knowledge> Case<'_, K> {
     /// Goes on to the number only with a line that carries an organic message set and does not disclaim.
@@ -22,8 +22,10 @@ impl<K: Knowledge> Case<'_, K> {
 
     fn disclaimed(&mut self, disclaimer: &str) {
         if !self.policy.takes_disclaimer(disclaimer) {
-            self.findings
-                .add(Code::DisclaimerInvalid, vec![("value", quoted(disclaimer))]);
+            self.findings.add(
+                Code::DisclaimerInvalid,
+                vec![("value", quoted(disclaimer).into())],
+            );
         }
         if self.flag() == Some(Flag::Am8) {
             let details = self.tariff_details();
@@ -46,7 +48,7 @@ impl<K: Knowledge> Case<'_, K> {
             } else {
                 "the goods are claimed to be organic".to_owned()
             };
-            details.push(("why", why));
+            details.push(("why", why.into()));
             self.findings.add(Code::PgaDataMissing, details);
         } else if flag == Some(Flag::Am7) && self.line.organic_claim.is_none() {
             let details = self.tariff_details();
@@ -54,10 +56,10 @@ impl<K: Knowledge> Case<'_, K> {
         }
     }
 
-    pub(super) fn tariff_details(&self) -> Vec<(&'static str, String)> {
+    pub(super) fn tariff_details(&self) -> Details {
         vec![
-            ("hts", self.checked.hts_code.to_string()),
-            ("date", self.checked.entry_date.to_string()),
+            ("hts", self.checked.hts_code.into()),
+            ("date", self.checked.entry_date.into()),
         ]
     }
 }

@@ -11,12 +11,12 @@ mod number;
 mod registry;
 mod remedies;
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use crate::certificate::CertificateView;
 use crate::date::Date;
 use crate::entry::NormalisedLine;
-use crate::finding::{Code, Finding, Severity};
+use crate::finding::{Code, Detail, Finding, Severity};
 use crate::flags::{Flag, FlagTable};
 use crate::identifier::{CertificateNumber, EntryNumber, NopId};
 use crate::policy::{PhaseIndex, Policy, Remedy};
@@ -137,8 +137,8 @@ pub struct Judgement {
 #[derive(Debug, Default)]
 pub struct EntryRun {
     announced: usize,
-    present: FxHashSet<(u32, u32)>,
-    stood_before: FxHashSet<(u32, u32)>,
+    /// Every line that was announced, and whether one of its numbers was judged.
+    present: FxHashMap<LineKey, bool>,
     taken: FxHashMap<CertificateNumber, Weight>,
 }
 
@@ -159,7 +159,10 @@ impl EntryRun {
             "a run is bounded: the caller splits it"
         );
         self.announced += lines.len();
-        self.present.extend(lines.iter().map(line_key));
+        self.present.reserve(lines.len());
+        for line in lines {
+            self.present.entry(line_key(line)).or_default();
+        }
     }
 
     /// Whether the verdict on an announced line may still be changed by lines that were not announced yet.
@@ -170,10 +173,11 @@ impl EntryRun {
             return false;
         };
         line.entry_action.as_deref() != Some("REPLACE")
-            && knowledge
-                .recorded_draws(number, &entry)
-                .iter()
-                .any(|draw| !self.present.contains(&(draw.line_number, draw.pga_line_number)))
+            && knowledge.recorded_draws(number, &entry).iter().any(|draw| {
+                !self
+                    .present
+                    .contains_key(&(draw.line_number, draw.pga_line_number))
+            })
     }
 
     /// Judges announced lines, in order, each once.
@@ -186,7 +190,7 @@ impl EntryRun {
         judgements: &mut Vec<Judgement>,
     ) {
         for line in lines {
-            let repeated = !self.stood_before.insert(line_key(line));
+            let repeated = std::mem::replace(self.present.entry(line_key(line)).or_default(), true);
             let entry = Entry {
                 present: &self.present,
                 taken: Some(&mut self.taken),
@@ -208,7 +212,7 @@ pub fn judge_entry(
     if let [line] = lines {
         // Most entries: nothing to count over lines, hence nothing to allocate.
         let entry = Entry {
-            present: &FxHashSet::default(),
+            present: &FxHashMap::default(),
             taken: None,
         };
         judgements.push(judge_line(line, false, entry, policy, flags, knowledge));
@@ -221,14 +225,17 @@ pub fn judge_entry(
     }
 }
 
-fn line_key(line: &NormalisedLine) -> (u32, u32) {
+/// Line and PGA line.
+type LineKey = (u32, u32);
+
+fn line_key(line: &NormalisedLine) -> LineKey {
     (line.line_number, line.pga_line_number())
 }
 
 /// What a line shares with the others of its entry.
 struct Entry<'a> {
     /// Lines of the request, this one perhaps apart.
-    present: &'a FxHashSet<(u32, u32)>,
+    present: &'a FxHashMap<LineKey, bool>,
     /// What earlier lines would take from each certificate; absent where there is one line only.
     taken: Option<&'a mut FxHashMap<CertificateNumber, Weight>>,
 }
@@ -254,6 +261,9 @@ struct Case<'a, K> {
     findings: Findings<'a>,
 }
 
+/// Values for the placeholders of a sentence.
+type Details = Vec<(&'static str, Detail)>;
+
 /// Collects findings at the severity of the line's phase.
 struct Findings<'a> {
     policy: &'a Policy,
@@ -263,11 +273,11 @@ struct Findings<'a> {
 }
 
 impl Findings<'_> {
-    fn add(&mut self, code: Code, details: Vec<(&'static str, String)>) {
+    fn add(&mut self, code: Code, details: Details) {
         self.push(code, None, details);
     }
 
-    fn push(&mut self, code: Code, field: Option<&'static str>, details: Vec<(&'static str, String)>) {
+    fn push(&mut self, code: Code, field: Option<&'static str>, details: Details) {
         self.list.push(Finding {
             code,
             severity: self.policy.severity(code, self.phase, self.entry_date),

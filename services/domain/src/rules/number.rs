@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::finding::Code;
+use crate::finding::{Code, Detail};
 use crate::identifier::CertificateNumber;
 use crate::policy::{Disposition, SpecialEffect};
 
@@ -55,11 +55,14 @@ impl<K: Knowledge> Case<'_, K> {
         if dash_changed {
             self.findings.add(
                 Code::CertificateNumberNormalised,
-                vec![("value", quoted(filed)), ("number", quoted(&number))],
+                vec![
+                    ("value", quoted(filed).into()),
+                    ("number", quoted(&number).into()),
+                ],
             );
         }
         let electronic = CertificateNumber::parse(&number);
-        let value = || vec![("value", quoted(&number))];
+        let value = || vec![("value", quoted(&number).into())];
         if number.is_empty() {
             self.findings.add(Code::CertificateNumberMissing, Vec::new());
             return Next::Registry;
@@ -94,7 +97,10 @@ impl<K: Knowledge> Case<'_, K> {
             } else {
                 String::new()
             };
-            let details = vec![("value", quoted(&number)), ("suggestion", suggestion)];
+            let details = vec![
+                ("value", quoted(&number).into()),
+                ("suggestion", suggestion.into()),
+            ];
             self.findings.add(Code::CertificateNumberMalformed, details);
         }
         Next::Registry
@@ -103,7 +109,7 @@ impl<K: Knowledge> Case<'_, K> {
     /// A code of the policy's table; `None` where the number is none.
     fn special_code(&mut self, number: &str) -> Option<Next> {
         let special = self.policy.special_code(number)?;
-        let value = vec![("value", quoted(number))];
+        let value = vec![("value", quoted(number).into())];
         let date = self.checked.entry_date;
         Some(match special.effect {
             SpecialEffect::Temporary => {
@@ -119,7 +125,7 @@ impl<K: Knowledge> Case<'_, K> {
                     && country != *b"US"
                 {
                     self.findings
-                        .add(Code::ReturnedGoodsOrigin, vec![("origin", origin.clone())]);
+                        .add(Code::ReturnedGoodsOrigin, vec![("origin", origin.clone().into())]);
                 }
                 Next::Stop
             }
@@ -134,9 +140,9 @@ impl<K: Knowledge> Case<'_, K> {
                     self.findings.add(Code::SpecialCodeAccepted, value);
                 } else {
                     let details = vec![
-                        ("value", quoted(number)),
-                        ("period", special.period.to_string()),
-                        ("date", date.to_string()),
+                        ("value", quoted(number).into()),
+                        ("period", special.period.into()),
+                        ("date", date.into()),
                     ];
                     self.findings.add(Code::SpecialCodeNotInForce, details);
                 }
@@ -150,9 +156,9 @@ impl<K: Knowledge> Case<'_, K> {
         let found = self.checked.message_set;
         if found != expected {
             let details = vec![
-                ("value", quoted(number)),
-                ("expected", expected.as_str().to_owned()),
-                ("found", found.as_str().to_owned()),
+                ("value", quoted(number).into()),
+                ("expected", expected.as_str().into()),
+                ("found", found.as_str().into()),
             ];
             self.findings.add(Code::WrongMessageSet, details);
         }
@@ -167,13 +173,10 @@ impl<K: Knowledge> Case<'_, K> {
         };
         let rule = self.policy.disposition(disposition);
         if disposition == Disposition::Recondition && !rule.period.contains(date) {
-            let until = rule
-                .period
-                .to
-                .map_or_else(|| rule.period.to_string(), |to| to.to_string());
+            let until = rule.period.to.map_or_else(|| rule.period.into(), Detail::from);
             self.findings.add(
                 Code::ReconditioningNotAllowed,
-                vec![("date", date.to_string()), ("until", until)],
+                vec![("date", date.into()), ("until", until)],
             );
         }
         if disposition == Disposition::Donation && rule.needs_certified_importer {
@@ -200,7 +203,7 @@ impl<K: Knowledge> Case<'_, K> {
                 format!("the importer {importer} was not certified")
             }
         };
-        let details = vec![("importer", importer), ("date", date.to_string())];
+        let details = vec![("importer", importer.into()), ("date", date.into())];
         self.findings.add(Code::DonationNeedsCertifiedImporter, details);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::certificate::CertificateView;
 use crate::date::Date;
-use crate::finding::Code;
+use crate::finding::{Code, Detail};
 use crate::identifier::NopId;
 use crate::registry::{Scope, Status, StatusOnDate, Timeline};
 
@@ -45,8 +45,8 @@ impl<K: Knowledge> Case<'_, K> {
             Answer::Found(view) => {
                 let importer = view.certificate.importer_nop_id;
                 let details = vec![
-                    ("importer", importer.to_string()),
-                    ("number", view.certificate.number.to_string()),
+                    ("importer", importer.into()),
+                    ("number", view.certificate.number.into()),
                 ];
                 self.findings.add(Code::ImporterAssumed, details);
                 Some(importer)
@@ -84,7 +84,7 @@ impl<K: Knowledge> Case<'_, K> {
                 Code::ImporterNotAHandler
             }
             Standing::NotCertified(status) => {
-                told = Some(("status", status.as_str().to_owned()));
+                told = Some(("status", status.as_str().to_owned().into()));
                 Code::ImporterNotCertified
             }
             Standing::NotListed => Code::ImporterNotListed,
@@ -99,7 +99,7 @@ impl<K: Knowledge> Case<'_, K> {
         let code = match self.standing(exporter, date) {
             Standing::Certified(_) => return,
             Standing::NotCertified(status) => {
-                told = Some(("status", status.as_str().to_owned()));
+                told = Some(("status", status.as_str().to_owned().into()));
                 Code::ExporterNotCertified
             }
             Standing::NotListed => {
@@ -107,7 +107,7 @@ impl<K: Knowledge> Case<'_, K> {
                 match country {
                     Some(country) if self.policy.has_arrangement(country, date) => {
                         // Two ASCII letters.
-                        told = Some(("country", String::from_utf8_lossy(&country).into_owned()));
+                        told = Some(("country", String::from_utf8_lossy(&country).into_owned().into()));
                         Code::ExporterNotVerifiable
                     }
                     _ => Code::ExporterNotListed,
@@ -125,9 +125,9 @@ impl<K: Knowledge> Case<'_, K> {
         role: &'static str,
         operation: NopId,
         date: Date,
-        told: Option<(&'static str, String)>,
+        told: Option<(&'static str, Detail)>,
     ) {
-        let mut details = vec![(role, operation.to_string()), ("date", date.to_string())];
+        let mut details = vec![(role, operation.into()), ("date", date.into())];
         details.extend(told);
         self.findings.add(code, details);
     }
@@ -137,12 +137,11 @@ impl<K: Knowledge> Case<'_, K> {
         let days = self.policy.stale_after_days();
         let is_stale = published_on.is_none_or(|published| (date - published).num_days() > i64::from(days));
         if is_stale {
-            let published =
-                published_on.map_or_else(|| "no known date".to_owned(), |published| published.to_string());
+            let published = published_on.map_or_else(|| "no known date".into(), Detail::from);
             let details = vec![
                 ("published", published),
-                ("date", date.to_string()),
-                ("days", days.to_string()),
+                ("date", date.into()),
+                ("days", days.into()),
             ];
             self.findings.add(Code::RegistryStale, details);
         }
