@@ -2,6 +2,8 @@
 //!
 //! Wire types stop at the handlers: services convert at once and decide on domain types.
 
+pub mod convert;
+
 /// Generated code: the `.proto` files document it.
 #[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]
 mod generated {

@@ -2,4 +2,5 @@
 
 pub mod clock;
 pub mod principal;
+pub mod serving;
 pub mod transport;

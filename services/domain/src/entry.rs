@@ -130,6 +130,8 @@ impl EntryLine {
         trim(&mut self.entry_number);
         if self.entry_number.contains('-') {
             self.entry_number.retain(|character| character != '-');
+            // White space that stood between dashes must not make the form another when it is read again.
+            trim(&mut self.entry_number);
         }
         self.entry_number.make_ascii_uppercase();
         let texts = [

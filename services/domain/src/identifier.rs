@@ -53,8 +53,22 @@ macro_rules! text_identifier {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-                text.parse().map_err(serde::de::Error::custom)
+                struct Text;
+
+                impl serde::de::Visitor<'_> for Text {
+                    type Value = $name;
+
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str("a text")
+                    }
+
+                    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<$name, E> {
+                        text.parse().map_err(E::custom)
+                    }
+                }
+
+                // Straight from the input: a copy of each text would cost more than reading it.
+                deserializer.deserialize_str(Text)
             }
         }
 
@@ -117,6 +131,20 @@ text_identifier!(NopId);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CertifierId(u16);
 
+impl CertifierId {
+    /// The certifier with this number, if it has at most 3 digits.
+    #[must_use]
+    pub const fn from_number(number: u16) -> Option<Self> {
+        if number < 1_000 { Some(Self(number)) } else { None }
+    }
+
+    /// The three digits as a number; leading zeros are not part of it.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        self.0
+    }
+}
+
 impl FromStr for CertifierId {
     type Err = IdentifierError;
 
@@ -166,6 +194,16 @@ impl CertificateNumber {
         Some(Self(
             certifier * 10_000_000_000_000_000 + operation * 1_000_000 + serial,
         ))
+    }
+
+    /// The certificate number whose 19 digits are this number, if it has at most 19.
+    #[must_use]
+    pub const fn from_number(number: u64) -> Option<Self> {
+        if number < 10_000_000_000_000_000_000 {
+            Some(Self(number))
+        } else {
+            None
+        }
     }
 
     /// The 19 digits as one number: a compact key.
@@ -327,6 +365,10 @@ mod tests {
             CertificateNumber::from_parts(largest.certifier(), largest.operation(), largest.serial()),
             Some(largest)
         );
+        assert_eq!(CertificateNumber::from_number(largest.number()), Some(largest));
+        assert_eq!(CertificateNumber::from_number(largest.number() + 1), None);
+        assert_eq!(CertifierId::from_number(12), Some(number.certifier()));
+        assert_eq!(CertifierId::from_number(1_000), None);
     }
 
     #[test]

@@ -6,9 +6,13 @@
 pub mod certificate;
 pub mod date;
 pub mod entry;
+pub mod finding;
 pub mod flags;
 pub mod hts;
 pub mod identifier;
+pub mod ledger;
+pub mod policy;
 pub mod principal;
 pub mod registry;
+pub mod rules;
 pub mod weight;

@@ -1,1 +1,131 @@
-//! Placeholder.
+//! The entry-validation service: can this entry line be filed as organic, and if not, why and who must act?
+//!
+//! A call is converted, what its lines need is loaded ([`knowledge`]), the pure rules judge, and verdicts go back in
+//! the words of the policy. Certificates and registry are other services; a missing answer of theirs makes a line
+//! indeterminate and hides nothing else.
+
+mod engine;
+mod error;
+mod knowledge;
+mod rpc;
+mod runs;
+mod store;
+mod upstream;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use nopic_cache::ReaderOptions;
+use nopic_chassis::clock::Clock;
+use nopic_chassis::principal::RequirePrincipal;
+use nopic_domain::policy::{Policy, PolicyError, SHIPPED};
+use nopic_domain::principal::Principal;
+use nopic_proto::entry_validation::entry_validation_service_server::EntryValidationServiceServer;
+use thiserror::Error;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Channel;
+
+use engine::Engine;
+use rpc::Rpc;
+use store::Store;
+
+/// What the service is told at start.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Folder of its database file `entry-validation.sqlite`.
+    pub data_dir: PathBuf,
+    /// A policy file in place of the shipped one.
+    pub policy: Option<PathBuf>,
+    /// How fresh the registry's answers are.
+    pub registry: ReaderOptions,
+}
+
+impl Config {
+    /// The defaults: the shipped policy, a registry that is asked once a second whether it has a new revision.
+    #[must_use]
+    pub fn new(data_dir: PathBuf) -> Self {
+        Self {
+            data_dir,
+            policy: None,
+            registry: ReaderOptions::default(),
+        }
+    }
+}
+
+/// The services that this one asks.
+#[derive(Debug, Clone)]
+pub struct Upstream {
+    /// The registry service.
+    pub registry: Channel,
+    /// The certificate service.
+    pub certificate: Channel,
+}
+
+/// Why the service cannot start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The policy file cannot be read.
+    #[error("the policy file {} cannot be read: {source}", path.display())]
+    PolicyFile {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The policy file is wrong.
+    #[error("{}: {source}", path.display())]
+    Policy {
+        /// The file.
+        path: PathBuf,
+        /// Every problem of it.
+        source: PolicyError,
+    },
+    /// The database cannot be used.
+    #[error("the database of entry validation: {0}")]
+    Store(#[from] nopic_sql::Error),
+}
+
+/// The running service.
+#[derive(Debug, Clone)]
+pub struct EntryValidation(Arc<Engine>);
+
+impl EntryValidation {
+    /// Opens the database, reads the policy and is ready.
+    ///
+    /// # Errors
+    /// The policy or the database cannot be used.
+    pub async fn open(config: Config, clock: Arc<dyn Clock>, upstream: Upstream) -> Result<Self, StartError> {
+        let text = match &config.policy {
+            None => SHIPPED.to_owned(),
+            Some(path) => tokio::fs::read_to_string(path)
+                .await
+                .map_err(|source| StartError::PolicyFile {
+                    path: path.clone(),
+                    source,
+                })?,
+        };
+        let policy = Policy::parse(&text).map_err(|source| StartError::Policy {
+            path: config.policy.clone().unwrap_or_default(),
+            source,
+        })?;
+        let store = Store::open(&config.data_dir.join("entry-validation.sqlite")).await?;
+        store.keep_policy(policy.version(), &text, clock.now()).await?;
+        let engine = Engine::new(policy, store, clock, upstream, config.registry).await?;
+        Ok(Self(Arc::new(engine)))
+    }
+
+    /// The gRPC service. `otherwise` is the caller where a call names none.
+    #[must_use]
+    pub fn service(
+        &self,
+        otherwise: Option<Principal>,
+    ) -> InterceptedService<EntryValidationServiceServer<impl Sized + EntryValidationRpc>, RequirePrincipal>
+    {
+        let server = EntryValidationServiceServer::new(Rpc(Arc::clone(&self.0)))
+            .max_decoding_message_size(nopic_chassis::transport::MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(nopic_chassis::transport::MAX_MESSAGE_BYTES);
+        InterceptedService::new(server, RequirePrincipal { otherwise })
+    }
+}
+
+pub use nopic_proto::entry_validation::entry_validation_service_server::EntryValidationService as EntryValidationRpc;

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use calamine::{DataRef, Reader, Xlsx, open_workbook};
+use calamine::{DataRef, Xlsx, open_workbook};
 use criterion::Criterion;
 use nopic_formats::oid::{OidEvent, OidSource, Stopped, read};
 use rust_xlsxwriter::Workbook;
@@ -18,9 +18,12 @@ use zip::write::SimpleFileOptions;
 const COLUMNS: usize = 60;
 const PEAK_OF: &str = "NOPIC_BENCH_PEAK_OF";
 
-/// Technical names and the kind of value of each.
-fn columns() -> Vec<(String, fn(u64) -> String)> {
-    let mut columns: Vec<(String, fn(u64) -> String)> = vec![
+/// A technical name, and the value that it has in a row.
+type Column = (String, fn(u64) -> String);
+
+/// As many columns as the snapshots have, with about as many different values.
+fn columns() -> Vec<Column> {
+    let mut columns: Vec<Column> = vec![
         ("Cert_name".into(), |row| format!("Certifier {}", row % 80)),
         ("op_name".into(), |row| {
             format!("Green Valley Farms & Sons No. {row}")

@@ -1,10 +1,11 @@
 //! The three forms of the Organic INTEGRITY Database: what is read, and what is the same in all of them.
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
 mod oid_support;
 
 use nopic_domain::date::parse_iso;
 use nopic_domain::registry::{Scope, Status};
-use nopic_formats::oid::{Fields, OidForm, OidSource};
+use nopic_formats::oid::{Fields, OidEvent, OidForm, OidSource, Stopped, read};
 use oid_support::{Content, cases, collect, workbook, workbook_of_parts, zip_of};
 use rust_xlsxwriter::{ExcelDateTime, Format, Formula, Workbook};
 
@@ -45,18 +46,6 @@ fn the_three_forms_of_the_cases_hold_the_same_operations() {
             })
             .count()
     };
-    println!(
-        "xlsx {} xml {} json {}",
-        xlsx.rows.len(),
-        xml.rows.len(),
-        json.rows.len()
-    );
-    println!(
-        "same: {} {} {}",
-        same(&xlsx, &xml),
-        same(&xml, &json),
-        same(&xlsx, &json)
-    );
     assert!(same(&xlsx, &xml) > xlsx.rows.len() / 2);
     assert!(same(&xml, &json) > xml.rows.len() / 2);
 }
@@ -308,6 +297,25 @@ fn workbooks_that_count_from_1904_and_hold_inline_strings() {
         content.rows[0].fields.get("op_statusEffectiveDate"),
         Some("2016-07-20")
     );
+}
+
+#[test]
+fn a_source_can_be_read_in_another_thread() {
+    let bytes = workbook(&[
+        &["op_nopOpID", "op_status"],
+        &["0000000001", "Certified"],
+        &["0000000002", "Revoked"],
+    ]);
+    let source = OidSource::from_bytes("x", &bytes);
+    let (sender, receiver) = std::sync::mpsc::sync_channel::<OidEvent>(1);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(move || {
+            let mut sink = |event| -> Result<(), Stopped> { Ok(sender.send(event)?) };
+            read(source, &mut sink).map(|summary| summary.rows)
+        });
+        assert_eq!(receiver.iter().count(), 2);
+        assert_eq!(reader.join().unwrap().unwrap(), 2);
+    });
 }
 
 #[test]

@@ -49,7 +49,7 @@ impl From<Error> for Status {
     fn from(error: Error) -> Self {
         match error {
             Error::Invalid(message) | Error::Content(message) => Self::invalid_argument(message),
-            Error::File(error) => match error.problem {
+            Error::File(error) => match *error.problem {
                 // The copy that this service made cannot be read again: that is ours, and names no path of ours.
                 OidProblem::Io(cause) => internal(&cause),
                 _ => Self::invalid_argument(error.to_string()),

@@ -125,7 +125,7 @@ pub fn date_from_file_name(name: &str) -> Option<Date> {
             .rev()
             .filter(|start| {
                 let is_digit = |index: usize| bytes.get(index).is_some_and(u8::is_ascii_digit);
-                !(*start > 0 && is_digit(start - 1)) && !is_digit(start + 10)
+                (*start == 0 || !is_digit(start - 1)) && !is_digit(start + 10)
             })
             .find_map(|start| parse_iso(name.get(start..start + 10)?))
     })

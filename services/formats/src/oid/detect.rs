@@ -15,8 +15,8 @@ const SNIFFED: usize = 4096;
 const NAMED_ENTRIES: usize = 5;
 
 /// What a reader can go back and forth in.
-trait Content: Read + Seek {}
-impl<T: Read + Seek> Content for T {}
+trait Content: Read + Seek + Send {}
+impl<T: Read + Seek + Send> Content for T {}
 
 /// One file of a source.
 enum Part<'a> {
@@ -61,7 +61,7 @@ impl<'a> OidSource<'a> {
 
     /// What a reader holds from its start on; `name` stands for it in messages.
     #[must_use]
-    pub fn from_reader(name: impl Into<String>, reader: impl Read + Seek + 'a) -> Self {
+    pub fn from_reader(name: impl Into<String>, reader: impl Read + Seek + Send + 'a) -> Self {
         Self {
             parts: vec![Part::Open(name.into(), Box::new(reader))],
         }
@@ -83,20 +83,17 @@ impl<'a> OidSource<'a> {
     pub(crate) fn read_into(self, emitter: &mut Emitter<'_>) -> Result<(), OidError> {
         let several = self.parts.len() > 1;
         if self.parts.is_empty() {
-            return Err(OidError {
-                file: "no file".to_owned(),
-                problem: OidProblem::Empty,
-            });
+            return Err(OidError::new("no file", OidProblem::Empty));
         }
         // All of them before the first is read, so that a wrong one is said at once.
         for part in self.parts.iter().filter(|_| several) {
             if let Part::Path(path) = part {
                 let form = detect(path)?;
                 if form != OidForm::Json {
-                    return Err(OidError {
-                        file: part.name(),
-                        problem: OidProblem::MixedForms { found: form.as_str() },
-                    });
+                    return Err(OidError::new(
+                        part.name(),
+                        OidProblem::MixedForms { found: form.as_str() },
+                    ));
                 }
             }
         }
@@ -109,7 +106,7 @@ impl<'a> OidSource<'a> {
                     .and_then(|file| read_part(BufReader::new(file), emitter)),
                 Part::Open(_, reader) => read_part(reader, emitter),
             };
-            result.map_err(|problem| OidError { file, problem })?;
+            result.map_err(|problem| OidError::new(file, problem))?;
         }
         Ok(())
     }
@@ -125,10 +122,7 @@ pub fn detect(path: &Path) -> Result<OidForm, OidError> {
         .map_err(OidProblem::Io)
         .and_then(|file| Detected::of(BufReader::new(file)))
         .map(|detected| detected.form())
-        .map_err(|problem| OidError {
-            file: path.display().to_string(),
-            problem,
-        })
+        .map_err(|problem| OidError::new(path.display().to_string(), problem))
 }
 
 /// A form, with the opened archive where there is one.

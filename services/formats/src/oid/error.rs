@@ -16,7 +16,16 @@ pub struct OidError {
     pub file: String,
     /// What is wrong with it.
     #[source]
-    pub problem: OidProblem,
+    pub problem: Box<OidProblem>,
+}
+
+impl OidError {
+    pub(crate) fn new(file: impl Into<String>, problem: OidProblem) -> Self {
+        Self {
+            file: file.into(),
+            problem: Box::new(problem),
+        }
+    }
 }
 
 /// What was found, what was expected, and what to do.
@@ -229,5 +238,26 @@ impl<R: io::Read> io::Read for Bounded<'_, R> {
                 limit: UNPACKED_LIMIT,
             })),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    #[test]
+    fn more_than_the_budget_is_refused_by_name() {
+        let mut budget = 10;
+        let mut out = Vec::new();
+        Bounded::new(&[0; 10][..], &mut budget)
+            .read_to_end(&mut out)
+            .unwrap();
+        let error = Bounded::new(&[0; 1][..], &mut budget)
+            .read_to_end(&mut out)
+            .unwrap_err();
+        let problem = OidProblem::from_unpacking(error);
+        assert!(matches!(problem, OidProblem::TooLarge { .. }), "{problem}");
     }
 }

@@ -11,10 +11,13 @@ mod columns;
 mod date;
 mod detect;
 mod error;
+pub mod exercise;
 mod fields;
 mod json;
 mod record;
 mod scan;
+#[cfg(test)]
+mod scan_tests;
 mod sheet;
 mod strings;
 mod xlsx;
@@ -125,6 +128,10 @@ pub struct OidReject {
 
 /// What a reader comes upon, in the order of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every event is a row: a box would be one more allocation for each"
+)]
 pub enum OidEvent {
     /// An operation.
     Row(OidRow),

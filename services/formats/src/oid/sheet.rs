@@ -151,11 +151,12 @@ impl<'s, R: Read> Sheet<'s, R> {
                 },
                 Token::Text(text) if in_value => {
                     // Most cells are shared strings, and their numbers come in one piece.
-                    if cell_type == CellType::Shared && self.raw.is_empty() {
-                        if let Some(string) = number(text).and_then(|index| self.strings.get(index)) {
-                            out.push_str(string);
-                            continue;
-                        }
+                    if cell_type == CellType::Shared
+                        && self.raw.is_empty()
+                        && let Some(string) = number(text).and_then(|index| self.strings.get(index))
+                    {
+                        out.push_str(string);
+                        continue;
                     }
                     let target = if cell_type == CellType::Text {
                         &mut *out

@@ -1,4 +1,9 @@
 //! What the tests of the OID readers share.
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+#![allow(
+    clippy::print_stderr,
+    reason = "a missing folder of cases must not pass in silence"
+)]
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::io::{Cursor, Write};

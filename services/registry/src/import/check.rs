@@ -22,7 +22,8 @@ pub(super) struct Compared<'a> {
 }
 
 /// Why the snapshot is held: one sentence each; none: it may serve.
-pub(super) fn reasons(new: &Compared<'_>, newest_full: Option<&SnapshotRow>) -> Vec<String> {
+/// `last_full` is the full snapshot before it in the order of publication.
+pub(super) fn reasons(new: &Compared<'_>, last_full: Option<&SnapshotRow>) -> Vec<String> {
     let mut reasons = Vec::new();
     if new.published_on > new.today {
         reasons.push(format!(
@@ -30,7 +31,7 @@ pub(super) fn reasons(new: &Compared<'_>, newest_full: Option<&SnapshotRow>) -> 
             new.published_on, new.today
         ));
     }
-    let Some(last) = newest_full.filter(|last| last.rows > LEAST_OPERATIONS && new.rows > LEAST_OPERATIONS)
+    let Some(last) = last_full.filter(|last| last.rows > LEAST_OPERATIONS && new.rows > LEAST_OPERATIONS)
     else {
         return reasons;
     };

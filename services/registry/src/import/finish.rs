@@ -79,9 +79,10 @@ pub(super) async fn finish(run: Run, mut content: Content) -> Result<Imported, E
             is_full: run.is_full,
             rows: content.packer.rows,
             certifiers: &certifiers,
-            statuses_changed: plan.statuses_changed,
+            // What is known now says nothing against an older snapshot.
+            statuses_changed: if is_newest { plan.statuses_changed } else { 0 },
         },
-        current.order.newest_full(),
+        current.order.full_before(position),
     );
     let snapshot = SnapshotRow {
         revision: content.revision,
@@ -312,7 +313,13 @@ async fn plan(
         let latest = packer.known.operations.get(&id);
         let incoming = packer.incoming.get_mut(&id);
         let (said, what) = match incoming.map(|incoming| &mut incoming.said) {
-            None => (Said::Absent, WhatIsNew::Absent),
+            None => {
+                if latest.is_some_and(|latest| latest.kind == Kind::Listed) {
+                    // Unlisted is a status, too.
+                    plan.statuses_changed += 1;
+                }
+                (Said::Absent, WhatIsNew::Absent)
+            }
             Some(IncomingSaid::Refused) => (Said::Refused, WhatIsNew::Refused),
             Some(IncomingSaid::Known) => {
                 // Known only where there is a last one, see `Packer::row`.

@@ -78,6 +78,7 @@ async fn take_and_run(
     events: mpsc::Sender<Event>,
 ) -> Result<Imported, Status> {
     let mut import: Option<Import> = None;
+    let mut ended = false;
     while let Some(request) = requests.message().await? {
         use wire::import_snapshot_request::Part;
         match (request.part, &mut import) {
@@ -89,6 +90,10 @@ async fn take_and_run(
             }
             (Some(Part::File(file)), Some(import)) => import.file(file.name).await?,
             (Some(Part::Chunk(chunk)), Some(import)) => import.chunk(&chunk).await?,
+            (Some(Part::End(_)), Some(_)) => {
+                ended = true;
+                break;
+            }
             (Some(_), None) => {
                 return Err(Error::Invalid("options come before the first file".to_owned()).into());
             }
@@ -101,6 +106,10 @@ async fn take_and_run(
     }
     let import =
         import.ok_or_else(|| Error::Invalid("the upload is empty: send options, then files".to_owned()))?;
+    if !ended {
+        // Also what a cancelled call looks like.
+        return Err(Error::Invalid("the upload broke off: its end was not announced".to_owned()).into());
+    }
     Ok(import.run(events).await?)
 }
 

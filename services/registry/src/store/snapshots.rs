@@ -240,6 +240,11 @@ impl Order {
         self.0.last().map(|snapshot| snapshot.published_on)
     }
 
+    /// The newest full snapshot before that place.
+    pub(crate) fn full_before(&self, position: usize) -> Option<&SnapshotRow> {
+        self.0[..position].iter().rev().find(|snapshot| snapshot.is_full)
+    }
+
     /// The newest full snapshot: staleness goes by it.
     pub(crate) fn newest_full(&self) -> Option<&SnapshotRow> {
         self.0.iter().rev().find(|snapshot| snapshot.is_full)

@@ -208,6 +208,7 @@ pub fn messages(options: wire::ImportOptions, files: &[(&str, Vec<u8>)]) -> Vec<
                 .map(|chunk| Part::Chunk(bytes::Bytes::copy_from_slice(chunk))),
         );
     }
+    parts.push(Part::End(wire::ImportEnd {}));
     parts
         .into_iter()
         .map(|part| wire::ImportSnapshotRequest { part: Some(part) })
@@ -231,7 +232,8 @@ pub async fn import_file(
 ) -> Result<Report, Status> {
     use std::io::Read as _;
     let mut file = std::fs::File::open(path).unwrap();
-    let start = messages(options, &[(name, Vec::new())]);
+    let mut start = messages(options, &[(name, Vec::new())]);
+    let end = start.pop();
     let chunks = std::iter::from_fn(move || {
         let mut chunk = vec![0; 1 << 18];
         let length = file.read(&mut chunk).unwrap();
@@ -240,7 +242,11 @@ pub async fn import_file(
             part: Some(Part::Chunk(chunk.into())),
         })
     });
-    send(client, futures::stream::iter(start.into_iter().chain(chunks))).await
+    send(
+        client,
+        futures::stream::iter(start.into_iter().chain(chunks).chain(end)),
+    )
+    .await
 }
 
 async fn send(

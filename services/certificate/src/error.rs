@@ -1,0 +1,109 @@
+//! What the service refuses or cannot do, and the one mapping to what callers see.
+
+use nopic_domain::identifier::CertificateNumber;
+use nopic_formats::certificates::CertificateFileError;
+use thiserror::Error;
+use tonic::Status;
+
+/// Why a call fails.
+#[derive(Debug, Error)]
+pub(crate) enum Error {
+    /// A field of the request is wrong.
+    #[error("{field}: {reason}")]
+    Invalid {
+        /// The field by its name in the `.proto` file, with its place in a list.
+        field: String,
+        reason: String,
+    },
+    #[error("{field}: {given} given, at most {limit} allowed: ask in parts")]
+    TooMany {
+        field: &'static str,
+        given: usize,
+        limit: usize,
+    },
+    #[error("certificate {0} is not known here")]
+    NotFound(CertificateNumber),
+    #[error("importing certificates needs the role OPERATOR")]
+    OperatorNeeded,
+    /// The messages of an import come in another order than options, bytes, end.
+    #[error("{0}; nothing was imported")]
+    ImportOrder(&'static str),
+    #[error("{0}; nothing was imported")]
+    ImportFile(#[from] CertificateFileError),
+    #[error("the file states more than {limit} {what}: give it in parts; nothing was imported")]
+    ImportTooLarge { what: &'static str, limit: usize },
+    #[error(transparent)]
+    Store(#[from] nopic_sql::Error),
+}
+
+impl Error {
+    pub(crate) fn invalid(field: impl Into<String>, reason: impl ToString) -> Self {
+        Self::Invalid {
+            field: field.into(),
+            reason: reason.to_string(),
+        }
+    }
+}
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        let message = error.to_string();
+        match error {
+            Error::Invalid { .. }
+            | Error::TooMany { .. }
+            | Error::ImportOrder(_)
+            | Error::ImportFile(_)
+            | Error::ImportTooLarge { .. } => Self::invalid_argument(message),
+            Error::NotFound(_) => Self::not_found(message),
+            Error::OperatorNeeded => Self::permission_denied(message),
+            Error::Store(error) => store_failure(&error),
+        }
+    }
+}
+
+/// What went wrong inside is for the log; the caller hears whether asking again may help.
+fn store_failure(error: &nopic_sql::Error) -> Status {
+    tracing::error!(
+        error = error as &dyn std::error::Error,
+        "the store of certificates failed"
+    );
+    match error {
+        nopic_sql::Error::Database(sqlx::Error::PoolTimedOut) => {
+            Status::unavailable("the certificate service is busy: try again")
+        }
+        nopic_sql::Error::Database(_) | nopic_sql::Error::Schema(_) | nopic_sql::Error::Corrupt { .. } => {
+            Status::internal("the certificate service failed; its log says why")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::Code;
+
+    use super::*;
+
+    #[test]
+    fn internals_stay_inside() {
+        let status = Status::from(Error::from(nopic_sql::Error::Corrupt {
+            what: "certificate.status",
+            detail: "secret".into(),
+        }));
+        assert_eq!(status.code(), Code::Internal);
+        assert!(!status.message().contains("secret") && !status.message().contains("certificate.status"));
+    }
+
+    #[test]
+    fn a_limit_is_named() {
+        let status = Status::from(Error::TooMany {
+            field: "numbers",
+            given: 10_001,
+            limit: 10_000,
+        });
+        assert_eq!(status.code(), Code::InvalidArgument);
+        assert_eq!(
+            status.message(),
+            "numbers: 10001 given, at most 10000 allowed: ask in parts"
+        );
+    }
+}

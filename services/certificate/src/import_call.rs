@@ -1,0 +1,269 @@
+//! One call of `ImportCertificates`: reads the file as it comes, tells what it refuses, and writes at the end.
+//!
+//! The file is held in memory, without what was refused, until all of it has come: writing as it comes would hold the
+//! one write transaction for as long as the slowest caller sends.
+
+use std::sync::Arc;
+
+use nopic_chassis::clock::Clock;
+use nopic_domain::identifier::CertificateNumber;
+use nopic_domain::principal::Principal;
+use nopic_domain::weight::Weight;
+use nopic_formats::Reject;
+use nopic_formats::certificates::{CertificateEvent, CertificateReader, CertificateRecord};
+use nopic_proto::certificate as wire;
+use nopic_proto::certificate::import_certificates_request::Part as Request;
+use nopic_proto::certificate::import_certificates_response::Part as Answer;
+use rustc_hash::FxHashMap;
+use tokio::sync::mpsc;
+use tonic::{Status, Streaming};
+
+use crate::convert;
+use crate::error::Error;
+use crate::import_decision::{MAX_DRAWN, Stated};
+use crate::store::{CertificateStore, ImportOrigin, Imported};
+
+/// Bytes of one chunk.
+const MAX_CHUNK_BYTES: usize = 1 << 20;
+/// What one file may state, so that what is held stays below about a gigabyte.
+const MAX_CERTIFICATES: usize = 1_000_000;
+const MAX_DRAWS: usize = 5_000_000;
+/// Records between two messages of progress.
+const PROGRESS_EVERY: usize = 5_000;
+/// Characters of a file's name that are kept.
+const MAX_FILE_NAME: usize = 255;
+
+/// What ends a call.
+#[derive(Debug)]
+enum End {
+    Failed(Error),
+    /// The stream of requests broke.
+    Broken(Status),
+    /// Nobody hears the answers any more.
+    Abandoned,
+}
+
+impl<E: Into<Error>> From<E> for End {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// The call, to be run as a task of its own: its caller may leave at any time.
+pub(crate) struct ImportCall {
+    pub(crate) store: CertificateStore,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) principal: Principal,
+    pub(crate) answers: mpsc::Sender<Result<wire::ImportCertificatesResponse, Status>>,
+}
+
+impl ImportCall {
+    pub(crate) async fn run(self, requests: Streaming<wire::ImportCertificatesRequest>) {
+        let status = match self.import(requests).await {
+            Ok(()) | Err(End::Abandoned) => return,
+            Err(End::Failed(error)) => error.into(),
+            Err(End::Broken(status)) => status,
+        };
+        // A caller that has left does not hear why.
+        let _ = self.answers.send(Err(status)).await;
+    }
+
+    async fn import(&self, mut requests: Streaming<wire::ImportCertificatesRequest>) -> Result<(), End> {
+        let Some(Request::Options(options)) = next(&mut requests).await? else {
+            return Err(Error::ImportOrder("the first message must hold the options").into());
+        };
+        let mut file = File::new(&options.file_name)?;
+        let mut told = 0;
+        loop {
+            match next(&mut requests).await? {
+                Some(Request::Chunk(chunk)) if chunk.len() > MAX_CHUNK_BYTES => {
+                    return Err(Error::TooMany {
+                        field: "chunk (bytes)",
+                        given: chunk.len(),
+                        limit: MAX_CHUNK_BYTES,
+                    }
+                    .into());
+                }
+                Some(Request::Chunk(chunk)) => file.push(&chunk)?,
+                Some(Request::End(_)) => break,
+                Some(Request::Options(_)) => {
+                    return Err(Error::ImportOrder("the options were given twice").into());
+                }
+                // Also what a cancelled call looks like.
+                None => return Err(Error::ImportOrder("the call ended before the message `end`").into()),
+            }
+            self.tell(file.answers.drain(..)).await?;
+            if file.stated.len() >= told + PROGRESS_EVERY {
+                told = file.stated.len();
+                let certificates = count(told);
+                self.tell([Answer::Progress(wire::ImportProgress { certificates })])
+                    .await?;
+            }
+        }
+        file.finish()?;
+        self.tell(file.answers.drain(..)).await?;
+        // Neighbours in the file of the database are written together.
+        file.stated
+            .sort_unstable_by_key(|stated| stated.certificate.number);
+        let origin = ImportOrigin {
+            file_name: file.name,
+            tenant: self.principal.tenant.clone(),
+            actor: self.principal.actor.clone(),
+            at: self.clock.now(),
+        };
+        let Imported {
+            added,
+            changed,
+            unchanged,
+        } = self
+            .store
+            .import(&file.stated, &origin, || self.answers.is_closed())
+            .await?
+            .ok_or(End::Abandoned)?;
+        let result = wire::ImportResult {
+            certificates: count(file.stated.len()),
+            added,
+            changed,
+            unchanged,
+            rejected: file.rejected,
+            draws: count(file.draws),
+            duplicates: file.duplicates,
+        };
+        self.tell([Answer::Result(result)]).await
+    }
+
+    async fn tell(&self, answers: impl IntoIterator<Item = Answer>) -> Result<(), End> {
+        for part in answers {
+            let response = wire::ImportCertificatesResponse { part: Some(part) };
+            self.answers
+                .send(Ok(response))
+                .await
+                .map_err(|_| End::Abandoned)?;
+        }
+        Ok(())
+    }
+}
+
+async fn next(requests: &mut Streaming<wire::ImportCertificatesRequest>) -> Result<Option<Request>, End> {
+    match requests.message().await.map_err(End::Broken)? {
+        None => Ok(None),
+        Some(request) => match request.part {
+            Some(part) => Ok(Some(part)),
+            None => Err(Error::ImportOrder("a message is empty").into()),
+        },
+    }
+}
+
+/// What was read of the file.
+struct File {
+    name: String,
+    reader: CertificateReader,
+    events: Vec<CertificateEvent>,
+    stated: Vec<Stated>,
+    /// Place in `stated` and record of each number.
+    places: FxHashMap<CertificateNumber, (usize, u32)>,
+    draws: usize,
+    rejected: u32,
+    duplicates: u32,
+    /// What the caller is yet to be told.
+    answers: Vec<Answer>,
+}
+
+impl File {
+    fn new(name: &str) -> Result<Self, Error> {
+        if name.chars().count() > MAX_FILE_NAME {
+            return Err(Error::invalid(
+                "options.file_name",
+                format!("longer than {MAX_FILE_NAME} characters"),
+            ));
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            reader: CertificateReader::new(),
+            events: Vec::new(),
+            stated: Vec::new(),
+            places: FxHashMap::default(),
+            draws: 0,
+            rejected: 0,
+            duplicates: 0,
+            answers: Vec::new(),
+        })
+    }
+
+    fn push(&mut self, chunk: &[u8]) -> Result<(), Error> {
+        self.reader.push(chunk, &mut self.events)?;
+        self.take_events()
+    }
+
+    fn finish(&mut self) -> Result<(), Error> {
+        self.reader.finish(&mut self.events)?;
+        self.take_events()
+    }
+
+    fn take_events(&mut self) -> Result<(), Error> {
+        for event in std::mem::take(&mut self.events) {
+            match event {
+                CertificateEvent::Certificate(record) => self.state(record),
+                CertificateEvent::Reject(reject) => self.reject(reject),
+            }
+        }
+        for (what, given, limit) in [
+            ("certificates", self.stated.len(), MAX_CERTIFICATES),
+            ("draws", self.draws, MAX_DRAWS),
+        ] {
+            if given > limit {
+                return Err(Error::ImportTooLarge { what, limit });
+            }
+        }
+        Ok(())
+    }
+
+    fn state(&mut self, record: CertificateRecord) {
+        let CertificateRecord {
+            record,
+            certificate,
+            draws,
+        } = record;
+        let number = certificate.number;
+        let weights = draws.iter().flatten().map(|draw| draw.weight_kg);
+        if weights.fold(Weight::ZERO, Weight::saturating_add) > MAX_DRAWN {
+            return self.reject(Reject {
+                key: Some(number.to_string()),
+                field: Some("draws".to_owned()),
+                ..Reject::new(
+                    record,
+                    format!("the draws add up to more than {MAX_DRAWN} kg: correct their weights"),
+                )
+            });
+        }
+        self.draws += draws.as_ref().map_or(0, Vec::len);
+        let stated = Stated { certificate, draws };
+        let record = convert::small(record);
+        let Some((place, lost_record)) = self.places.get(&number).copied() else {
+            self.places.insert(number, (self.stated.len(), record));
+            self.stated.push(stated);
+            return;
+        };
+        // The later counts alone, whatever the earlier said of draws.
+        let lost = std::mem::replace(&mut self.stated[place], stated);
+        self.draws -= lost.draws.as_ref().map_or(0, Vec::len);
+        self.places.insert(number, (place, record));
+        self.duplicates += 1;
+        self.answers.push(Answer::Duplicate(wire::DuplicateCertificate {
+            number: number.to_string(),
+            lost_record,
+            won_record: record,
+        }));
+    }
+
+    fn reject(&mut self, reject: Reject) {
+        self.rejected += 1;
+        self.answers
+            .push(Answer::Reject(convert::reject(&self.name, reject)));
+    }
+}
+
+/// A count on the wire; the limits above are far below its end.
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}

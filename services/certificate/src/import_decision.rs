@@ -1,0 +1,278 @@
+//! What an import changes at one certificate: pure, so that it is tested without a database.
+
+use nopic_domain::certificate::{Certificate, Draw};
+use nopic_domain::identifier::EntryNumber;
+use nopic_domain::ledger::{mark_excess, past};
+use nopic_domain::weight::Weight;
+
+/// The most that the draws of one certificate may add up to: a hundred times the largest weight that a certificate
+/// may state, so that no sum comes near the end of 64 bits.
+pub(crate) const MAX_DRAWN: Weight = Weight::from_units(Weight::MAX.units() * 100);
+
+/// A certificate as it was read from the file.
+#[derive(Debug, Clone)]
+pub(crate) struct Stated {
+    pub(crate) certificate: Certificate,
+    /// Absent: the file says nothing about draws.
+    pub(crate) draws: Option<Vec<Draw>>,
+}
+
+/// A draw that an import brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ImportedDraw {
+    pub(crate) draw: Draw,
+    /// The part of it past the limit.
+    pub(crate) excess: Weight,
+    /// Who imported it.
+    pub(crate) tenant: String,
+}
+
+/// The sums of what filing drew on a certificate.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Filed {
+    pub(crate) drawn: Weight,
+    pub(crate) excess: Weight,
+    pub(crate) count: u32,
+    /// The least and greatest entry number and the least tenant.
+    pub(crate) first_drawer: Option<EntryNumber>,
+    pub(crate) last_drawer: Option<EntryNumber>,
+    pub(crate) tenant: Option<String>,
+}
+
+/// What is held of a certificate already.
+#[derive(Debug, Clone)]
+pub(crate) struct Known {
+    pub(crate) certificate: Certificate,
+    pub(crate) version: u32,
+    /// The draws that earlier imports brought, in the order in which they did.
+    pub(crate) imported: Vec<ImportedDraw>,
+    pub(crate) filed: Filed,
+}
+
+/// The sums over all draws of a certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ledger {
+    pub(crate) limit: Weight,
+    pub(crate) drawn: Weight,
+    pub(crate) excess: Weight,
+    pub(crate) draw_count: u32,
+    pub(crate) first_drawer: Option<EntryNumber>,
+    pub(crate) last_drawer: Option<EntryNumber>,
+    pub(crate) drawer_tenant: Option<String>,
+}
+
+/// What there is to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Change {
+    pub(crate) version: u32,
+    /// Whether the certificate itself is new or states something else than before.
+    pub(crate) new_version: bool,
+    /// The imported draws from now on, where they differ from those before.
+    pub(crate) draws: Option<Vec<ImportedDraw>>,
+    pub(crate) ledger: Ledger,
+}
+
+/// Decides what follows from a file's statement; `None`: nothing changes.
+pub(crate) fn decide(stated: &Stated, known: Option<&Known>, tenant: &str) -> Option<Change> {
+    let before: &[ImportedDraw] = known.map_or(&[], |known| &known.imported);
+    let filed = known.map(|known| known.filed.clone()).unwrap_or_default();
+    let limit = stated.certificate.total_weight_kg;
+    let draws = mark(limit, filed.drawn, imported_from_now_on(stated, before, tenant));
+    let new_version = known.is_none_or(|known| known.certificate != stated.certificate);
+    let draws_differ = draws != before;
+    if !new_version && !draws_differ {
+        return None;
+    }
+    Some(Change {
+        version: known.map_or(0, |known| known.version) + u32::from(new_version),
+        new_version,
+        ledger: ledger(limit, &filed, &draws),
+        draws: draws_differ.then_some(draws),
+    })
+}
+
+/// The file's draws replace the earlier imported ones; those that it states unchanged, whatever their order, stay.
+fn imported_from_now_on(stated: &Stated, before: &[ImportedDraw], tenant: &str) -> Vec<ImportedDraw> {
+    let by_line = |draw: &Draw| (draw.entry_number, draw.line_number, draw.pga_line_number);
+    match &stated.draws {
+        None => before.to_vec(),
+        Some(draws) => {
+            let mut now = draws.clone();
+            let mut then: Vec<Draw> = before.iter().map(|imported| imported.draw).collect();
+            now.sort_unstable_by_key(by_line);
+            then.sort_unstable_by_key(by_line);
+            if now == then {
+                return before.to_vec();
+            }
+            draws
+                .iter()
+                .map(|draw| ImportedDraw {
+                    draw: *draw,
+                    excess: Weight::ZERO,
+                    tenant: tenant.to_owned(),
+                })
+                .collect()
+        }
+    }
+}
+
+fn mark(limit: Weight, filed: Weight, mut draws: Vec<ImportedDraw>) -> Vec<ImportedDraw> {
+    let weights: Vec<Weight> = draws.iter().map(|imported| imported.draw.weight_kg).collect();
+    for (imported, excess) in draws.iter_mut().zip(mark_excess(limit, filed, &weights)) {
+        imported.excess = excess;
+    }
+    draws
+}
+
+fn ledger(limit: Weight, filed: &Filed, draws: &[ImportedDraw]) -> Ledger {
+    let sum = |start: Weight, of: fn(&ImportedDraw) -> Weight| {
+        draws
+            .iter()
+            .fold(start, |sum, imported| sum.saturating_add(of(imported)))
+    };
+    let drawn = sum(filed.drawn, |imported| imported.draw.weight_kg);
+    let marked = sum(filed.excess, |imported| imported.excess);
+    let entries = || draws.iter().map(|imported| imported.draw.entry_number);
+    Ledger {
+        limit,
+        drawn,
+        // A new version may allow less than filing has drawn already: that is on no draw's account.
+        excess: marked.max(past(limit, drawn)),
+        draw_count: filed
+            .count
+            .saturating_add(u32::try_from(draws.len()).unwrap_or(u32::MAX)),
+        first_drawer: entries().chain(filed.first_drawer).min(),
+        last_drawer: entries().chain(filed.last_drawer).max(),
+        drawer_tenant: draws
+            .iter()
+            .map(|imported| &imported.tenant)
+            .chain(&filed.tenant)
+            .min()
+            .cloned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nopic_domain::certificate::{CertificateKind, CertificateStatus};
+
+    use super::*;
+
+    fn certificate(total: i64) -> Certificate {
+        Certificate {
+            number: "012-0120000001-000001".parse().unwrap(),
+            status: CertificateStatus::Requested,
+            superseded_by: None,
+            certifier_id: "012".parse().unwrap(),
+            exporter_nop_id: "0120000001".parse().unwrap(),
+            importer_nop_id: "0120000002".parse().unwrap(),
+            final_handler_nop_id: None,
+            product: None,
+            hts_code: "080221".parse().unwrap(),
+            kind: CertificateKind::TimeFrame,
+            issued_on: None,
+            valid_from: None,
+            valid_to: None,
+            total_weight_kg: Weight::from_units(total),
+            countries_of_origin: Vec::new(),
+            lots: Vec::new(),
+        }
+    }
+
+    fn draw(entry: u32, units: i64) -> Draw {
+        Draw {
+            entry_number: EntryNumber::from_parts("B76", entry).unwrap(),
+            line_number: 1,
+            pga_line_number: 1,
+            weight_kg: Weight::from_units(units),
+        }
+    }
+
+    fn imported(entry: u32, units: i64, excess: i64) -> ImportedDraw {
+        ImportedDraw {
+            draw: draw(entry, units),
+            excess: Weight::from_units(excess),
+            tenant: "ours".into(),
+        }
+    }
+
+    fn known(total: i64, imported: Vec<ImportedDraw>, filed: Filed) -> Known {
+        Known {
+            certificate: certificate(total),
+            version: 3,
+            imported,
+            filed,
+        }
+    }
+
+    fn stated(total: i64, draws: Option<Vec<Draw>>) -> Stated {
+        Stated {
+            certificate: certificate(total),
+            draws,
+        }
+    }
+
+    /// One entry of another tenant, 60 units, of which 10 were permitted past the limit.
+    fn filed() -> Filed {
+        Filed {
+            drawn: Weight::from_units(60),
+            excess: Weight::from_units(10),
+            count: 2,
+            first_drawer: EntryNumber::from_parts("B76", 5),
+            last_drawer: EntryNumber::from_parts("B76", 5),
+            tenant: Some("others".into()),
+        }
+    }
+
+    #[test]
+    fn what_filing_drew_stays_and_counts_first() {
+        let known = known(100, vec![imported(1, 30, 0)], filed());
+        let change = decide(
+            &stated(100, Some(vec![draw(7, 30), draw(8, 20)])),
+            Some(&known),
+            "ours",
+        )
+        .unwrap();
+        assert!(!change.new_version);
+        assert_eq!(change.version, 3);
+        assert_eq!(change.draws, Some(vec![imported(7, 30, 0), imported(8, 20, 10)]));
+        assert_eq!(
+            change.ledger,
+            Ledger {
+                limit: Weight::from_units(100),
+                drawn: Weight::from_units(110),
+                excess: Weight::from_units(20),
+                draw_count: 4,
+                first_drawer: EntryNumber::from_parts("B76", 5),
+                last_drawer: EntryNumber::from_parts("B76", 8),
+                drawer_tenant: Some("others".into()),
+            }
+        );
+    }
+
+    #[test]
+    fn a_version_that_allows_less_than_was_drawn_is_possible() {
+        let known = known(100, Vec::new(), filed());
+        let change = decide(&stated(40, None), Some(&known), "ours").unwrap();
+        assert!(change.new_version);
+        assert_eq!((change.version, change.draws), (4, None));
+        assert_eq!(change.ledger.excess, Weight::from_units(20));
+        assert_eq!(change.ledger.drawer_tenant.as_deref(), Some("others"));
+    }
+
+    #[test]
+    fn the_same_draws_in_another_order_are_the_same() {
+        let known = known(100, vec![imported(1, 30, 0), imported(2, 5, 0)], Filed::default());
+        let same = stated(100, Some(vec![draw(2, 5), draw(1, 30)]));
+        assert_eq!(decide(&same, Some(&known), "another"), None);
+        assert_eq!(decide(&stated(100, None), Some(&known), "another"), None);
+    }
+
+    #[test]
+    fn draws_that_a_new_limit_turns_into_excess_are_marked_anew_and_stay_their_tenants() {
+        let known = known(100, vec![imported(1, 30, 0), imported(2, 5, 0)], Filed::default());
+        let change = decide(&stated(32, None), Some(&known), "another").unwrap();
+        assert_eq!(change.draws, Some(vec![imported(1, 30, 0), imported(2, 5, 3)]));
+        assert_eq!(change.ledger.excess, Weight::from_units(3));
+    }
+}

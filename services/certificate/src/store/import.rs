@@ -1,0 +1,217 @@
+//! Importing: one transaction for a whole file, in batches of statements that write many rows each.
+
+use chrono::{DateTime, Utc};
+use nopic_domain::certificate::{Certificate, Draw};
+use nopic_domain::identifier::{CertificateNumber, EntryNumber};
+use nopic_domain::weight::Weight;
+use nopic_sql::Error;
+use rustc_hash::FxHashMap;
+use sqlx::SqliteConnection;
+
+use super::read::select_certificates;
+use super::row::{CertificateRow, corrupt, entry_number, json, key_of, number_of};
+use super::{CertificateStore, sql};
+use crate::import_decision::{Change, Filed, ImportedDraw, Known, Stated, decide};
+
+/// Certificates written by one statement: large enough to spread its cost, small enough to stay in the processor's
+/// cache.
+const BATCH: usize = 1_000;
+
+/// Who imports, what and when.
+#[derive(Debug, Clone)]
+pub(crate) struct ImportOrigin {
+    pub(crate) file_name: String,
+    pub(crate) tenant: String,
+    pub(crate) actor: String,
+    pub(crate) at: DateTime<Utc>,
+}
+
+/// What an import did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Imported {
+    pub(crate) added: u32,
+    pub(crate) changed: u32,
+    pub(crate) unchanged: u32,
+}
+
+impl CertificateStore {
+    /// Imports certificates of different numbers, best in the order of these. All or none; none where `abandoned`
+    /// says before the end that nobody waits for it any more, then the answer is absent.
+    pub(crate) async fn import(
+        &self,
+        stated: &[Stated],
+        origin: &ImportOrigin,
+        abandoned: impl Fn() -> bool,
+    ) -> Result<Option<Imported>, Error> {
+        let mut transaction = self.database.writer().begin_with("BEGIN IMMEDIATE").await?;
+        let mut imported = Imported::default();
+        for batch in stated.chunks(BATCH) {
+            if abandoned() {
+                return Ok(None);
+            }
+            import_batch(&mut transaction, batch, origin, &mut imported).await?;
+        }
+        if abandoned() {
+            return Ok(None);
+        }
+        transaction.commit().await?;
+        Ok(Some(imported))
+    }
+}
+
+async fn import_batch(
+    connection: &mut SqliteConnection,
+    batch: &[Stated],
+    origin: &ImportOrigin,
+    imported: &mut Imported,
+) -> Result<(), Error> {
+    let numbers: Vec<CertificateNumber> = batch.iter().map(|stated| stated.certificate.number).collect();
+    let known = load(connection, &numbers).await?;
+    let mut writes = Writes::default();
+    for stated in batch {
+        let known = known.get(&stated.certificate.number);
+        match decide(stated, known, &origin.tenant) {
+            None => imported.unchanged += 1,
+            Some(change) => {
+                match known {
+                    None => imported.added += 1,
+                    Some(_) => imported.changed += 1,
+                }
+                writes.add(&stated.certificate, known, change);
+            }
+        }
+    }
+    writes.save(connection, origin).await
+}
+
+/// What is held of these certificates.
+async fn load(
+    connection: &mut SqliteConnection,
+    numbers: &[CertificateNumber],
+) -> Result<FxHashMap<CertificateNumber, Known>, Error> {
+    let mut known: FxHashMap<CertificateNumber, Known> = select_certificates(connection, numbers)
+        .await?
+        .into_iter()
+        .map(|(number, stored)| {
+            let known = Known {
+                certificate: stored.certificate,
+                version: stored.version,
+                imported: Vec::new(),
+                filed: Filed::default(),
+            };
+            (number, known)
+        })
+        .collect();
+    if known.is_empty() {
+        return Ok(known);
+    }
+    let keys = json(known.keys().copied().map(key_of).collect::<Vec<_>>())?;
+    let draws: Vec<(i64, String, u32, u32, i64, i64, String)> = sqlx::query_as(sql::SELECT_IMPORTED_DRAWS)
+        .bind(&keys)
+        .fetch_all(&mut *connection)
+        .await?;
+    for (key, entry, line_number, pga_line_number, units, excess, tenant) in draws {
+        of_key(&mut known, key)?.imported.push(ImportedDraw {
+            draw: Draw {
+                entry_number: entry_number(&entry)?,
+                line_number,
+                pga_line_number,
+                weight_kg: Weight::from_units(units),
+            },
+            excess: Weight::from_units(excess),
+            tenant,
+        });
+    }
+    let filed: Vec<(i64, i64, i64, u32, String, String, String)> = sqlx::query_as(sql::SELECT_FILED)
+        .bind(&keys)
+        .fetch_all(&mut *connection)
+        .await?;
+    for (key, units, excess, count, first, last, tenant) in filed {
+        of_key(&mut known, key)?.filed = Filed {
+            drawn: Weight::from_units(units),
+            excess: Weight::from_units(excess),
+            count,
+            first_drawer: Some(entry_number(&first)?),
+            last_drawer: Some(entry_number(&last)?),
+            tenant: Some(tenant),
+        };
+    }
+    Ok(known)
+}
+
+fn of_key(known: &mut FxHashMap<CertificateNumber, Known>, key: i64) -> Result<&mut Known, Error> {
+    known
+        .get_mut(&number_of(key)?)
+        .ok_or_else(|| corrupt("draw.certificate", key))
+}
+
+/// The rows of one batch, by statement.
+#[derive(Default)]
+struct Writes<'a> {
+    certificates: Vec<CertificateRow<'a>>,
+    versions: Vec<(i64, u32, &'a Certificate)>,
+    /// Certificates whose imported draws end.
+    ended: Vec<i64>,
+    draws: Vec<(i64, EntryNumber, u32, u32, i64, i64, String)>,
+}
+
+impl<'a> Writes<'a> {
+    fn add(&mut self, certificate: &'a Certificate, known: Option<&Known>, change: Change) {
+        let key = key_of(certificate.number);
+        self.certificates
+            .push(CertificateRow::new(certificate, change.version, change.ledger));
+        if change.new_version {
+            self.versions.push((key, change.version, certificate));
+        }
+        let Some(draws) = change.draws else { return };
+        if known.is_some_and(|known| !known.imported.is_empty()) {
+            self.ended.push(key);
+        }
+        self.draws.extend(draws.into_iter().map(|imported| {
+            (
+                key,
+                imported.draw.entry_number,
+                imported.draw.line_number,
+                imported.draw.pga_line_number,
+                imported.draw.weight_kg.units(),
+                imported.excess.units(),
+                imported.tenant,
+            )
+        }));
+    }
+
+    async fn save(self, connection: &mut SqliteConnection, origin: &ImportOrigin) -> Result<(), Error> {
+        if !self.certificates.is_empty() {
+            sqlx::query(sql::UPSERT_CERTIFICATES)
+                .bind(json(self.certificates)?)
+                .execute(&mut *connection)
+                .await?;
+        }
+        if !self.versions.is_empty() {
+            sqlx::query(sql::INSERT_VERSIONS)
+                .bind(json(self.versions)?)
+                .bind(&origin.file_name)
+                .bind(&origin.tenant)
+                .bind(&origin.actor)
+                .bind(origin.at)
+                .execute(&mut *connection)
+                .await?;
+        }
+        if !self.ended.is_empty() {
+            sqlx::query(sql::END_IMPORTED_DRAWS)
+                .bind(json(self.ended)?)
+                .bind(origin.at)
+                .execute(&mut *connection)
+                .await?;
+        }
+        if !self.draws.is_empty() {
+            sqlx::query(sql::INSERT_IMPORTED_DRAWS)
+                .bind(json(self.draws)?)
+                .bind(&origin.actor)
+                .bind(origin.at)
+                .execute(&mut *connection)
+                .await?;
+        }
+        Ok(())
+    }
+}

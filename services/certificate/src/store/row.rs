@@ -1,0 +1,237 @@
+//! Rows as JSON arrays, in the order of the columns that the statements name.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use nopic_domain::certificate::{Certificate, CertificateView, Draw, Drawers};
+use nopic_domain::date::Date;
+use nopic_domain::identifier::{CertificateNumber, EntryNumber};
+use nopic_domain::weight::Weight;
+use nopic_sql::Error;
+use serde::{Deserialize, Serialize};
+
+use super::Visibility;
+use crate::import_decision::Ledger;
+
+/// Certificate numbers have up to 19 digits, more than a signed number of 64 bits holds; less this they fit, and keep
+/// their order.
+const KEY_OFFSET: u64 = 5_000_000_000_000_000_000;
+
+/// The key of a certificate in every table.
+pub(super) fn key_of(number: CertificateNumber) -> i64 {
+    number.number().wrapping_sub(KEY_OFFSET).cast_signed()
+}
+
+pub(super) fn number_of(key: i64) -> Result<CertificateNumber, Error> {
+    CertificateNumber::from_number(key.cast_unsigned().wrapping_add(KEY_OFFSET))
+        .ok_or_else(|| corrupt("certificate.certificate", key))
+}
+
+pub(super) fn corrupt(what: &'static str, found: impl ToString) -> Error {
+    Error::Corrupt {
+        what,
+        detail: found.to_string(),
+    }
+}
+
+/// A JSON array for `json_each`.
+pub(super) fn json(rows: impl Serialize) -> Result<String, Error> {
+    serde_json::to_string(&rows).map_err(|error| corrupt("statement parameters", error))
+}
+
+/// A certificate with the state of its ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StoredCertificate {
+    pub(crate) certificate: Certificate,
+    pub(crate) version: u32,
+    pub(crate) drawn: Weight,
+    pub(crate) draw_count: u32,
+    drawers: Drawers,
+    /// The tenant of the only drawer, where there is only one.
+    drawer_tenant: Option<String>,
+}
+
+impl StoredCertificate {
+    /// As the rules see it: an entry that the caller must not know of is only said to be another than the caller's.
+    pub(crate) fn into_view(self, visibility: &Visibility) -> CertificateView {
+        let drawers = match self.drawers {
+            Drawers::One(_) if !visibility.all && self.drawer_tenant.as_ref() != Some(&visibility.tenant) => {
+                Drawers::Several
+            }
+            drawers => drawers,
+        };
+        CertificateView {
+            certificate: Arc::new(self.certificate),
+            version: self.version,
+            drawn: self.drawn,
+            drawers,
+        }
+    }
+}
+
+/// What the statements pack of a certificate.
+#[derive(Deserialize)]
+struct Packed<'a>(
+    /// Version.
+    u32,
+    /// Units drawn.
+    i64,
+    /// Number of draws.
+    u32,
+    /// Least and greatest entry number that drew, and a tenant that did.
+    Option<&'a str>,
+    Option<&'a str>,
+    #[serde(borrow)] Option<Cow<'a, str>>,
+    /// Content.
+    Certificate,
+);
+
+impl Packed<'_> {
+    fn into_stored(self) -> Result<StoredCertificate, Error> {
+        let Self(version, drawn, draw_count, first_drawer, last_drawer, drawer_tenant, certificate) = self;
+        let drawers = match (first_drawer, last_drawer) {
+            (Some(first), Some(last)) if first == last => Drawers::One(entry_number(first)?),
+            (Some(_), Some(_)) => Drawers::Several,
+            _ => Drawers::None,
+        };
+        Ok(StoredCertificate {
+            certificate,
+            version,
+            drawn: Weight::from_units(drawn),
+            draw_count,
+            drawers,
+            drawer_tenant: drawer_tenant.map(Cow::into_owned),
+        })
+    }
+}
+
+/// One certificate of a row of its own.
+pub(super) fn unpack(row: &str) -> Result<StoredCertificate, Error> {
+    serde_json::from_str::<Packed<'_>>(row)
+        .map_err(|error| corrupt("certificate", error))?
+        .into_stored()
+}
+
+/// All certificates of one value; NULL is none.
+pub(super) fn unpack_all(rows: Option<&str>) -> Result<Vec<StoredCertificate>, Error> {
+    let Some(rows) = rows else {
+        return Ok(Vec::new());
+    };
+    serde_json::from_str::<Vec<Packed<'_>>>(rows)
+        .map_err(|error| corrupt("certificate", error))?
+        .into_iter()
+        .map(Packed::into_stored)
+        .collect()
+}
+
+pub(super) fn entry_number(text: &str) -> Result<EntryNumber, Error> {
+    EntryNumber::parse(text).ok_or_else(|| corrupt("draw.entry_number", text))
+}
+
+/// A draw in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StoredDraw {
+    pub(crate) certificate: CertificateNumber,
+    pub(crate) draw: Draw,
+}
+
+/// What the statements pack of a draw: key, entry number, line, PGA line, units.
+type PackedDraw<'a> = (i64, &'a str, u32, u32, i64);
+
+fn stored_draw(
+    (key, entry, line_number, pga_line_number, units): PackedDraw<'_>,
+) -> Result<StoredDraw, Error> {
+    Ok(StoredDraw {
+        certificate: number_of(key)?,
+        draw: Draw {
+            entry_number: entry_number(entry)?,
+            line_number,
+            pga_line_number,
+            weight_kg: Weight::from_units(units),
+        },
+    })
+}
+
+/// One draw of a row of its own.
+pub(super) fn unpack_draw(row: &str) -> Result<StoredDraw, Error> {
+    stored_draw(serde_json::from_str(row).map_err(|error| corrupt("draw", error))?)
+}
+
+/// All draws of one value; NULL is none.
+pub(super) fn unpack_all_draws(rows: Option<&str>) -> Result<Vec<StoredDraw>, Error> {
+    let Some(rows) = rows else {
+        return Ok(Vec::new());
+    };
+    serde_json::from_str::<Vec<PackedDraw<'_>>>(rows)
+        .map_err(|error| corrupt("draw", error))?
+        .into_iter()
+        .map(stored_draw)
+        .collect()
+}
+
+/// The columns of the upsert.
+#[derive(Serialize)]
+pub(super) struct CertificateRow<'a>(
+    i64,
+    u32,
+    &'a Certificate,
+    &'static str,
+    u16,
+    u64,
+    u64,
+    Option<Date>,
+    Option<Date>,
+    i64,
+    i64,
+    i64,
+    u32,
+    Option<EntryNumber>,
+    Option<EntryNumber>,
+    Option<String>,
+);
+
+impl<'a> CertificateRow<'a> {
+    pub(super) fn new(certificate: &'a Certificate, version: u32, ledger: Ledger) -> Self {
+        Self(
+            key_of(certificate.number),
+            version,
+            certificate,
+            certificate.status.as_str(),
+            certificate.certifier_id.number(),
+            certificate.exporter_nop_id.number(),
+            certificate.importer_nop_id.number(),
+            certificate.valid_from,
+            certificate.valid_to,
+            ledger.limit.units(),
+            ledger.drawn.units(),
+            ledger.excess.units(),
+            ledger.draw_count,
+            ledger.first_drawer,
+            ledger.last_drawer,
+            ledger.drawer_tenant,
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_keep_the_order_of_the_numbers() {
+        let numbers = [
+            0,
+            1,
+            4_999_999_999_999_999_999,
+            5_000_000_000_000_000_000,
+            9_223_372_036_854_775_808,
+            9_999_999_999_999_999_999,
+        ]
+        .map(|number| CertificateNumber::from_number(number).unwrap());
+        assert!(numbers.is_sorted_by_key(|number| key_of(*number)));
+        for number in numbers {
+            assert_eq!(number_of(key_of(number)).unwrap(), number);
+        }
+        assert!(number_of(i64::MAX).is_err());
+    }
+}

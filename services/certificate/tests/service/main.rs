@@ -1,0 +1,8 @@
+//! The certificate service through its client, over a database in a file.
+// Helpers of tests stop a test as tests do.
+#![allow(clippy::unwrap_used)]
+
+mod import;
+mod reading;
+mod support;
+mod volume;

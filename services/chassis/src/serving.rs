@@ -1,0 +1,107 @@
+//! A server with health and reflection, from birth to drain.
+
+use std::future::Future;
+use std::time::Duration;
+
+use nopic_proto::DESCRIPTORS;
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tonic::service::Routes;
+use tonic_health::ServingStatus;
+
+use crate::transport;
+
+/// How long open calls may take to end once the server is to stop.
+pub const DRAIN: Duration = Duration::from_secs(10);
+
+/// Why a server ended other than by its own will.
+#[derive(Debug, Error)]
+pub enum ServingError {
+    /// The descriptors of the contract cannot be read: a fault of the build.
+    #[error("reflection cannot be offered: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
+    /// What the server reports.
+    #[error("the server failed: {0}")]
+    Server(#[from] tonic::transport::Error),
+}
+
+/// Serves `routes` on the listener, with gRPC health for `names` and with reflection, until `stop` ends. Then it is
+/// not serving for whoever asks, takes no new calls, and lets the open ones end within [`DRAIN`].
+///
+/// # Errors
+/// Where the server fails; open calls that outlast the drain are no error.
+pub async fn serve(
+    listener: TcpListener,
+    routes: Routes,
+    names: &[&'static str],
+    stop: impl Future<Output = ()> + Send,
+) -> Result<(), ServingError> {
+    let (health, health_service) = tonic_health::server::health_reporter();
+    // A reporter says "serving" from birth for the whole server.
+    let all = || names.iter().copied().chain([""]);
+    for name in all() {
+        health.set_service_status(name, ServingStatus::NotServing).await;
+    }
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()?;
+    let routes = routes.add_service(health_service).add_service(reflection);
+    let (stopping, stopped) = oneshot::channel();
+    let server = transport::serve(listener, routes, async {
+        // Either way it is time to stop.
+        let _ = stopped.await;
+    });
+    tokio::pin!(server);
+    for name in all() {
+        health.set_service_status(name, ServingStatus::Serving).await;
+    }
+    tokio::select! {
+        served = &mut server => return served.map_err(ServingError::from),
+        () = stop => {}
+    }
+    for name in all() {
+        health.set_service_status(name, ServingStatus::NotServing).await;
+    }
+    // The server listens for this as long as it is polled, which is below.
+    let _ = stopping.send(());
+    match tokio::time::timeout(DRAIN, server).await {
+        Ok(served) => served.map_err(ServingError::from),
+        Err(_) => {
+            tracing::warn!("calls were still open when the time to drain was over");
+            Ok(())
+        }
+    }
+}
+
+/// Ends when the process is asked to stop: Ctrl-C, or SIGTERM.
+pub async fn stop_requested() {
+    let interrupted = async {
+        if let Err(error) = tokio::signal::ctrl_c().await {
+            tracing::error!(error = &error as &dyn std::error::Error, "Ctrl-C cannot be heard");
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    let terminated = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(error) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "SIGTERM cannot be heard"
+                );
+                std::future::pending::<()>().await;
+            }
+        }
+    };
+    #[cfg(not(unix))]
+    let terminated = std::future::pending::<()>();
+    tokio::select! {
+        () = interrupted => {}
+        () = terminated => {}
+    }
+}

@@ -1,0 +1,107 @@
+//! What can be typed behind `nopic`.
+
+use std::path::PathBuf;
+
+use chrono::NaiveDate;
+use clap::builder::FalseyValueParser;
+use clap::{Args, Parser, Subcommand};
+
+use crate::command::{
+    certificate, completions, demo, entry, flags, importer, policy, registry, sample, serve,
+};
+
+/// Can this entry line be filed as organic, and if not, why, and who must act?
+#[derive(Debug, Parser)]
+#[command(
+    name = "nopic",
+    version,
+    long_about = "Can this entry line be filed as organic, and if not, why, and who must act?\n\n\
+                  nopic keeps a mirror of USDA's Organic INTEGRITY Database and of NOP Import Certificates, and \
+                  validates US customs entry lines against them: ABI transmissions, CSV or JSON lines in, verdicts \
+                  with reasons in words out.",
+    after_long_help = "Examples:\n  \
+                       nopic demo\n  \
+                       nopic registry import INTEGRITY_Export_20260901.xlsx\n  \
+                       nopic certificate import certificates.jsonl\n  \
+                       nopic entry validate entries.abi\n\n\
+                       Results go to standard output, everything else to standard error.\n\
+                       Exit status: 0 done; 1 done, but something was found or refused; 2 the command could not do \
+                       its work.\n\
+                       API keys are read from NOPIC_API_KEY or from the file that NOPIC_API_KEY_FILE names, never \
+                       from the command line. NOPIC_LOG filters the log (as in NOPIC_LOG=debug)."
+)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: GlobalOptions,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Options of every command")]
+pub(crate) struct GlobalOptions {
+    /// Folder with the registry, the certificates and the links: used by one process at a time
+    #[arg(
+        long,
+        global = true,
+        env = "NOPIC_DATA",
+        value_name = "DIR",
+        default_value = "./nopic-data"
+    )]
+    pub(crate) data: PathBuf,
+    /// Address of a running server to ask instead, such as http://127.0.0.1:50051
+    #[arg(long, global = true, env = "NOPIC_ENDPOINT", value_name = "URL")]
+    pub(crate) endpoint: Option<String>,
+    /// Policy file in place of the shipped one (see `nopic policy`)
+    #[arg(long, global = true, env = "NOPIC_POLICY", value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    /// Say only errors on standard error
+    #[arg(long, global = true, env = "NOPIC_QUIET", value_parser = FalseyValueParser::new())]
+    pub(crate) quiet: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Demo(demo::Arguments),
+    Serve(serve::Arguments),
+    #[command(subcommand)]
+    Registry(registry::Command),
+    #[command(subcommand)]
+    Certificate(certificate::Command),
+    #[command(subcommand)]
+    Entry(entry::Command),
+    #[command(subcommand)]
+    Importer(importer::Command),
+    #[command(subcommand)]
+    Flags(flags::Command),
+    #[command(subcommand)]
+    Policy(policy::Command),
+    Sample(sample::Arguments),
+    Completions(completions::Arguments),
+}
+
+/// Reads a date of the command line.
+pub(crate) fn date(text: &str) -> Result<NaiveDate, String> {
+    nopic_domain::date::parse_iso(text).ok_or_else(|| "expected a date as YYYY-MM-DD".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_commands_are_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn dates_have_one_form() {
+        assert!(date("2026-02-28").is_ok());
+        assert!(date("02/28/2026").is_err());
+        assert!(date("2026-02-30").is_err());
+    }
+}

@@ -1,0 +1,443 @@
+//! `nopic certificate`: NOP Import Certificates and what was drawn from them.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use chrono::NaiveDate;
+use nopic_proto::certificate::{
+    CertificateState, Draw, GetCertificateRequest, ImportCertificatesRequest, ImportEnd, ImportOptions,
+    ImportResult, ListCertificatesRequest, import_certificates_request, import_certificates_response,
+};
+
+use crate::arguments::date;
+use crate::connection::{Need, Services};
+use crate::context::{Context, Done};
+use crate::failure::Failure;
+use crate::feed::{chunks, feed, size_of};
+use crate::output::listing::{Column, Listing, column, printable};
+use crate::output::progress::Progress;
+use crate::output::rejects::RejectsLog;
+use crate::output::warnings::Warnings;
+use crate::output::words::{count, counted};
+use crate::output::{self, Style, Terminal};
+
+/// Certificates asked for at once.
+const PAGE: u32 = 1_000;
+
+const COLUMNS: &[Column] = &[
+    column("NUMBER", "number"),
+    column("STATUS", "status"),
+    column("VALID FROM", "validFrom"),
+    column("VALID TO", "validTo"),
+    column("EXPORTER", "exporterNopId"),
+    column("IMPORTER", "importerNopId"),
+    column("PRODUCT", "product"),
+    column("HTS", "htsCode"),
+    column("TOTAL KG", "totalWeightKg"),
+    column("DRAWN KG", "drawnKg"),
+    column("LEFT KG", "leftKg"),
+    column("VERSION", "version"),
+];
+const DRAW_COLUMNS: &[Column] = &[
+    column("ENTRY", "entryNumber"),
+    column("LINE", "lineNumber"),
+    column("PGA LINE", "pgaLineNumber"),
+    column("KG", "weightKg"),
+];
+
+/// NOP Import Certificates and what was drawn from them
+#[derive(Debug, clap::Subcommand)]
+#[command(
+    arg_required_else_help = true,
+    after_long_help = "Example:\n  nopic certificate import certificates.jsonl && nopic certificate list"
+)]
+pub(crate) enum Command {
+    Import(ImportArguments),
+    Show(ShowArguments),
+    List(ListArguments),
+}
+
+/// Import certificates from JSON lines
+///
+/// A number that is known gets a new version; its draws of earlier imports are replaced. A refused line leaves its
+/// neighbours alone.
+///
+/// Exit status: 0 imported (what was refused is counted and written to the rejects file); 1 every line was refused;
+/// 2 it could not be done.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_long_help = "Example:\n  nopic certificate import certificates.jsonl --rejects-file refused.jsonl"
+)]
+pub(crate) struct ImportArguments {
+    /// File with one certificate a line; `-`: standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Where refused lines are written [default: FILE.rejects.jsonl in the current folder, when there are any]
+    #[arg(long, value_name = "FILE", env = "NOPIC_REJECTS_FILE")]
+    rejects_file: Option<PathBuf>,
+}
+
+/// Show one certificate with its balance
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "Example:\n  nopic certificate show 015-0150000001-000001 --draws")]
+pub(crate) struct ShowArguments {
+    /// Number, as in 015-0150000001-000001
+    #[arg(value_name = "NUMBER")]
+    number: String,
+    /// With what was drawn, by entry
+    #[arg(long)]
+    draws: bool,
+    /// How the draws are printed
+    #[arg(long, value_enum, default_value_t, env = "NOPIC_OUTPUT")]
+    output: Style,
+}
+
+/// List certificates in the order of their numbers
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "Examples:\n  \
+        nopic certificate list --importer 0150000002 --valid-on 2026-09-01\n  \
+        nopic certificate list --status VOIDED --output csv")]
+pub(crate) struct ListArguments {
+    /// With this status
+    #[arg(
+        long,
+        ignore_case = true,
+        value_parser = ["DRAFT", "REQUESTED", "UNDER_REVIEW", "REJECTED", "ISSUED", "VOIDED", "SUPERSEDED"]
+    )]
+    status: Option<String>,
+    /// Of this certifier (3 digits)
+    #[arg(long, value_name = "ID")]
+    certifier: Option<String>,
+    /// Of this exporter
+    #[arg(long, value_name = "NOPID")]
+    exporter: Option<String>,
+    /// For this importer
+    #[arg(long, value_name = "NOPID")]
+    importer: Option<String>,
+    /// Valid on this date
+    #[arg(long, value_name = "DATE", value_parser = date)]
+    valid_on: Option<NaiveDate>,
+    /// At most so many [default: all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    limit: Option<u32>,
+    /// How they are printed
+    #[arg(long, value_enum, default_value_t, env = "NOPIC_OUTPUT")]
+    output: Style,
+}
+
+pub(crate) async fn run(context: &Context, command: Command) -> Result<Done, Failure> {
+    match command {
+        Command::Import(arguments) => {
+            size_of(&arguments.file)?;
+            let services = context.connect(Need::Certificates).await?;
+            let result = send(
+                &context.terminal,
+                &services,
+                &arguments.file,
+                arguments.rejects_file.as_deref(),
+            )
+            .await?;
+            let mut out = output::results();
+            out.write_all(text(&result).as_bytes())?;
+            out.flush()?;
+            Ok(if result.certificates == 0 && result.rejected > 0 {
+                Done::WithFindings
+            } else {
+                Done::Well
+            })
+        }
+        Command::Show(arguments) => {
+            let services = context.connect(Need::Certificates).await?;
+            show(context, &services, arguments).await
+        }
+        Command::List(arguments) => {
+            let services = context.connect(Need::Certificates).await?;
+            list(context, &services, arguments).await
+        }
+    }
+}
+
+/// Sends a file and waits for the result. Refusals are said on the way.
+pub(crate) async fn send(
+    terminal: &Terminal,
+    services: &Services,
+    file: &Path,
+    rejects_file: Option<&Path>,
+) -> Result<ImportResult, Failure> {
+    let size = size_of(file)?;
+    let mut rejects = RejectsLog::new(rejects_file, file)?;
+    let progress = Progress::of_bytes(terminal, size, "importing");
+    let (path, sent) = (file.to_path_buf(), progress.clone());
+    let (requests, mut trouble) = feed(move |emit| {
+        use import_certificates_request::Part;
+        let mut part = |part| emit(ImportCertificatesRequest { part: Some(part) });
+        let options = ImportOptions {
+            file_name: path
+                .file_name()
+                .map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+        };
+        if part(Part::Options(options)).is_continue()
+            && chunks(&path, &sent, &mut |chunk| part(Part::Chunk(chunk)))?.is_continue()
+        {
+            let _ended_early = part(Part::End(ImportEnd {}));
+        }
+        Ok(())
+    });
+    let mut client = services.certificates();
+    let mut answers = services.answer(trouble.or(client.import_certificates(requests)).await?)?;
+    let mut result = None;
+    let mut duplicates = Warnings::new(terminal);
+    loop {
+        use import_certificates_response::Part;
+        let answer = trouble.or(answers.message()).await?;
+        match answer.map(|answer| answer.and_then(|answer| answer.part)) {
+            Ok(Some(Part::Progress(reached))) => {
+                progress.message(counted(reached.certificates, "certificate", "certificates"));
+            }
+            Ok(Some(Part::Reject(reject))) => rejects.add(&reject, &progress)?,
+            Ok(Some(Part::Duplicate(duplicate))) => duplicates.add(
+                || {
+                    format!(
+                        "certificate {} stands in lines {} and {}: line {} counts",
+                        duplicate.number, duplicate.lost_record, duplicate.won_record, duplicate.won_record
+                    )
+                },
+                &progress,
+            ),
+            Ok(Some(Part::Result(finished))) => result = Some(finished),
+            Ok(None) => break,
+            Err(status) => {
+                progress.finish();
+                rejects.finish(terminal)?;
+                return Err(services.failure(&status));
+            }
+        }
+    }
+    progress.finish();
+    duplicates.finish();
+    rejects.finish(terminal)?;
+    result.ok_or_else(|| {
+        Failure::new("The import ended without a result.").advice("It can be repeated safely.")
+    })
+}
+
+fn text(result: &ImportResult) -> String {
+    format!(
+        "{} read, with {}: {} added, {} changed, {} as before, {} refused, {} in several \
+         lines.\n",
+        counted(result.certificates, "certificate", "certificates"),
+        counted(result.draws, "draw", "draws"),
+        count(result.added),
+        count(result.changed),
+        count(result.unchanged),
+        count(result.rejected),
+        count(result.duplicates)
+    )
+}
+
+async fn show(context: &Context, services: &Services, arguments: ShowArguments) -> Result<Done, Failure> {
+    let request = GetCertificateRequest {
+        number: arguments.number,
+        with_draws: arguments.draws,
+    };
+    let answer = services.answer(services.certificates().get_certificate(request).await)?;
+    let mut out = output::results();
+    let state = answer.state.unwrap_or_default();
+    if arguments.draws && arguments.output != Style::Table {
+        return list_draws(context, arguments.output, answer.draws, answer.complete, &mut out);
+    }
+    write_state(&mut out, &state)?;
+    if arguments.draws && !answer.draws.is_empty() {
+        writeln!(out)?;
+        return list_draws(context, arguments.output, answer.draws, answer.complete, &mut out);
+    }
+    out.flush()?;
+    Ok(Done::Well)
+}
+
+fn list_draws(
+    context: &Context,
+    style: Style,
+    draws: Vec<Draw>,
+    complete: bool,
+    out: &mut dyn Write,
+) -> Result<Done, Failure> {
+    let mut listing = Listing::new(style, DRAW_COLUMNS, &context.terminal);
+    for draw in draws {
+        listing.row(
+            out,
+            vec![
+                draw.entry_number.into(),
+                draw.line_number.into(),
+                draw.pga_line_number.into(),
+                draw.weight_kg.into(),
+            ],
+        )?;
+    }
+    if !complete {
+        context.terminal.note(&format!(
+            "the first {} draws; there are more",
+            count(listing.count())
+        ));
+    }
+    listing.finish(out)?;
+    Ok(Done::Well)
+}
+
+fn write_state(out: &mut dyn Write, state: &CertificateState) -> Result<(), Failure> {
+    let certificate = state.certificate.clone().unwrap_or_default();
+    let weight = |text: &str| {
+        if text.is_empty() {
+            "-".to_owned()
+        } else {
+            format!("{text} kg")
+        }
+    };
+    let status = if certificate.superseded_by.is_empty() {
+        certificate.status.clone()
+    } else {
+        format!("{} by {}", certificate.status, certificate.superseded_by)
+    };
+    let rows = [
+        ("number", certificate.number),
+        ("status", status),
+        ("kind", certificate.kind),
+        ("certifier", certificate.certifier_id),
+        ("exporter", certificate.exporter_nop_id),
+        ("importer", certificate.importer_nop_id),
+        ("final handler", certificate.final_handler_nop_id),
+        ("product", certificate.product),
+        ("HTS", certificate.hts_code),
+        ("issued on", certificate.issued_on),
+        ("valid from", certificate.valid_from),
+        ("valid to", certificate.valid_to),
+        ("origin", certificate.countries_of_origin.join(", ")),
+        ("lots", certificate.lots.join(", ")),
+        ("total", weight(&certificate.total_weight_kg)),
+        (
+            "drawn",
+            format!(
+                "{} in {}",
+                weight(&state.drawn_kg),
+                counted(state.draw_count, "draw", "draws")
+            ),
+        ),
+        ("left", weight(&state.left_kg)),
+        ("version", state.version.to_string()),
+    ];
+    for (name, value) in rows.into_iter().filter(|(_, value)| !value.is_empty()) {
+        writeln!(out, "{name:<14} {}", printable(&value))?;
+    }
+    Ok(())
+}
+
+async fn list(context: &Context, services: &Services, arguments: ListArguments) -> Result<Done, Failure> {
+    let mut out = output::results();
+    let mut listing = Listing::new(arguments.output, COLUMNS, &context.terminal);
+    let limit = arguments.limit.map_or(u64::MAX, u64::from);
+    let mut request = ListCertificatesRequest {
+        status: arguments.status.unwrap_or_default().to_ascii_uppercase(),
+        certifier_id: arguments.certifier.unwrap_or_default(),
+        exporter_nop_id: arguments.exporter.unwrap_or_default(),
+        importer_nop_id: arguments.importer.unwrap_or_default(),
+        valid_on: arguments
+            .valid_on
+            .map(|date| date.to_string())
+            .unwrap_or_default(),
+        page_size: arguments.limit.unwrap_or(PAGE).min(PAGE),
+        page_token: String::new(),
+    };
+    loop {
+        let page = services.answer(services.certificates().list_certificates(request.clone()).await)?;
+        for state in page.states {
+            if listing.count() == limit {
+                break;
+            }
+            let certificate = state.certificate.unwrap_or_default();
+            listing.row(
+                &mut out,
+                vec![
+                    certificate.number.into(),
+                    certificate.status.into(),
+                    certificate.valid_from.into(),
+                    certificate.valid_to.into(),
+                    certificate.exporter_nop_id.into(),
+                    certificate.importer_nop_id.into(),
+                    certificate.product.into(),
+                    certificate.hts_code.into(),
+                    certificate.total_weight_kg.into(),
+                    state.drawn_kg.into(),
+                    state.left_kg.into(),
+                    state.version.into(),
+                ],
+            )?;
+        }
+        if page.complete || page.next_page_token.is_empty() {
+            break;
+        }
+        if listing.count() >= limit {
+            context
+                .terminal
+                .note(&format!("the first {}; more follow", count(listing.count())));
+            break;
+        }
+        request.page_token = page.next_page_token;
+    }
+    if listing.count() == 0 {
+        context.terminal.note("no certificate matches");
+    }
+    listing.finish(&mut out)?;
+    Ok(Done::Well)
+}
+
+#[cfg(test)]
+mod tests {
+    use nopic_proto::certificate::Certificate;
+
+    use super::*;
+
+    #[test]
+    fn a_result_is_told_in_words() {
+        let result = ImportResult {
+            certificates: 1_200,
+            added: 1_000,
+            changed: 1,
+            unchanged: 199,
+            rejected: 0,
+            draws: 1,
+            duplicates: 2,
+        };
+        assert_eq!(
+            text(&result),
+            "1,200 certificates read, with 1 draw: 1,000 added, 1 changed, 199 as before, 0 refused, 2 in several \
+             lines.\n"
+        );
+    }
+
+    #[test]
+    fn a_certificate_is_shown_with_its_balance() {
+        let mut out = Vec::new();
+        let state = CertificateState {
+            certificate: Some(Certificate {
+                number: "015-0150000001-000001".into(),
+                status: "SUPERSEDED".into(),
+                superseded_by: "015-0150000001-000002".into(),
+                total_weight_kg: "1000".into(),
+                ..Certificate::default()
+            }),
+            version: 2,
+            drawn_kg: "1200".into(),
+            left_kg: "-200".into(),
+            draw_count: 1,
+        };
+        write_state(&mut out, &state).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(
+            text.contains("status         SUPERSEDED by 015-0150000001-000002\n"),
+            "{text}"
+        );
+        assert!(text.contains("drawn          1200 kg in 1 draw\n"), "{text}");
+        assert!(text.contains("left           -200 kg\n"), "{text}");
+        assert!(!text.contains("lots"), "{text}");
+    }
+}

@@ -1,0 +1,236 @@
+//! `nopic demo`: everything in one process, on sample data.
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use nopic_domain::entry::EntryLine;
+use nopic_formats::entries::{AbiTransmission, write_abi, write_csv, write_csv_header};
+use nopic_formats::sample::{SampleLine, SampleOptions, World, generate};
+use nopic_proto::registry::import_result;
+
+use super::entry::{Reading, Validated, sentences, summary, validate};
+use super::registry::import::{self, ContentArguments, Input, Source};
+use super::serve::{listen, serve_until_stopped};
+use super::{certificate, importer};
+use crate::connection::{Need, Services};
+use crate::context::{Context, Done};
+use crate::embedded::{self, Life};
+use crate::failure::Failure;
+use crate::output;
+use crate::output::printer::{Printed, Printer};
+use crate::output::verdict_table::VerdictTable;
+use crate::output::words::counted;
+
+/// The sample: small enough to be read, of a seed that shows a good mix of verdicts.
+const OPERATIONS: u32 = 200;
+const CERTIFICATES: u32 = 60;
+const SEED: u64 = 2;
+/// Lines that are shown, and how many of them at most as ABI.
+const LINES: usize = 24;
+const ABI_LINES: usize = 12;
+/// Of these the entries are picked, with at most so many lines each; so many have no mistake.
+const LINES_TO_PICK_FROM: u64 = 2_000;
+const LONGEST_ENTRY: usize = 2;
+const CLEAN_ENTRIES: usize = 3;
+
+/// Show everything at work on sample data, then serve it
+///
+/// Starts every service on embedded databases in a temporary folder, imports a sample of the registry and of
+/// certificates in the forms in which they come, validates an ABI transmission and a CSV, and prints the verdicts. Then
+/// it serves gRPC until Ctrl-C. Nothing is left behind.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "Examples:\n  nopic demo --exit\n  nopic demo --port 50051")]
+pub(crate) struct Arguments {
+    /// Port to serve on; 0: a free one
+    #[arg(long, value_name = "PORT", default_value_t = 0, env = "NOPIC_PORT")]
+    port: u16,
+    /// End instead of serving
+    #[arg(long)]
+    exit: bool,
+}
+
+pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done, Failure> {
+    if context.options.endpoint.is_some() {
+        return Err(
+            Failure::new("The demonstration runs in this process, not on a server.")
+                .advice("Leave out --endpoint (and NOPIC_ENDPOINT)."),
+        );
+    }
+    let temporary = |error: std::io::Error| Failure::writing(&std::env::temp_dir(), &error);
+    let folder = tempfile::Builder::new()
+        .prefix("nopic-demo-")
+        .tempdir()
+        .map_err(temporary)?;
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).map_err(temporary)?;
+    // Before the work: a port that is taken is found at once.
+    let listener = if arguments.exit {
+        None
+    } else {
+        Some(listen(SocketAddr::from((Ipv4Addr::LOCALHOST, arguments.port))).await?)
+    };
+    let sample = Sample::write(folder.path())?;
+    let policy = context.options.policy.as_deref();
+    let routes = embedded::open(
+        Need::EntryValidation,
+        Life::Server,
+        &data,
+        policy,
+        context.clock.clone(),
+    )
+    .await?;
+    let services = Services::of_routes(routes.clone());
+    load(context, &services, &sample).await?;
+    judge(context, &services, &sample).await?;
+    if let Some(listener) = listener {
+        serve_until_stopped(context, listener, routes, None).await?;
+    }
+    Ok(Done::Well)
+}
+
+/// The files of the sample.
+struct Sample {
+    /// Snapshots, oldest first.
+    snapshots: Vec<PathBuf>,
+    certificates: PathBuf,
+    links: PathBuf,
+    abi: PathBuf,
+    csv: PathBuf,
+}
+
+impl Sample {
+    fn write(folder: &Path) -> Result<Self, Failure> {
+        let failed =
+            |error: &dyn std::fmt::Display| Failure::new(format!("The sample cannot be made: {error}."));
+        let options = SampleOptions {
+            operations: OPERATIONS,
+            certificates: CERTIFICATES,
+            lines: 0,
+            seed: SEED,
+        };
+        let made = generate(&options, folder).map_err(|error| failed(&error))?;
+        let sample = Self {
+            snapshots: made.files.iter().take(3).cloned().collect(),
+            certificates: folder.join("certificates.jsonl"),
+            links: folder.join("importer-links.csv"),
+            abi: folder.join("transmission.abi"),
+            csv: folder.join("entries.csv"),
+        };
+        sample.write_entries().map_err(|error| failed(&error))?;
+        Ok(sample)
+    }
+
+    /// Picks entries that show as many different mistakes as fit, and a few without. The first of them go into the
+    /// transmission as far as ABI can carry them, all others into the CSV.
+    fn write_entries(&self) -> std::io::Result<()> {
+        let (mut transmitted, mut table) = (Vec::new(), Vec::new());
+        write_csv_header(&mut table);
+        let mut scratch = Vec::new();
+        for entry in picked_entries() {
+            scratch.clear();
+            if transmitted.len() + entry.len() <= ABI_LINES
+                && write_abi(&mut scratch, &AbiTransmission::default(), &entry).is_ok()
+            {
+                transmitted.extend(entry);
+            } else {
+                for line in &entry {
+                    write_csv(&mut table, line).map_err(std::io::Error::other)?;
+                }
+            }
+        }
+        scratch.clear();
+        write_abi(&mut scratch, &AbiTransmission::default(), &transmitted).map_err(std::io::Error::other)?;
+        std::fs::write(&self.abi, scratch)?;
+        std::fs::write(&self.csv, table)
+    }
+}
+
+/// Short entries of the sample: each shows a mistake that none before it has, but for a few without any.
+fn picked_entries() -> Vec<Vec<EntryLine>> {
+    let world = World::new(SEED, OPERATIONS, CERTIFICATES);
+    let lines: Vec<SampleLine> = world.entry_lines(LINES_TO_PICK_FROM).collect();
+    let mut shown = BTreeSet::new();
+    let mut clean = 0;
+    let mut count = 0;
+    let mut picked = Vec::new();
+    for entry in lines.chunk_by(|one, next| one.line.entry_number == next.line.entry_number) {
+        let mistakes: Vec<_> = entry.iter().filter_map(|line| line.mistake).collect();
+        let is_wanted = match mistakes.as_slice() {
+            [] => clean < CLEAN_ENTRIES,
+            some => some.iter().all(|mistake| !shown.contains(mistake)),
+        };
+        if !is_wanted || entry.len() > LONGEST_ENTRY || count + entry.len() > LINES {
+            continue;
+        }
+        clean += usize::from(mistakes.is_empty());
+        count += entry.len();
+        shown.extend(mistakes);
+        picked.push(entry.iter().map(|sample| sample.line.clone()).collect());
+    }
+    picked
+}
+
+/// Imports the registry, the certificates and the links.
+async fn load(context: &Context, services: &Services, sample: &Sample) -> Result<(), Failure> {
+    let quiet = context.terminal.without_progress();
+    for file in &sample.snapshots {
+        let is_json = file.extension().is_some_and(|extension| extension == "json");
+        let input = Input::named_as_it_is(file);
+        let name = input.name.clone();
+        let content = ContentArguments::complete(is_json);
+        let result = import::send(&quiet, services, &content, vec![input], Source::default()).await?;
+        if result.outcome != i32::from(import_result::Outcome::Imported) {
+            return Err(Failure::new(format!(
+                "{name} was not imported: {}",
+                import::text(&result)
+            )));
+        }
+        let snapshot = result.snapshot.unwrap_or_default();
+        context.terminal.note(&format!(
+            "imported {name:<32} revision {} of the registry, {}",
+            snapshot.revision,
+            import::describe(&snapshot)
+        ));
+    }
+    let result = certificate::send(&quiet, services, &sample.certificates, None).await?;
+    let links = importer::import(services, &sample.links).await?;
+    context.terminal.note(&format!(
+        "imported {:<32} {}; {}",
+        "certificates.jsonl",
+        counted(result.certificates, "certificate", "certificates"),
+        counted(links, "importer link", "importer links")
+    ));
+    Ok(())
+}
+
+/// Validates both files and prints what came of them.
+async fn judge(context: &Context, services: &Services, sample: &Sample) -> Result<(), Failure> {
+    let mut all: Option<(Validated, Printer)> = None;
+    let words = sentences(context, services).await?;
+    for (file, what) in [
+        (&sample.abi, "An ABI transmission"),
+        (&sample.csv, "Entry lines as CSV"),
+    ] {
+        let mut out = output::results();
+        writeln!(out, "\n{what}\n")?;
+        let table = VerdictTable::new(&context.terminal, words.clone());
+        let printer = Printer::new(Printed::Table(table), out);
+        let quiet = context.terminal.without_progress();
+        let (validated, printer) = validate(&quiet, services, file, Reading::default(), printer).await?;
+        all = Some(match all {
+            None => (validated, printer),
+            Some((mut before, _)) => {
+                before.add(validated);
+                (before, printer)
+            }
+        });
+    }
+    if let Some((validated, printer)) = all {
+        let mut out = output::results();
+        writeln!(out, "{}\n", summary(&validated, &printer))?;
+        out.flush()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,35 @@
+//! The commands, one a file.
+
+pub(crate) mod certificate;
+pub(crate) mod completions;
+pub(crate) mod demo;
+pub(crate) mod entry;
+pub(crate) mod flags;
+pub(crate) mod importer;
+pub(crate) mod policy;
+pub(crate) mod registry;
+pub(crate) mod sample;
+pub(crate) mod serve;
+
+use crate::arguments::Command;
+use crate::context::{Context, Done};
+use crate::failure::Failure;
+
+/// Runs a command to its end.
+///
+/// # Errors
+/// Where it could not do its work.
+pub(crate) async fn run(context: &Context, command: Command) -> Result<Done, Failure> {
+    match command {
+        Command::Demo(arguments) => demo::run(context, arguments).await,
+        Command::Serve(arguments) => serve::run(context, arguments).await,
+        Command::Registry(command) => registry::run(context, command).await,
+        Command::Certificate(command) => certificate::run(context, command).await,
+        Command::Entry(command) => entry::run(context, command).await,
+        Command::Importer(command) => importer::run(context, command).await,
+        Command::Flags(command) => flags::run(context, command).await,
+        Command::Policy(command) => policy::run(context, command).await,
+        Command::Sample(arguments) => sample::run(context, &arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
+    }
+}

@@ -1,0 +1,142 @@
+//! `nopic serve`: the services for others.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+
+use clap::ValueEnum;
+use nopic_chassis::serving::{serve, stop_requested};
+use nopic_chassis::transport::bind;
+use tokio::net::TcpListener;
+use tonic::service::Routes;
+
+use crate::connection::{Need, busy, take_folder};
+use crate::context::{Context, Done};
+use crate::embedded::{self, Life};
+use crate::failure::Failure;
+use crate::lock::{Acquired, DataLock};
+use crate::output;
+
+/// Serve gRPC until Ctrl-C or SIGTERM
+///
+/// Other commands that name the same data folder then ask this server.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "Example:\n  nopic serve all --listen 127.0.0.1:50051 --data ./nopic-data")]
+pub(crate) struct Arguments {
+    /// What to serve
+    #[arg(value_enum)]
+    what: What,
+    /// Address to listen on; port 0: a free one
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:50051",
+        env = "NOPIC_LISTEN"
+    )]
+    listen: SocketAddr,
+}
+
+/// What can be served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// Registry, certificates and entry validation in one process
+    All,
+}
+
+pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done, Failure> {
+    let What::All = arguments.what;
+    if context.options.endpoint.is_some() {
+        return Err(
+            Failure::new("A server works on a folder of its own, not for another server.")
+                .advice("Leave out --endpoint (and NOPIC_ENDPOINT)."),
+        );
+    }
+    let data = &context.options.data;
+    let lock = match take_folder(context)? {
+        Acquired::Held(lock) => lock,
+        Acquired::Busy(holder) => return Err(busy(data, &holder)),
+    };
+    let listener = listen(arguments.listen).await?;
+    let policy = context.options.policy.as_deref();
+    let routes = embedded::open(
+        Need::EntryValidation,
+        Life::Server,
+        data,
+        policy,
+        context.clock.clone(),
+    )
+    .await?;
+    serve_until_stopped(context, listener, routes, Some(&lock)).await?;
+    Ok(Done::Well)
+}
+
+/// Binds an address, or says why it cannot be had.
+pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    bind(address).await.map_err(|error| {
+        let why = match error.kind() {
+            std::io::ErrorKind::AddrInUse => "another process listens there",
+            std::io::ErrorKind::PermissionDenied => "this user may not listen there",
+            std::io::ErrorKind::AddrNotAvailable => "this machine has no such address",
+            _ => "the system refuses it",
+        };
+        Failure::new(format!("{address} cannot be listened on: {why}."))
+            .advice("Choose another port; port 0 takes a free one.")
+    })
+}
+
+/// Serves, tells where, and drains when asked to stop.
+pub(crate) async fn serve_until_stopped(
+    context: &Context,
+    listener: TcpListener,
+    routes: Routes,
+    lock: Option<&DataLock>,
+) -> Result<(), Failure> {
+    let address = listener
+        .local_addr()
+        .map_err(|error| Failure::new(format!("The address of the server cannot be told: {error}.")))?;
+    let url = format!("http://{}", reachable(address));
+    if let Some(lock) = lock {
+        lock.announce(&url)
+            .map_err(|error| Failure::writing(&context.options.data, &error))?;
+    }
+    // For scripts: the address is the result of this command.
+    let mut out = output::results();
+    writeln!(out, "serving gRPC on {url}")?;
+    out.flush()?;
+    context.terminal.note("Ctrl-C ends it");
+    serve(listener, routes, &embedded::SERVICE_NAMES, stop_requested())
+        .await
+        .map_err(|error| Failure::new(format!("The server ended: {error}.")))?;
+    context.terminal.note("ended");
+    Ok(())
+}
+
+/// Where a server that listens on every address is reached from this machine.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_on_every_address_is_reached_on_this_machine() {
+        let reached = |text: &str| reachable(text.parse().unwrap()).to_string();
+        assert_eq!(reached("0.0.0.0:5"), "127.0.0.1:5");
+        assert_eq!(reached("[::]:5"), "[::1]:5");
+        assert_eq!(reached("10.0.0.1:5"), "10.0.0.1:5");
+    }
+
+    #[tokio::test]
+    async fn a_port_that_is_taken_is_said() {
+        let taken = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let said = listen(taken.local_addr().unwrap()).await.unwrap_err().to_string();
+        assert!(said.contains("another process listens there"), "{said}");
+    }
+}

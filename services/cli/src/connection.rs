@@ -1,0 +1,354 @@
+//! Where a command's calls go: to a running server, or to the same services opened in this process.
+
+use std::path::Path;
+
+use nopic_chassis::principal::AttachPrincipal;
+use nopic_chassis::transport::{MAX_MESSAGE_BYTES, in_memory};
+use nopic_domain::principal::Principal;
+use nopic_proto::certificate::certificate_service_client::CertificateServiceClient;
+use nopic_proto::entry_validation::entry_validation_service_client::EntryValidationServiceClient;
+use nopic_proto::registry::registry_service_client::RegistryServiceClient;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::interceptor::InterceptedService;
+use tonic::service::{Interceptor, Routes};
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Status};
+
+use crate::context::Context;
+use crate::embedded::{self, Life};
+use crate::failure::Failure;
+use crate::lock::{self, Acquired, DataLock};
+
+/// Environment variable with an API key.
+const KEY: &str = "NOPIC_API_KEY";
+/// Environment variable with the path of a file that holds an API key.
+const KEY_FILE: &str = "NOPIC_API_KEY_FILE";
+/// HTTP/2 window of one stream: as the servers', so that verdicts flow while the next are decoded.
+const STREAM_WINDOW: u32 = 2 << 20;
+const CONNECTION_WINDOW: u32 = 8 << 20;
+
+/// Which services a command calls. Only these are opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// The registry alone.
+    Registry,
+    /// The certificates alone.
+    Certificates,
+    /// Entry validation, which asks the other two.
+    EntryValidation,
+}
+
+/// A channel that says who calls.
+pub(crate) type Wire = InterceptedService<Channel, Caller>;
+
+/// Says who calls.
+#[derive(Debug, Clone)]
+pub(crate) enum Caller {
+    /// Our own services: the person at this machine.
+    Local(AttachPrincipal),
+    /// A server that knows callers by key.
+    Key(MetadataValue<Ascii>),
+    /// A server that is content without.
+    Nobody,
+}
+
+impl Interceptor for Caller {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        match self {
+            Self::Local(principal) => return principal.call(request),
+            Self::Key(key) => {
+                request.metadata_mut().insert("authorization", key.clone());
+            }
+            Self::Nobody => {}
+        }
+        Ok(request)
+    }
+}
+
+/// The services, wherever they are.
+#[derive(Debug)]
+pub(crate) struct Services {
+    channel: Channel,
+    caller: Caller,
+    target: String,
+    is_remote: bool,
+    /// Held for as long as the services of this process work on the folder.
+    _lock: Option<DataLock>,
+}
+
+impl Services {
+    /// Decides where to go, and goes there.
+    pub(crate) async fn connect(context: &Context, need: Need) -> Result<Self, Failure> {
+        if let Some(url) = &context.options.endpoint {
+            if let Some(policy) = &context.options.policy {
+                return Err(Failure::new(format!(
+                    "The server at {url} judges by its own policy, not by {}.",
+                    policy.display()
+                ))
+                .advice("Leave out --policy, or leave out --endpoint to work on a folder of your own."));
+            }
+            return Self::remote(context, url).await;
+        }
+        let data = &context.options.data;
+        match take_folder(context)? {
+            Acquired::Held(lock) => {
+                let policy = context.options.policy.as_deref();
+                let mut services = Self::embedded(context, need, data, policy).await?;
+                services._lock = Some(lock);
+                Ok(services)
+            }
+            Acquired::Busy(holder) => {
+                let Some(url) = &holder.endpoint else {
+                    return Err(busy(data, &holder));
+                };
+                if context.options.policy.is_some() {
+                    return Err(Failure::new(format!(
+                        "{} is served at {url}, which judges by its own policy.",
+                        data.display()
+                    ))
+                    .advice("Leave out --policy, or end that server first."));
+                }
+                context.terminal.note(&format!(
+                    "{} is served by process {}: asking it at {url}",
+                    data.display(),
+                    number(&holder)
+                ));
+                let channel = connect(url).await?;
+                Ok(Self {
+                    channel,
+                    caller: local_caller(),
+                    target: format!("the server at {url}"),
+                    is_remote: false,
+                    _lock: None,
+                })
+            }
+        }
+    }
+
+    /// Opens services in this process. The caller holds the folder.
+    pub(crate) async fn embedded(
+        context: &Context,
+        need: Need,
+        data: &Path,
+        policy: Option<&Path>,
+    ) -> Result<Self, Failure> {
+        let routes = embedded::open(need, Life::Command, data, policy, context.clock.clone()).await?;
+        Ok(Self::of_routes(routes))
+    }
+
+    /// Services of this process that are open already.
+    pub(crate) fn of_routes(routes: Routes) -> Self {
+        Self {
+            channel: in_memory(routes),
+            caller: local_caller(),
+            target: "nopic".to_owned(),
+            is_remote: false,
+            _lock: None,
+        }
+    }
+
+    async fn remote(context: &Context, url: &str) -> Result<Self, Failure> {
+        let caller = match key()? {
+            Some(key) => {
+                if !is_this_machine(url) {
+                    context
+                        .terminal
+                        .note("the API key travels unencrypted: the address begins with http://");
+                }
+                Caller::Key(key)
+            }
+            None => Caller::Nobody,
+        };
+        Ok(Self {
+            channel: connect(url).await?,
+            caller,
+            target: format!("the server at {url}"),
+            is_remote: true,
+            _lock: None,
+        })
+    }
+
+    /// Whether they run on another machine, for all we know.
+    pub(crate) fn is_remote(&self) -> bool {
+        self.is_remote
+    }
+
+    /// Calls to the registry.
+    pub(crate) fn registry(&self) -> RegistryServiceClient<Wire> {
+        RegistryServiceClient::with_interceptor(self.channel.clone(), self.caller.clone())
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
+    /// Calls to the certificates.
+    pub(crate) fn certificates(&self) -> CertificateServiceClient<Wire> {
+        CertificateServiceClient::with_interceptor(self.channel.clone(), self.caller.clone())
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
+    /// Calls to entry validation.
+    pub(crate) fn entry_validation(&self) -> EntryValidationServiceClient<Wire> {
+        EntryValidationServiceClient::with_interceptor(self.channel.clone(), self.caller.clone())
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
+    /// A call's status as a failure that a user understands.
+    pub(crate) fn failure(&self, status: &Status) -> Failure {
+        let mut target = self.target.clone();
+        target[..1].make_ascii_uppercase();
+        let target = if self.target == "nopic" {
+            &self.target
+        } else {
+            &target
+        };
+        Failure::from_status(status, target)
+    }
+
+    /// The message of an answer, or the failure.
+    pub(crate) fn answer<T>(&self, answer: Result<tonic::Response<T>, Status>) -> Result<T, Failure> {
+        answer
+            .map(tonic::Response::into_inner)
+            .map_err(|status| self.failure(&status))
+    }
+}
+
+/// Makes the data folder where there is none, and tries to take it.
+pub(crate) fn take_folder(context: &Context) -> Result<Acquired, Failure> {
+    let data = &context.options.data;
+    if !data.exists() {
+        std::fs::create_dir_all(data).map_err(|error| Failure::writing(data, &error))?;
+        context
+            .terminal
+            .note(&format!("made the data folder {}", data.display()));
+    }
+    lock::acquire(data).map_err(|error| Failure::writing(data, &error))
+}
+
+/// Another process works on the folder and cannot be asked.
+pub(crate) fn busy(data: &Path, holder: &lock::Holder) -> Failure {
+    Failure::new(format!(
+        "{} is in use by process {}.",
+        data.display(),
+        number(holder)
+    ))
+    .advice("Wait until it has ended, or name another folder with --data.")
+}
+
+fn number(holder: &lock::Holder) -> String {
+    holder
+        .process
+        .map_or_else(|| "of unknown number".to_owned(), |process| process.to_string())
+}
+
+/// The person at this machine, by the name that the system gives.
+fn local_caller() -> Caller {
+    let name = ["USER", "LOGNAME", "USERNAME"]
+        .into_iter()
+        .filter_map(|variable| std::env::var(variable).ok())
+        .find(|name| !name.trim().is_empty())
+        .unwrap_or_else(|| "command line".to_owned());
+    Caller::Local(AttachPrincipal::new(&Principal::built_in(&name)))
+}
+
+async fn connect(url: &str) -> Result<Channel, Failure> {
+    let wrong = || {
+        Failure::new(format!("{url} is not the address of a server."))
+            .advice("Give scheme, host and port, such as http://127.0.0.1:50051.")
+    };
+    if url.starts_with("https://") {
+        return Err(Failure::new(format!("{url}: this version speaks http:// only."))
+            .advice("Give the address of a server that is reached over a trusted network, with http://."));
+    }
+    if !url.starts_with("http://") {
+        return Err(wrong());
+    }
+    let endpoint = Endpoint::from_shared(url.to_owned())
+        .map_err(|_| wrong())?
+        .connect_timeout(std::time::Duration::from_secs(5))
+        .tcp_nodelay(true)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .user_agent(concat!("nopic/", env!("CARGO_PKG_VERSION")))
+        .map_err(|_| wrong())?;
+    endpoint.connect().await.map_err(|error| {
+        tracing::debug!(error = &error as &dyn std::error::Error, "no connection");
+        Failure::new(format!("The server at {url} cannot be reached.")).advice(
+            "Check the address and that `nopic serve all` runs there, or leave out --endpoint to work on a folder of \
+             your own.",
+        )
+    })
+}
+
+/// The API key of the environment as a header that no log shows.
+fn key() -> Result<Option<MetadataValue<Ascii>>, Failure> {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+    let (key, place) = match (variable(KEY), variable(KEY_FILE)) {
+        (None, None) => return Ok(None),
+        (Some(_), Some(_)) => {
+            return Err(Failure::new(format!("Both {KEY} and {KEY_FILE} are set."))
+                .advice("Unset one of them: they may name different keys."));
+        }
+        (Some(key), None) => (key, KEY.to_owned()),
+        (None, Some(path)) => {
+            let path = Path::new(&path).to_path_buf();
+            let key = std::fs::read_to_string(&path).map_err(|error| Failure::reading(&path, &error))?;
+            (key, path.display().to_string())
+        }
+    };
+    bearer(&key).map(Some).ok_or_else(|| {
+        Failure::new(format!(
+            "{place} holds no API key: a key is one line of printable ASCII characters."
+        ))
+    })
+}
+
+fn bearer(key: &str) -> Option<MetadataValue<Ascii>> {
+    let key = key.trim();
+    if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return None;
+    }
+    let mut value: MetadataValue<Ascii> = format!("Bearer {key}").parse().ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+fn is_this_machine(url: &str) -> bool {
+    let host = url.strip_prefix("http://").unwrap_or(url);
+    ["127.", "localhost", "[::1]"]
+        .iter()
+        .any(|local| host.starts_with(local))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_one_line_and_never_shown() {
+        let key = bearer(" secret-1 \n").unwrap();
+        assert_eq!(key.to_str().unwrap(), "Bearer secret-1");
+        assert!(!format!("{key:?}").contains("secret"));
+        assert!(bearer("two words").is_none());
+        assert!(bearer("two\nlines").is_none());
+        assert!(bearer(" ").is_none());
+    }
+
+    #[tokio::test]
+    async fn wrong_addresses_are_explained() {
+        for url in ["127.0.0.1:50051", "ftp://x", "http://", "https://nopic.example"] {
+            let said = connect(url).await.unwrap_err().to_string();
+            assert!(said.contains("http://"), "{said}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_not_there_is_named() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        drop(listener);
+        let said = connect(&url).await.unwrap_err().to_string();
+        assert!(
+            said.contains(&url) && said.contains("cannot be reached"),
+            "{said}"
+        );
+    }
+}

@@ -1,0 +1,123 @@
+//! The services in this process, each on its own SQLite file of the data folder.
+
+use std::error::Error;
+use std::path::Path;
+use std::sync::Arc;
+
+use nopic_certificate::CertificateService;
+use nopic_chassis::clock::Clock;
+use nopic_chassis::transport::in_memory;
+use nopic_domain::principal::Principal;
+use nopic_entry_validation::{EntryValidation, StartError, Upstream};
+use nopic_registry::Registry;
+use tonic::service::Routes;
+
+use crate::connection::Need;
+use crate::failure::Failure;
+
+/// Names of every service, for health.
+pub(crate) const SERVICE_NAMES: [&str; 3] = [
+    "nopic.registry.v1.RegistryService",
+    "nopic.certificate.v1.CertificateService",
+    "nopic.entry_validation.v1.EntryValidationService",
+];
+
+/// For how long the services are opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Life {
+    /// Until one command is done.
+    Command,
+    /// Until they are asked to stop.
+    Server,
+}
+
+/// Opens what is needed. Entry validation asks the other two in memory, by the same clients as over a socket.
+///
+/// # Errors
+/// Where a database or the policy cannot be used.
+pub(crate) async fn open(
+    need: Need,
+    life: Life,
+    data: &Path,
+    policy: Option<&Path>,
+    clock: Arc<dyn Clock>,
+) -> Result<Routes, Failure> {
+    match need {
+        Need::Registry => registry(data, &clock, life).await,
+        Need::Certificates => certificates(data, &clock)
+            .await
+            .map(|service| Routes::new(service.service(caller()))),
+        Need::EntryValidation => {
+            let registry = registry(data, &clock, life).await?;
+            let certificates = certificates(data, &clock).await?;
+            let upstream = Upstream {
+                registry: in_memory(registry.clone()),
+                certificate: in_memory(Routes::new(certificates.service(caller()))),
+            };
+            let mut config = nopic_entry_validation::Config::new(data.to_path_buf());
+            config.policy = policy.map(Path::to_path_buf);
+            let entries = EntryValidation::open(config, clock, upstream)
+                .await
+                .map_err(|error| starting(&error, data))?;
+            Ok(registry
+                .add_service(certificates.service(caller()))
+                .add_service(entries.service(caller())))
+        }
+    }
+}
+
+/// Who calls where a call names nobody: the built-in tenant.
+fn caller() -> Option<Principal> {
+    Some(Principal::built_in("embedded"))
+}
+
+async fn registry(data: &Path, clock: &Arc<dyn Clock>, life: Life) -> Result<Routes, Failure> {
+    let mut config = nopic_registry::Config::new(data);
+    // A command that ends with its import would make the index for nobody.
+    config.search_after_import = life == Life::Server;
+    let service = Registry::open(config, Arc::clone(clock))
+        .await
+        .map_err(|error| unusable(&error, data))?;
+    Ok(Routes::new(service.service(caller())))
+}
+
+async fn certificates(data: &Path, clock: &Arc<dyn Clock>) -> Result<CertificateService, Failure> {
+    let config = nopic_certificate::Config {
+        data_dir: data.to_path_buf(),
+    };
+    CertificateService::open(config, Arc::clone(clock))
+        .await
+        .map_err(|error| unusable(&error, data))
+}
+
+/// Entry validation did not start: mostly because of a policy file.
+fn starting(error: &StartError, data: &Path) -> Failure {
+    match error {
+        StartError::PolicyFile { path, source } => Failure::reading(path, source),
+        StartError::Policy { path, source } => Failure::new(format!(
+            "{} cannot be used:\n  - {}",
+            path.display(),
+            source.problems.join("\n  - ")
+        ))
+        .advice("Mend these places; `nopic policy check` looks again, `nopic policy show` prints a policy that works."),
+        StartError::Store(_) => unusable(error, data),
+    }
+}
+
+/// A database of the folder cannot be used. The causes are the system's words, which say what is wrong with the file.
+fn unusable(error: &dyn Error, data: &Path) -> Failure {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(deeper) = cause {
+        let said = deeper.to_string();
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = deeper.source();
+    }
+    Failure::new(format!("The data in {} cannot be used: {text}.", data.display())).advice(
+        "Check that the folder is writable and has room, and that it was made by this version or an older one; or name \
+         another folder with --data.",
+    )
+}

@@ -1,0 +1,249 @@
+//! What could not be read: the first of it on standard error, all of it in a rejects file.
+
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+
+use nopic_formats::reject::shown;
+use nopic_proto::common::Reject;
+use serde::Serialize;
+
+use super::Terminal;
+use super::progress::Progress;
+use super::words::counted;
+use crate::failure::Failure;
+
+/// So many are shown; the rest is counted and stands in the file.
+const SHOWN: u64 = 20;
+
+/// Collects refusals.
+#[derive(Debug)]
+pub(crate) struct RejectsLog {
+    path: PathBuf,
+    /// Whether the user named the path: then a file that cannot be written is an error.
+    named: bool,
+    file: Option<BufWriter<File>>,
+    /// The file could not be written; said once, at the end.
+    lost: Option<Failure>,
+    count: u64,
+}
+
+/// One line of a rejects file.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Line<'a> {
+    #[serde(skip_serializing_if = "str::is_empty")]
+    file: &'a str,
+    record: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<u32>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    key: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    field: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    value: &'a str,
+    reason: &'a str,
+}
+
+impl RejectsLog {
+    /// A log that writes to `named` from the start, or, when something is refused, to a file in the current folder
+    /// that is called after the input.
+    pub(crate) fn new(named: Option<&Path>, input: &Path) -> Result<Self, Failure> {
+        let path = named.map_or_else(|| default_path(input), Path::to_path_buf);
+        let mut log = Self {
+            path,
+            named: named.is_some(),
+            file: None,
+            lost: None,
+            count: 0,
+        };
+        if log.named {
+            if log.path == input {
+                return Err(
+                    Failure::new(format!("{} is the file to be read.", log.path.display()))
+                        .advice("Name another one with --rejects-file."),
+                );
+            }
+            log.file = Some(log.create()?);
+        }
+        Ok(log)
+    }
+
+    /// Records one refusal.
+    pub(crate) fn add(&mut self, reject: &Reject, progress: &Progress) -> Result<(), Failure> {
+        self.count += 1;
+        if self.count <= SHOWN {
+            progress.say(&format!("refused: {}", describe(reject)));
+        } else if self.count == SHOWN + 1 {
+            progress.say("refused: more; the rejects file has all of them");
+        }
+        if let Err(failure) = self.write(reject) {
+            if self.named {
+                return Err(failure);
+            }
+            // The work goes on: what was read must not be lost because the current folder is read-only.
+            self.lost = Some(failure);
+        }
+        Ok(())
+    }
+
+    /// How many there were.
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Completes the file and says where it is.
+    pub(crate) fn finish(&mut self, terminal: &Terminal) -> Result<(), Failure> {
+        if let Some(file) = &mut self.file
+            && let Err(error) = file.flush()
+        {
+            let failure = Failure::writing(&self.path, &error);
+            if self.named {
+                return Err(failure);
+            }
+            self.lost = Some(failure);
+        }
+        if self.count == 0 {
+            return Ok(());
+        }
+        let refused = counted(self.count, "was refused", "were refused");
+        match &self.lost {
+            None => terminal.note(&format!(
+                "{refused}; what and why stands in {}",
+                self.path.display()
+            )),
+            Some(failure) => super::say(&format!("{refused}; no rejects file: {failure}")),
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, reject: &Reject) -> Result<(), Failure> {
+        if self.lost.is_some() {
+            return Ok(());
+        }
+        if self.file.is_none() {
+            self.file = Some(self.create()?);
+        }
+        let Some(file) = &mut self.file else {
+            return Ok(());
+        };
+        let line = Line {
+            file: &reject.file,
+            record: reject.record,
+            position: reject.position,
+            key: &reject.key,
+            field: &reject.field,
+            value: &reject.value,
+            reason: &reject.reason,
+        };
+        serde_json::to_writer(&mut *file, &line)
+            .map_err(std::io::Error::from)
+            .and_then(|()| file.write_all(b"\n"))
+            .map_err(|error| Failure::writing(&self.path, &error))
+    }
+
+    fn create(&self) -> Result<BufWriter<File>, Failure> {
+        File::create(&self.path)
+            .map(BufWriter::new)
+            .map_err(|error| Failure::writing(&self.path, &error))
+    }
+}
+
+/// A refusal as one line of text.
+pub(crate) fn describe(reject: &Reject) -> String {
+    let mut text = String::new();
+    if !reject.file.is_empty() {
+        text.push_str(&reject.file);
+        text.push_str(", ");
+    }
+    text.push_str(&format!("record {}", reject.record));
+    if let Some(position) = reject.position {
+        text.push_str(&format!(", position {position}"));
+    }
+    if !reject.field.is_empty() {
+        text.push_str(&format!(", {}", reject.field));
+    }
+    if !reject.key.is_empty() {
+        text.push_str(&format!(" ({})", shown(&reject.key)));
+    }
+    if !reject.value.is_empty() {
+        text.push_str(&format!(": {:?}", reject.value));
+    }
+    text.push_str(": ");
+    text.push_str(&reject.reason);
+    text
+}
+
+/// `<name of the input>.rejects.jsonl` in the current folder.
+fn default_path(input: &Path) -> PathBuf {
+    let name = match input.file_name() {
+        Some(name) if input != Path::new("-") => name.to_string_lossy().into_owned(),
+        _ => "standard-input".to_owned(),
+    };
+    PathBuf::from(format!("{name}.rejects.jsonl"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reject() -> Reject {
+        Reject {
+            file: "entries.abi".into(),
+            record: 7,
+            position: Some(81),
+            key: "B7603245278".into(),
+            field: String::new(),
+            value: "x\u{1}".into(),
+            reason: "the record has 81 characters, not 80".into(),
+        }
+    }
+
+    #[test]
+    fn the_default_file_is_called_after_the_input() {
+        assert_eq!(
+            default_path(Path::new("/data/in/entries.abi")),
+            Path::new("entries.abi.rejects.jsonl")
+        );
+        assert_eq!(
+            default_path(Path::new("-")),
+            Path::new("standard-input.rejects.jsonl")
+        );
+    }
+
+    #[test]
+    fn a_named_file_holds_every_refusal_as_a_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("refused.jsonl");
+        let terminal = Terminal::none();
+        let progress = Progress::of_bytes(&terminal, None, "");
+        let mut log = RejectsLog::new(Some(&path), Path::new("entries.abi")).unwrap();
+        assert!(path.exists());
+        log.add(&reject(), &progress).unwrap();
+        log.finish(&terminal).unwrap();
+        assert_eq!(log.count(), 1);
+        assert_eq!(
+            std::fs::read_to_string(&path).unwrap(),
+            "{\"file\":\"entries.abi\",\"record\":7,\"position\":81,\"key\":\"B7603245278\",\"value\":\"x\\u0001\",\
+             \"reason\":\"the record has 81 characters, not 80\"}\n"
+        );
+    }
+
+    #[test]
+    fn the_input_is_never_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let input = folder.path().join("entries.csv");
+        std::fs::write(&input, "x").unwrap();
+        assert!(RejectsLog::new(Some(&input), &input).is_err());
+        assert_eq!(std::fs::read_to_string(&input).unwrap(), "x");
+    }
+
+    #[test]
+    fn a_refusal_is_said_with_its_place() {
+        assert_eq!(
+            describe(&reject()),
+            "entries.abi, record 7, position 81 (B7603245278): \"x\\u{1}\": the record has 81 characters, not 80"
+        );
+    }
+}

@@ -1,0 +1,106 @@
+//! The data folder: one process at a time, and who is asked in its place.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::fs::File;
+use std::io::Write as _;
+
+use support::Place;
+
+#[test]
+fn a_folder_in_use_is_said_with_its_process() {
+    let place = Place::new();
+    std::fs::create_dir(place.path().join("nopic-data")).unwrap();
+    let mut lock = File::create(place.path().join("nopic-data/lock")).unwrap();
+    lock.lock().unwrap();
+    lock.write_all(b"process 4711\n").unwrap();
+    let ended = place.run(&["registry", "list"]);
+    assert_eq!(ended.status, 2);
+    assert!(ended.out.is_empty());
+    assert!(ended.said.contains("in use by process 4711"), "{}", ended.said);
+    assert!(ended.said.contains("--data"), "{}", ended.said);
+    drop(lock);
+    place.done(&["registry", "list"]);
+}
+
+#[test]
+fn a_server_of_the_folder_is_asked_and_drains_when_told() {
+    let place = Place::new();
+    let server = place.serve(&["serve", "all", "--listen", "127.0.0.1:0"]);
+    let ended = place.done(&["importer", "link", "12-3456789AB", "0150000002"]);
+    assert!(
+        ended.said.contains(&format!("process {}", server.process())) && ended.said.contains(&server.url),
+        "{}",
+        ended.said
+    );
+    let listed = place.done(&["importer", "list", "--output", "jsonl", "--quiet"]);
+    assert!(listed.out.contains("\"linkedBy\":\"tester\""), "{}", listed.out);
+    assert!(listed.said.is_empty(), "{}", listed.said);
+    // The same by address, from a place without a folder.
+    let elsewhere = Place::new();
+    let same = elsewhere.done(&["importer", "list", "--output", "jsonl", "--endpoint", &server.url]);
+    assert_eq!(same.out, listed.out);
+    assert!(!elsewhere.path().join("nopic-data").exists());
+    // A second server has no folder to serve.
+    let second = place.run(&["serve", "all", "--listen", "127.0.0.1:0"]);
+    assert_eq!(second.status, 2);
+    // A policy cannot be given to a server that runs.
+    place.file("policy.toml", "");
+    let policy = place.run(&["policy", "explain", "--policy", "policy.toml"]);
+    assert_eq!(policy.status, 2);
+    assert!(policy.said.contains("its own policy"), "{}", policy.said);
+    assert_eq!(server.stop(), Some(0));
+    // Nobody is sent to a server that is gone, and what it recorded is there.
+    let after = place.done(&["importer", "list", "--output", "jsonl"]);
+    assert_eq!(after.out, listed.out);
+    assert!(!after.said.contains("asking"), "{}", after.said);
+}
+
+#[test]
+fn a_server_that_was_killed_leaves_no_lock() {
+    let place = Place::new();
+    let server = place.serve(&["serve", "all", "--listen", "127.0.0.1:0"]);
+    drop(server);
+    let ended = place.done(&["importer", "list"]);
+    assert!(!ended.said.contains("asking"), "{}", ended.said);
+}
+
+#[test]
+fn a_server_that_is_not_there_is_a_clear_error() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let ended = Place::new().run(&["registry", "list", "--endpoint", &url]);
+    assert_eq!(ended.status, 2);
+    assert!(
+        ended.said.contains(&url) && ended.said.contains("cannot be reached"),
+        "{}",
+        ended.said
+    );
+    assert!(!ended.said.to_lowercase().contains("transport"), "{}", ended.said);
+}
+
+#[test]
+fn a_key_is_never_said() {
+    let place = Place::new();
+    let server = place.serve(&["serve", "all", "--listen", "127.0.0.1:0"]);
+    place.file("key", "secret-key-1\n");
+    let output = place
+        .command(&["registry", "list", "--endpoint", &server.url])
+        .env("NOPIC_API_KEY_FILE", "key")
+        .env("NOPIC_LOG", "trace")
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.len() > 1_000 && !said.contains("secret-key-1"));
+    let both = place
+        .command(&["registry", "list", "--endpoint", &server.url])
+        .env("NOPIC_API_KEY_FILE", "key")
+        .env("NOPIC_API_KEY", "other")
+        .output()
+        .unwrap();
+    assert_eq!(both.status.code(), Some(2));
+}

@@ -1,0 +1,494 @@
+//! The policy file: strict TOML, every problem reported at once.
+
+use std::collections::BTreeMap;
+
+use rustc_hash::FxHashMap;
+use serde::Deserialize;
+
+use super::{
+    Arrangement, CodeRule, Disposition, DispositionRule, Ladder, Period, Phase, PhaseIndex, Policy,
+    PolicyError, SpecialCode, SpecialEffect, short_hash,
+};
+use crate::date::{Date, parse_iso};
+use crate::finding::{Code, Severity};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    format: u32,
+    phase_without_date: String,
+    tolerance_percent: String,
+    stale_after_days: u32,
+    partial_certifiers: Vec<String>,
+    disclaimer_codes: Vec<String>,
+    phase: Vec<FilePhase>,
+    #[serde(default)]
+    special_code: Vec<FileSpecialCode>,
+    disposition: Vec<FileDisposition>,
+    #[serde(default)]
+    arrangement: Vec<FileArrangement>,
+    remedies: FileRemedies,
+    ladder: FileLadder,
+    code: BTreeMap<String, FileCode>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FilePhase {
+    name: String,
+    from: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileSpecialCode {
+    code: String,
+    effect: String,
+    from: Option<String>,
+    to: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileDisposition {
+    name: String,
+    from: Option<String>,
+    to: Option<String>,
+    #[serde(default)]
+    needs_certified_importer: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileArrangement {
+    name: String,
+    countries: Vec<String>,
+    from: Option<String>,
+    to: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileRemedies {
+    phases: Vec<String>,
+    correct_and_refile: Vec<String>,
+    otherwise: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileLadder {
+    days_between_steps: u32,
+    days_until_close: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileCode {
+    severity: String,
+    #[serde(default)]
+    severity_before: Vec<FileSeverityBefore>,
+    field: String,
+    sentence: String,
+    #[serde(default)]
+    remedy: String,
+    #[serde(default)]
+    citation: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileSeverityBefore {
+    date: String,
+    severity: String,
+}
+
+/// Collects problems, so that all are said at once.
+#[derive(Default)]
+struct Problems(Vec<String>);
+
+impl Problems {
+    fn add(&mut self, problem: String) {
+        self.0.push(problem);
+    }
+
+    fn date(&mut self, place: &str, text: &str) -> Option<Date> {
+        let date = parse_iso(text);
+        if date.is_none() {
+            self.add(format!("{place}: {text:?} is not a date YYYY-MM-DD"));
+        }
+        date
+    }
+
+    fn period(&mut self, place: &str, from: Option<&String>, to: Option<&String>) -> Period {
+        let from = from.and_then(|text| self.date(&format!("{place}.from"), text));
+        let to = to.and_then(|text| self.date(&format!("{place}.to"), text));
+        if let (Some(from), Some(to)) = (from, to)
+            && from > to
+        {
+            self.add(format!("{place}: from {from} is after to {to}"));
+        }
+        Period { from, to }
+    }
+
+    fn severities(&mut self, place: &str, text: &str, phases: usize) -> Vec<Severity> {
+        let severities: Option<Vec<_>> = text
+            .split('/')
+            .map(|letter| Severity::from_letter(letter.trim()))
+            .collect();
+        match severities {
+            Some(severities) if severities.len() == phases => severities,
+            Some(severities) => {
+                self.add(format!(
+                    "{place}: {text:?} has {} severities for {phases} phases",
+                    severities.len()
+                ));
+                vec![Severity::Indeterminate; phases]
+            }
+            None => {
+                self.add(format!(
+                    "{place}: {text:?} is not one of I, W, R, ? for each phase with / between"
+                ));
+                vec![Severity::Indeterminate; phases]
+            }
+        }
+    }
+}
+
+pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
+    let file: File = toml::from_str(text).map_err(|error| PolicyError {
+        problems: vec![error.to_string().trim_end().to_owned()],
+    })?;
+    let mut problems = Problems::default();
+    if file.format != 1 {
+        problems.add(format!(
+            "format: {} is not known to this program, 1 is",
+            file.format
+        ));
+    }
+    let phases = phases(&file.phase, &mut problems);
+    let phase_index = |name: &str| phases.iter().position(|phase| phase.name == name).map(PhaseIndex);
+    let phase_without_date = phase_index(&file.phase_without_date).unwrap_or_else(|| {
+        problems.add(format!(
+            "phase_without_date: there is no phase {:?}",
+            file.phase_without_date
+        ));
+        PhaseIndex(0)
+    });
+    let mut remedy_phases = Vec::new();
+    for name in &file.remedies.phases {
+        match phase_index(name) {
+            Some(index) => remedy_phases.push(index),
+            None => problems.add(format!("remedies.phases: there is no phase {name:?}")),
+        }
+    }
+    let tolerance_ten_thousandths_of_percent = percent(&file.tolerance_percent).unwrap_or_else(|| {
+        problems.add(format!(
+            "tolerance_percent: {:?} is not a percentage from 0 to 100 with at most four decimals",
+            file.tolerance_percent
+        ));
+        0
+    });
+    let mut partial_certifiers = Vec::new();
+    for certifier in &file.partial_certifiers {
+        match certifier.parse() {
+            Ok(certifier) => partial_certifiers.push(certifier),
+            Err(error) => problems.add(format!("partial_certifiers: {error}")),
+        }
+    }
+    for code in &file.disclaimer_codes {
+        if code.len() != 1 || !code.bytes().all(|byte| byte.is_ascii_uppercase()) {
+            problems.add(format!("disclaimer_codes: {code:?} is not one capital letter"));
+        }
+    }
+    let special_codes = special_codes(&file.special_code, &mut problems);
+    let dispositions = dispositions(&file.disposition, &mut problems);
+    let arrangements = arrangements(&file.arrangement, &mut problems);
+    let mut arrangement_periods: FxHashMap<[u8; 2], Vec<Period>> = FxHashMap::default();
+    for arrangement in &arrangements {
+        for country in &arrangement.countries {
+            arrangement_periods
+                .entry(*country)
+                .or_default()
+                .push(arrangement.period);
+        }
+    }
+    let correctable = correctable(&file.remedies.correct_and_refile, &mut problems);
+    let mut remedies = Vec::new();
+    for name in &file.remedies.otherwise {
+        match Disposition::parse(name) {
+            Some(disposition) => remedies.push(disposition),
+            None => problems.add(format!("remedies.otherwise: {name:?} is not a disposition")),
+        }
+    }
+    let codes = codes(&file.code, phases.len(), &mut problems);
+    if !problems.0.is_empty() {
+        return Err(PolicyError { problems: problems.0 });
+    }
+    Ok(Policy {
+        version: short_hash(text),
+        phases,
+        phase_without_date,
+        tolerance_ten_thousandths_of_percent,
+        tolerance_percent: file.tolerance_percent,
+        stale_after_days: file.stale_after_days,
+        partial_certifiers,
+        disclaimer_codes: file.disclaimer_codes,
+        special_codes,
+        dispositions,
+        arrangements,
+        arrangement_periods,
+        remedy_phases,
+        correctable,
+        remedies,
+        ladder: Ladder {
+            days_between_steps: file.ladder.days_between_steps,
+            days_until_close: file.ladder.days_until_close,
+        },
+        codes,
+    })
+}
+
+/// Reads `[0-9]+(.[0-9]{1,4})?`, at most 100, as ten-thousandths.
+fn percent(text: &str) -> Option<i64> {
+    let hundred: i64 = 100 * 10_000;
+    let weight: crate::weight::Weight = text.parse().ok()?;
+    (weight.units() <= hundred).then_some(weight.units())
+}
+
+fn phases(file: &[FilePhase], problems: &mut Problems) -> Vec<Phase> {
+    if file.is_empty() {
+        problems.add("phase: there must be at least one phase".to_owned());
+    }
+    let mut phases: Vec<Phase> = Vec::new();
+    for (index, phase) in file.iter().enumerate() {
+        let place = format!("phase {:?}", phase.name);
+        let period = problems.period(&place, phase.from.as_ref(), None);
+        match (index, period.from) {
+            (0, Some(_)) => problems.add(format!(
+                "{place}: the first phase has no `from`: it holds since ever"
+            )),
+            (0, None) => {}
+            (_, None) => problems.add(format!("{place}: every phase but the first needs a `from`")),
+            (_, Some(from)) => {
+                if let Some(previous) = phases.last_mut() {
+                    if previous.period.from.is_some_and(|earlier| earlier >= from) {
+                        problems.add(format!("{place}: phases must stand in the order of their dates"));
+                    }
+                    previous.period.to = from.pred_opt();
+                }
+            }
+        }
+        if phases.iter().any(|earlier| earlier.name == phase.name) {
+            problems.add(format!("{place}: stands twice"));
+        }
+        phases.push(Phase {
+            name: phase.name.clone(),
+            period,
+        });
+    }
+    phases
+}
+
+fn special_codes(file: &[FileSpecialCode], problems: &mut Problems) -> Vec<SpecialCode> {
+    let mut codes: Vec<SpecialCode> = Vec::new();
+    for special in file {
+        let place = format!("special_code {:?}", special.code);
+        let period = problems.period(&place, special.from.as_ref(), special.to.as_ref());
+        let code = special.code.trim().to_ascii_uppercase();
+        if code.is_empty() {
+            problems.add(format!("{place}: the code is empty"));
+        }
+        if codes.iter().any(|earlier| earlier.code == code) {
+            problems.add(format!("{place}: stands twice"));
+        }
+        match SpecialEffect::ALL
+            .into_iter()
+            .find(|effect| effect.as_str() == special.effect)
+        {
+            Some(effect) => codes.push(SpecialCode { code, effect, period }),
+            None => problems.add(format!(
+                "{place}: the effect {:?} is not TEMPORARY, RETURNED_GOODS, DISPOSITION or EXEMPT",
+                special.effect
+            )),
+        }
+    }
+    codes
+}
+
+fn dispositions(file: &[FileDisposition], problems: &mut Problems) -> [DispositionRule; 4] {
+    let mut rules = [None; 4];
+    for disposition in file {
+        let place = format!("disposition {:?}", disposition.name);
+        let period = problems.period(&place, disposition.from.as_ref(), disposition.to.as_ref());
+        let Some(known) = Disposition::parse(&disposition.name) else {
+            problems.add(format!(
+                "{place}: is not REEXPORT, DONATION, DESTRUCTION or RECONDITION"
+            ));
+            continue;
+        };
+        if rules[known as usize].is_some() {
+            problems.add(format!("{place}: stands twice"));
+        }
+        rules[known as usize] = Some(DispositionRule {
+            period,
+            needs_certified_importer: disposition.needs_certified_importer,
+        });
+    }
+    for disposition in Disposition::ALL {
+        if rules[disposition as usize].is_none() {
+            problems.add(format!("disposition {:?}: is missing", disposition.as_str()));
+        }
+    }
+    rules.map(Option::unwrap_or_default)
+}
+
+fn arrangements(file: &[FileArrangement], problems: &mut Problems) -> Vec<Arrangement> {
+    let mut arrangements = Vec::new();
+    for arrangement in file {
+        let place = format!("arrangement {:?}", arrangement.name);
+        let period = problems.period(&place, arrangement.from.as_ref(), arrangement.to.as_ref());
+        let mut countries = Vec::new();
+        for country in &arrangement.countries {
+            match <[u8; 2]>::try_from(country.as_bytes()) {
+                Ok(code) if code.iter().all(u8::is_ascii_uppercase) => countries.push(code),
+                _ => problems.add(format!(
+                    "{place}: {country:?} is not a country code of two capital letters"
+                )),
+            }
+        }
+        arrangements.push(Arrangement {
+            name: arrangement.name.clone(),
+            countries,
+            period,
+        });
+    }
+    arrangements
+}
+
+fn correctable(names: &[String], problems: &mut Problems) -> Vec<bool> {
+    let mut correctable = vec![false; Code::ALL.len()];
+    for name in names {
+        let mut any = false;
+        for (code, correctable) in Code::ALL.iter().zip(&mut correctable) {
+            let matches = match name.strip_suffix('*') {
+                Some(beginning) => code.as_str().starts_with(beginning),
+                None => code.as_str() == name,
+            };
+            *correctable |= matches;
+            any |= matches;
+        }
+        if !any {
+            problems.add(format!("remedies.correct_and_refile: no code is {name:?}"));
+        }
+    }
+    correctable
+}
+
+fn codes(file: &BTreeMap<String, FileCode>, phases: usize, problems: &mut Problems) -> Vec<CodeRule> {
+    for name in file.keys() {
+        if Code::parse(name).is_none() {
+            problems.add(format!("code.{name}: there is no such code"));
+        }
+    }
+    let mut rules = Vec::new();
+    for code in Code::ALL {
+        let Some(rule) = file.get(code.as_str()) else {
+            problems.add(format!("code.{code}: is missing"));
+            continue;
+        };
+        let place = format!("code.{code}");
+        for template in [&rule.sentence, &rule.remedy] {
+            check_placeholders(&place, template, *code, problems);
+        }
+        if rule.sentence.trim().is_empty() {
+            problems.add(format!("{place}: the sentence is empty"));
+        }
+        let mut severities_before: Vec<_> = rule
+            .severity_before
+            .iter()
+            .filter_map(|before| {
+                let severities = problems.severities(&place, &before.severity, phases);
+                Some((problems.date(&place, &before.date)?, severities))
+            })
+            .collect();
+        severities_before.sort_by_key(|(date, _)| *date);
+        rules.push(CodeRule {
+            severities: problems.severities(&place, &rule.severity, phases),
+            severities_before,
+            field: rule.field.clone(),
+            sentence: rule.sentence.clone(),
+            remedy: rule.remedy.clone(),
+            citation: rule.citation.clone(),
+        });
+    }
+    rules
+}
+
+fn check_placeholders(place: &str, template: &str, code: Code, problems: &mut Problems) {
+    let mut rest = template;
+    while let Some((_, after)) = rest.split_once('{') {
+        let Some((name, behind)) = after.split_once('}') else {
+            problems.add(format!("{place}: an opening brace is not closed"));
+            return;
+        };
+        if !code.placeholders().contains(&name) {
+            problems.add(format!(
+                "{place}: there is no {{{name}}}; there is {:?}",
+                code.placeholders()
+            ));
+        }
+        rest = behind;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::SHIPPED;
+
+    #[test]
+    fn the_shipped_policy_has_the_phases_of_the_law() {
+        let policy = Policy::shipped();
+        let phase = |date: &str| policy.phase(policy.phase_on(parse_iso(date))).name.as_str();
+        assert_eq!(phase("2024-03-18"), "VOLUNTARY");
+        assert_eq!(phase("2024-03-19"), "MANDATORY");
+        assert_eq!(phase("2024-09-18"), "MANDATORY");
+        assert_eq!(phase("2024-09-19"), "STRICT");
+        assert_eq!(policy.phase(policy.phase_on(None)).name, "STRICT");
+    }
+
+    #[test]
+    fn every_problem_is_said_at_once() {
+        let text = SHIPPED
+            .replace("from = \"2024-09-19\"", "from = \"2024-02-30\"")
+            .replace(
+                "[code.WEIGHT_MISSING]\nseverity = \"I/W/W\"",
+                "[code.WEIGHT_MISSING]\nseverity = \"I/W\"",
+            )
+            .replace(
+                "certificate {number} has {left} kg",
+                "certificate {number} has {rest} kg",
+            );
+        let error = Policy::parse(&text).unwrap_err();
+        assert_eq!(error.problems.len(), 4, "{error}");
+        let unknown = Policy::parse(&format!("speling = 1\n{SHIPPED}")).unwrap_err();
+        assert!(unknown.to_string().contains("speling"), "{unknown}");
+    }
+
+    #[test]
+    fn a_changed_file_is_another_version() {
+        let other = Policy::parse(&format!("{SHIPPED}# mine\n")).unwrap();
+        assert_ne!(other.version(), Policy::shipped().version());
+        assert_eq!(other.version().len(), 12);
+    }
+
+    #[test]
+    fn tolerance_is_a_percentage_of_the_total() {
+        let policy =
+            Policy::parse(&SHIPPED.replace("tolerance_percent = \"0\"", "tolerance_percent = \"2.5\""))
+                .unwrap();
+        let total = "1000.0001".parse().unwrap();
+        assert_eq!(policy.tolerance_of(total).to_string(), "25");
+    }
+}

@@ -1,0 +1,451 @@
+//! The policy: every date, severity and sentence of the rules, as data that an operator can replace.
+
+mod file;
+mod problems;
+
+use std::fmt::Write as _;
+
+use rustc_hash::FxHashMap;
+use sha2::{Digest as _, Sha256};
+
+use crate::date::Date;
+use crate::finding::{Code, Detail, Finding, Severity};
+use crate::identifier::CertifierId;
+use crate::weight::Weight;
+
+pub use problems::PolicyError;
+
+/// The policy that the product ships, as text.
+pub const SHIPPED: &str = include_str!("../../data/policy.toml");
+
+/// A span of days, both ends included; an absent end is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Period {
+    /// First day.
+    pub from: Option<Date>,
+    /// Last day.
+    pub to: Option<Date>,
+}
+
+impl Period {
+    /// Whether the day is in the span.
+    #[must_use]
+    pub fn contains(&self, date: Date) -> bool {
+        self.from.is_none_or(|from| date >= from) && self.to.is_none_or(|to| date <= to)
+    }
+}
+
+impl std::fmt::Display for Period {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.from, self.to) {
+            (Some(from), Some(to)) => write!(f, "from {from} to {to}"),
+            (Some(from), None) => write!(f, "from {from}"),
+            (None, Some(to)) => write!(f, "until {to}"),
+            (None, None) => f.write_str("at any time"),
+        }
+    }
+}
+
+/// Place of a phase in the policy, from the earliest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PhaseIndex(usize);
+
+/// A span of entry dates in which the same severities hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Phase {
+    /// `VOLUNTARY`, `MANDATORY`, `STRICT` in the shipped policy.
+    pub name: String,
+    /// Its days.
+    pub period: Period,
+}
+
+/// What a code filed in place of a certificate number does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SpecialEffect {
+    /// "No certificate yet", once tolerated.
+    Temporary,
+    /// American goods returned.
+    ReturnedGoods,
+    /// Goods without a certificate, to be re-exported, donated or destroyed.
+    Disposition,
+    /// No certificate needed, within the code's dates.
+    Exempt,
+}
+
+impl SpecialEffect {
+    /// Every effect.
+    pub const ALL: [Self; 4] = [
+        Self::Temporary,
+        Self::ReturnedGoods,
+        Self::Disposition,
+        Self::Exempt,
+    ];
+
+    /// The word of the policy file.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Temporary => "TEMPORARY",
+            Self::ReturnedGoods => "RETURNED_GOODS",
+            Self::Disposition => "DISPOSITION",
+            Self::Exempt => "EXEMPT",
+        }
+    }
+}
+
+/// A code of the dated table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpecialCode {
+    /// As filed, upper case.
+    pub code: String,
+    /// What it does.
+    pub effect: SpecialEffect,
+    /// When it is in force.
+    pub period: Period,
+}
+
+/// What may become of goods, and what may be done about a rejected line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Disposition {
+    /// They leave the country.
+    Reexport,
+    /// They go to a charity.
+    Donation,
+    /// They are destroyed.
+    Destruction,
+    /// They are relabelled as conventional.
+    Recondition,
+}
+
+impl Disposition {
+    /// Every disposition.
+    pub const ALL: [Self; 4] = [
+        Self::Reexport,
+        Self::Donation,
+        Self::Destruction,
+        Self::Recondition,
+    ];
+
+    /// The word of FORMATS §3.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reexport => "REEXPORT",
+            Self::Donation => "DONATION",
+            Self::Destruction => "DESTRUCTION",
+            Self::Recondition => "RECONDITION",
+        }
+    }
+
+    /// The disposition of that word.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|disposition| disposition.as_str() == text)
+    }
+}
+
+/// When a disposition may be chosen, and by whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DispositionRule {
+    /// When it may be chosen.
+    pub period: Period,
+    /// Whether only a certified importer may choose it.
+    pub needs_certified_importer: bool,
+}
+
+/// What may be done about a rejected line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Remedy {
+    /// The line was filed wrongly: correct it.
+    CorrectAndRefile,
+    /// The goods cannot enter as organic: this may become of them.
+    Dispose(Disposition),
+}
+
+impl Remedy {
+    /// The word of FORMATS §5.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::CorrectAndRefile => "CORRECT_AND_REFILE",
+            Self::Dispose(disposition) => disposition.as_str(),
+        }
+    }
+}
+
+/// A trade arrangement under which operations need not be in the registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrangement {
+    /// What it is called.
+    pub name: String,
+    /// ISO 3166 alpha-2.
+    pub countries: Vec<[u8; 2]>,
+    /// When it holds.
+    pub period: Period,
+}
+
+/// Intervals of the enforcement ladder, in days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ladder {
+    /// A step follows a finding this many days and one after the letter before.
+    pub days_between_steps: u32,
+    /// A case closes this many days and one after its last finding.
+    pub days_until_close: u32,
+}
+
+/// What the policy says about one code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CodeRule {
+    /// One severity for each phase.
+    pub severities: Vec<Severity>,
+    /// Other severities for entry dates before a date; the first that applies wins, earliest date first.
+    pub severities_before: Vec<(Date, Vec<Severity>)>,
+    /// Field of the line, by its JSON name.
+    pub field: String,
+    /// What is wrong, with placeholders in braces.
+    pub sentence: String,
+    /// What to do, with placeholders in braces.
+    pub remedy: String,
+    /// Source of the rule; empty where none is known.
+    pub citation: String,
+}
+
+/// The whole policy. Read with [`Policy::parse`]; a wrong one cannot be had.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Policy {
+    version: String,
+    phases: Vec<Phase>,
+    phase_without_date: PhaseIndex,
+    tolerance_ten_thousandths_of_percent: i64,
+    tolerance_percent: String,
+    stale_after_days: u32,
+    partial_certifiers: Vec<CertifierId>,
+    disclaimer_codes: Vec<String>,
+    special_codes: Vec<SpecialCode>,
+    dispositions: [DispositionRule; 4],
+    arrangements: Vec<Arrangement>,
+    arrangement_periods: FxHashMap<[u8; 2], Vec<Period>>,
+    remedy_phases: Vec<PhaseIndex>,
+    correctable: Vec<bool>,
+    remedies: Vec<Disposition>,
+    ladder: Ladder,
+    codes: Vec<CodeRule>,
+}
+
+impl Policy {
+    /// The policy that the product ships.
+    ///
+    /// # Panics
+    /// Never: a test reads the shipped text.
+    #[must_use]
+    #[allow(clippy::expect_used)]
+    pub fn shipped() -> Self {
+        Self::parse(SHIPPED).expect("the shipped policy is tested")
+    }
+
+    /// Reads a policy file.
+    ///
+    /// # Errors
+    /// Every problem of the file at once, each with its place.
+    pub fn parse(text: &str) -> Result<Self, PolicyError> {
+        file::parse(text)
+    }
+
+    /// Short hash of the file: names the policy in the evidence of a verdict.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Every phase, from the earliest.
+    #[must_use]
+    pub fn phases(&self) -> &[Phase] {
+        &self.phases
+    }
+
+    /// The phase of a line with this entry date.
+    #[must_use]
+    pub fn phase_on(&self, entry_date: Option<Date>) -> PhaseIndex {
+        let Some(date) = entry_date else {
+            return self.phase_without_date;
+        };
+        // The first phase is open towards the past, so there always is one.
+        let index = self
+            .phases
+            .iter()
+            .rposition(|phase| phase.period.from.is_none_or(|from| date >= from))
+            .unwrap_or(0);
+        PhaseIndex(index)
+    }
+
+    /// The phase at this place.
+    #[must_use]
+    pub fn phase(&self, index: PhaseIndex) -> &Phase {
+        &self.phases[index.0]
+    }
+
+    /// What the policy says about a code.
+    #[must_use]
+    pub fn code(&self, code: Code) -> &CodeRule {
+        &self.codes[code as usize]
+    }
+
+    /// How bad a finding is for a line with this entry date in this phase.
+    #[must_use]
+    pub fn severity(&self, code: Code, phase: PhaseIndex, entry_date: Option<Date>) -> Severity {
+        let rule = self.code(code);
+        if let Some(entry_date) = entry_date
+            && let Some((_, severities)) = rule.severities_before.iter().find(|(date, _)| entry_date < *date)
+        {
+            return severities[phase.0];
+        }
+        rule.severities[phase.0]
+    }
+
+    /// The special code filed as this text.
+    #[must_use]
+    pub fn special_code(&self, filed: &str) -> Option<&SpecialCode> {
+        self.special_codes.iter().find(|special| special.code == filed)
+    }
+
+    /// The dated table of special codes.
+    #[must_use]
+    pub fn special_codes(&self) -> &[SpecialCode] {
+        &self.special_codes
+    }
+
+    /// When and by whom a disposition may be chosen.
+    #[must_use]
+    pub fn disposition(&self, disposition: Disposition) -> DispositionRule {
+        self.dispositions[disposition as usize]
+    }
+
+    /// Whether operations of that country need not be in the registry on that date.
+    #[must_use]
+    pub fn has_arrangement(&self, country: [u8; 2], date: Date) -> bool {
+        self.arrangement_periods
+            .get(&country)
+            .is_some_and(|periods| periods.iter().any(|period| period.contains(date)))
+    }
+
+    /// Every trade arrangement.
+    #[must_use]
+    pub fn arrangements(&self) -> &[Arrangement] {
+        &self.arrangements
+    }
+
+    /// Whether AMS takes this disclaimer code.
+    #[must_use]
+    pub fn takes_disclaimer(&self, code: &str) -> bool {
+        self.disclaimer_codes.iter().any(|taken| taken == code)
+    }
+
+    /// Whether our copy of that certifier's certificates is only partial.
+    #[must_use]
+    pub fn is_partial(&self, certifier: CertifierId) -> bool {
+        self.partial_certifiers.contains(&certifier)
+    }
+
+    /// Certifiers of whose certificates our copy is only partial.
+    #[must_use]
+    pub fn partial_certifiers(&self) -> &[CertifierId] {
+        &self.partial_certifiers
+    }
+
+    /// What may be drawn on top of a certificate's total, rounded down to 0.0001 kg.
+    #[must_use]
+    pub fn tolerance_of(&self, total: Weight) -> Weight {
+        let units =
+            i128::from(total.units()) * i128::from(self.tolerance_ten_thousandths_of_percent) / 1_000_000;
+        Weight::from_units(i64::try_from(units).unwrap_or(i64::MAX))
+    }
+
+    /// The tolerance in percent of the total, as decimal text.
+    #[must_use]
+    pub fn tolerance_percent(&self) -> &str {
+        &self.tolerance_percent
+    }
+
+    /// A snapshot published more days than this before the entry date is stale.
+    #[must_use]
+    pub fn stale_after_days(&self) -> u32 {
+        self.stale_after_days
+    }
+
+    /// Whether rejected lines of this phase get remedies.
+    #[must_use]
+    pub fn has_remedies(&self, phase: PhaseIndex) -> bool {
+        self.remedy_phases.contains(&phase)
+    }
+
+    /// Whether a rejecting finding of this code can be mended by correcting the line.
+    #[must_use]
+    pub fn is_correctable(&self, code: Code) -> bool {
+        self.correctable[code as usize]
+    }
+
+    /// What may become of rejected goods, in order.
+    #[must_use]
+    pub fn remedies(&self) -> &[Disposition] {
+        &self.remedies
+    }
+
+    /// Intervals of the enforcement ladder.
+    #[must_use]
+    pub fn ladder(&self) -> Ladder {
+        self.ladder
+    }
+
+    /// The field of a finding, by its JSON name.
+    #[must_use]
+    pub fn field<'a>(&'a self, finding: &Finding) -> &'a str {
+        finding.field.unwrap_or(&self.code(finding.code).field)
+    }
+
+    /// What is wrong and what to do, in words.
+    #[must_use]
+    pub fn message(&self, finding: &Finding) -> String {
+        let rule = self.code(finding.code);
+        let mut message = String::with_capacity(rule.sentence.len() + rule.remedy.len() + 48);
+        fill(&mut message, &rule.sentence, &finding.details);
+        if !rule.remedy.is_empty() {
+            message.push(' ');
+            fill(&mut message, &rule.remedy, &finding.details);
+        }
+        message
+    }
+}
+
+/// Writes a template with its placeholders filled in; an unfilled one vanishes.
+fn fill(message: &mut String, template: &str, details: &[(&'static str, Detail)]) {
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        message.push_str(before);
+        let Some((name, behind)) = after.split_once('}') else {
+            // The reader refuses unclosed braces.
+            rest = after;
+            continue;
+        };
+        if let Some((_, value)) = details.iter().find(|(detail, _)| *detail == name) {
+            // Writing to a String cannot fail.
+            let _ = write!(message, "{value}");
+        }
+        rest = behind;
+    }
+    message.push_str(rest);
+}
+
+/// First 12 hexadecimal digits of the SHA-256 of a text: enough to name a version, short enough to read.
+#[must_use]
+pub fn short_hash(text: &str) -> String {
+    Sha256::digest(text.as_bytes())
+        .iter()
+        .take(6)
+        .fold(String::with_capacity(12), |mut hash, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(hash, "{byte:02x}");
+            hash
+        })
+}

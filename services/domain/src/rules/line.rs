@@ -1,0 +1,279 @@
+//! Rule 1: the line itself.
+
+use crate::date::{Date, parse_iso};
+use crate::entry::NormalisedLine;
+use crate::finding::{Code, Finding};
+use crate::hts::HtsCode;
+use crate::identifier::{EntryNumber, NopId};
+use crate::policy::{Disposition, PhaseIndex, Policy};
+use crate::weight::{Weight, WeightError};
+
+use super::Findings;
+
+/// Which organic message set a line carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MessageSet {
+    Or1,
+    Or2,
+    None,
+}
+
+impl MessageSet {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Or1 => "OR1",
+            Self::Or2 => "OR2",
+            Self::None => "NONE",
+        }
+    }
+}
+
+/// A line whose fields are all what they say they are.
+#[derive(Debug)]
+pub(super) struct Checked<'a> {
+    pub(super) entry_number: EntryNumber,
+    pub(super) is_deletion: bool,
+    pub(super) replaces: bool,
+    pub(super) entry_date: Date,
+    pub(super) export_date: Option<Date>,
+    pub(super) importer: Option<NopId>,
+    pub(super) exporter: Option<NopId>,
+    pub(super) hts_code: HtsCode,
+    pub(super) message_set: MessageSet,
+    pub(super) disclaimer: Option<&'a str>,
+    pub(super) weight: Option<Weight>,
+    pub(super) country_of_origin: Option<[u8; 2]>,
+    pub(super) country_of_export: Option<[u8; 2]>,
+    pub(super) disposition: Option<Disposition>,
+}
+
+/// The longest piece of a wrong value that a message repeats, in characters.
+const SHOWN: usize = 60;
+
+/// Checks every field. The phase comes out in any case; the checked line only where nothing was found.
+pub(super) fn check<'a>(
+    line: &'a NormalisedLine,
+    repeated: bool,
+    policy: &Policy,
+) -> (PhaseIndex, Vec<Finding>, Option<Checked<'a>>) {
+    let entry_date = line.entry_date.as_deref().and_then(parse_iso);
+    let phase = policy.phase_on(entry_date);
+    let mut fields = Fields(Findings {
+        policy,
+        phase,
+        entry_date,
+        list: Vec::new(),
+    });
+    let checked = fields.check(line, repeated, entry_date);
+    let list = fields.0.list;
+    let checked = if list.is_empty() { checked } else { None };
+    (phase, list, checked)
+}
+
+struct Fields<'a>(Findings<'a>);
+
+impl Fields<'_> {
+    fn invalid(&mut self, field: &'static str, problem: String) {
+        self.0
+            .push(Code::LineInvalid, Some(field), vec![("problem", problem.into())]);
+    }
+
+    /// Reads a field that may be absent; one that cannot be read is a finding.
+    fn read<T>(
+        &mut self,
+        field: &'static str,
+        text: Option<&str>,
+        expected: &str,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        let text = text?;
+        let value = read(text);
+        if value.is_none() {
+            self.invalid(
+                field,
+                format!("The field {field} is {}, not {expected}.", quoted(text)),
+            );
+        }
+        value
+    }
+
+    fn check<'a>(
+        &mut self,
+        line: &'a NormalisedLine,
+        repeated: bool,
+        entry_date: Option<Date>,
+    ) -> Option<Checked<'a>> {
+        let entry_number = EntryNumber::parse(&line.entry_number);
+        if entry_number.is_none() {
+            let value = if line.entry_number.is_empty() {
+                "(none)".to_owned()
+            } else {
+                quoted(&line.entry_number)
+            };
+            self.0
+                .add(Code::EntryNumberInvalid, vec![("value", value.into())]);
+        }
+        self.line_number(line, repeated);
+        match line.entry_date.as_deref() {
+            None => self.invalid("entryDate", "The line has no entryDate.".to_owned()),
+            Some(text) if entry_date.is_none() => self.invalid(
+                "entryDate",
+                format!(
+                    "The field entryDate is {}, not a day in the form YYYY-MM-DD.",
+                    quoted(text)
+                ),
+            ),
+            Some(_) => {}
+        }
+        let export_date = self.read(
+            "exportDate",
+            line.export_date.as_deref(),
+            "a day in the form YYYY-MM-DD",
+            parse_iso,
+        );
+        if let (Some(export_date), Some(entry_date)) = (export_date, entry_date)
+            && export_date > entry_date
+        {
+            self.invalid(
+                "exportDate",
+                format!("The exportDate {export_date} is after the entryDate {entry_date}."),
+            );
+        }
+        let nop_id = |text: &str| text.parse().ok();
+        let importer = self.read(
+            "importerNopId",
+            line.importer_nop_id.as_deref(),
+            "10 digits",
+            nop_id,
+        );
+        let exporter = self.read(
+            "exporterNopId",
+            line.exporter_nop_id.as_deref(),
+            "10 digits",
+            nop_id,
+        );
+        let hts_code = self.read("htsCode", line.hts_code.as_deref(), "6, 8 or 10 digits", |text| {
+            text.parse().ok()
+        });
+        if line.hts_code.is_none() {
+            self.invalid("htsCode", "The line has no htsCode.".to_owned());
+        }
+        let message_set = match line.message_set.as_deref() {
+            None => Some(MessageSet::None),
+            text => self.read("messageSet", text, "OR1, OR2 or NONE", |text| match text {
+                "OR1" => Some(MessageSet::Or1),
+                "OR2" => Some(MessageSet::Or2),
+                "NONE" => Some(MessageSet::None),
+                _ => None,
+            }),
+        };
+        let disclaimer = self.read(
+            "disclaimerCode",
+            line.disclaimer_code.as_deref(),
+            "one letter",
+            |text| (text.len() == 1 && text.bytes().all(|byte| byte.is_ascii_uppercase())).then_some(()),
+        );
+        let weight = self.weight(line.net_weight_kg.as_deref());
+        let country_of_origin = self.read(
+            "countryOfOrigin",
+            line.country_of_origin.as_deref(),
+            "a country of two letters",
+            country,
+        );
+        let country_of_export = self.read(
+            "countryOfExport",
+            line.country_of_export.as_deref(),
+            "a country of two letters",
+            country,
+        );
+        self.read(
+            "portOfEntry",
+            line.port_of_entry.as_deref(),
+            "a port of 4 letters or digits",
+            |text| (text.len() == 4 && text.bytes().all(|byte| byte.is_ascii_alphanumeric())).then_some(()),
+        );
+        let disposition = self.read(
+            "disposition",
+            line.disposition.as_deref(),
+            "REEXPORT, DONATION, DESTRUCTION or RECONDITION",
+            Disposition::parse,
+        );
+        self.read(
+            "entryAction",
+            line.entry_action.as_deref(),
+            "ADD, REPLACE or DELETE",
+            |text| matches!(text, "ADD" | "REPLACE" | "DELETE").then_some(()),
+        );
+        Some(Checked {
+            entry_number: entry_number?,
+            is_deletion: line.entry_action.as_deref() == Some("DELETE"),
+            replaces: line.entry_action.as_deref() == Some("REPLACE"),
+            entry_date: entry_date?,
+            export_date,
+            importer,
+            exporter,
+            hts_code: hts_code?,
+            message_set: message_set?,
+            disclaimer: disclaimer.and(line.disclaimer_code.as_deref()),
+            weight,
+            country_of_origin,
+            country_of_export,
+            disposition,
+        })
+    }
+
+    /// A repeated line, or numbers that only a message can carry (files with such numbers are refused).
+    fn line_number(&mut self, line: &NormalisedLine, repeated: bool) {
+        let (number, pga_number) = (line.line_number, line.pga_line_number());
+        if number == 0 || pga_number == 0 {
+            self.invalid(
+                "lineNumber",
+                "Line numbers and PGA line numbers count from 1.".to_owned(),
+            );
+        } else if repeated {
+            self.invalid(
+                "lineNumber",
+                format!("Line {number}, PGA line {pga_number}, of this entry stood before in the request."),
+            );
+        }
+    }
+
+    fn weight(&mut self, text: Option<&str>) -> Option<Weight> {
+        let text = text?;
+        let problem = match text.parse::<Weight>() {
+            Ok(Weight::ZERO) => "is zero: a line weighs something",
+            Ok(weight) => return Some(weight),
+            Err(WeightError::Malformed) => "is not a decimal number of kilograms with at most four decimals",
+            Err(WeightError::TooLarge) => "is above 1000000000000 kg",
+        };
+        self.invalid(
+            "netWeightKg",
+            format!("The netWeightKg {} {problem}.", quoted(text)),
+        );
+        None
+    }
+}
+
+fn country(text: &str) -> Option<[u8; 2]> {
+    let code: [u8; 2] = text.as_bytes().try_into().ok()?;
+    code.iter().all(u8::is_ascii_uppercase).then_some(code)
+}
+
+/// A value as a message repeats it: quoted, shortened, without control characters.
+pub(super) fn quoted(value: &str) -> String {
+    let mut shown: String = value
+        .chars()
+        .take(SHOWN)
+        .map(|character| {
+            if character.is_control() {
+                '\u{fffd}'
+            } else {
+                character
+            }
+        })
+        .collect();
+    if value.chars().nth(SHOWN).is_some() {
+        shown.push('…');
+    }
+    format!("\"{shown}\"")
+}

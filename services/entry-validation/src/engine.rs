@@ -1,0 +1,151 @@
+//! What every call shares: policy, flags, store, and the services that are asked.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use nopic_cache::{ReaderOptions, RevisionChoice, StatusReader};
+use nopic_chassis::clock::Clock;
+use nopic_chassis::principal::AttachPrincipal;
+use nopic_domain::entry::NormalisedLine;
+use nopic_domain::flags::FlagTable;
+use nopic_domain::identifier::EntryNumber;
+use nopic_domain::policy::Policy;
+use nopic_domain::principal::Principal;
+use nopic_domain::rules::{RULES_VERSION, certificate_number};
+use nopic_proto::entry_validation as wire;
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::Upstream;
+use crate::error::Error;
+use crate::knowledge::{Known, link_key};
+use crate::store::Store;
+use crate::upstream::{Certificates, RegistrySource};
+
+/// For whom a call is made, and how fresh what it rests on must be.
+#[derive(Debug, Clone)]
+pub(crate) struct Asker {
+    pub(crate) principal: Principal,
+    pub(crate) at_least_revision: Option<u32>,
+    pub(crate) latest_certificates: bool,
+}
+
+impl Asker {
+    pub(crate) fn new(principal: Principal, freshness: Option<wire::Freshness>) -> Self {
+        let freshness = freshness.unwrap_or_default();
+        Self {
+            principal,
+            at_least_revision: freshness.at_least_revision,
+            latest_certificates: freshness.latest_certificates,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pub(crate) policy: Arc<Policy>,
+    pub(crate) flags: ArcSwap<FlagTable>,
+    /// Held while flags are imported, so that two imports build on each other.
+    pub(crate) flag_import: tokio::sync::Mutex<()>,
+    pub(crate) store: Store,
+    pub(crate) clock: ClockHandle,
+    registry: StatusReader<RegistrySource>,
+    certificates: Certificates,
+}
+
+/// The clock, with the `Debug` that the engine's needs.
+pub(crate) struct ClockHandle(pub(crate) Arc<dyn Clock>);
+
+impl std::fmt::Debug for ClockHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Clock")
+    }
+}
+
+impl Engine {
+    pub(crate) async fn new(
+        policy: Policy,
+        store: Store,
+        clock: Arc<dyn Clock>,
+        upstream: Upstream,
+        registry: ReaderOptions,
+    ) -> Result<Self, nopic_sql::Error> {
+        let flags = store.serving_flags().await?;
+        // Statuses are the same for everyone, so the service asks for them in its own name.
+        let itself = AttachPrincipal::new(&Principal::built_in("entry-validation"));
+        Ok(Self {
+            policy: Arc::new(policy),
+            flags: ArcSwap::from_pointee(flags),
+            flag_import: tokio::sync::Mutex::default(),
+            store,
+            clock: ClockHandle(clock),
+            registry: StatusReader::new(RegistrySource::new(upstream.registry, itself), registry),
+            certificates: Certificates::new(upstream.certificate),
+        })
+    }
+
+    /// Loads what the rules may ask about these lines. Other services that do not answer leave a gap, not an error.
+    pub(crate) async fn know(&self, asker: &Asker, lines: &[NormalisedLine]) -> Result<Known, Error> {
+        let choice = asker
+            .at_least_revision
+            .map_or(RevisionChoice::Current, RevisionChoice::AtLeast);
+        let pairs: FxHashSet<_> = lines
+            .iter()
+            .filter_map(|line| Some((certificate_number(line)?, EntryNumber::parse(&line.entry_number))))
+            .collect();
+        let (view, certificates, links) = tokio::join!(
+            self.registry.view(choice),
+            self.certificates
+                .ask(&asker.principal, &pairs, asker.latest_certificates),
+            self.links(&asker.principal.tenant, lines),
+        );
+        let registry = match view {
+            Ok(view) => (!view.has_no_snapshot()).then_some(view),
+            Err(unavailable) => {
+                tracing::warn!(%unavailable, "judging without the registry");
+                None
+            }
+        };
+        let flags = self.flags.load_full();
+        let evidence = wire::Evidence {
+            // Phase and certificate are each line's own.
+            policy: String::new(),
+            certificate_version: None,
+            policy_version: self.policy.version().to_owned(),
+            rules_version: RULES_VERSION.to_owned(),
+            flags_version: flags.version().to_owned(),
+            registry_revision: registry.as_ref().map(nopic_cache::StatusView::revision),
+            registry_published_on: registry
+                .as_ref()
+                .and_then(nopic_cache::StatusView::published_on)
+                .map(|date| date.to_string())
+                .unwrap_or_default(),
+        };
+        Ok(Known {
+            policy: Arc::clone(&self.policy),
+            flags,
+            registry,
+            certificates,
+            links: links?,
+            evidence,
+        })
+    }
+
+    /// The links that lines without an importer of their own may need.
+    async fn links(
+        &self,
+        tenant: &str,
+        lines: &[NormalisedLine],
+    ) -> Result<FxHashMap<String, nopic_domain::identifier::NopId>, Error> {
+        let numbers: FxHashSet<String> = lines
+            .iter()
+            .filter(|line| line.importer_nop_id.is_none())
+            .filter_map(|line| line.importer_of_record.as_deref())
+            .map(|number| link_key(number).into_owned())
+            .collect();
+        if numbers.is_empty() {
+            return Ok(FxHashMap::default());
+        }
+        let numbers: Vec<String> = numbers.into_iter().collect();
+        Ok(self.store.linked(tenant, &numbers).await?)
+    }
+}

@@ -1,0 +1,52 @@
+//! What goes wrong, and the one place that tells callers.
+
+use thiserror::Error;
+use tonic::Status;
+
+/// Why a call has no answer.
+#[derive(Debug, Error)]
+pub(crate) enum Error {
+    /// The caller asked for something that cannot be; the sentence says what and how to mend it.
+    #[error("{0}")]
+    Invalid(String),
+    /// There is no such thing.
+    #[error("{0}")]
+    NotFound(String),
+    /// The caller may not do this.
+    #[error("{0}")]
+    Forbidden(&'static str),
+    /// A bound was passed.
+    #[error("{0}")]
+    TooMuch(String),
+    /// The service's own database failed.
+    #[error("the database failed")]
+    Store(#[from] nopic_sql::Error),
+    /// A task of the service itself ended.
+    #[error("a task ended before its work was done")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Invalid(message) => Self::invalid_argument(message),
+            Error::NotFound(message) => Self::not_found(message),
+            Error::Forbidden(message) => Self::permission_denied(message),
+            Error::TooMuch(message) => Self::invalid_argument(message),
+            Error::Store(source) => {
+                tracing::error!(
+                    error = &source as &dyn std::error::Error,
+                    "the database of entry validation failed"
+                );
+                Self::unavailable("the database of entry validation does not answer: try again")
+            }
+            Error::Task(source) => {
+                tracing::error!(
+                    error = &source as &dyn std::error::Error,
+                    "a task ended before its work was done"
+                );
+                Self::internal("internal error; the log has the details")
+            }
+        }
+    }
+}

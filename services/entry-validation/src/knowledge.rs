@@ -1,0 +1,83 @@
+//! What is known about the lines of one batch: loaded before the rules run.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use nopic_cache::StatusView;
+use nopic_domain::certificate::CertificateView;
+use nopic_domain::entry::NormalisedLine;
+use nopic_domain::flags::FlagTable;
+use nopic_domain::identifier::{CertificateNumber, EntryNumber, NopId};
+use nopic_domain::policy::Policy;
+use nopic_domain::registry::Timeline;
+use nopic_domain::rules::{Answer, Judgement, Knowledge, RecordedDraw, RegistryState};
+use nopic_proto::convert::entry_validation::verdict;
+use nopic_proto::entry_validation as wire;
+use rustc_hash::FxHashMap;
+
+use crate::upstream::CertificateAnswers;
+
+/// Everything that verdicts on a batch rest on.
+pub(crate) struct Known {
+    pub(crate) policy: Arc<Policy>,
+    pub(crate) flags: Arc<FlagTable>,
+    pub(crate) registry: Option<StatusView>,
+    pub(crate) certificates: CertificateAnswers,
+    /// By [`link_key`].
+    pub(crate) links: FxHashMap<String, NopId>,
+    /// What all verdicts of the batch share.
+    pub(crate) evidence: wire::Evidence,
+}
+
+/// The form in which importer-of-record numbers are compared: without regard to case.
+pub(crate) fn link_key(importer_of_record: &str) -> Cow<'_, str> {
+    if importer_of_record.bytes().any(|byte| byte.is_ascii_lowercase()) {
+        Cow::Owned(importer_of_record.to_ascii_uppercase())
+    } else {
+        Cow::Borrowed(importer_of_record)
+    }
+}
+
+impl Known {
+    /// The verdict on a line, in the words of the policy.
+    pub(crate) fn verdict(&self, line: NormalisedLine, judgement: &Judgement) -> wire::Verdict {
+        let pga_line_number = line.pga_line_number();
+        let line = line.into_inner();
+        verdict(
+            line.entry_number,
+            line.line_number,
+            pga_line_number,
+            judgement,
+            &self.policy,
+            &self.evidence,
+        )
+    }
+}
+
+impl Knowledge for Known {
+    fn certificate(&self, number: CertificateNumber) -> Answer<&CertificateView> {
+        self.certificates.certificate(number)
+    }
+
+    fn recorded_draws(&self, number: CertificateNumber, entry: &EntryNumber) -> &[RecordedDraw] {
+        self.certificates.recorded_draws(number, entry)
+    }
+
+    fn registry(&self) -> Option<RegistryState> {
+        self.registry.as_ref().map(|view| RegistryState {
+            revision: view.revision(),
+            published_on: view.published_on(),
+        })
+    }
+
+    fn operation(&self, id: NopId) -> Option<&Timeline> {
+        self.registry.as_ref()?.timeline(id)
+    }
+
+    fn linked_importer(&self, importer_of_record: &str) -> Option<NopId> {
+        if self.links.is_empty() {
+            return None;
+        }
+        self.links.get(link_key(importer_of_record).as_ref()).copied()
+    }
+}

@@ -1,0 +1,200 @@
+//! The AM7 and AM8 flags of tariff codes.
+
+use std::sync::Arc;
+
+use nopic_domain::flags::{FlagImportError, FlagTable};
+use nopic_domain::hts::HtsCode;
+use nopic_domain::principal::{Principal, Role};
+use nopic_formats::Reject;
+use nopic_formats::flags::{FlagContent, FlagFileRefusal};
+use nopic_proto::entry_validation as wire;
+use nopic_proto::entry_validation::import_flags_request::Part;
+use tonic::{Status, Streaming};
+
+use super::document::to_wire;
+use super::{MAX_CHUNK_BYTES, date};
+use crate::engine::Engine;
+use crate::error::Error;
+
+/// The largest file of flags that is taken; CBP's report has about 2 MB.
+const LARGEST_FILE: usize = 64 << 20;
+/// The longest span of days whose changes are listed.
+const LONGEST_SPAN_DAYS: i64 = 3_660;
+
+struct Upload {
+    file: String,
+    replace: bool,
+    content: Vec<u8>,
+}
+
+async fn receive(mut requests: Streaming<wire::ImportFlagsRequest>) -> Result<Upload, Status> {
+    let first = requests.message().await?.and_then(|request| request.part);
+    let Some(Part::Options(options)) = first else {
+        return Err(
+            Error::Invalid("the first message of an import must bring its options".to_owned()).into(),
+        );
+    };
+    let mut content = Vec::new();
+    while let Some(request) = requests.message().await? {
+        match request.part {
+            Some(Part::Chunk(chunk)) => {
+                if chunk.len() > MAX_CHUNK_BYTES || content.len() + chunk.len() > LARGEST_FILE {
+                    let message = format!("a file of flags has at most {LARGEST_FILE} bytes");
+                    return Err(Error::TooMuch(message).into());
+                }
+                content.extend_from_slice(&chunk);
+            }
+            Some(Part::End(_)) => {
+                return Ok(Upload {
+                    file: options.file_name,
+                    replace: options.replace,
+                    content,
+                });
+            }
+            Some(Part::Options(_)) | None => {
+                return Err(Error::Invalid("after the options only chunks may follow".to_owned()).into());
+            }
+        }
+    }
+    Err(Error::Invalid("the file was cut off: its end was not announced".to_owned()).into())
+}
+
+pub(super) async fn import(
+    engine: &Engine,
+    principal: &Principal,
+    requests: Streaming<wire::ImportFlagsRequest>,
+) -> Result<wire::ImportFlagsResponse, Status> {
+    if principal.role != Role::Operator {
+        return Err(Error::Forbidden("only operators import flags").into());
+    }
+    let upload = receive(requests).await?;
+    // One import at a time: each builds on what serves then.
+    let _guard = engine.flag_import.lock().await;
+    let table = FlagTable::clone(&engine.flags.load());
+    let (table, response) = tokio::task::spawn_blocking(move || read(upload, table))
+        .await
+        .map_err(Error::from)??;
+    if let Some(table) = table {
+        engine
+            .store
+            .serve_flags(&table, &principal.actor, engine.clock.0.now())
+            .await
+            .map_err(Error::from)?;
+        engine.flags.store(Arc::new(table));
+    }
+    Ok(response)
+}
+
+/// Reads the file into the table; the table comes back only where it changed.
+fn read(
+    upload: Upload,
+    mut table: FlagTable,
+) -> Result<(Option<FlagTable>, wire::ImportFlagsResponse), Error> {
+    let Upload {
+        file,
+        replace,
+        content,
+    } = upload;
+    let named = |message: String| Error::Invalid(format!("{file}: {message}"));
+    let read = nopic_formats::flags::read(&content).map_err(|error| named(error.to_string()))?;
+    let form = match read.content {
+        FlagContent::Report(_) => "REPORT",
+        FlagContent::Plain(_) => "CSV",
+    };
+    let mut response = wire::ImportFlagsResponse {
+        form: form.to_owned(),
+        ..wire::ImportFlagsResponse::default()
+    };
+    match read.import(&mut table, replace) {
+        Ok(summary) => {
+            response.flags_version = table.version().to_owned();
+            response.changed = summary.is_new_version;
+            response.rows = count(summary.rows);
+            response.am7_codes = count(summary.am7);
+            response.am8_codes = count(summary.am8);
+            response.changed_codes = count(summary.changed);
+            Ok((summary.is_new_version.then_some(table), response))
+        }
+        Err(FlagFileRefusal::Rejects(rejects)) => {
+            response.flags_version = table.version().to_owned();
+            response.rejects = rejects.into_iter().map(|reject| to_wire(&file, reject)).collect();
+            Ok((None, response))
+        }
+        Err(FlagFileRefusal::Import(FlagImportError::Rows(rows))) => {
+            response.flags_version = table.version().to_owned();
+            response.rejects = rows
+                .iter()
+                .map(|row| {
+                    let reject = Reject {
+                        key: Some(row.code.to_string()),
+                        ..Reject::new(row.row, row.problem.to_string())
+                    };
+                    to_wire(&file, reject)
+                })
+                .collect();
+            Ok((None, response))
+        }
+        Err(FlagFileRefusal::Import(error)) => Err(named(error.to_string())),
+    }
+}
+
+pub(super) fn get(engine: &Engine, request: &wire::GetFlagRequest) -> Result<wire::GetFlagResponse, Error> {
+    let on = date("on", &request.on)?;
+    let code: HtsCode = request
+        .hts_code
+        .trim()
+        .parse()
+        .map_err(|error| Error::Invalid(format!("hts_code: {:?} is {error}", request.hts_code)))?;
+    let flags = engine.flags.load();
+    Ok(wire::GetFlagResponse {
+        flag: flags
+            .flag_on(&code, on)
+            .map(|flag| flag.as_str().to_owned())
+            .unwrap_or_default(),
+        intervals: flags
+            .intervals(&code)
+            .into_iter()
+            .map(|interval| wire::FlagInterval {
+                flag: interval.flag.as_str().to_owned(),
+                from: interval.from.to_string(),
+                to: interval.to.map(|to| to.to_string()).unwrap_or_default(),
+            })
+            .collect(),
+        flags_version: flags.version().to_owned(),
+        codes_below: count(flags.named_under(&code).count()),
+    })
+}
+
+pub(super) fn changes(
+    engine: &Engine,
+    request: &wire::ListFlagChangesRequest,
+) -> Result<wire::ListFlagChangesResponse, Error> {
+    let (from, to) = (date("from", &request.from)?, date("to", &request.to)?);
+    if from > to || (to - from).num_days() > LONGEST_SPAN_DAYS {
+        return Err(Error::Invalid(format!(
+            "from {from} to {to} is not a span of days forwards, of at most {LONGEST_SPAN_DAYS} days"
+        )));
+    }
+    let flags = engine.flags.load();
+    let text = |flag: Option<nopic_domain::flags::Flag>| {
+        flag.map(|flag| flag.as_str().to_owned()).unwrap_or_default()
+    };
+    Ok(wire::ListFlagChangesResponse {
+        changes: flags
+            .changes_between(from, to)
+            .into_iter()
+            .map(|change| wire::FlagChange {
+                hts_code: change.code.to_string(),
+                on: change.on.to_string(),
+                before: text(change.before),
+                after: text(change.after),
+            })
+            .collect(),
+        flags_version: flags.version().to_owned(),
+    })
+}
+
+/// Counts on the wire stop at 2^32 - 1.
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,119 @@
+//! Importer-of-record numbers and the operations behind them, each tenant's own.
+
+use nopic_domain::identifier::NopId;
+use nopic_domain::principal::{Principal, Role};
+use nopic_proto::entry_validation as wire;
+
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::knowledge::link_key;
+use crate::store::Link;
+
+/// Longest importer-of-record number that is taken, in bytes; CBP's have 12 characters.
+const LONGEST_NUMBER: usize = 35;
+const DEFAULT_PAGE: u32 = 100;
+const LARGEST_PAGE: u32 = 1_000;
+
+fn to_wire(link: Link) -> wire::ImporterLink {
+    wire::ImporterLink {
+        importer_of_record: link.importer_of_record,
+        nop_id: link.nop_id.to_string(),
+        linked_by: link.linked_by,
+        linked_at: link.linked_at,
+    }
+}
+
+fn may_link(principal: &Principal) -> Result<(), Error> {
+    match principal.role {
+        Role::Broker | Role::Compliance | Role::Operator => Ok(()),
+        Role::Exporter | Role::Certifier | Role::Authority => Err(Error::Forbidden(
+            "only brokers, compliance and operators link importers",
+        )),
+    }
+}
+
+/// The number as it is stored and compared.
+fn number(text: &str) -> Result<String, Error> {
+    let text = text.trim();
+    if text.is_empty() || text.len() > LONGEST_NUMBER || text.chars().any(char::is_control) {
+        return Err(Error::Invalid(format!(
+            "importer_of_record: {text:?} is not a number of 1 to {LONGEST_NUMBER} characters"
+        )));
+    }
+    Ok(link_key(text).into_owned())
+}
+
+pub(super) async fn link(
+    engine: &Engine,
+    principal: &Principal,
+    request: &wire::LinkImporterRequest,
+) -> Result<wire::LinkImporterResponse, Error> {
+    may_link(principal)?;
+    let number = number(&request.importer_of_record)?;
+    let nop_id: NopId = request
+        .nop_id
+        .trim()
+        .parse()
+        .map_err(|error| Error::Invalid(format!("nop_id: {error}")))?;
+    let (link, before) = engine
+        .store
+        .link_importer(
+            &principal.tenant,
+            &number,
+            nop_id,
+            &principal.actor,
+            engine.clock.0.now(),
+        )
+        .await?;
+    Ok(wire::LinkImporterResponse {
+        link: Some(to_wire(link)),
+        replaced_nop_id: before.map(|nop_id| nop_id.to_string()).unwrap_or_default(),
+    })
+}
+
+pub(super) async fn unlink(
+    engine: &Engine,
+    principal: &Principal,
+    request: &wire::UnlinkImporterRequest,
+) -> Result<wire::UnlinkImporterResponse, Error> {
+    may_link(principal)?;
+    let number = number(&request.importer_of_record)?;
+    let link = engine.store.unlink_importer(&principal.tenant, &number).await?;
+    let link =
+        link.ok_or_else(|| Error::NotFound(format!("the importer of record {number} is not linked")))?;
+    Ok(wire::UnlinkImporterResponse {
+        link: Some(to_wire(link)),
+    })
+}
+
+pub(super) async fn list(
+    engine: &Engine,
+    principal: &Principal,
+    request: wire::ListImporterLinksRequest,
+) -> Result<wire::ListImporterLinksResponse, Error> {
+    let size = match request.page_size {
+        0 => DEFAULT_PAGE,
+        size if size <= LARGEST_PAGE => size,
+        size => {
+            return Err(Error::TooMuch(format!(
+                "page_size: {size}, at most {LARGEST_PAGE} are given"
+            )));
+        }
+    };
+    // One more than asked for tells whether any follows.
+    let mut links = engine
+        .store
+        .list_links(&principal.tenant, &request.page_token, size + 1)
+        .await?;
+    let complete = links.len() <= size as usize;
+    links.truncate(size as usize);
+    let next_page_token = match links.last() {
+        Some(last) if !complete => last.importer_of_record.clone(),
+        _ => String::new(),
+    };
+    Ok(wire::ListImporterLinksResponse {
+        links: links.into_iter().map(to_wire).collect(),
+        next_page_token,
+        complete,
+    })
+}

@@ -1,0 +1,182 @@
+//! The calls: convert, load, decide, save, convert. One file a topic.
+
+mod document;
+mod flags;
+mod links;
+mod policy;
+mod validate;
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use nopic_domain::date::{Date, parse_iso};
+use nopic_domain::entry::{EntryLine, NormalisedLine};
+use nopic_domain::rules::MAX_LINES_PER_ENTRY;
+use nopic_proto::entry_validation as wire;
+use nopic_proto::entry_validation::entry_validation_service_server::EntryValidationService;
+use tokio_stream::Stream;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::engine::{Asker, Engine};
+use crate::error::Error;
+
+/// Lines in one message.
+const MAX_LINES_PER_MESSAGE: usize = 10_000;
+/// Bytes in one chunk of a file.
+const MAX_CHUNK_BYTES: usize = 1 << 20;
+/// Verdicts in one message of an answer: large enough to cost little each, small enough to keep the reader busy.
+const VERDICTS_PER_MESSAGE: usize = 512;
+/// Messages of an answer that wait for a slow reader; then the work waits, too.
+const MESSAGES_AHEAD: usize = 4;
+
+/// The service's methods on the wire.
+#[derive(Debug, Clone)]
+pub(crate) struct Rpc(pub(crate) Arc<Engine>);
+
+type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl EntryValidationService for Rpc {
+    async fn validate_entry(
+        &self,
+        request: Request<wire::ValidateEntryRequest>,
+    ) -> Result<Response<wire::ValidateEntryResponse>, Status> {
+        let (asker, request) = open(request, |request| request.freshness)?;
+        Ok(Response::new(validate::one(&self.0, &asker, request).await?))
+    }
+
+    async fn validate_entries(
+        &self,
+        request: Request<wire::ValidateEntriesRequest>,
+    ) -> Result<Response<wire::ValidateEntriesResponse>, Status> {
+        let (asker, request) = open(request, |request| request.freshness)?;
+        Ok(Response::new(validate::batch(&self.0, &asker, request).await?))
+    }
+
+    type ValidateStreamStream = Answers<wire::ValidateStreamResponse>;
+
+    async fn validate_stream(
+        &self,
+        request: Request<Streaming<wire::ValidateStreamRequest>>,
+    ) -> Result<Response<Self::ValidateStreamStream>, Status> {
+        let principal = nopic_chassis::principal::of(request.extensions())?.clone();
+        let answers = validate::stream(Arc::clone(&self.0), principal, request.into_inner());
+        Ok(Response::new(Box::pin(answers)))
+    }
+
+    type ValidateDocumentStream = Answers<wire::ValidateDocumentResponse>;
+
+    async fn validate_document(
+        &self,
+        request: Request<Streaming<wire::ValidateDocumentRequest>>,
+    ) -> Result<Response<Self::ValidateDocumentStream>, Status> {
+        let principal = nopic_chassis::principal::of(request.extensions())?.clone();
+        let answers = document::validate(Arc::clone(&self.0), principal, request.into_inner()).await?;
+        Ok(Response::new(Box::pin(answers)))
+    }
+
+    async fn explain_policy(
+        &self,
+        request: Request<wire::ExplainPolicyRequest>,
+    ) -> Result<Response<wire::ExplainPolicyResponse>, Status> {
+        let on = date("on", &request.get_ref().on)?;
+        Ok(Response::new(policy::explain(&self.0.policy, on)))
+    }
+
+    async fn link_importer(
+        &self,
+        request: Request<wire::LinkImporterRequest>,
+    ) -> Result<Response<wire::LinkImporterResponse>, Status> {
+        let (asker, request) = open(request, |_| None)?;
+        Ok(Response::new(
+            links::link(&self.0, &asker.principal, &request).await?,
+        ))
+    }
+
+    async fn unlink_importer(
+        &self,
+        request: Request<wire::UnlinkImporterRequest>,
+    ) -> Result<Response<wire::UnlinkImporterResponse>, Status> {
+        let (asker, request) = open(request, |_| None)?;
+        Ok(Response::new(
+            links::unlink(&self.0, &asker.principal, &request).await?,
+        ))
+    }
+
+    async fn list_importer_links(
+        &self,
+        request: Request<wire::ListImporterLinksRequest>,
+    ) -> Result<Response<wire::ListImporterLinksResponse>, Status> {
+        let (asker, request) = open(request, |_| None)?;
+        Ok(Response::new(
+            links::list(&self.0, &asker.principal, request).await?,
+        ))
+    }
+
+    async fn import_flags(
+        &self,
+        request: Request<Streaming<wire::ImportFlagsRequest>>,
+    ) -> Result<Response<wire::ImportFlagsResponse>, Status> {
+        let principal = nopic_chassis::principal::of(request.extensions())?.clone();
+        Ok(Response::new(
+            flags::import(&self.0, &principal, request.into_inner()).await?,
+        ))
+    }
+
+    async fn get_flag(
+        &self,
+        request: Request<wire::GetFlagRequest>,
+    ) -> Result<Response<wire::GetFlagResponse>, Status> {
+        Ok(Response::new(flags::get(&self.0, request.get_ref())?))
+    }
+
+    async fn list_flag_changes(
+        &self,
+        request: Request<wire::ListFlagChangesRequest>,
+    ) -> Result<Response<wire::ListFlagChangesResponse>, Status> {
+        Ok(Response::new(flags::changes(&self.0, request.get_ref())?))
+    }
+
+    async fn get_limits(
+        &self,
+        _: Request<wire::GetLimitsRequest>,
+    ) -> Result<Response<wire::GetLimitsResponse>, Status> {
+        // The bounds are far below 2^32.
+        let bound = |bound: usize| u32::try_from(bound).unwrap_or(u32::MAX);
+        Ok(Response::new(wire::GetLimitsResponse {
+            max_lines_per_message: bound(MAX_LINES_PER_MESSAGE),
+            max_lines_per_entry: bound(MAX_LINES_PER_ENTRY),
+            max_chunk_bytes: bound(MAX_CHUNK_BYTES),
+            max_message_bytes: bound(nopic_chassis::transport::MAX_MESSAGE_BYTES),
+        }))
+    }
+}
+
+/// Takes a request apart: who asks how, and what.
+fn open<T>(
+    request: Request<T>,
+    freshness: impl FnOnce(&T) -> Option<wire::Freshness>,
+) -> Result<(Asker, T), Status> {
+    let principal = nopic_chassis::principal::of(request.extensions())?.clone();
+    let freshness = freshness(request.get_ref());
+    Ok((Asker::new(principal, freshness), request.into_inner()))
+}
+
+fn date(field: &str, text: &str) -> Result<Date, Error> {
+    parse_iso(text)
+        .ok_or_else(|| Error::Invalid(format!("{field}: {text:?} is not a day in the form YYYY-MM-DD")))
+}
+
+/// Lines of a message in the form that is judged.
+fn lines(lines: Vec<wire::EntryLine>) -> Result<Vec<NormalisedLine>, Error> {
+    if lines.len() > MAX_LINES_PER_MESSAGE {
+        return Err(Error::TooMuch(format!(
+            "lines: {} in one message, at most {MAX_LINES_PER_MESSAGE} are taken; send several messages",
+            lines.len()
+        )));
+    }
+    Ok(lines
+        .into_iter()
+        .map(|line| EntryLine::from(line).normalise())
+        .collect())
+}

@@ -1,0 +1,118 @@
+//! Cuts a stream of lines into entries and judges them, so that the size of batches changes nothing.
+
+use nopic_domain::entry::NormalisedLine;
+use nopic_domain::rules::{EntryRun, Judgement, judge_entry};
+use nopic_proto::entry_validation as wire;
+
+use crate::engine::{Asker, Engine};
+use crate::error::Error;
+use crate::knowledge::Known;
+
+/// The entry whose lines may still go on in the next batch.
+struct OpenRun {
+    entry_number: String,
+    run: EntryRun,
+}
+
+/// Judges the lines of one request, batch by batch.
+#[derive(Default)]
+pub(crate) struct Runs {
+    open: Option<OpenRun>,
+    /// Announced lines of the open run whose verdict may still depend on lines to come; at most a run's.
+    waiting: Vec<NormalisedLine>,
+}
+
+impl Runs {
+    /// Judges a batch. Verdicts come in the order of the lines; those that may depend on later lines of their entry
+    /// come with a later batch, the last ones with `end`.
+    pub(crate) async fn judge(
+        &mut self,
+        engine: &Engine,
+        asker: &Asker,
+        lines: Vec<NormalisedLine>,
+        end: bool,
+    ) -> Result<Vec<wire::Verdict>, Error> {
+        if !end && !self.waiting.is_empty() && self.only_continues(&lines) {
+            // An entry that waits, waits to its end: nothing is loaded again for each batch of it.
+            if let Some(open) = &mut self.open {
+                open.run.announce(&lines);
+            }
+            self.waiting.extend(lines);
+            return Ok(Vec::new());
+        }
+        let announced = self.waiting.len();
+        let mut all = std::mem::take(&mut self.waiting);
+        all.extend(lines);
+        let known = engine.know(asker, &all).await?;
+        let mut judgements = Vec::with_capacity(all.len());
+        let mut start = 0;
+        let mut open = self.open.take();
+        while start < all.len() {
+            // The first group may continue the open run; what waited belongs to it.
+            let room = open.as_ref().map_or(usize::MAX, |open| open.run.room());
+            let continues = open.as_ref().is_some_and(|open| {
+                start == 0 && (announced > 0 || (room > 0 && open.entry_number == all[0].entry_number))
+            });
+            let already_announced = if continues { announced } else { 0 };
+            let limit = if continues {
+                room + already_announced
+            } else {
+                nopic_domain::rules::MAX_LINES_PER_ENTRY
+            };
+            let group_end = end_of_group(&all, start, limit);
+            let group = &all[start..group_end];
+            let is_last = group_end == all.len();
+            if !continues {
+                open = None;
+            }
+            if is_last && !end {
+                let mut unfinished = open.take().unwrap_or_else(|| OpenRun {
+                    entry_number: group[0].entry_number.clone(),
+                    run: EntryRun::default(),
+                });
+                unfinished.run.announce(&group[already_announced..]);
+                let must_wait = group.iter().any(|line| unfinished.run.must_wait(line, &known));
+                if !must_wait {
+                    judge_group(&mut unfinished.run, group, &known, &mut judgements);
+                }
+                self.open = Some(unfinished);
+            } else if let Some(mut open) = open.take() {
+                open.run.announce(&group[already_announced..]);
+                judge_group(&mut open.run, group, &known, &mut judgements);
+            } else {
+                judge_entry(group, &known.policy, &known.flags, &known, &mut judgements);
+            }
+            start = group_end;
+        }
+        self.waiting = all.split_off(judgements.len());
+        Ok(all
+            .into_iter()
+            .zip(&judgements)
+            .map(|(line, judgement)| known.verdict(line, judgement))
+            .collect())
+    }
+
+    /// Whether these lines all belong to the open run, and there is room for them.
+    fn only_continues(&self, lines: &[NormalisedLine]) -> bool {
+        self.open.as_ref().is_some_and(|open| {
+            lines.len() <= open.run.room() && lines.iter().all(|line| line.entry_number == open.entry_number)
+        })
+    }
+}
+
+fn judge_group(run: &mut EntryRun, group: &[NormalisedLine], known: &Known, judgements: &mut Vec<Judgement>) {
+    run.judge(group, &known.policy, &known.flags, known, judgements);
+}
+
+/// Where the run of lines with one entry number ends that begins at `start`, at most `limit` lines on.
+fn end_of_group(lines: &[NormalisedLine], start: usize, limit: usize) -> usize {
+    let entry_number = &lines[start].entry_number;
+    lines[start..]
+        .iter()
+        .take(limit)
+        .position(|line| line.entry_number != *entry_number)
+        .map_or_else(
+            || lines.len().min(start.saturating_add(limit)),
+            |length| start + length,
+        )
+}

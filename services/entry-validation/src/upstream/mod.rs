@@ -1,0 +1,7 @@
+//! What the service asks others: certificates, and the status of operations.
+
+mod certificates;
+mod registry;
+
+pub(crate) use certificates::{CertificateAnswers, Certificates};
+pub(crate) use registry::RegistrySource;

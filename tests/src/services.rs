@@ -1,0 +1,352 @@
+//! Every service in this process, each on a SQLite file of a temporary folder, reached by the gRPC clients.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use nopic_chassis::clock::SystemClock;
+use nopic_chassis::transport::in_memory;
+use nopic_domain::principal::Principal;
+use nopic_entry_validation::{EntryValidation, Upstream};
+use nopic_proto::certificate::certificate_service_client::CertificateServiceClient;
+use nopic_proto::certificate::{
+    self, ImportCertificatesRequest, import_certificates_request, import_certificates_response,
+};
+use nopic_proto::entry_validation::entry_validation_service_client::EntryValidationServiceClient;
+use nopic_proto::entry_validation::{
+    DocumentOptions, EntryLine, ImportFlagsEnd, ImportFlagsOptions, ImportFlagsRequest, ImportFlagsResponse,
+    ValidateDocumentRequest, ValidateDocumentResponse, ValidateEntriesRequest, ValidateEntryRequest,
+    ValidateStreamRequest, Verdict, document_options, import_flags_request, validate_document_request,
+};
+use nopic_proto::registry::registry_service_client::RegistryServiceClient;
+use nopic_proto::registry::{
+    self, FileStart, ImportSnapshotRequest, import_options::Completeness, import_snapshot_request,
+    import_snapshot_response,
+};
+use tempfile::TempDir;
+use tokio_stream::StreamExt as _;
+use tonic::Status;
+use tonic::service::Routes;
+use tonic::transport::{Channel, Endpoint};
+
+/// Which services answer, and by which policy lines are judged.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// Whether entry validation reaches the registry.
+    pub registry_answers: bool,
+    /// Whether entry validation reaches the certificate service.
+    pub certificates_answer: bool,
+    /// A policy file in place of the shipped one.
+    pub policy: Option<PathBuf>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            registry_answers: true,
+            certificates_answer: true,
+            policy: None,
+        }
+    }
+}
+
+/// The running services.
+pub struct Services {
+    /// Removed with the services.
+    pub folder: TempDir,
+    /// The registry.
+    pub registry: RegistryServiceClient<Channel>,
+    /// Certificates.
+    pub certificates: CertificateServiceClient<Channel>,
+    /// Entry validation.
+    pub entries: EntryValidationServiceClient<Channel>,
+    channels: Upstream,
+}
+
+/// Where nobody listens.
+fn nobody() -> Channel {
+    Endpoint::from_static("http://127.0.0.1:9").connect_lazy()
+}
+
+/// Largest chunk of an upload, in bytes.
+const CHUNK: usize = 1 << 20;
+const BOUND: usize = nopic_chassis::transport::MAX_MESSAGE_BYTES;
+
+impl Services {
+    /// Opens them all, empty.
+    ///
+    /// # Panics
+    /// Where a service does not start: the test has failed.
+    pub async fn start(setup: &Setup) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let data_dir = folder.path().to_path_buf();
+        let caller = || Some(Principal::built_in("test"));
+        let registry = nopic_registry::Registry::open(
+            nopic_registry::Config::new(data_dir.clone()),
+            Arc::new(SystemClock),
+        )
+        .await
+        .expect("the registry starts");
+        let config = nopic_certificate::Config {
+            data_dir: data_dir.clone(),
+        };
+        let certificates = nopic_certificate::CertificateService::open(config, Arc::new(SystemClock))
+            .await
+            .expect("the certificate service starts");
+        let channels = Upstream {
+            registry: in_memory(Routes::new(registry.service(caller()))),
+            certificate: in_memory(Routes::new(certificates.service(caller()))),
+        };
+        let entries = Self::entry_validation(&data_dir, &channels, setup).await;
+        Self {
+            folder,
+            registry: RegistryServiceClient::new(channels.registry.clone()).max_decoding_message_size(BOUND),
+            certificates: CertificateServiceClient::new(channels.certificate.clone()),
+            entries,
+            channels,
+        }
+    }
+
+    async fn entry_validation(
+        data_dir: &Path,
+        channels: &Upstream,
+        setup: &Setup,
+    ) -> EntryValidationServiceClient<Channel> {
+        let mut upstream = channels.clone();
+        if !setup.registry_answers {
+            upstream.registry = nobody();
+        }
+        if !setup.certificates_answer {
+            upstream.certificate = nobody();
+        }
+        let mut config = nopic_entry_validation::Config::new(data_dir.to_path_buf());
+        config.policy.clone_from(&setup.policy);
+        let service = EntryValidation::open(config, Arc::new(SystemClock), upstream)
+            .await
+            .expect("entry validation starts");
+        let channel = in_memory(Routes::new(service.service(Some(Principal::built_in("test")))));
+        EntryValidationServiceClient::new(channel).max_decoding_message_size(BOUND)
+    }
+
+    /// Another entry validation beside the first, on the same data, with other services in reach.
+    ///
+    /// # Panics
+    /// Where it does not start: the test has failed.
+    pub async fn entry_validation_with(&self, setup: &Setup) -> EntryValidationServiceClient<Channel> {
+        Self::entry_validation(self.folder.path(), &self.channels, setup).await
+    }
+
+    /// Imports a snapshot file; gives the result.
+    ///
+    /// # Errors
+    /// What the service says against it.
+    pub async fn import_snapshot(
+        &mut self,
+        path: &Path,
+        completeness: Completeness,
+    ) -> Result<registry::ImportResult, Status> {
+        use import_snapshot_request::Part;
+        let options = registry::ImportOptions {
+            completeness: completeness.into(),
+            ..registry::ImportOptions::default()
+        };
+        let name = path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        let content = std::fs::read(path).expect("the test's file is there");
+        let mut parts = vec![
+            Part::Options(options),
+            Part::File(FileStart { name, size_kib: 0 }),
+        ];
+        parts.extend(
+            content
+                .chunks(CHUNK)
+                .map(|chunk| Part::Chunk(chunk.to_vec().into())),
+        );
+        parts.push(Part::End(registry::ImportEnd {}));
+        let requests = parts
+            .into_iter()
+            .map(|part| ImportSnapshotRequest { part: Some(part) });
+        let mut answers = self
+            .registry
+            .import_snapshot(tokio_stream::iter(requests))
+            .await?
+            .into_inner();
+        let mut result = None;
+        while let Some(answer) = answers.next().await {
+            if let Some(import_snapshot_response::Part::Result(found)) = answer?.part {
+                result = Some(found);
+            }
+        }
+        result.ok_or_else(|| Status::internal("the import ended without a result"))
+    }
+
+    /// Imports certificates; gives the result.
+    ///
+    /// # Errors
+    /// What the service says against it.
+    pub async fn import_certificates(&mut self, content: &[u8]) -> Result<certificate::ImportResult, Status> {
+        use import_certificates_request::Part;
+        let options = certificate::ImportOptions {
+            file_name: "certificates.jsonl".to_owned(),
+        };
+        let mut parts = vec![Part::Options(options)];
+        parts.extend(
+            content
+                .chunks(CHUNK)
+                .map(|chunk| Part::Chunk(chunk.to_vec().into())),
+        );
+        parts.push(Part::End(certificate::ImportEnd {}));
+        let requests = parts
+            .into_iter()
+            .map(|part| ImportCertificatesRequest { part: Some(part) });
+        let mut answers = self
+            .certificates
+            .import_certificates(tokio_stream::iter(requests))
+            .await?
+            .into_inner();
+        let mut result = None;
+        while let Some(answer) = answers.next().await {
+            if let Some(import_certificates_response::Part::Result(found)) = answer?.part {
+                result = Some(found);
+            }
+        }
+        result.ok_or_else(|| Status::internal("the import ended without a result"))
+    }
+
+    /// Imports flags.
+    ///
+    /// # Errors
+    /// What the service says against it.
+    pub async fn import_flags(
+        &mut self,
+        content: &[u8],
+        replace: bool,
+    ) -> Result<ImportFlagsResponse, Status> {
+        use import_flags_request::Part;
+        let options = ImportFlagsOptions {
+            file_name: "flags.csv".to_owned(),
+            replace,
+        };
+        let mut parts = vec![Part::Options(options)];
+        parts.extend(
+            content
+                .chunks(CHUNK)
+                .map(|chunk| Part::Chunk(chunk.to_vec().into())),
+        );
+        parts.push(Part::End(ImportFlagsEnd {}));
+        let requests = parts
+            .into_iter()
+            .map(|part| ImportFlagsRequest { part: Some(part) });
+        Ok(self
+            .entries
+            .import_flags(tokio_stream::iter(requests))
+            .await?
+            .into_inner())
+    }
+}
+
+/// What a document gave.
+#[derive(Debug, Default)]
+pub struct Document {
+    /// In order.
+    pub verdicts: Vec<Verdict>,
+    /// The last message's summary and all rejects.
+    pub rest: ValidateDocumentResponse,
+}
+
+/// Validates a file in chunks of this size.
+///
+/// # Errors
+/// What the service says against it.
+pub async fn validate_document(
+    client: &mut EntryValidationServiceClient<Channel>,
+    form: document_options::Form,
+    content: &[u8],
+    chunk: usize,
+) -> Result<Document, Status> {
+    use validate_document_request::Part;
+    let options = DocumentOptions {
+        form: form.into(),
+        file_name: "test".to_owned(),
+        freshness: None,
+    };
+    let mut parts = vec![Part::Options(options)];
+    parts.extend(
+        content
+            .chunks(chunk)
+            .map(|chunk| Part::Chunk(chunk.to_vec().into())),
+    );
+    let requests = parts
+        .into_iter()
+        .map(|part| ValidateDocumentRequest { part: Some(part) });
+    let mut answers = client
+        .validate_document(tokio_stream::iter(requests))
+        .await?
+        .into_inner();
+    let mut document = Document::default();
+    while let Some(answer) = answers.next().await {
+        let answer = answer?;
+        document.verdicts.extend(answer.verdicts);
+        document.rest.rejects.extend(answer.rejects);
+        document.rest.summary = answer.summary.or(document.rest.summary);
+    }
+    Ok(document)
+}
+
+/// Validates lines in a stream, this many a message.
+///
+/// # Errors
+/// What the service says against it.
+pub async fn validate_stream(
+    client: &mut EntryValidationServiceClient<Channel>,
+    lines: &[EntryLine],
+    batch: usize,
+) -> Result<Vec<Verdict>, Status> {
+    let requests: Vec<_> = lines
+        .chunks(batch)
+        .map(|lines| ValidateStreamRequest {
+            lines: lines.to_vec(),
+            freshness: None,
+        })
+        .collect();
+    let mut answers = client
+        .validate_stream(tokio_stream::iter(requests))
+        .await?
+        .into_inner();
+    let mut verdicts = Vec::new();
+    while let Some(answer) = answers.next().await {
+        verdicts.extend(answer?.verdicts);
+    }
+    Ok(verdicts)
+}
+
+/// Validates lines in one call.
+///
+/// # Errors
+/// What the service says against it.
+pub async fn validate_entries(
+    client: &mut EntryValidationServiceClient<Channel>,
+    lines: &[EntryLine],
+) -> Result<Vec<Verdict>, Status> {
+    let request = ValidateEntriesRequest {
+        lines: lines.to_vec(),
+        freshness: None,
+    };
+    Ok(client.validate_entries(request).await?.into_inner().verdicts)
+}
+
+/// Validates one line.
+///
+/// # Errors
+/// What the service says against it.
+pub async fn validate_entry(
+    client: &mut EntryValidationServiceClient<Channel>,
+    line: EntryLine,
+) -> Result<Option<Verdict>, Status> {
+    let request = ValidateEntryRequest {
+        line: Some(line),
+        freshness: None,
+    };
+    Ok(client.validate_entry(request).await?.into_inner().verdict)
+}
