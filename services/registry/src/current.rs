@@ -114,6 +114,14 @@ async fn load_status(store: &Store, order: &Order, revision: u32) -> Result<Arc<
     Ok(Arc::new(index))
 }
 
+/// The operations that have a product at a revision.
+#[derive(Debug, Clone)]
+pub(crate) struct ProductOperations {
+    pub(crate) revision: u32,
+    pub(crate) product: Product,
+    pub(crate) operations: Arc<FxHashSet<NopId>>,
+}
+
 /// What every call shares.
 pub(crate) struct Core {
     pub(crate) config: Config,
@@ -128,8 +136,8 @@ pub(crate) struct Core {
     pub(crate) closing: watch::Sender<bool>,
     /// Statuses of older revisions, the last used at the end.
     old: Mutex<Vec<(u32, Arc<StatusIndex>)>>,
-    /// Operations by products that were searched for, with the revision; the last asked at the end.
-    pub(crate) products: Mutex<Vec<(u32, Product, Arc<FxHashSet<NopId>>)>>,
+    /// Operations by products that were searched for, the last found at the end.
+    pub(crate) products: Mutex<Vec<ProductOperations>>,
 }
 
 impl std::fmt::Debug for Core {

@@ -323,10 +323,10 @@ async fn what_looks_wrong_is_held_until_somebody_decides() {
         assert_eq!(registry.snapshots().await.len(), 1);
         assert_eq!(registry.status("0150000001", "2024-02-01", 0).await, "Certified");
     }
-    // One operation fewer than too many, and one status fewer than too many.
+    // Exactly 5 %: 50 that are gone and 10 that changed.
     let just_good = farms(
-        1_001,
-        |number| if number < 60 { "Suspended" } else { "Certified" },
+        1_150,
+        |number| if number < 10 { "Suspended" } else { "Certified" },
         two,
     );
     let report = registry
@@ -360,8 +360,8 @@ async fn what_looks_wrong_is_held_until_somebody_decides() {
         .unwrap();
     assert_eq!(released.into_inner().snapshot.unwrap().revision, 4);
     assert_eq!(registry.revision().await, (4, "2026-04-02".into()));
-    assert_eq!(registry.status("0150001100", "2026-04-02", 0).await, "Certified");
-    assert_eq!(registry.status("0150001100", "2024-02-02", 3).await, "Unlisted");
+    assert_eq!(registry.status("0150001160", "2026-04-02", 0).await, "Certified");
+    assert_eq!(registry.status("0150001160", "2024-02-02", 3).await, "Unlisted");
     let nothing = registry
         .client
         .release_snapshot(wire::ReleaseSnapshotRequest {})
@@ -375,25 +375,28 @@ async fn what_looks_wrong_is_held_until_somebody_decides() {
 }
 
 #[tokio::test]
-async fn a_fifth_fewer_operations_are_held() {
+async fn operations_that_vanish_hold_a_snapshot() {
     let mut registry = Fixture::new().await;
-    let all = farms(1_300, |_| "Certified", |_| "Tilia".into());
+    let all = farms(1_400, |_| "Certified", |_| "Tilia".into());
     registry.import_json("2024-01-01", true, &all).await.unwrap();
     let report = registry
-        .import_json("2024-02-01", true, &all[..1_040])
+        .import_json("2024-02-01", true, &all[..1_120])
         .await
         .unwrap();
     assert_eq!(report.result.outcome(), Outcome::Held);
+    assert!(report.result.held_because[0].contains("a fifth or more is missing"));
+    assert!(report.result.held_because[1].contains("more than 5 %"));
     registry
         .client
         .discard_snapshot(wire::DiscardSnapshotRequest {})
         .await
         .unwrap();
     let report = registry
-        .import_json("2024-02-01", true, &all[..1_041])
+        .import_json("2024-02-01", true, &all[..1_330])
         .await
         .unwrap();
     assert_eq!(report.result.outcome(), Outcome::Imported);
+    assert_eq!(report.result.unlisted, 70);
 }
 
 #[tokio::test]

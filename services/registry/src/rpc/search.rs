@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::convert::revision;
 use super::page_size;
-use crate::current::{Answering, Core};
+use crate::current::{Answering, Core, ProductOperations};
 use crate::error::Error;
 use crate::search::{Filter, Product};
 use crate::store::{BlockRef, Kind, entries_of};
@@ -172,11 +172,9 @@ async fn operations_with(
     product: Product,
 ) -> Result<Arc<FxHashSet<NopId>>, Error> {
     let mut kept = core.products.lock().await;
-    let is_asked = |(revision, words, _): &&(u32, Product, Arc<FxHashSet<NopId>>)| {
-        *revision == answering.revision && *words == product
-    };
-    if let Some((_, _, operations)) = kept.iter().find(is_asked) {
-        return Ok(Arc::clone(operations));
+    let is_asked = |kept: &&ProductOperations| kept.revision == answering.revision && kept.product == product;
+    if let Some(kept) = kept.iter().find(is_asked) {
+        return Ok(Arc::clone(&kept.operations));
     }
     let mut places: FxHashMap<i64, Vec<(u32, NopId, bool)>> = FxHashMap::default();
     let mut add = |place: BlockRef, id: NopId, is_item: bool| {
@@ -221,7 +219,11 @@ async fn operations_with(
         tokio::task::yield_now().await;
     }
     let operations = Arc::new(operations);
-    kept.push((answering.revision, product, Arc::clone(&operations)));
+    kept.push(ProductOperations {
+        revision: answering.revision,
+        product,
+        operations: Arc::clone(&operations),
+    });
     if kept.len() > PRODUCTS_KEPT {
         kept.remove(0);
     }

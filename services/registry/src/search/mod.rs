@@ -245,8 +245,8 @@ fn counter_of(word: &str) -> usize {
     let hash = word.bytes().fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
-    // Folded to 16 bits, the number of counters.
-    usize::from((hash ^ (hash >> 16) ^ (hash >> 32) ^ (hash >> 48)) as u16 & (WORD_COUNTERS - 1) as u16)
+    // The upper half is spread well; below the number of counters, so it fits.
+    usize::try_from((hash >> 32) % WORD_COUNTERS as u64).unwrap_or_default()
 }
 
 impl Names {

@@ -130,7 +130,12 @@ fn similarity(query: &str, word: &str) -> f32 {
         return 0.0;
     }
     // Errors stand seldom at the beginning.
-    let beginning = strsim::jaro_winkler(query, word) as f32;
+    let beginning = strsim::jaro_winkler(query, word);
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "between 0 and 1: only digits behind the seventh are lost"
+    )]
+    let beginning = beginning as f32;
     (0.7 * letters + 0.3 * beginning).min(0.99)
 }
 

@@ -24,7 +24,10 @@ fn certified(status: &str) -> Timeline {
     Timeline::resolve([(today(), &Observation::Listed(statement))]).unwrap()
 }
 
-fn index_of(operations: &[(u64, &str, &[&str], &str, &str, &str)]) -> SearchIndex {
+/// Id, name, other names, certifier, country, status.
+type Row<'a> = (u64, &'a str, &'a [&'a str], &'a str, &'a str, &'a str);
+
+fn index_of(operations: &[Row<'_>]) -> SearchIndex {
     let mut builder = SearchIndex::builder(1, today());
     for (number, name, other_names, certifier, country, status) in operations {
         let heading = Heading {
