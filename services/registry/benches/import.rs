@@ -12,7 +12,7 @@ use std::fs::File;
 use std::path::Path;
 use std::process::Command;
 
-use calamine::{Reader as _, Xlsx, open_workbook};
+use calamine::{Xlsx, open_workbook};
 use nopic_formats::sample::{write_xlsx, write_xml_zip};
 use nopic_proto::registry as wire;
 use support::Fixture;

@@ -4,7 +4,7 @@
 mod support;
 
 use nopic_proto::registry as wire;
-use support::{Fixture, case, operation};
+use support::{Fixture, case, farms, operation};
 use wire::import_result::Outcome;
 
 #[tokio::test]
@@ -131,24 +131,6 @@ async fn an_operation_that_is_no_longer_listed_becomes_unlisted() {
     assert_eq!(registry.status("0150000009", "2023-12-31", 0).await, "Certified");
     assert_eq!(registry.status("0150000002", "2024-02-01", 0).await, "Unlisted");
     assert_eq!(registry.revision().await, (4, "2024-02-01".into()));
-}
-
-fn farms(
-    count: u64,
-    status: impl Fn(u64) -> &'static str,
-    certifier: impl Fn(u64) -> String,
-) -> Vec<serde_json::Value> {
-    (0..count)
-        .map(|number| {
-            let mut farm = operation(
-                &format!("{:010}", 150_000_000 + number),
-                status(number),
-                "2020-01-01",
-            );
-            farm["op_certifierName"] = certifier(number).into();
-            farm
-        })
-        .collect()
 }
 
 #[tokio::test]
@@ -283,120 +265,6 @@ async fn what_does_not_say_enough_is_refused_with_what_to_do() {
     assert_eq!(snapshot.files, ["pages-2024-01-05.json", "more.json"]);
     assert_eq!(snapshot.imported_by, "tester");
     assert_eq!(snapshot.imported_at, "2026-04-01T12:00:00.000000Z");
-}
-
-#[tokio::test]
-async fn what_looks_wrong_is_held_until_somebody_decides() {
-    let mut registry = Fixture::new().await;
-    let certified = |_| "Certified";
-    let two = |number: u64| format!("Certifier {}", number % 2);
-    let good = farms(1_200, certified, two);
-    registry.import_json("2024-01-01", true, &good).await.unwrap();
-    let cases = [
-        (farms(1_001, certified, |_| "Certifier 1".into()), "certifier 0"),
-        (
-            farms(
-                1_200,
-                |number| if number < 61 { "Suspended" } else { "Certified" },
-                two,
-            ),
-            "5 %",
-        ),
-    ];
-    for (rows, says) in cases {
-        let report = registry.import_json("2024-02-01", true, &rows).await.unwrap();
-        assert_eq!(report.result.outcome(), Outcome::Held);
-        let because = report.result.held_because.join("; ").to_lowercase();
-        assert!(because.contains(says), "{because}");
-        assert_eq!(registry.revision().await, (1, "2024-01-01".into()));
-        assert_eq!(registry.status("0150000001", "2024-02-01", 0).await, "Certified");
-        let meanwhile = registry.import_json("2024-03-01", true, &good).await.unwrap_err();
-        assert_eq!(meanwhile.code(), tonic::Code::FailedPrecondition);
-        assert!(meanwhile.message().contains("discard"), "{meanwhile}");
-        registry = registry.restart().await;
-        assert_eq!(registry.snapshots().await.len(), 2);
-        registry
-            .client
-            .discard_snapshot(wire::DiscardSnapshotRequest {})
-            .await
-            .unwrap();
-        assert_eq!(registry.snapshots().await.len(), 1);
-        assert_eq!(registry.status("0150000001", "2024-02-01", 0).await, "Certified");
-    }
-    // Exactly 5 %: 50 that are gone and 10 that changed.
-    let just_good = farms(
-        1_150,
-        |number| if number < 10 { "Suspended" } else { "Certified" },
-        two,
-    );
-    let report = registry
-        .import_json("2024-02-01", true, &just_good)
-        .await
-        .unwrap();
-    assert_eq!(
-        report.result.outcome(),
-        Outcome::Imported,
-        "{:?}",
-        report.result.held_because
-    );
-    // A partial one lacks most of the operations and is no worse for it.
-    let report = registry
-        .import_json("2024-02-02", false, &good[..5])
-        .await
-        .unwrap();
-    assert_eq!(report.result.outcome(), Outcome::Imported);
-
-    let next = registry.import_json("2026-04-02", true, &good).await.unwrap();
-    assert_eq!(next.result.outcome(), Outcome::Held);
-    assert!(
-        next.result.held_because[0].contains("future"),
-        "{:?}",
-        next.result.held_because
-    );
-    let released = registry
-        .client
-        .release_snapshot(wire::ReleaseSnapshotRequest {})
-        .await
-        .unwrap();
-    assert_eq!(released.into_inner().snapshot.unwrap().revision, 4);
-    assert_eq!(registry.revision().await, (4, "2026-04-02".into()));
-    assert_eq!(registry.status("0150001160", "2026-04-02", 0).await, "Certified");
-    assert_eq!(registry.status("0150001160", "2024-02-02", 3).await, "Unlisted");
-    let nothing = registry
-        .client
-        .release_snapshot(wire::ReleaseSnapshotRequest {})
-        .await
-        .unwrap_err();
-    assert_eq!(nothing.code(), tonic::Code::FailedPrecondition);
-    // On that day it would not have been held.
-    registry.clock.advance(chrono::TimeDelta::days(2));
-    let report = registry.import_json("2026-04-03", true, &good).await.unwrap();
-    assert_eq!(report.result.outcome(), Outcome::Imported);
-}
-
-#[tokio::test]
-async fn operations_that_vanish_hold_a_snapshot() {
-    let mut registry = Fixture::new().await;
-    let all = farms(1_400, |_| "Certified", |_| "Tilia".into());
-    registry.import_json("2024-01-01", true, &all).await.unwrap();
-    let report = registry
-        .import_json("2024-02-01", true, &all[..1_120])
-        .await
-        .unwrap();
-    assert_eq!(report.result.outcome(), Outcome::Held);
-    assert!(report.result.held_because[0].contains("a fifth or more is missing"));
-    assert!(report.result.held_because[1].contains("more than 5 %"));
-    registry
-        .client
-        .discard_snapshot(wire::DiscardSnapshotRequest {})
-        .await
-        .unwrap();
-    let report = registry
-        .import_json("2024-02-01", true, &all[..1_330])
-        .await
-        .unwrap();
-    assert_eq!(report.result.outcome(), Outcome::Imported);
-    assert_eq!(report.result.unlisted, 70);
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ mod check;
 mod finish;
 mod pack;
 mod place;
+mod plan;
 mod spool;
 
 use std::sync::Arc;

@@ -128,7 +128,8 @@ fn join_single_letters(folded: &str) -> String {
     for word in folded.split(' ').filter(|word| !word.is_empty()) {
         let mut characters = word.chars();
         let is_single = characters.next().is_some_and(char::is_alphabetic) && characters.next().is_none();
-        if !joined.is_empty() && !(is_single && after_single) {
+        let goes_on = is_single && after_single;
+        if !joined.is_empty() && !goes_on {
             joined.push(' ');
         }
         joined.push_str(word);

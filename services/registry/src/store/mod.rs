@@ -1,6 +1,7 @@
 //! The registry's database: snapshots, what they say about operations, and their complete rows.
 
 mod blocks;
+mod items;
 mod observations;
 mod row;
 mod snapshots;
@@ -12,9 +13,9 @@ use sqlx::sqlite::SqlitePool;
 use sqlx::{Sqlite, Transaction};
 
 pub(crate) use blocks::{BlockBuilder, BlockRef, entries_of, insert as insert_block};
+pub(crate) use items::{NewItems, insert_items};
 pub(crate) use observations::{
-    Change, ChangedOperation, Latest, NewItems, NewObservation, Seen, WhatIsNew,
-    insert as insert_observations, insert_items,
+    Change, ChangedOperation, Latest, NewObservation, Seen, WhatIsNew, insert as insert_observations,
 };
 pub(crate) use row::{
     Heading, Kind, StoredObservation, statement_from_json, statement_to_json, status_of_json,
@@ -95,6 +96,7 @@ mod tests {
         for sql in [
             snapshots::STATEMENTS,
             observations::STATEMENTS,
+            items::STATEMENTS,
             blocks::STATEMENTS,
         ]
         .concat()

@@ -18,7 +18,7 @@ use super::snapshots::Order;
 use super::{BlockRef, Store, Writing, corrupt};
 
 /// Rows of one statement that writes.
-const BATCH: usize = 500;
+pub(super) const BATCH: usize = 500;
 /// Operations of one statement that reads by key.
 const KEYS: usize = 1_000;
 
@@ -48,18 +48,6 @@ const REPEAT: &str = "INSERT INTO observation
     JOIN observation AS said
         ON said.nop_id = repeated.value ->> 0 AND said.revision = repeated.value ->> 1";
 const DELETE: &str = "DELETE FROM observation WHERE written_by = $1";
-const SELECT_ALL_ITEMS: &str =
-    "SELECT nop_id, revision, content_hash FROM item_list ORDER BY nop_id, revision";
-const SELECT_RUNS: &str = "SELECT runs FROM item_list WHERE nop_id = $1 AND revision = $2";
-const SELECT_ALL_RUNS: &str = "SELECT nop_id, revision, runs FROM item_list WHERE revision <= $1";
-const SELECT_ITEMS: &str = "SELECT revision, runs FROM item_list WHERE nop_id = $1 AND revision <= $2";
-const INSERT_ITEMS: &str = "INSERT INTO item_list (nop_id, revision, content_hash, runs, written_by)
-    SELECT value ->> 0, value ->> 1, unhex(value ->> 2), value ->> 3, $1 FROM json_each($2)";
-const REPEAT_ITEMS: &str = "INSERT INTO item_list (nop_id, revision, content_hash, runs, written_by)
-    SELECT said.nop_id, repeated.value ->> 2, said.content_hash, said.runs, $1
-    FROM json_each($2) AS repeated
-    JOIN item_list AS said ON said.nop_id = repeated.value ->> 0 AND said.revision = repeated.value ->> 1";
-const DELETE_ITEMS: &str = "DELETE FROM item_list WHERE written_by = $1";
 
 #[cfg(test)]
 pub(super) const STATEMENTS: &[&str] = &[
@@ -72,13 +60,6 @@ pub(super) const STATEMENTS: &[&str] = &[
     INSERT,
     REPEAT,
     DELETE,
-    SELECT_ALL_ITEMS,
-    SELECT_RUNS,
-    SELECT_ALL_RUNS,
-    SELECT_ITEMS,
-    INSERT_ITEMS,
-    REPEAT_ITEMS,
-    DELETE_ITEMS,
 ];
 
 /// What an observation meant when it came.
@@ -160,17 +141,6 @@ pub(crate) enum WhatIsNew {
     SameAs(u32),
 }
 
-/// A list of items to be written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct NewItems {
-    pub(crate) nop_id: NopId,
-    pub(crate) revision: u32,
-    pub(crate) content_hash: u128,
-    pub(crate) runs: Vec<BlockRef>,
-    /// Instead of hash and runs: those of the list of this revision.
-    pub(crate) same_as: Option<u32>,
-}
-
 /// An operation that a revision changed.
 #[derive(Debug, Clone)]
 pub(crate) struct ChangedOperation {
@@ -181,7 +151,7 @@ pub(crate) struct ChangedOperation {
     pub(crate) heading: Option<Heading>,
 }
 
-fn nop_id(row: &SqliteRow) -> Result<NopId, Error> {
+pub(super) fn nop_id(row: &SqliteRow) -> Result<NopId, Error> {
     let number: i64 = row.try_get(0)?;
     u64::try_from(number)
         .ok()
@@ -189,7 +159,7 @@ fn nop_id(row: &SqliteRow) -> Result<NopId, Error> {
         .ok_or_else(|| corrupt("observation.nop_id", number.to_string()))
 }
 
-fn hash(row: &SqliteRow, column: usize) -> Result<u128, Error> {
+pub(super) fn hash(row: &SqliteRow, column: usize) -> Result<u128, Error> {
     let bytes: Option<&[u8]> = row.try_get(column)?;
     match bytes {
         None => Ok(0),
@@ -216,10 +186,10 @@ fn observation(kind: Kind, statement: Option<&str>) -> Result<Observation, Error
 }
 
 /// Places of snapshots in the order of publication, by revision.
-struct Ranks(Vec<Option<usize>>);
+pub(super) struct Ranks(Vec<Option<usize>>);
 
 impl Ranks {
-    fn of(order: &Order) -> Self {
+    pub(super) fn of(order: &Order) -> Self {
         let mut ranks = Vec::new();
         for (rank, snapshot) in order.snapshots().iter().enumerate() {
             let index = snapshot.revision as usize;
@@ -232,7 +202,7 @@ impl Ranks {
     }
 
     /// `None`: not part of this order (a held snapshot, or a later revision).
-    fn get(&self, revision: u32) -> Option<usize> {
+    pub(super) fn get(&self, revision: u32) -> Option<usize> {
         self.0.get(revision as usize).copied().flatten()
     }
 }
@@ -438,93 +408,6 @@ impl Store {
         }
         Ok(all.into_iter().map(|(id, (_, heading))| (id, heading)).collect())
     }
-
-    /// Every list of items of every operation, each operation's by rank.
-    pub(crate) async fn item_lists(&self, order: &Order) -> Result<FxHashMap<NopId, Vec<Seen>>, Error> {
-        let ranks = Ranks::of(order);
-        let mut all: FxHashMap<NopId, Vec<Seen>> = FxHashMap::default();
-        let mut rows = sqlx::query(SELECT_ALL_ITEMS).fetch(self.readers());
-        while let Some(row) = rows.try_next().await? {
-            let revision = row.try_get(1)?;
-            if let Some(rank) = ranks.get(revision) {
-                all.entry(nop_id(&row)?).or_default().push(Seen {
-                    rank,
-                    revision,
-                    kind: Kind::Listed,
-                    content_hash: hash(&row, 2)?,
-                });
-            }
-        }
-        for lists in all.values_mut() {
-            lists.sort_by_key(|list| list.rank);
-        }
-        Ok(all)
-    }
-
-    /// Where the items of an operation stand, as known at a revision.
-    pub(crate) async fn items_of(
-        &self,
-        id: NopId,
-        order: &Order,
-        revision: u32,
-    ) -> Result<Vec<BlockRef>, Error> {
-        let ranks = Ranks::of(order);
-        let rows = sqlx::query(SELECT_ITEMS)
-            .bind(i64::try_from(id.number()).unwrap_or(i64::MAX))
-            .bind(revision)
-            .fetch_all(self.readers())
-            .await?;
-        let mut newest: Option<(usize, Vec<BlockRef>)> = None;
-        for row in &rows {
-            let Some(rank) = ranks.get(row.try_get(0)?) else {
-                continue;
-            };
-            if newest.as_ref().is_none_or(|(known, _)| rank > *known) {
-                newest = Some((rank, runs(row.try_get(1)?)?));
-            }
-        }
-        Ok(newest.map(|(_, runs)| runs).unwrap_or_default())
-    }
-
-    /// Where the items of every operation stand, as known at a revision.
-    pub(crate) async fn all_item_runs(
-        &self,
-        order: &Order,
-        revision: u32,
-    ) -> Result<FxHashMap<NopId, Vec<BlockRef>>, Error> {
-        let ranks = Ranks::of(order);
-        let mut all: FxHashMap<NopId, (usize, Vec<BlockRef>)> = FxHashMap::default();
-        let mut rows = sqlx::query(SELECT_ALL_RUNS).bind(revision).fetch(self.readers());
-        while let Some(row) = rows.try_next().await? {
-            let id = nop_id(&row)?;
-            let Some(rank) = ranks.get(row.try_get(1)?) else {
-                continue;
-            };
-            if all.get(&id).is_none_or(|(known, _)| rank > *known) {
-                all.insert(id, (rank, runs(row.try_get(2)?)?));
-            }
-        }
-        Ok(all.into_iter().map(|(id, (_, runs))| (id, runs)).collect())
-    }
-
-    /// Where the list of items that this revision brought stands.
-    pub(crate) async fn item_runs(&self, id: NopId, revision: u32) -> Result<Vec<BlockRef>, Error> {
-        let json: String = sqlx::query_scalar(SELECT_RUNS)
-            .bind(i64::try_from(id.number()).unwrap_or(i64::MAX))
-            .bind(revision)
-            .fetch_one(self.readers())
-            .await?;
-        runs(&json)
-    }
-}
-
-fn runs(json: &str) -> Result<Vec<BlockRef>, Error> {
-    let runs: Vec<(i64, u32)> =
-        serde_json::from_str(json).map_err(|error| corrupt("item_list.runs", error.to_string()))?;
-    Ok(runs
-        .into_iter()
-        .map(|(block, slot)| BlockRef { block, slot })
-        .collect())
 }
 
 fn keys(ids: &[NopId]) -> String {
@@ -532,9 +415,14 @@ fn keys(ids: &[NopId]) -> String {
     serde_json::to_string(&numbers).unwrap_or_default()
 }
 
-type Json = serde_json::Value;
+pub(super) type Json = serde_json::Value;
 
-async fn write(writing: &mut Writing, sql: &'static str, by: u32, rows: &mut Vec<Json>) -> Result<(), Error> {
+pub(super) async fn write(
+    writing: &mut Writing,
+    sql: &'static str,
+    by: u32,
+    rows: &mut Vec<Json>,
+) -> Result<(), Error> {
     if !rows.is_empty() {
         let batch = Json::Array(std::mem::take(rows)).to_string();
         sqlx::query(sql)
@@ -591,38 +479,8 @@ pub(crate) async fn insert(
     write(writing, REPEAT, by, &mut repeated).await
 }
 
-/// Saves lists of items; `by` is the import that writes them.
-pub(crate) async fn insert_items(writing: &mut Writing, by: u32, lists: &[NewItems]) -> Result<(), Error> {
-    let (mut new, mut repeated) = (Vec::with_capacity(BATCH), Vec::new());
-    for list in lists {
-        let id = list.nop_id.number();
-        if let Some(same_as) = list.same_as {
-            repeated.push(serde_json::json!([id, same_as, list.revision]));
-        } else {
-            let runs: Vec<(i64, u32)> = list.runs.iter().map(|run| (run.block, run.slot)).collect();
-            let runs = serde_json::to_string(&runs).unwrap_or_default();
-            new.push(serde_json::json!([
-                id,
-                list.revision,
-                format!("{:032x}", list.content_hash),
-                runs
-            ]));
-        }
-        if new.len() >= BATCH {
-            write(writing, INSERT_ITEMS, by, &mut new).await?;
-        }
-        if repeated.len() >= BATCH {
-            write(writing, REPEAT_ITEMS, by, &mut repeated).await?;
-        }
-    }
-    write(writing, INSERT_ITEMS, by, &mut new).await?;
-    write(writing, REPEAT_ITEMS, by, &mut repeated).await
-}
-
 /// Deletes what an import wrote.
 pub(super) async fn delete(writing: &mut Writing, by: u32) -> Result<(), Error> {
-    for sql in [DELETE, DELETE_ITEMS] {
-        sqlx::query(sql).bind(by).execute(&mut **writing).await?;
-    }
+    sqlx::query(DELETE).bind(by).execute(&mut **writing).await?;
     Ok(())
 }

@@ -279,6 +279,25 @@ pub fn operation(nop_id: &str, status: &str, from: &str) -> serde_json::Value {
     })
 }
 
+/// So many operations, each with a status and a certifier of its own.
+pub fn farms(
+    count: u64,
+    status: impl Fn(u64) -> &'static str,
+    certifier: impl Fn(u64) -> String,
+) -> Vec<serde_json::Value> {
+    (0..count)
+        .map(|number| {
+            let mut farm = operation(
+                &format!("{:010}", 150_000_000 + number),
+                status(number),
+                "2020-01-01",
+            );
+            farm["op_certifierName"] = certifier(number).into();
+            farm
+        })
+        .collect()
+}
+
 /// A file of the shared cases; `None`, loudly, where they are missing.
 pub fn case(name: &str) -> Option<Vec<u8>> {
     let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/cases"));
