@@ -19,6 +19,10 @@ use rand_chacha::ChaCha8Rng;
 use support::Fixture;
 use tokio::time::Instant;
 
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const QUERIES: usize = 1_000;
 const SLOWEST_HUNDREDTH: Duration = Duration::from_millis(20);
 
