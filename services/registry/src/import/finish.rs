@@ -282,9 +282,7 @@ fn next_indexes(
             published_on,
             observations.iter().map(|new| new.nop_id),
             |place| match &observations[place].what {
-                WhatIsNew::Listed { statement, .. } => {
-                    Ok(Observation::Listed(statement_from_json(statement)?))
-                }
+                WhatIsNew::Listed(new) => Ok(Observation::Listed(statement_from_json(&new.statement)?)),
                 WhatIsNew::Refused => Ok(Observation::Refused),
                 WhatIsNew::Absent => Ok(Observation::Absent),
                 WhatIsNew::SameAs(revision) => Err(Error::Internal(format!(
@@ -300,7 +298,7 @@ fn next_indexes(
             .binary_search_by_key(&id, |new| new.nop_id)
             .ok()
             .and_then(|place| match &observations[place].what {
-                WhatIsNew::Listed { heading, .. } => Some(&**heading),
+                WhatIsNew::Listed(new) => Some(&*new.heading),
                 _ => None,
             });
         let heading = new

@@ -7,7 +7,7 @@ use nopic_domain::identifier::NopId;
 use nopic_formats::oid::{OidEvent, OidItem, OidList, OidReject, OidRow};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::store::{AllLatest, BlockBuilder, BlockRef, Heading, Kind, Seen, statement_to_json};
+use crate::store::{AllLatest, BlockBuilder, BlockRef, Heading, Kind, NewContent, Seen, statement_to_json};
 
 /// Rows between two reports of progress.
 const PROGRESS_EVERY: u32 = 2_000;
@@ -43,15 +43,6 @@ pub(super) enum IncomingSaid {
     Known,
     New(Box<NewContent>),
     Refused,
-}
-
-/// A row that is not known yet.
-#[derive(Debug)]
-pub(super) struct NewContent {
-    pub(super) content_hash: u128,
-    pub(super) content: BlockRef,
-    pub(super) statement: Box<str>,
-    pub(super) heading: Box<str>,
 }
 
 /// The items of one operation in the new snapshot.

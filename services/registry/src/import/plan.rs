@@ -59,8 +59,12 @@ pub(super) async fn plan(
     ids.sort_unstable();
     for id in ids {
         let latest = packer.known.operations.get(id);
-        let incoming = packer.incoming.get_mut(&id);
-        let (said, what) = match incoming.map(|incoming| &mut incoming.said) {
+        // What is written is moved out of the packer, which needs it no more.
+        let incoming = packer
+            .incoming
+            .get_mut(&id)
+            .map(|incoming| std::mem::replace(&mut incoming.said, IncomingSaid::Known));
+        let (said, what) = match incoming {
             None => {
                 if latest.is_some_and(|latest| latest.kind == Kind::Listed) {
                     // Unlisted is a status, too.
@@ -83,15 +87,7 @@ pub(super) async fn plan(
                 {
                     plan.statuses_changed += 1;
                 }
-                (
-                    Said::Listed(new.content_hash),
-                    WhatIsNew::Listed {
-                        content_hash: new.content_hash,
-                        content: new.content,
-                        statement: std::mem::take(&mut new.statement),
-                        heading: std::mem::take(&mut new.heading),
-                    },
-                )
+                (Said::Listed(new.content_hash), WhatIsNew::Listed(new))
             }
         };
         let last = latest.map(|latest| Seen {

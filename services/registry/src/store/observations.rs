@@ -192,15 +192,22 @@ pub(crate) struct NewObservation {
     pub(crate) what: WhatIsNew,
 }
 
+/// A row that is not known yet. Boxed where many are kept, so that it is moved and never copied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NewContent {
+    pub(crate) content_hash: u128,
+    /// Where its fields were written.
+    pub(crate) content: BlockRef,
+    /// As stored.
+    pub(crate) statement: Box<str>,
+    /// As stored.
+    pub(crate) heading: Box<str>,
+}
+
 /// What a new observation says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum WhatIsNew {
-    Listed {
-        content_hash: u128,
-        content: BlockRef,
-        statement: Box<str>,
-        heading: Box<str>,
-    },
+    Listed(Box<NewContent>),
     Refused,
     Absent,
     /// The same as the stored observation of this revision.
@@ -533,15 +540,7 @@ type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArgume
 /// Binds one row in the order of its columns.
 fn bind<'q>(query: Query<'q>, by: u32, row: &'q NewObservation) -> Query<'q> {
     let (kind, listed) = match &row.what {
-        WhatIsNew::Listed {
-            content_hash,
-            content,
-            statement,
-            heading,
-        } => (
-            Kind::Listed,
-            Some((content_hash, content, &**statement, &**heading)),
-        ),
+        WhatIsNew::Listed(content) => (Kind::Listed, Some(&**content)),
         WhatIsNew::Refused => (Kind::Refused, None),
         // One that repeats another is written elsewhere.
         WhatIsNew::Absent | WhatIsNew::SameAs(_) => (Kind::Absent, None),
@@ -551,11 +550,11 @@ fn bind<'q>(query: Query<'q>, by: u32, row: &'q NewObservation) -> Query<'q> {
         .bind(row.revision)
         .bind(kind.code())
         .bind(row.change.code())
-        .bind(listed.map(|(hash, ..)| hash.to_be_bytes().to_vec()))
-        .bind(listed.map(|(_, content, ..)| content.block))
-        .bind(listed.map(|(_, content, ..)| content.slot))
-        .bind(listed.map(|(_, _, statement, _)| statement))
-        .bind(listed.map(|(.., heading)| heading))
+        .bind(listed.map(|new| new.content_hash.to_be_bytes().to_vec()))
+        .bind(listed.map(|new| new.content.block))
+        .bind(listed.map(|new| new.content.slot))
+        .bind(listed.map(|new| &*new.statement))
+        .bind(listed.map(|new| &*new.heading))
         .bind(by)
 }
 
