@@ -91,7 +91,7 @@ impl Current {
                 let index = tokio::task::spawn_blocking(move || {
                     let mut builder = SearchIndex::builder(revision, today);
                     status.for_each(|id, timeline| {
-                        if let Some(latest) = latest.get(&id).filter(|latest| !latest.heading.is_empty()) {
+                        if let Some(latest) = latest.get(id).filter(|latest| !latest.heading.is_empty()) {
                             builder.push(id, &Heading::from_json(&latest.heading)?, &timeline);
                         }
                         Ok::<_, Error>(())

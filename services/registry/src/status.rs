@@ -46,18 +46,24 @@ impl EncodedShard {
 }
 
 impl StatusIndex {
-    /// The index once a snapshot is counted that is newer than all others, from what it says that is new.
+    /// The index once a snapshot is counted that is newer than all others, from what it says that is new: the
+    /// operations, and what is said of each of them by its place among these.
     pub(crate) fn after(
         &self,
         published_on: Date,
-        said: impl IntoIterator<Item = (NopId, Observation)>,
-    ) -> Self {
-        let mut by_shard: FxHashMap<u8, Vec<(NopId, Observation)>> = FxHashMap::default();
-        for (id, observation) in said {
-            by_shard.entry(shard_of(id)).or_default().push((id, observation));
+        operations: impl IntoIterator<Item = NopId>,
+        said: impl Fn(usize) -> Result<Observation, Error>,
+    ) -> Result<Self, Error> {
+        // Shard by shard, so that only one shard's worth of statements is unpacked at a time.
+        let mut by_shard: Vec<Vec<(usize, NopId)>> = vec![Vec::new(); SHARD_COUNT];
+        for (place, id) in operations.into_iter().enumerate() {
+            by_shard[usize::from(shard_of(id))].push((place, id));
         }
         let mut shards = self.shards.clone();
-        for (index, said) in by_shard {
+        for (index, operations) in (0..=u8::MAX).zip(by_shard) {
+            if operations.is_empty() {
+                continue;
+            }
             let old = &shards[usize::from(index)];
             let decoded = match old.decoded.get() {
                 Some(shard) => shard.clone(),
@@ -65,15 +71,15 @@ impl StatusIndex {
                 None => Shard::decode(index, &old.encoded).unwrap_or_default(),
             };
             let mut timelines: FxHashMap<NopId, Timeline> = decoded.into_entries().collect();
-            for (id, observation) in said {
+            for (place, id) in operations {
                 let known = timelines.remove(&id);
-                if let Some(timeline) = Timeline::after(known, published_on, &observation) {
+                if let Some(timeline) = Timeline::after(known, published_on, &said(place)?) {
                     timelines.insert(id, timeline);
                 }
             }
             shards[usize::from(index)] = EncodedShard::new(index, &Shard::new(timelines));
         }
-        Self { shards }
+        Ok(Self { shards })
     }
 
     /// The timeline of an operation; `None`: never listed.

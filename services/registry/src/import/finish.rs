@@ -6,7 +6,6 @@ use nopic_domain::date::Date;
 use nopic_domain::identifier::NopId;
 use nopic_domain::registry::Observation;
 use nopic_formats::oid::OidForm;
-use rustc_hash::FxHashMap;
 use sha2::{Digest as _, Sha256};
 
 use super::check::{Compared, reasons};
@@ -114,25 +113,31 @@ pub(super) async fn finish(run: Run, mut content: Content) -> Result<Imported, E
     let mut snapshots = current.snapshots.clone();
     snapshots.push(snapshot.clone());
     let plan = Arc::new(plan);
+    let Content {
+        packer,
+        mut writing,
+        revision,
+        ..
+    } = content;
     // The new indexes are built while the database writes; an older snapshot or a held one has them built from the
     // database, when they are needed.
-    let builds = is_newest && imported.outcome == Outcome::Imported;
+    let builds = is_newest && imported.outcome == Outcome::Imported && run.core.config.search_after_import;
     let next = if builds {
         let old_status = current.status(&run.core.store).await?.clone();
-        let (plan, packer) = (Arc::clone(&plan), content.packer);
-        let with_search = run.core.config.search_after_import;
-        let revision = content.revision;
+        let plan = Arc::clone(&plan);
         Some(tokio::task::spawn_blocking(move || {
-            next_indexes(&plan, packer, &old_status, revision, published_on, with_search)
+            next_indexes(&plan, packer, &old_status, revision, published_on)
         }))
     } else {
+        drop(packer);
         None
     };
-    write(&mut content.writing, &snapshot, &plan).await?;
+    write(&mut writing, &snapshot, &plan).await?;
+    drop(plan);
     let (status, search) = match next {
         Some(next) => {
             let (status, search) = next.await??;
-            (Some(Arc::new(status)), search.map(Arc::new))
+            (Some(Arc::new(status)), Some(Arc::new(search)))
         }
         None => (None, None),
     };
@@ -146,14 +151,7 @@ pub(super) async fn finish(run: Run, mut content: Content) -> Result<Imported, E
     } else {
         Current::new(snapshots, status, search)
     };
-    commit(
-        Arc::clone(&run.core),
-        content.writing,
-        next,
-        !builds,
-        run.only_one,
-    )
-    .await?;
+    commit(Arc::clone(&run.core), writing, next, !builds, run.only_one).await?;
     Ok(imported)
 }
 
@@ -219,7 +217,7 @@ fn form_name(form: OidForm) -> &'static str {
 /// The hash of a row as it counts; `None`: refused.
 fn hash_of(packer: &Packer, id: NopId, incoming: &Incoming) -> Option<u128> {
     match &incoming.said {
-        IncomingSaid::Known => packer.known.operations.get(&id).map(|latest| latest.content_hash),
+        IncomingSaid::Known => packer.known.operations.get(id).map(|latest| latest.content_hash),
         IncomingSaid::New(new) => Some(new.content_hash),
         IncomingSaid::Refused => None,
     }
@@ -275,42 +273,44 @@ fn next_indexes(
     old: &StatusIndex,
     revision: u32,
     published_on: Date,
-    with_search: bool,
-) -> Result<(StatusIndex, Option<SearchIndex>), Error> {
-    let mut said = Vec::with_capacity(plan.observations.len());
-    let mut headings: FxHashMap<NopId, &str> = FxHashMap::default();
-    for new in &plan.observations {
-        let observation = match &new.what {
-            WhatIsNew::Listed {
-                statement, heading, ..
-            } => {
-                headings.insert(new.nop_id, heading);
-                Observation::Listed(statement_from_json(statement)?)
-            }
-            WhatIsNew::Refused => Observation::Refused,
-            WhatIsNew::Absent => Observation::Absent,
-            // The newest snapshot only says again what was said last, and then nothing is written.
-            WhatIsNew::SameAs(_) => continue,
-        };
-        said.push((new.nop_id, observation));
-    }
+) -> Result<(StatusIndex, SearchIndex), Error> {
     drop(packer.incoming);
-    let status = old.after(published_on, said);
-    if !with_search {
-        return Ok((status, None));
-    }
+    // The newest snapshot has nothing to repeat, so each of these is what it says itself.
+    let observations = &plan.observations;
+    let status =
+        old.after(
+            published_on,
+            observations.iter().map(|new| new.nop_id),
+            |place| match &observations[place].what {
+                WhatIsNew::Listed { statement, .. } => {
+                    Ok(Observation::Listed(statement_from_json(statement)?))
+                }
+                WhatIsNew::Refused => Ok(Observation::Refused),
+                WhatIsNew::Absent => Ok(Observation::Absent),
+                WhatIsNew::SameAs(revision) => Err(Error::Internal(format!(
+                    "the newest snapshot repeats revision {revision}"
+                ))),
+            },
+        )?;
     let known = packer.known.operations;
     let mut builder = SearchIndex::builder(revision, published_on);
     status.for_each(|id, timeline| {
-        let heading = match headings.get(&id) {
-            Some(heading) => heading,
-            None => known.get(&id).map(|latest| &*latest.heading).unwrap_or_default(),
-        };
+        // By rising id, as planned.
+        let new = observations
+            .binary_search_by_key(&id, |new| new.nop_id)
+            .ok()
+            .and_then(|place| match &observations[place].what {
+                WhatIsNew::Listed { heading, .. } => Some(&**heading),
+                _ => None,
+            });
+        let heading = new
+            .or_else(|| known.get(id).map(|latest| &*latest.heading))
+            .unwrap_or_default();
         if !heading.is_empty() {
             builder.push(id, &Heading::from_json(heading)?, &timeline);
         }
         Ok::<_, Error>(())
     })?;
-    let search = builder.finish();
-    Ok((status, Some(search)))
+    drop(known);
+    Ok((status, builder.finish()))
 }

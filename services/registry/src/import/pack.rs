@@ -7,7 +7,7 @@ use nopic_domain::identifier::NopId;
 use nopic_formats::oid::{OidEvent, OidItem, OidList, OidReject, OidRow};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::store::{BlockBuilder, BlockRef, Heading, Kind, Latest, Seen, statement_to_json};
+use crate::store::{AllLatest, BlockBuilder, BlockRef, Heading, Kind, Seen, statement_to_json};
 
 /// Rows between two reports of progress.
 const PROGRESS_EVERY: u32 = 2_000;
@@ -68,7 +68,7 @@ pub(super) struct IncomingItems {
 /// What was said before, by the newest snapshots.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    pub(super) operations: FxHashMap<NopId, Latest>,
+    pub(super) operations: AllLatest,
     /// Every list of items by rank.
     pub(super) items: FxHashMap<NopId, Vec<Seen>>,
 }
@@ -185,7 +185,7 @@ impl Packer {
         let is_known = self
             .known
             .operations
-            .get(&row.nop_id)
+            .get(row.nop_id)
             .is_some_and(|latest| latest.kind == Kind::Listed && latest.content_hash == content_hash);
         let said = if is_known {
             IncomingSaid::Known

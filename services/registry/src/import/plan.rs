@@ -53,12 +53,12 @@ pub(super) async fn plan(
     let packer = &mut content.packer;
     let mut ids: Vec<NopId> = packer.incoming.keys().copied().collect();
     if run.is_full {
-        let not_listed = packer.known.operations.keys();
+        let not_listed = packer.known.operations.iter().map(|(id, _)| id);
         ids.extend(not_listed.filter(|id| !packer.incoming.contains_key(id)));
     }
     ids.sort_unstable();
     for id in ids {
-        let latest = packer.known.operations.get(&id);
+        let latest = packer.known.operations.get(id);
         let incoming = packer.incoming.get_mut(&id);
         let (said, what) = match incoming.map(|incoming| &mut incoming.said) {
             None => {
@@ -79,7 +79,7 @@ pub(super) async fn plan(
             }
             Some(IncomingSaid::New(new)) => {
                 if let Some(latest) = latest.filter(|latest| latest.kind == Kind::Listed)
-                    && status_of_json(&latest.statement)? != status_of_json(&new.statement)?
+                    && latest.status != Some(status_of_json(&new.statement)?)
                 {
                     plan.statuses_changed += 1;
                 }

@@ -183,7 +183,8 @@ async fn operations_with(
             .or_default()
             .push((place.slot, id, is_item));
     };
-    for (id, latest) in core.store.latest(&answering.order, answering.revision).await? {
+    let latest = core.store.latest(&answering.order, answering.revision).await?;
+    for (id, latest) in latest.iter() {
         if let Some(place) = latest.content.filter(|_| latest.kind == Kind::Listed) {
             add(place, id, false);
         }

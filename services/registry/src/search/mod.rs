@@ -21,7 +21,9 @@ use trigrams::Trigrams;
 use words::{fold, is_weak};
 
 /// Names that are compared word by word.
-const COMPARED: usize = 600;
+const COMPARED: usize = 300;
+/// Names that share less with the query are not compared; two of a hundred letters' runs.
+const LEAST_LIKENESS: f32 = 0.08;
 /// A name that scores less is no answer.
 const LEAST_SCORE: f32 = 450.0;
 /// Counters of words, by hash.
@@ -134,7 +136,7 @@ impl SearchIndex {
         let mut candidates: Vec<(f32, u32)> = (0u32..)
             .zip(&likeness)
             .filter(|(name, likeness)| {
-                **likeness > 0.0
+                **likeness > LEAST_LIKENESS
                     && passes.passes(&self.operations[self.names.operation[*name as usize] as usize])
             })
             .map(|(name, likeness)| (*likeness, name))

@@ -83,8 +83,14 @@ impl<'a> Query<'a> {
             .map(|(similarity, weight)| similarity * weight)
             .sum();
         let by_words = QUERY_SIDE * matched / total + (1.0 - QUERY_SIDE) * own / own_total;
-        let by_letters = JOINED * normalized(&self.joined, &joined(&words));
-        WHOLE * by_words.max(by_letters)
+        if by_words >= JOINED {
+            return WHOLE * by_words;
+        }
+        let joined = joined(&words);
+        if cannot_be_alike(&self.joined, &joined) {
+            return WHOLE * by_words;
+        }
+        WHOLE * by_words.max(JOINED * normalized(&self.joined, &joined))
     }
 }
 
@@ -117,12 +123,10 @@ fn similarity(query: &str, word: &str) -> f32 {
     if is_weak(query) || is_weak(word) {
         return 0.0;
     }
-    let (shorter, longer) = (query.len().min(word.len()), query.len().max(word.len()));
     if word.starts_with(query) && query.len() >= 3 {
         return BEGINNING.max(normalized(query, word));
     }
-    // Too different in length to be alike: spares the comparison.
-    if shorter * 2 < longer {
+    if cannot_be_alike(query, word) {
         return 0.0;
     }
     let letters = normalized(query, word);
@@ -137,6 +141,23 @@ fn similarity(query: &str, word: &str) -> f32 {
     )]
     let beginning = beginning as f32;
     (0.7 * letters + 0.3 * beginning).min(0.99)
+}
+
+/// Whether two texts are too different in length or in letters to have half of their letters in common: spares the
+/// comparison. Each change of one letter takes at most one of the different letters away.
+fn cannot_be_alike(left: &str, right: &str) -> bool {
+    let (shorter, longer) = if left.len() < right.len() {
+        (left, right)
+    } else {
+        (right, left)
+    };
+    let lost = (letters_of(longer) & !letters_of(shorter)).count_ones() as usize;
+    shorter.len() * 2 < longer.len() || lost * 2 > longer.len()
+}
+
+/// The different bytes of a word, one bit each (some share a bit).
+fn letters_of(word: &str) -> u64 {
+    word.bytes().fold(0, |letters, byte| letters | 1 << (byte & 63))
 }
 
 #[cfg(test)]

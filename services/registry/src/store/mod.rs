@@ -15,7 +15,7 @@ use sqlx::{Sqlite, Transaction};
 pub(crate) use blocks::{BlockBuilder, BlockRef, entries_of, insert as insert_block};
 pub(crate) use items::{NewItems, insert_items};
 pub(crate) use observations::{
-    Change, ChangedOperation, Latest, NewObservation, Seen, WhatIsNew, insert as insert_observations,
+    AllLatest, Change, ChangedOperation, NewObservation, Seen, WhatIsNew, insert as insert_observations,
 };
 pub(crate) use row::{
     Heading, Kind, StoredObservation, statement_from_json, statement_to_json, status_of_json,

@@ -8,10 +8,11 @@ use super::blocks::BlockRef;
 use super::corrupt;
 
 /// Kind of an observation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Kind {
     Listed,
     Refused,
+    #[default]
     Absent,
 }
 
