@@ -1,4 +1,5 @@
 //! Every way to ask gives the same verdicts: unary, batch, stream, document; any batch and chunk size; each form.
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
 use std::path::Path;
 

@@ -514,30 +514,3 @@ proptest! {
         prop_assert_eq!(table.version().len(), 12);
     }
 }
-
-#[test]
-#[ignore = "a measurement: run it optimised, with --nocapture"]
-#[expect(
-    clippy::print_stderr,
-    clippy::disallowed_methods,
-    reason = "it measures and tells"
-)]
-fn a_question_costs_nanoseconds() {
-    let table = FlagTable::shipped();
-    let codes: Vec<HtsCode> = table.flagged().map(|(code, _)| *code).collect();
-    let day = date("2026-06-01");
-    let begin = std::time::Instant::now();
-    let rounds = 20_000;
-    let mut found = 0;
-    for _ in 0..rounds {
-        found += codes
-            .iter()
-            .filter(|code| std::hint::black_box(&table).flag_on(code, day).is_some())
-            .count();
-    }
-    assert_eq!(found, rounds * codes.len());
-    eprintln!(
-        "{:.1} ns a question",
-        begin.elapsed().as_nanos() as f64 / found as f64
-    );
-}

@@ -131,6 +131,12 @@ fn cells(operation: &SampleOperation, publication: usize) -> Option<Vec<Cell<'_>
     let products = operation.products.join("; ");
     let is_crop = operation.role != Role::Importer;
     let published = PUBLICATIONS[publication];
+    // A few rows are touched between two publications; most stay as they were.
+    let last_updated = if number % 20 == publication as u64 {
+        state.effective.max(super::operation::earlier(published, 40))
+    } else {
+        state.effective
+    };
     let mut cells: Vec<Cell<'_>> = Vec::with_capacity(COLUMNS.len());
     cells.extend([
         of(&operation.certifier),
@@ -143,7 +149,7 @@ fn cells(operation: &SampleOperation, publication: usize) -> Option<Vec<Cell<'_>
         text(state.status),
         Cell::Serial(state.effective),
         Cell::Date(operation.certified_since),
-        Cell::Serial(state.effective.max(super::operation::earlier(published, 40))),
+        Cell::Serial(last_updated),
     ]);
     cells.extend(scope(is_crop, 3));
     cells.extend(scope(is_crop && number.is_multiple_of(11), 4));

@@ -353,34 +353,3 @@ fn too_much_or_too_little_is_refused() {
     };
     assert_eq!(generate(&nothing, folder.path()).unwrap().lines, 0);
 }
-
-#[test]
-#[ignore = "a measurement: run it optimised, with --nocapture"]
-#[expect(
-    clippy::print_stderr,
-    clippy::disallowed_methods,
-    reason = "it measures and tells"
-)]
-fn a_large_sample_takes_seconds() {
-    let world = World::new(1, 76_000, 50_000);
-    let begin = std::time::Instant::now();
-    let mut out = Vec::new();
-    let mut bytes = 0;
-    for sample in world.entry_lines(1_000_000) {
-        out.clear();
-        write_jsonl(&mut out, &sample.line);
-        bytes += out.len();
-    }
-    eprintln!("1,000,000 JSON lines, {bytes} bytes: {:?}", begin.elapsed());
-    let begin = std::time::Instant::now();
-    let (_folder, summary) = made(&SampleOptions {
-        operations: 76_000,
-        certificates: 50_000,
-        lines: 100_000,
-        seed: 1,
-    });
-    eprintln!(
-        "76,000 operations, 50,000 certificates, 100,000 lines: {:?}, {summary:?}",
-        begin.elapsed()
-    );
-}

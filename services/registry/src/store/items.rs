@@ -6,9 +6,10 @@ use nopic_sql::Error;
 use rustc_hash::FxHashMap;
 use sqlx::Row as _;
 
-use super::observations::{BATCH, Ranks, Seen, hash, nop_id, write};
+use super::observations::{Ranks, Seen, hash, nop_id};
 use super::row::Kind;
 use super::snapshots::Order;
+use super::writes::{BATCH, write};
 use super::{BlockRef, Store, Writing, corrupt};
 
 const SELECT_ALL_ITEMS: &str =

@@ -5,6 +5,7 @@ mod items;
 mod observations;
 mod row;
 mod snapshots;
+mod writes;
 
 use std::path::Path;
 
@@ -14,10 +15,7 @@ use sqlx::{Sqlite, Transaction};
 
 pub(crate) use blocks::{BlockBuilder, BlockRef, entries_of, insert as insert_block};
 pub(crate) use items::{NewItems, insert_items};
-pub(crate) use observations::{
-    AllLatest, Change, ChangedOperation, NewContent, NewObservation, Seen, WhatIsNew,
-    insert as insert_observations,
-};
+pub(crate) use observations::{AllLatest, Change, ChangedOperation, Seen};
 pub(crate) use row::{
     Heading, Kind, StoredObservation, statement_from_json, statement_to_json, status_of_json,
 };
@@ -25,6 +23,7 @@ pub(crate) use snapshots::{
     Listed, Order, SnapshotRow, State, discard as discard_snapshot, insert as insert_snapshot,
     release as release_snapshot,
 };
+pub(crate) use writes::{NewContent, NewObservation, WhatIsNew, insert as insert_observations};
 
 /// Every step of the schema.
 const MIGRATIONS: &[Migration] = &[Migration {
@@ -97,6 +96,7 @@ mod tests {
         for sql in [
             snapshots::STATEMENTS,
             observations::STATEMENTS,
+            writes::STATEMENTS,
             items::STATEMENTS,
             blocks::STATEMENTS,
         ]

@@ -9,7 +9,7 @@ use nopic_sql::Error;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use super::{Store, Writing, blocks, corrupt, items, observations};
+use super::{Store, Writing, blocks, corrupt, items, writes};
 
 const SELECT_ALL: &str = "SELECT revision, state, published_on, is_full, form, files, content_hash, rows, items,
     rejected_rows, states_items, certifiers, listed, imported_at, imported_by, source_url, entity_tag, last_modified
@@ -197,7 +197,7 @@ pub(crate) async fn release(writing: &mut Writing, revision: u32) -> Result<(), 
 
 /// Throws the held snapshot away, with everything that its import wrote.
 pub(crate) async fn discard(writing: &mut Writing, revision: u32) -> Result<(), Error> {
-    observations::delete(writing, revision).await?;
+    writes::delete(writing, revision).await?;
     items::delete(writing, revision).await?;
     blocks::delete(writing, revision).await?;
     sqlx::query(DELETE).bind(revision).execute(&mut **writing).await?;
