@@ -2,6 +2,8 @@
 
 pub use chrono::NaiveDate as Date;
 
+use crate::identifier::digits;
+
 /// Reads exactly `YYYY-MM-DD`; `None` for anything else, also for days that do not exist.
 #[must_use]
 pub fn parse_iso(text: &str) -> Option<Date> {
@@ -9,13 +11,14 @@ pub fn parse_iso(text: &str) -> Option<Date> {
     if bytes.len() != 10 || bytes[4] != b'-' || bytes[7] != b'-' {
         return None;
     }
-    let number = |range: std::ops::Range<usize>| {
-        bytes[range].iter().try_fold(0u32, |value, byte| {
-            byte.is_ascii_digit().then(|| value * 10 + u32::from(byte - b'0'))
-        })
-    };
-    let year = i32::try_from(number(0..4)?).ok()?;
-    Date::from_ymd_opt(year, number(5..7)?, number(8..10)?)
+    let year = digits::<4>(&bytes[..4])?;
+    let month = digits::<2>(&bytes[5..7])?;
+    let day = digits::<2>(&bytes[8..])?;
+    Date::from_ymd_opt(
+        i32::try_from(year).ok()?,
+        u32::try_from(month).ok()?,
+        u32::try_from(day).ok()?,
+    )
 }
 
 #[cfg(test)]

@@ -27,20 +27,20 @@ impl IdentifierError {
     }
 }
 
-/// Reads exactly `length` ASCII digits. At most 19, so that every value fits.
-fn digits(text: &[u8], length: usize) -> Option<u64> {
-    if text.len() != length {
-        return None;
-    }
+/// Reads exactly so many ASCII digits. At most 19, so that every value fits.
+pub(crate) fn digits<const LENGTH: usize>(text: &[u8]) -> Option<u64> {
+    const { assert!(LENGTH <= 19) };
+    let text: &[u8; LENGTH] = text.try_into().ok()?;
+    // Without a branch for each digit: every field of every line is read here.
     let mut value = 0u64;
+    let mut all_are_digits = true;
     for byte in text {
         let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            return None;
-        }
-        value = value * 10 + u64::from(digit);
+        all_are_digits &= digit <= 9;
+        // What is no digit may wrap; the value is then thrown away.
+        value = value.wrapping_mul(10).wrapping_add(u64::from(digit));
     }
-    Some(value)
+    all_are_digits.then_some(value)
 }
 
 macro_rules! text_identifier {
@@ -95,6 +95,12 @@ impl NopId {
         }
     }
 
+    /// Reads exactly 10 digits; `None` for anything else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        digits::<10>(text.as_bytes()).map(Self)
+    }
+
     /// The ID as a number; leading zeros are not part of it.
     #[must_use]
     pub const fn number(self) -> u64 {
@@ -113,9 +119,7 @@ impl FromStr for NopId {
     type Err = IdentifierError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        digits(text.as_bytes(), 10)
-            .map(Self)
-            .ok_or_else(|| IdentifierError::new(text, "a NOP operation ID of 10 digits"))
+        Self::parse(text).ok_or_else(|| IdentifierError::new(text, "a NOP operation ID of 10 digits"))
     }
 }
 
@@ -149,7 +153,7 @@ impl FromStr for CertifierId {
     type Err = IdentifierError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        digits(text.as_bytes(), 3)
+        digits::<3>(text.as_bytes())
             .and_then(|number| u16::try_from(number).ok())
             .map(Self)
             .ok_or_else(|| IdentifierError::new(text, "a certifier number of 3 digits"))
@@ -188,9 +192,9 @@ impl CertificateNumber {
         if bytes.len() != 21 || bytes[3] != b'-' || bytes[14] != b'-' {
             return None;
         }
-        let certifier = digits(&bytes[..3], 3)?;
-        let operation = digits(&bytes[4..14], 10)?;
-        let serial = digits(&bytes[15..], 6)?;
+        let certifier = digits::<3>(&bytes[..3])?;
+        let operation = digits::<10>(&bytes[4..14])?;
+        let serial = digits::<6>(&bytes[15..])?;
         Some(Self(
             certifier * 10_000_000_000_000_000 + operation * 1_000_000 + serial,
         ))
@@ -304,30 +308,27 @@ impl EntryNumber {
 
 /// CATAIR Appendix E: letters become digits, then the Luhn check digit over the first ten.
 fn check_digit(entry_number: &[u8; 11]) -> u8 {
-    let sum: u32 = entry_number[..10]
-        .iter()
-        .enumerate()
-        .map(|(index, byte)| {
-            let digit = match byte {
-                b'0'..=b'9' => byte - b'0',
-                b'A'..=b'I' => byte - b'A' + 1,
-                b'J'..=b'R' => byte - b'J' + 1,
-                // S-Z; nothing else reaches here.
-                _ => byte.wrapping_sub(b'S').wrapping_add(2),
-            };
-            let digit = u32::from(digit);
-            if index % 2 == 1 {
-                // The tenth digit, nearest the check digit, is doubled; so is every other before it.
-                let doubled = digit * 2;
-                doubled / 10 + doubled % 10
-            } else {
-                digit
-            }
-        })
-        .sum();
-    let check = (10 - sum % 10) % 10;
-    // Below 10.
-    b'0' + u8::try_from(check).unwrap_or(0)
+    /// A digit counted twice, its own digits added up.
+    const DOUBLED: [u8; 10] = [0, 2, 4, 6, 8, 1, 3, 5, 7, 9];
+    let mut sum = 0u8;
+    for (index, byte) in entry_number[..10].iter().enumerate() {
+        let digit = match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'A'..=b'I' => byte - b'A' + 1,
+            b'J'..=b'R' => byte - b'J' + 1,
+            b'S'..=b'Z' => byte - b'S' + 2,
+            // The constructors let nothing else through.
+            _ => 0,
+        };
+        // The tenth digit, nearest the check digit, is doubled; so is every other before it.
+        sum += if index % 2 == 1 {
+            DOUBLED[usize::from(digit)]
+        } else {
+            digit
+        };
+    }
+    // At most 90.
+    b'0' + (10 - sum % 10) % 10
 }
 
 impl FromStr for EntryNumber {

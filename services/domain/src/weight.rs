@@ -66,24 +66,29 @@ impl FromStr for Weight {
 
     /// Reads `[0-9]+(.[0-9]{1,4})?` kilograms, at most 10^12. Zero is a weight here; who forbids it says so.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (whole, decimals) = match text.split_once('.') {
-            Some((_, decimals)) if decimals.is_empty() || decimals.len() > 4 => {
-                return Err(WeightError::Malformed);
-            }
-            Some((whole, decimals)) => (whole, decimals),
+        let (whole, decimals) = match text.bytes().rposition(|byte| byte == b'.') {
+            // A second point is no digit and is refused below.
+            Some(point) => (&text[..point], &text[point + 1..]),
             None => (text, ""),
         };
+        if decimals.len() > 4 || (decimals.is_empty() && whole.len() != text.len()) {
+            return Err(WeightError::Malformed);
+        }
         if whole.is_empty() || !whole.bytes().chain(decimals.bytes()).all(|b| b.is_ascii_digit()) {
             return Err(WeightError::Malformed);
         }
-        let padding = std::iter::repeat_n(b'0', 4 - decimals.len());
-        let mut units = 0i64;
-        for byte in whole.bytes().chain(decimals.bytes()).chain(padding) {
-            units = units
-                .checked_mul(10)
-                .and_then(|units| units.checked_add(i64::from(byte - b'0')))
-                .ok_or(WeightError::TooLarge)?;
+        // Below 10^14 nothing can overflow, and no weight that is allowed has more digits; zeros may stand before.
+        let whole = whole.trim_start_matches('0');
+        if whole.len() > 13 {
+            return Err(WeightError::TooLarge);
         }
+        let number = |digits: &str| {
+            digits
+                .bytes()
+                .fold(0i64, |number, byte| number * 10 + i64::from(byte - b'0'))
+        };
+        let scale = [Self::UNITS_PER_KILOGRAM, 1_000, 100, 10, 1][decimals.len()];
+        let units = number(whole) * Self::UNITS_PER_KILOGRAM + number(decimals) * scale;
         if units > Self::MAX.0 {
             return Err(WeightError::TooLarge);
         }

@@ -357,6 +357,9 @@ impl Policy {
     /// What may be drawn on top of a certificate's total, rounded down to 0.0001 kg.
     #[must_use]
     pub fn tolerance_of(&self, total: Weight) -> Weight {
+        if self.tolerance_ten_thousandths_of_percent == 0 {
+            return Weight::ZERO;
+        }
         let units =
             i128::from(total.units()) * i128::from(self.tolerance_ten_thousandths_of_percent) / 1_000_000;
         Weight::from_units(i64::try_from(units).unwrap_or(i64::MAX))

@@ -172,10 +172,10 @@ impl<K: Knowledge> Case<'_, K> {
     }
 
     fn lots(&mut self, certificate: &Certificate) {
-        if certificate.lots.is_empty() {
+        let is_listed = |lot: &String| certificate.lots.iter().any(|listed| same_lot(listed, lot));
+        if certificate.lots.is_empty() || self.line.lots.iter().all(is_listed) {
             return;
         }
-        let is_listed = |lot: &str| certificate.lots.iter().any(|listed| same_lot(listed, lot));
         let unknown: Vec<_> = self
             .line
             .lots
@@ -183,13 +183,11 @@ impl<K: Knowledge> Case<'_, K> {
             .filter(|lot| !is_listed(lot))
             .map(|lot| quoted(lot))
             .collect();
-        if !unknown.is_empty() {
-            let details = vec![
-                ("number", certificate.number.into()),
-                ("lots", unknown.join(", ").into()),
-            ];
-            self.findings.add(Code::CertificateLotUnknown, details);
-        }
+        let details = vec![
+            ("number", certificate.number.into()),
+            ("lots", unknown.join(", ").into()),
+        ];
+        self.findings.add(Code::CertificateLotUnknown, details);
     }
 
     fn quantity(&mut self, view: &CertificateView, entry: Entry<'_>) {
@@ -242,10 +240,8 @@ impl<K: Knowledge> Case<'_, K> {
 
 /// Lots are compared without regard to case.
 fn same_lot(listed: &str, lot: &str) -> bool {
-    if listed.is_ascii() && lot.is_ascii() {
-        return listed.eq_ignore_ascii_case(lot);
-    }
-    folded(listed).eq(folded(lot))
+    listed.eq_ignore_ascii_case(lot)
+        || (!(listed.is_ascii() && lot.is_ascii()) && folded(listed).eq(folded(lot)))
 }
 
 /// Letter by letter to lower and then to upper case: `ß` is `ẞ` and `SS`, and `ς` is `Σ` wherever it stands.

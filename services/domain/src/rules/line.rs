@@ -139,7 +139,7 @@ impl Fields<'_> {
                 format!("The exportDate {export_date} is after the entryDate {entry_date}."),
             );
         }
-        let nop_id = |text: &str| text.parse().ok();
+        let nop_id = NopId::parse;
         let importer = self.read(
             "importerNopId",
             line.importer_nop_id.as_deref(),

@@ -374,5 +374,5 @@ fn judge_line(
 #[must_use]
 pub fn certificate_number(line: &NormalisedLine) -> Option<CertificateNumber> {
     let filed = line.certificate_number.as_deref()?;
-    CertificateNumber::parse(&number::normalise(filed).0)
+    CertificateNumber::parse(filed).or_else(|| CertificateNumber::parse(&number::normalise(filed).0))
 }

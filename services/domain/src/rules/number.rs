@@ -51,6 +51,13 @@ impl<K: Knowledge> Case<'_, K> {
     pub(super) fn number(&mut self) -> Next {
         let line = self.line;
         let filed = line.certificate_number.as_deref().unwrap_or_default();
+        // Nearly every line: the number stands as it should, and is none of the codes.
+        if let Some(electronic) = CertificateNumber::parse(filed)
+            && self.policy.special_code(filed).is_none()
+        {
+            self.expect_message_set(MessageSet::Or2, filed);
+            return Next::Certificate(electronic);
+        }
         let (number, dash_changed) = normalise(filed);
         if dash_changed {
             self.findings.add(
