@@ -1,5 +1,6 @@
 //! Every service in this process, each on a SQLite file of a temporary folder, reached by the gRPC clients.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -153,20 +154,25 @@ impl Services {
             .file_name()
             .map(|name| name.to_string_lossy().into_owned())
             .unwrap_or_default();
-        let content = std::fs::read(path).expect("the test's file is there");
-        let mut parts = vec![
+        // Read as it is sent: the memory of an import is measured, too.
+        let mut file = std::fs::File::open(path).expect("the test's file is there");
+        let chunks = std::iter::from_fn(move || {
+            let mut chunk = Vec::with_capacity(CHUNK);
+            let limit = u64::try_from(CHUNK).expect("a chunk is small");
+            std::io::Read::by_ref(&mut file)
+                .take(limit)
+                .read_to_end(&mut chunk)
+                .expect("the test's file can be read");
+            (!chunk.is_empty()).then(|| Part::Chunk(chunk.into()))
+        });
+        let parts = [
             Part::Options(options),
             Part::File(FileStart { name, size_kib: 0 }),
-        ];
-        parts.extend(
-            content
-                .chunks(CHUNK)
-                .map(|chunk| Part::Chunk(chunk.to_vec().into())),
-        );
-        parts.push(Part::End(registry::ImportEnd {}));
-        let requests = parts
-            .into_iter()
-            .map(|part| ImportSnapshotRequest { part: Some(part) });
+        ]
+        .into_iter()
+        .chain(chunks)
+        .chain([Part::End(registry::ImportEnd {})]);
+        let requests = parts.map(|part| ImportSnapshotRequest { part: Some(part) });
         let mut answers = self
             .registry
             .import_snapshot(tokio_stream::iter(requests))

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::current::{Core, Current};
 use crate::error::Error;
+use crate::import::{Next, commit};
 use crate::store::{SnapshotRow, State, discard_snapshot, release_snapshot};
 
 /// Lets the held snapshot serve, as the next revision.
@@ -31,15 +32,18 @@ async fn decide(core: &Arc<Core>, serve: bool) -> Result<SnapshotRow, Error> {
         release_snapshot(&mut writing, held.revision).await?;
         held.state = State::Serving;
         snapshots.push(held.clone());
-        Current::new(snapshots, None, None)
+        Next::Built {
+            snapshots,
+            indexes: None,
+        }
     } else {
         discard_snapshot(&mut writing, held.revision).await?;
-        Current::new(
+        Next::Ready(Current::new(
             snapshots,
             current.loaded_status().cloned(),
             current.loaded_search().cloned(),
-        )
+        ))
     };
-    crate::import::commit(Arc::clone(core), writing, next, serve, only_one).await?;
+    commit(Arc::clone(core), writing, next, only_one).await?;
     Ok(held)
 }

@@ -7,6 +7,7 @@ use nopic_domain::identifier::NopId;
 use nopic_domain::registry::Observation;
 use nopic_formats::oid::OidForm;
 use sha2::{Digest as _, Sha256};
+use tokio::task::JoinHandle;
 
 use super::check::{Compared, reasons};
 use super::pack::{Incoming, IncomingSaid, Packer};
@@ -122,7 +123,7 @@ pub(super) async fn finish(run: Run, mut content: Content) -> Result<Imported, E
     // The new indexes are built while the database writes; an older snapshot or a held one has them built from the
     // database, when they are needed.
     let builds = is_newest && imported.outcome == Outcome::Imported && run.core.config.search_after_import;
-    let next = if builds {
+    let indexes = if builds {
         let old_status = current.status(&run.core.store).await?.clone();
         let plan = Arc::clone(&plan);
         Some(tokio::task::spawn_blocking(move || {
@@ -134,50 +135,82 @@ pub(super) async fn finish(run: Run, mut content: Content) -> Result<Imported, E
     };
     write(&mut writing, &snapshot, &plan).await?;
     drop(plan);
-    let (status, search) = match next {
-        Some(next) => {
-            let (status, search) = next.await??;
-            (Some(Arc::new(status)), Some(Arc::new(search)))
-        }
-        None => (None, None),
-    };
     let next = if imported.outcome == Outcome::Held {
         // Nothing changes for readers: they keep the indexes that they have.
-        Current::new(
+        let kept = Current::new(
             snapshots,
             current.loaded_status().cloned(),
             current.loaded_search().cloned(),
-        )
+        );
+        Next::Ready(kept)
     } else {
-        Current::new(snapshots, status, search)
+        Next::Built { snapshots, indexes }
     };
-    commit(Arc::clone(&run.core), writing, next, !builds, run.only_one).await?;
+    commit(Arc::clone(&run.core), writing, next, run.only_one).await?;
     Ok(imported)
+}
+
+/// What serves once a change is committed.
+pub(crate) enum Next {
+    /// This, as it is.
+    Ready(Current),
+    /// These snapshots, with the indexes that are being built; absent: they are built from the database.
+    Built {
+        snapshots: Vec<SnapshotRow>,
+        indexes: Option<JoinHandle<Result<(StatusIndex, SearchIndex), Error>>>,
+    },
+}
+
+impl Next {
+    /// Built before it serves, so that the old revision answers until the new one answers at once. It is committed
+    /// whatever happens here: where building fails, a later call tries again.
+    async fn ready(self, core: &Core) -> Current {
+        let (snapshots, indexes) = match self {
+            Self::Ready(current) => return current,
+            Self::Built { snapshots, indexes } => (snapshots, indexes),
+        };
+        let built = match indexes {
+            None => None,
+            Some(indexes) => match indexes.await.map_err(Error::from).and_then(|built| built) {
+                Ok(built) => Some(built),
+                Err(error) => {
+                    not_built(&error);
+                    None
+                }
+            },
+        };
+        if let Some((status, search)) = built {
+            return Current::new(snapshots, Some(Arc::new(status)), Some(Arc::new(search)));
+        }
+        let current = Current::new(snapshots, None, None);
+        if core.config.search_after_import
+            && current.revision > 0
+            && let Err(error) = current.search(&core.store).await
+        {
+            not_built(&error);
+        }
+        current
+    }
+}
+
+fn not_built(error: &Error) {
+    tracing::error!(
+        error = error as &dyn std::error::Error,
+        "the indexes of the new revision were not built"
+    );
 }
 
 /// Commits and lets the new state serve, as one step that a caller who leaves cannot cut in two.
 pub(crate) async fn commit(
     core: Arc<Core>,
     writing: Writing,
-    next: Current,
-    warm: bool,
+    next: Next,
     only_one: tokio::sync::OwnedMutexGuard<()>,
 ) -> Result<(), Error> {
     tokio::spawn(async move {
         let _only_one = only_one;
         writing.commit().await.map_err(nopic_sql::Error::from)?;
-        // Built before it serves, so that the old revision answers until the new one answers at once. It is committed
-        // whatever happens here: a later call tries again.
-        if warm
-            && core.config.search_after_import
-            && next.revision > 0
-            && let Err(error) = next.search(&core.store).await
-        {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "the index of names was not built"
-            );
-        }
+        let next = next.ready(&core).await;
         core.publish(next);
         Ok(())
     })

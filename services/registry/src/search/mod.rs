@@ -362,19 +362,17 @@ impl SearchIndexBuilder {
         self.names.text.shrink_to_fit();
         self.names.folded.shrink_to_fit();
         let count = u32::try_from(self.names.operation.len()).unwrap_or(u32::MAX);
-        let mut word_counts = vec![0u32; WORD_COUNTERS];
-        for name in 0..count {
-            for word in self.names.folded(name).split(' ') {
-                word_counts[counter_of(word)] += 1;
-            }
-        }
-        let trigrams = Trigrams::new((0..count).map(|name| self.names.folded(name)));
         let operations = self.operations;
         let names = self.names;
-        let mut by_name: Vec<u32> = (0u32..).take(operations.len()).collect();
-        by_name.sort_unstable_by(|left, right| {
-            let name = |number: u32| names.folded(operations[number as usize].first_name);
-            name(*left).cmp(name(*right)).then(left.cmp(right))
+        let folded = (0..count).map(|name| names.folded(name));
+        // Both look at every name and neither needs the other: an import waits for the slower one only.
+        let (trigrams, (word_counts, by_name)) = std::thread::scope(|scope| {
+            let rest = scope.spawn(|| (count_words(folded.clone()), sorted_by_name(&operations, &names)));
+            let trigrams = Trigrams::new(folded.clone());
+            let rest = rest
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            (trigrams, rest)
         });
         SearchIndex {
             revision: self.revision,
@@ -388,6 +386,25 @@ impl SearchIndexBuilder {
             by_name,
         }
     }
+}
+
+/// How many names have a word of each counter.
+fn count_words<'a>(names: impl Iterator<Item = &'a str>) -> Vec<u32> {
+    let mut counts = vec![0u32; WORD_COUNTERS];
+    for word in names.flat_map(|name| name.split(' ')) {
+        counts[counter_of(word)] += 1;
+    }
+    counts
+}
+
+/// Numbers of the operations by the first of their names.
+fn sorted_by_name(operations: &[Operation], names: &Names) -> Vec<u32> {
+    let mut sorted: Vec<u32> = (0u32..).take(operations.len()).collect();
+    sorted.sort_unstable_by(|left, right| {
+        let name = |number: u32| names.folded(operations[number as usize].first_name);
+        name(*left).cmp(name(*right)).then(left.cmp(right))
+    });
+    sorted
 }
 
 #[cfg(test)]
