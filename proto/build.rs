@@ -9,6 +9,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "nopic/common/v1/common.proto",
         "nopic/registry/v1/registry.proto",
         "nopic/certificate/v1/certificate.proto",
+        "nopic/certificate/v1/ledger.proto",
         "nopic/entry_validation/v1/entry_validation.proto",
     ];
     for file in files {

@@ -23,6 +23,7 @@ use nopic_proto::registry::{
     self, FileStart, ImportSnapshotRequest, import_options::Completeness, import_snapshot_request,
     import_snapshot_response,
 };
+use nopic_sql::{Location, SchemaUpdate};
 use tempfile::TempDir;
 use tokio_stream::StreamExt as _;
 use tonic::Status;
@@ -88,7 +89,8 @@ impl Services {
         .await
         .expect("the registry starts");
         let config = nopic_certificate::Config {
-            data_dir: data_dir.clone(),
+            location: Location::Folder(data_dir.clone()),
+            schema_update: SchemaUpdate::Apply,
         };
         let certificates = nopic_certificate::CertificateService::open(config, Arc::new(SystemClock))
             .await
@@ -119,7 +121,7 @@ impl Services {
         if !setup.certificates_answer {
             upstream.certificate = nobody();
         }
-        let mut config = nopic_entry_validation::Config::new(data_dir.to_path_buf());
+        let mut config = nopic_entry_validation::Config::new(Location::from(data_dir));
         config.policy.clone_from(&setup.policy);
         let service = EntryValidation::open(config, Arc::new(SystemClock), upstream)
             .await

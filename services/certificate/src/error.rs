@@ -63,17 +63,17 @@ impl From<Error> for Status {
 
 /// What went wrong inside is for the log; the caller hears whether asking again may help.
 fn store_failure(error: &nopic_sql::Error) -> Status {
+    if let nopic_sql::Error::RequestReused(_) = error {
+        return Status::already_exists(error.to_string());
+    }
     tracing::error!(
         error = error as &dyn std::error::Error,
         "the store of certificates failed"
     );
-    match error {
-        nopic_sql::Error::Database(sqlx::Error::PoolTimedOut) => {
-            Status::unavailable("the certificate service is busy: try again")
-        }
-        nopic_sql::Error::Database(_) | nopic_sql::Error::Schema(_) | nopic_sql::Error::Corrupt { .. } => {
-            Status::internal("the certificate service failed; its log says why")
-        }
+    if error.is_transient() {
+        Status::unavailable("the certificate service is busy: try again")
+    } else {
+        Status::internal("the certificate service failed; its log says why")
     }
 }
 

@@ -51,7 +51,7 @@ impl<E: Into<Error>> From<E> for End {
 
 /// The call, to be run as a task of its own: its caller may leave at any time.
 pub(crate) struct ImportCall {
-    pub(crate) store: CertificateStore,
+    pub(crate) store: Arc<dyn CertificateStore>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) principal: Principal,
     pub(crate) answers: mpsc::Sender<Result<wire::ImportCertificatesResponse, Status>>,
@@ -117,7 +117,7 @@ impl ImportCall {
             unchanged,
         } = self
             .store
-            .import(&file.stated, &origin, || self.answers.is_closed())
+            .import(&file.stated, &origin, &|| self.answers.is_closed())
             .await?
             .ok_or(End::Abandoned)?;
         let result = wire::ImportResult {

@@ -7,7 +7,6 @@ mod import_decision;
 mod rpc;
 mod store;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use nopic_chassis::clock::Clock;
@@ -15,38 +14,30 @@ use nopic_chassis::principal::RequirePrincipal;
 use nopic_chassis::transport::MAX_MESSAGE_BYTES;
 use nopic_domain::principal::Principal;
 use nopic_proto::certificate::certificate_service_server::CertificateServiceServer;
+use nopic_sql::{Location, SchemaUpdate};
 use thiserror::Error;
 use tonic::service::interceptor::InterceptedService;
 
 pub use crate::rpc::Rpc;
-use crate::store::CertificateStore;
-
-/// Name of the database in the data folder.
-const DATABASE_FILE: &str = "certificate.sqlite";
+pub use crate::store::SCHEMA;
 
 /// Where the service keeps what it knows.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The data folder; created where it is missing. One process at a time may use it.
-    pub data_dir: PathBuf,
+    /// Where the databases are. One process at a time may use a folder.
+    pub location: Location,
+    /// Whether a schema that is not up to date is brought there, or refused.
+    pub schema_update: SchemaUpdate,
 }
 
 /// Why the service cannot start.
 #[derive(Debug, Error)]
 pub enum OpenError {
-    /// The data folder cannot be made.
-    #[error("the data folder {} cannot be made", path.display())]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// What the operating system reports.
-        source: std::io::Error,
-    },
     /// The database cannot be opened or is not one that this program can use.
-    #[error("the certificates' database {} cannot be used", path.display())]
+    #[error("the certificates' database in {location} cannot be used")]
     Database {
-        /// The file.
-        path: PathBuf,
+        /// Where it is.
+        location: Box<Location>,
         /// What the store reports.
         source: nopic_sql::Error,
     },
@@ -64,15 +55,16 @@ impl CertificateService {
     /// # Errors
     /// The data folder or the database in it cannot be used.
     pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
-        let Config { data_dir } = config;
-        std::fs::create_dir_all(&data_dir).map_err(|source| OpenError::Folder {
-            path: data_dir.clone(),
-            source,
-        })?;
-        let path = data_dir.join(DATABASE_FILE);
-        let store = CertificateStore::open(&path)
+        let Config {
+            location,
+            schema_update,
+        } = config;
+        let store = store::open(&location, schema_update)
             .await
-            .map_err(|source| OpenError::Database { path, source })?;
+            .map_err(|source| OpenError::Database {
+                location: Box::new(location),
+                source,
+            })?;
         Ok(Self {
             rpc: Rpc { store, clock },
         })

@@ -29,7 +29,7 @@ const ANSWERS_UNDER_WAY: usize = 256;
 /// The service behind its interceptor: what [`crate::CertificateService::service`] gives to a server.
 #[derive(Clone)]
 pub struct Rpc {
-    pub(crate) store: CertificateStore,
+    pub(crate) store: Arc<dyn CertificateStore>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 

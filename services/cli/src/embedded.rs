@@ -10,6 +10,7 @@ use nopic_chassis::transport::in_memory;
 use nopic_domain::principal::Principal;
 use nopic_entry_validation::{EntryValidation, StartError, Upstream};
 use nopic_registry::Registry;
+use nopic_sql::{Location, SchemaUpdate};
 use tonic::service::Routes;
 
 use crate::connection::Need;
@@ -54,7 +55,7 @@ pub(crate) async fn open(
                 registry: in_memory(registry.clone()),
                 certificate: in_memory(Routes::new(certificates.service(caller()))),
             };
-            let mut config = nopic_entry_validation::Config::new(data.to_path_buf());
+            let mut config = nopic_entry_validation::Config::new(Location::from(data));
             config.policy = policy.map(Path::to_path_buf);
             let entries = EntryValidation::open(config, clock, upstream)
                 .await
@@ -83,7 +84,8 @@ async fn registry(data: &Path, clock: &Arc<dyn Clock>, life: Life) -> Result<Rou
 
 async fn certificates(data: &Path, clock: &Arc<dyn Clock>) -> Result<CertificateService, Failure> {
     let config = nopic_certificate::Config {
-        data_dir: data.to_path_buf(),
+        location: Location::from(data),
+        schema_update: SchemaUpdate::Apply,
     };
     CertificateService::open(config, Arc::clone(clock))
         .await

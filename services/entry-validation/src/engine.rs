@@ -40,31 +40,27 @@ impl Asker {
     }
 }
 
-#[derive(Debug)]
 pub(crate) struct Engine {
     pub(crate) policy: Arc<Policy>,
     pub(crate) flags: ArcSwap<FlagTable>,
     /// Held while flags are imported, so that two imports build on each other.
     pub(crate) flag_import: tokio::sync::Mutex<()>,
-    pub(crate) store: Store,
-    pub(crate) clock: ClockHandle,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
     registry: StatusReader<RegistrySource>,
     certificates: Certificates,
 }
 
-/// The clock, with the `Debug` that the engine's needs.
-pub(crate) struct ClockHandle(pub(crate) Arc<dyn Clock>);
-
-impl std::fmt::Debug for ClockHandle {
+impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Clock")
+        f.debug_struct("Engine").finish_non_exhaustive()
     }
 }
 
 impl Engine {
     pub(crate) async fn new(
         policy: Policy,
-        store: Store,
+        store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         upstream: Upstream,
         registry: ReaderOptions,
@@ -77,7 +73,7 @@ impl Engine {
             flags: ArcSwap::from_pointee(flags),
             flag_import: tokio::sync::Mutex::default(),
             store,
-            clock: ClockHandle(clock),
+            clock,
             registry: StatusReader::new(RegistrySource::new(upstream.registry, itself), registry),
             certificates: Certificates::new(upstream.certificate),
         })

@@ -33,6 +33,9 @@ impl From<Error> for Status {
             Error::NotFound(message) => Self::not_found(message),
             Error::Forbidden(message) => Self::permission_denied(message),
             Error::TooMuch(message) => Self::invalid_argument(message),
+            Error::Store(source @ nopic_sql::Error::RequestReused(_)) => {
+                Self::already_exists(source.to_string())
+            }
             Error::Store(source) => {
                 tracing::error!(
                     error = &source as &dyn std::error::Error,

@@ -21,19 +21,21 @@ use nopic_chassis::principal::RequirePrincipal;
 use nopic_domain::policy::{Policy, PolicyError, SHIPPED};
 use nopic_domain::principal::Principal;
 use nopic_proto::entry_validation::entry_validation_service_server::EntryValidationServiceServer;
+use nopic_sql::{Location, SchemaUpdate};
 use thiserror::Error;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 
 use engine::Engine;
 use rpc::Rpc;
-use store::Store;
 
 /// What the service is told at start.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Folder of its database file `entry-validation.sqlite`.
-    pub data_dir: PathBuf,
+    /// Where the databases are. One process at a time may use a folder.
+    pub location: Location,
+    /// Whether a schema that is not up to date is brought there, or refused.
+    pub schema_update: SchemaUpdate,
     /// A policy file in place of the shipped one.
     pub policy: Option<PathBuf>,
     /// How fresh the registry's answers are.
@@ -43,9 +45,10 @@ pub struct Config {
 impl Config {
     /// The defaults: the shipped policy, a registry that is asked once a second whether it has a new revision.
     #[must_use]
-    pub fn new(data_dir: PathBuf) -> Self {
+    pub fn new(location: Location) -> Self {
         Self {
-            data_dir,
+            location,
+            schema_update: SchemaUpdate::Apply,
             policy: None,
             registry: ReaderOptions::default(),
         }
@@ -108,7 +111,7 @@ impl EntryValidation {
             path: config.policy.clone().unwrap_or_default(),
             source,
         })?;
-        let store = Store::open(&config.data_dir.join("entry-validation.sqlite")).await?;
+        let store = store::open(&config.location, config.schema_update).await?;
         store.keep_policy(policy.version(), &text, clock.now()).await?;
         let engine = Engine::new(policy, store, clock, upstream, config.registry).await?;
         Ok(Self(Arc::new(engine)))
@@ -126,6 +129,13 @@ impl EntryValidation {
             .max_encoding_message_size(nopic_chassis::transport::MAX_MESSAGE_BYTES);
         InterceptedService::new(server, RequirePrincipal { otherwise })
     }
+
+    /// Ends every connection to the database; calls under way fail.
+    pub async fn close(&self) {
+        self.0.store.close().await;
+    }
 }
+
+pub use store::SCHEMA;
 
 pub use nopic_proto::entry_validation::entry_validation_service_server::EntryValidationService as EntryValidationRpc;

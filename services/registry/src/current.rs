@@ -171,7 +171,7 @@ impl Core {
         if config.spool_dir.is_none() {
             crate::import::remove_leftovers(&config.data_dir);
         }
-        let store = Store::open(&config.data_dir.join(DATABASE)).await?;
+        let store = Store::open(&config.data_dir).await?;
         let current = Current::new(store.snapshots().await?, None, None);
         Ok(Self {
             revision: watch::Sender::new(current.revision),
@@ -262,6 +262,3 @@ impl Core {
         Ok(status)
     }
 }
-
-/// Name of the database in the data folder.
-const DATABASE: &str = "registry.sqlite";

@@ -1,25 +1,36 @@
 //! The store of certificates: what they state, every version of that, and the draws on them.
 
-mod import;
-mod read;
+mod postgres;
 mod row;
-mod sql;
+mod sqlite;
 
-use std::path::Path;
+use std::sync::Arc;
 
-use nopic_domain::identifier::{CertificateNumber, EntryNumber};
+use chrono::{DateTime, Utc};
+use nopic_domain::certificate::CertificateStatus;
+use nopic_domain::date::Date;
+use nopic_domain::identifier::{CertificateNumber, CertifierId, EntryNumber, NopId};
 use nopic_domain::principal::{Principal, Role};
-use nopic_sql::{Database, Error, Migration};
+use nopic_sql::{Error, Location, Migration, SHARED, Schema, SchemaUpdate};
+use rustc_hash::FxHashMap;
 
-pub(crate) use import::{ImportOrigin, Imported};
-pub(crate) use read::ListFilter;
 pub(crate) use row::{StoredCertificate, StoredDraw};
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    name: "create_certificates",
-    sql: include_str!("../../migrations/sqlite/0001_create_certificates.sql"),
-    oldest_compatible: 1,
-}];
+use crate::import_decision::Stated;
+
+/// The schema of the service.
+pub const SCHEMA: Schema = Schema {
+    name: "certificate",
+    migrations: &[
+        SHARED,
+        Migration {
+            name: "create_certificates",
+            sqlite: include_str!("../../migrations/sqlite/0001_create_certificates.sql"),
+            postgres: include_str!("../../migrations/postgres/0001_create_certificates.sql"),
+            oldest_compatible: 1,
+        },
+    ],
+};
 
 /// Whose draw it is asked for: an entry on a certificate.
 pub(crate) type OwnDrawsKey = (CertificateNumber, EntryNumber);
@@ -40,20 +51,119 @@ impl Visibility {
     }
 }
 
-/// The certificates of one database.
-#[derive(Debug, Clone)]
-pub(crate) struct CertificateStore {
-    database: Database,
+/// Which certificates are listed; absent: any.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct ListFilter {
+    pub(crate) status: Option<CertificateStatus>,
+    pub(crate) certifier: Option<CertifierId>,
+    pub(crate) exporter: Option<NopId>,
+    pub(crate) importer: Option<NopId>,
+    pub(crate) valid_on: Option<Date>,
 }
 
-impl CertificateStore {
-    pub(crate) async fn open(path: &Path) -> Result<Self, Error> {
-        Ok(Self {
-            database: Database::open(path, MIGRATIONS).await?,
-        })
-    }
+/// What entry validation asked for.
+#[derive(Debug, Default)]
+pub(crate) struct ForValidation {
+    pub(crate) certificates: FxHashMap<CertificateNumber, StoredCertificate>,
+    pub(crate) own_draws: Vec<StoredDraw>,
+}
 
-    pub(crate) async fn close(&self) {
-        self.database.close().await;
+/// Who imports, what and when.
+#[derive(Debug, Clone)]
+pub(crate) struct ImportOrigin {
+    pub(crate) file_name: String,
+    pub(crate) tenant: String,
+    pub(crate) actor: String,
+    pub(crate) at: DateTime<Utc>,
+}
+
+/// What an import did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Imported {
+    pub(crate) added: u32,
+    pub(crate) changed: u32,
+    pub(crate) unchanged: u32,
+}
+
+/// Reading certificates and their draws: each answer is from one state of the database.
+#[tonic::async_trait]
+pub(crate) trait Reading: Send + Sync {
+    /// The known ones of these.
+    async fn certificates(
+        &self,
+        numbers: &[CertificateNumber],
+    ) -> Result<FxHashMap<CertificateNumber, StoredCertificate>, Error>;
+
+    /// The known ones of these, and what the entries of the questions drew as far as the caller may know.
+    async fn for_validation(
+        &self,
+        numbers: &[CertificateNumber],
+        questions: &[OwnDrawsKey],
+        visibility: &Visibility,
+    ) -> Result<ForValidation, Error>;
+
+    /// A certificate with the first of the draws on it that the caller may see, by entry, line and PGA line.
+    async fn certificate_with_draws(
+        &self,
+        number: CertificateNumber,
+        visibility: &Visibility,
+        limit: u32,
+    ) -> Result<Option<(StoredCertificate, Vec<StoredDraw>)>, Error>;
+
+    /// The certificates after this number that pass the filter, in the order of their numbers.
+    async fn list(
+        &self,
+        filter: ListFilter,
+        after: Option<CertificateNumber>,
+        limit: u32,
+    ) -> Result<Vec<StoredCertificate>, Error>;
+}
+
+/// Importing certificates.
+#[tonic::async_trait]
+pub(crate) trait Importing: Send + Sync {
+    /// Imports certificates of different numbers, best in the order of these. All or none; none where `abandoned`
+    /// says before the end that nobody waits for it any more, then the answer is absent.
+    async fn import(
+        &self,
+        stated: &[Stated],
+        origin: &ImportOrigin,
+        abandoned: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Option<Imported>, Error>;
+}
+
+/// All of the store.
+#[tonic::async_trait]
+pub(crate) trait CertificateStore: Reading + Importing {
+    /// Ends every connection.
+    async fn close(&self);
+}
+
+/// Opens the store where it is.
+pub(crate) async fn open(
+    location: &Location,
+    update: SchemaUpdate,
+) -> Result<Arc<dyn CertificateStore>, Error> {
+    Ok(match location {
+        Location::Folder(folder) => Arc::new(sqlite::Store::open(folder, update).await?),
+        Location::Postgres(options) => Arc::new(postgres::Store::open(options, update).await?),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use nopic_sql::testing::Engine;
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[tokio::test]
+    async fn every_statement_can_be_prepared(#[values(Engine::Sqlite, Engine::Postgres)] engine: Engine) {
+        let database = engine.database().await;
+        match &database.location {
+            Location::Folder(folder) => sqlite::prepare_all(folder).await,
+            Location::Postgres(options) => postgres::prepare_all(options).await,
+        }
     }
 }

@@ -28,13 +28,15 @@ pub(super) fn number_of(key: i64) -> Result<CertificateNumber, Error> {
 }
 
 pub(super) fn corrupt(what: &'static str, found: impl ToString) -> Error {
-    Error::Corrupt {
-        what,
-        detail: found.to_string(),
-    }
+    Error::corrupt(what, found)
 }
 
-/// A JSON array for `json_each`.
+/// A number of a column that this program only fills with numbers of 32 bits.
+pub(super) fn small(what: &'static str, number: i64) -> Result<u32, Error> {
+    u32::try_from(number).map_err(|_| corrupt(what, number))
+}
+
+/// A JSON array for the statements.
 pub(super) fn json(rows: impl Serialize) -> Result<String, Error> {
     serde_json::to_string(&rows).map_err(|error| corrupt("statement parameters", error))
 }

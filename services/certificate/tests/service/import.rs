@@ -1,5 +1,7 @@
 //! Importing certificates, through the client.
 
+use nopic_sql::testing::Engine;
+use rstest::rstest;
 use std::time::Duration;
 
 use crate::support::sample::{Random, certificate, draws, entry, number};
@@ -40,10 +42,13 @@ async fn state(deployment: &Deployment, serial: u32) -> (wire::CertificateState,
     (answer.state.unwrap(), answer.draws)
 }
 
+#[rstest]
 #[tokio::test]
-async fn the_shared_cases_are_imported_and_given_back() {
+async fn the_shared_cases_are_imported_and_given_back(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
     let Some(file) = cases() else { return };
-    let deployment = Deployment::new().await;
+    let deployment = Deployment::new(engine).await;
     let answers = deployment.import(&file).await;
     let expected = stated(&file);
     assert_eq!(answers.rejects, []);
@@ -65,8 +70,11 @@ async fn the_shared_cases_are_imported_and_given_back() {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn importing_again_changes_nothing_and_survives_reopening() {
+async fn importing_again_changes_nothing_and_survives_reopening(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
     let mut random = Random(7);
     let certificates: Vec<_> = (0..2_500)
         .map(|serial| {
@@ -77,7 +85,7 @@ async fn importing_again_changes_nothing_and_survives_reopening() {
         })
         .collect();
     let file = file_of(&certificates);
-    let deployment = Deployment::new().await;
+    let deployment = Deployment::new(engine).await;
     let first = deployment.import(&file).await.result;
     assert_eq!((first.certificates, first.added), (2_500, 2_500));
     let before = deployment.all().await;
@@ -94,9 +102,12 @@ async fn importing_again_changes_nothing_and_survives_reopening() {
     assert!(before.iter().all(|state| state.version == 1));
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_changed_certificate_gets_a_version_and_its_draws_are_replaced() {
-    let deployment = Deployment::new().await;
+async fn a_changed_certificate_gets_a_version_and_its_draws_are_replaced(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let deployment = Deployment::new(engine).await;
     deployment
         .import(&file_of(&[(one(100), Some(vec![draw(1, 40), draw(2, 30)]))]))
         .await;
@@ -128,9 +139,12 @@ async fn a_changed_certificate_gets_a_version_and_its_draws_are_replaced() {
     assert_eq!((now.version, now.drawn_kg.as_str()), (2, "0.002"));
 }
 
+#[rstest]
 #[tokio::test]
-async fn absent_draws_say_nothing_and_empty_ones_say_none() {
-    let deployment = Deployment::new().await;
+async fn absent_draws_say_nothing_and_empty_ones_say_none(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let deployment = Deployment::new(engine).await;
     deployment
         .import(&file_of(&[(one(100), Some(vec![draw(1, 40)]))]))
         .await;
@@ -146,9 +160,10 @@ async fn absent_draws_say_nothing_and_empty_ones_say_none() {
     assert_eq!((now.draw_count, now.drawn_kg.as_str(), draws.len()), (0, "0", 0));
 }
 
+#[rstest]
 #[tokio::test]
-async fn imported_draws_may_pass_the_limit() {
-    let deployment = Deployment::new().await;
+async fn imported_draws_may_pass_the_limit(#[values(Engine::Sqlite, Engine::Postgres)] engine: Engine) {
+    let deployment = Deployment::new(engine).await;
     deployment
         .import(&file_of(&[(one(100), Some(vec![draw(1, 80), draw(2, 50)]))]))
         .await;
@@ -160,8 +175,11 @@ async fn imported_draws_may_pass_the_limit() {
     assert_eq!(state(&deployment, 1).await.0.left_kg, "0.037");
 }
 
+#[rstest]
 #[tokio::test]
-async fn what_is_refused_is_named_and_its_neighbours_are_imported() {
+async fn what_is_refused_is_named_and_its_neighbours_are_imported(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
     let mut random = Random(3);
     let mut file = file_of(&[(certificate(1, &mut random), None)]);
     file.extend_from_slice(b"{\"number\": \"what\"}\n");
@@ -177,7 +195,7 @@ async fn what_is_refused_is_named_and_its_neighbours_are_imported() {
     )]));
     file.extend_from_slice(b"nothing\n");
     file.extend(file_of(&[(certificate(3, &mut random), None)]));
-    let deployment = Deployment::new().await;
+    let deployment = Deployment::new(engine).await;
     let mut parts = vec![options()];
     // Cut in the middle of everything.
     parts.extend(chunks(&file, 7));
@@ -196,24 +214,30 @@ async fn what_is_refused_is_named_and_its_neighbours_are_imported() {
     assert_eq!(deployment.all().await.len(), 3);
 }
 
+#[rstest]
 #[tokio::test]
-async fn draws_past_what_a_sum_can_hold_are_refused() {
+async fn draws_past_what_a_sum_can_hold_are_refused(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
     let draws = (0..101)
         .map(|entry| Draw {
             weight_kg: nopic_domain::weight::Weight::MAX,
             ..draw(entry, 0)
         })
         .collect();
-    let deployment = Deployment::new().await;
+    let deployment = Deployment::new(engine).await;
     let answers = deployment.import(&file_of(&[(one(5), Some(draws))])).await;
     assert_eq!(answers.rejects[0].field, "draws");
     assert_eq!(answers.rejects[0].key, number(1).to_string());
     assert_eq!(answers.result.certificates, 0);
 }
 
+#[rstest]
 #[tokio::test]
-async fn of_two_records_with_one_number_the_later_counts() {
-    let deployment = Deployment::new().await;
+async fn of_two_records_with_one_number_the_later_counts(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let deployment = Deployment::new(engine).await;
     let other = certificate(2, &mut Random(2));
     let file = file_of(&[
         (one(100), Some(vec![draw(1, 40)])),
@@ -238,14 +262,15 @@ async fn of_two_records_with_one_number_the_later_counts() {
     assert_eq!((now.version, now.left_kg.as_str()), (1, "0.015"));
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_call_that_breaks_off_leaves_nothing() {
+async fn a_call_that_breaks_off_leaves_nothing(#[values(Engine::Sqlite, Engine::Postgres)] engine: Engine) {
     let mut random = Random(4);
     let certificates: Vec<_> = (0..300)
         .map(|serial| (certificate(serial, &mut random), None))
         .collect();
     let file = file_of(&certificates);
-    let deployment = Deployment::new().await;
+    let deployment = Deployment::new(engine).await;
     let mut client = deployment.operator();
 
     // The caller's stream ends cleanly, but without the word that it is whole.
@@ -270,9 +295,12 @@ async fn a_call_that_breaks_off_leaves_nothing() {
     assert_eq!(deployment.import(&file).await.result.added, 300);
 }
 
+#[rstest]
 #[tokio::test]
-async fn messages_out_of_order_and_other_content_are_refused() {
-    let deployment = Deployment::new().await;
+async fn messages_out_of_order_and_other_content_are_refused(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let deployment = Deployment::new(engine).await;
     let mut client = deployment.operator();
     let end = Request::End(wire::ImportEnd {});
     for (parts, reason) in [
@@ -299,9 +327,10 @@ async fn messages_out_of_order_and_other_content_are_refused() {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn only_an_operator_imports() {
-    let deployment = Deployment::new().await;
+async fn only_an_operator_imports(#[values(Engine::Sqlite, Engine::Postgres)] engine: Engine) {
+    let deployment = Deployment::new(engine).await;
     for role in Role::ALL {
         let answer = import(
             &mut deployment.client(&principal("default", role)),
@@ -315,11 +344,14 @@ async fn only_an_operator_imports() {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn readers_are_served_while_an_import_is_under_way() {
+async fn readers_are_served_while_an_import_is_under_way(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
     let mut random = Random(5);
     let old = file_of(&[(one(100), None)]);
-    let deployment = Deployment::new().await;
+    let deployment = Deployment::new(engine).await;
     deployment.import(&old).await;
     let new: Vec<_> = (1..5_000)
         .map(|serial| (certificate(serial, &mut random), None))
@@ -346,5 +378,4 @@ async fn readers_are_served_while_an_import_is_under_way() {
     };
     let (answers, ()) = tokio::join!(importing, reading);
     assert_eq!((answers.result.added, answers.result.changed), (4_998, 1));
-    assert!(deployment.database_file().exists());
 }

@@ -1,5 +1,7 @@
 //! Asking for certificates, through the client.
 
+use nopic_sql::testing::Engine;
+use rstest::rstest;
 use std::collections::BTreeSet;
 
 use crate::support::sample::{Random, certificate, draws, entry, number};
@@ -38,8 +40,8 @@ fn naive_view(certificate: &Certificate, draws: &[Draw]) -> CertificateView {
     }
 }
 
-async fn views_are_as_stated(stated: &Stated, seed: u64) {
-    let deployment = Deployment::new().await;
+async fn views_are_as_stated(engine: Engine, stated: &Stated, seed: u64) {
+    let deployment = Deployment::new(engine).await;
     deployment.import(&file_of(stated)).await;
     let mut random = Random(seed);
     for _ in 0..20 {
@@ -117,19 +119,23 @@ async fn views_are_as_stated(stated: &Stated, seed: u64) {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn views_for_validation_are_those_of_a_naive_computation() {
+async fn views_for_validation_are_those_of_a_naive_computation(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
     for seed in 0..8 {
-        views_are_as_stated(&sample(40, seed), seed).await;
+        views_are_as_stated(engine, &sample(40, seed), seed).await;
     }
     if let Some(file) = cases() {
-        views_are_as_stated(&stated(&file), 99).await;
+        views_are_as_stated(engine, &stated(&file), 99).await;
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn pages_of_every_size_give_the_same_list() {
-    let deployment = Deployment::new().await;
+async fn pages_of_every_size_give_the_same_list(#[values(Engine::Sqlite, Engine::Postgres)] engine: Engine) {
+    let deployment = Deployment::new(engine).await;
     let mut sample = sample(83, 11);
     deployment.import(&file_of(&sample)).await;
     sample.sort_by_key(|(certificate, _)| certificate.number);
@@ -149,9 +155,10 @@ async fn pages_of_every_size_give_the_same_list() {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn filters_find_what_they_name() {
-    let deployment = Deployment::new().await;
+async fn filters_find_what_they_name(#[values(Engine::Sqlite, Engine::Postgres)] engine: Engine) {
+    let deployment = Deployment::new(engine).await;
     let sample = sample(400, 12);
     deployment.import(&file_of(&sample)).await;
     let listed = |request: wire::ListCertificatesRequest| async {
@@ -233,9 +240,10 @@ async fn filters_find_what_they_name() {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn wrong_fields_and_limits_are_named() {
-    let deployment = Deployment::new().await;
+async fn wrong_fields_and_limits_are_named(#[values(Engine::Sqlite, Engine::Postgres)] engine: Engine) {
+    let deployment = Deployment::new(engine).await;
     let mut client = deployment.operator();
     let any = wire::ListCertificatesRequest::default;
     for (request, named) in [
@@ -339,9 +347,12 @@ async fn wrong_fields_and_limits_are_named() {
     assert!(refused.message().contains(&number(1).to_string()), "{refused}");
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_batch_answers_in_the_order_of_its_numbers() {
-    let deployment = Deployment::new().await;
+async fn a_batch_answers_in_the_order_of_its_numbers(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let deployment = Deployment::new(engine).await;
     deployment.import(&file_of(&sample(20, 13))).await;
     let numbers: Vec<String> = vec![
         number(7).to_string(),
@@ -388,9 +399,12 @@ async fn a_batch_answers_in_the_order_of_its_numbers() {
     );
 }
 
+#[rstest]
 #[tokio::test]
-async fn other_tenants_see_what_is_left_and_not_who_drew() {
-    let deployment = Deployment::new().await;
+async fn other_tenants_see_what_is_left_and_not_who_drew(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let deployment = Deployment::new(engine).await;
     let certificate = certificate(1, &mut Random(1));
     let draw = Draw {
         entry_number: entry(1),
@@ -443,9 +457,10 @@ async fn other_tenants_see_what_is_left_and_not_who_drew() {
     );
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_long_list_of_draws_is_cut_and_says_so() {
-    let deployment = Deployment::new().await;
+async fn a_long_list_of_draws_is_cut_and_says_so(#[values(Engine::Sqlite, Engine::Postgres)] engine: Engine) {
+    let deployment = Deployment::new(engine).await;
     let certificate = certificate(1, &mut Random(1));
     for (count, complete) in [(1_000, true), (1_001, false)] {
         let draws = (1..=count)

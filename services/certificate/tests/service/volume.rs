@@ -3,6 +3,8 @@
 
 use crate::support::sample::{Random, certificate, draws, number};
 use crate::support::{Deployment, file_of};
+use nopic_sql::testing::Engine;
+use rstest::rstest;
 use std::collections::BTreeSet;
 
 use nopic_proto::certificate as wire;
@@ -30,14 +32,17 @@ const CERTIFICATES: u32 = if cfg!(debug_assertions) { 5_000 } else { 50_000 };
 const ASKED: usize = 10_000;
 
 #[allow(clippy::print_stdout)]
+#[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_large_file_is_imported_and_asked_for_quickly() {
+async fn a_large_file_is_imported_and_asked_for_quickly(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
     let mut random = Random(21);
     let certificates: Vec<_> = (0..CERTIFICATES)
         .map(|serial| (certificate(serial, &mut random), Some(draws(6, &mut random))))
         .collect();
     let file = file_of(&certificates);
-    let deployment = Deployment::new().await;
+    let deployment = Deployment::new(engine).await;
     for what in ["first", "same"] {
         let (begun, processor) = (Instant::now(), processor_hundredths());
         let result = deployment.import(&file).await.result;

@@ -20,7 +20,7 @@ CREATE TABLE flag_table (
 
 -- The one table that serves; no row: the shipped one.
 CREATE TABLE serving_flag_table (
-    only INTEGER PRIMARY KEY CHECK (only = 1),
+    slot INTEGER PRIMARY KEY CHECK (slot = 1),
     version TEXT NOT NULL REFERENCES flag_table (version)
 ) STRICT;
 

@@ -1,5 +1,6 @@
 //! Importer-of-record numbers and the operations behind them, each tenant's own.
 
+use chrono::SecondsFormat;
 use nopic_domain::identifier::NopId;
 use nopic_domain::principal::{Principal, Role};
 use nopic_proto::entry_validation as wire;
@@ -19,7 +20,7 @@ fn to_wire(link: Link) -> wire::ImporterLink {
         importer_of_record: link.importer_of_record,
         nop_id: link.nop_id.to_string(),
         linked_by: link.linked_by,
-        linked_at: link.linked_at,
+        linked_at: link.linked_at.to_rfc3339_opts(SecondsFormat::Secs, true),
     }
 }
 
@@ -59,10 +60,12 @@ pub(super) async fn link(
         .store
         .link_importer(
             &principal.tenant,
-            &number,
-            nop_id,
-            &principal.actor,
-            engine.clock.0.now(),
+            Link {
+                importer_of_record: number,
+                nop_id,
+                linked_by: principal.actor.clone(),
+                linked_at: engine.clock.now(),
+            },
         )
         .await?;
     Ok(wire::LinkImporterResponse {

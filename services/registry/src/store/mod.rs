@@ -9,7 +9,8 @@ mod writes;
 
 use std::path::Path;
 
-use nopic_sql::{Database, Migration};
+use nopic_sql::sqlite::Database;
+use nopic_sql::{Migration, Schema, SchemaUpdate};
 use sqlx::sqlite::SqlitePool;
 use sqlx::{Sqlite, Transaction};
 
@@ -25,12 +26,16 @@ pub(crate) use snapshots::{
 };
 pub(crate) use writes::{NewContent, NewObservation, WhatIsNew, insert as insert_observations};
 
-/// Every step of the schema.
-const MIGRATIONS: &[Migration] = &[Migration {
-    name: "create_snapshots",
-    sql: include_str!("../../migrations/sqlite/0001_create_snapshots.sql"),
-    oldest_compatible: 1,
-}];
+/// The schema of the service; on SQLite only, so far.
+const SCHEMA: Schema = Schema {
+    name: "registry",
+    migrations: &[Migration {
+        name: "create_snapshots",
+        sqlite: include_str!("../../migrations/sqlite/0001_create_snapshots.sql"),
+        postgres: "",
+        oldest_compatible: 1,
+    }],
+};
 
 /// A transaction of the one writer. Dropped without a commit, it leaves nothing.
 pub(crate) type Writing = Transaction<'static, Sqlite>;
@@ -42,16 +47,16 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Opens the database in this file.
-    pub(crate) async fn open(path: &Path) -> Result<Self, nopic_sql::Error> {
+    /// Opens the database in this folder.
+    pub(crate) async fn open(folder: &Path) -> Result<Self, nopic_sql::Error> {
         Ok(Self {
-            database: Database::open(path, MIGRATIONS).await?,
+            database: Database::open(folder, &SCHEMA, SchemaUpdate::Apply).await?,
         })
     }
 
     /// Begins to write. Readers go on with what was there before.
     pub(crate) async fn write(&self) -> Result<Writing, nopic_sql::Error> {
-        Ok(self.database.writer().begin_with("BEGIN IMMEDIATE").await?)
+        self.database.write().await
     }
 
     /// Bytes of the database.
@@ -91,8 +96,8 @@ mod tests {
     async fn every_statement_is_accepted() {
         use sqlx::{Executor as _, SqlStr};
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("registry.sqlite")).await.unwrap();
-        let mut connection = store.database.writer().acquire().await.unwrap();
+        let store = Store::open(folder.path()).await.unwrap();
+        let mut connection = store.database.write().await.unwrap();
         for sql in [
             snapshots::STATEMENTS,
             observations::STATEMENTS,
@@ -102,7 +107,7 @@ mod tests {
         ]
         .concat()
         {
-            if let Err(error) = connection.prepare(SqlStr::from_static(sql)).await {
+            if let Err(error) = (*connection).prepare(SqlStr::from_static(sql)).await {
                 panic!("{sql}\n{error}");
             }
         }

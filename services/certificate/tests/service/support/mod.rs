@@ -2,7 +2,6 @@
 
 pub(crate) mod sample;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::DateTime;
@@ -18,7 +17,8 @@ use nopic_proto::certificate::certificate_service_client::CertificateServiceClie
 use nopic_proto::certificate::import_certificates_request::Part as Request;
 use nopic_proto::certificate::import_certificates_response::Part as Answer;
 use nopic_proto::common;
-use tempfile::TempDir;
+use nopic_sql::SchemaUpdate;
+use nopic_sql::testing::{Engine, TestDatabase};
 use tonic::Status;
 use tonic::service::Routes;
 use tonic::service::interceptor::InterceptedService;
@@ -27,7 +27,7 @@ use tonic::transport::Channel;
 pub(crate) type Client = CertificateServiceClient<InterceptedService<Channel, AttachPrincipal>>;
 
 pub(crate) struct Deployment {
-    folder: TempDir,
+    database: TestDatabase,
     service: CertificateService,
     channel: Channel,
 }
@@ -49,19 +49,20 @@ pub(crate) fn principal(tenant: &str, role: Role) -> Principal {
 }
 
 impl Deployment {
-    pub(crate) async fn new() -> Self {
-        Self::open(tempfile::tempdir().unwrap()).await
+    pub(crate) async fn new(engine: Engine) -> Self {
+        Self::open(engine.database().await).await
     }
 
-    async fn open(folder: TempDir) -> Self {
+    async fn open(database: TestDatabase) -> Self {
         let config = Config {
-            data_dir: folder.path().join("data"),
+            location: database.location.clone(),
+            schema_update: SchemaUpdate::Apply,
         };
         let clock = ManualClock::new(DateTime::from_timestamp(1_760_000_000, 0).unwrap());
         let service = CertificateService::open(config, Arc::new(clock)).await.unwrap();
         let channel = in_memory(Routes::new(service.service(None)));
         Self {
-            folder,
+            database,
             service,
             channel,
         }
@@ -69,11 +70,7 @@ impl Deployment {
 
     pub(crate) async fn reopen(self) -> Self {
         self.service.close().await;
-        Self::open(self.folder).await
-    }
-
-    pub(crate) fn database_file(&self) -> PathBuf {
-        self.folder.path().join("data").join("certificate.sqlite")
+        Self::open(self.database).await
     }
 
     pub(crate) fn client(&self, principal: &Principal) -> Client {

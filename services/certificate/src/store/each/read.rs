@@ -1,38 +1,23 @@
 //! Reading: each answer is from one state of the database.
 
 use nopic_domain::certificate::CertificateStatus;
-use nopic_domain::date::Date;
-use nopic_domain::identifier::{CertificateNumber, CertifierId, NopId};
+use nopic_domain::identifier::CertificateNumber;
 use nopic_sql::Error;
 use rustc_hash::FxHashMap;
-use sqlx::SqliteConnection;
 
-use super::row::{json, key_of, unpack, unpack_all, unpack_all_draws, unpack_draw};
-use super::{CertificateStore, OwnDrawsKey, StoredCertificate, StoredDraw, Visibility, sql};
+use super::engine::Connection;
+use super::{Store, sql};
+use crate::store::row::{json, key_of, unpack, unpack_all, unpack_all_draws, unpack_draw};
+use crate::store::{
+    ForValidation, ListFilter, OwnDrawsKey, Reading, StoredCertificate, StoredDraw, Visibility,
+};
 
 /// Before every key.
 const BEFORE_ALL: i64 = i64::MIN;
 
-/// Which certificates are listed; absent: any.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct ListFilter {
-    pub(crate) status: Option<CertificateStatus>,
-    pub(crate) certifier: Option<CertifierId>,
-    pub(crate) exporter: Option<NopId>,
-    pub(crate) importer: Option<NopId>,
-    pub(crate) valid_on: Option<Date>,
-}
-
-/// What entry validation asked for.
-#[derive(Debug, Default)]
-pub(crate) struct ForValidation {
-    pub(crate) certificates: FxHashMap<CertificateNumber, StoredCertificate>,
-    pub(crate) own_draws: Vec<StoredDraw>,
-}
-
-impl CertificateStore {
-    /// The known ones of these.
-    pub(crate) async fn certificates(
+#[tonic::async_trait]
+impl Reading for Store {
+    async fn certificates(
         &self,
         numbers: &[CertificateNumber],
     ) -> Result<FxHashMap<CertificateNumber, StoredCertificate>, Error> {
@@ -40,21 +25,20 @@ impl CertificateStore {
         select_certificates(&mut connection, numbers).await
     }
 
-    /// The known ones of these, and what the entries of the questions drew as far as the caller may know.
-    pub(crate) async fn for_validation(
+    async fn for_validation(
         &self,
         numbers: &[CertificateNumber],
         questions: &[OwnDrawsKey],
         visibility: &Visibility,
     ) -> Result<ForValidation, Error> {
         // One transaction, so that an entry's draws are part of the sums that stand beside them.
-        let mut transaction = self.database.readers().begin().await?;
+        let mut transaction = self.database.read().await?;
         let certificates = select_certificates(&mut transaction, numbers).await?;
         let mut own_draws = Vec::new();
         if !questions.is_empty() {
-            let questions: Vec<String> = questions
+            let questions: Vec<_> = questions
                 .iter()
-                .map(|(number, entry)| format!("{entry}{}", key_of(*number)))
+                .map(|(number, entry)| (key_of(*number), entry))
                 .collect();
             let rows: Option<String> = sqlx::query_scalar(sql::SELECT_OWN_DRAWS)
                 .bind(json(questions)?)
@@ -71,14 +55,13 @@ impl CertificateStore {
         })
     }
 
-    /// A certificate with the first of the draws on it that the caller may see, by entry, line and PGA line.
-    pub(crate) async fn certificate_with_draws(
+    async fn certificate_with_draws(
         &self,
         number: CertificateNumber,
         visibility: &Visibility,
         limit: u32,
     ) -> Result<Option<(StoredCertificate, Vec<StoredDraw>)>, Error> {
-        let mut transaction = self.database.readers().begin().await?;
+        let mut transaction = self.database.read().await?;
         let Some(stored) = select_certificates(&mut transaction, &[number])
             .await?
             .remove(&number)
@@ -89,7 +72,7 @@ impl CertificateStore {
             .bind(key_of(number))
             .bind(visibility.all)
             .bind(visibility.tenant.as_str())
-            .bind(limit)
+            .bind(i64::from(limit))
             .fetch_all(&mut *transaction)
             .await?;
         transaction.commit().await?;
@@ -100,8 +83,7 @@ impl CertificateStore {
         Ok(Some((stored, draws)))
     }
 
-    /// The certificates after this number that pass the filter, in the order of their numbers.
-    pub(crate) async fn list(
+    async fn list(
         &self,
         filter: ListFilter,
         after: Option<CertificateNumber>,
@@ -124,11 +106,11 @@ impl CertificateStore {
         let rows: Vec<String> = sqlx::query_scalar(statement)
             .bind(after.map_or(BEFORE_ALL, key_of))
             .bind(filter.status.map(CertificateStatus::as_str))
-            .bind(filter.certifier.map(CertifierId::number))
+            .bind(filter.certifier.map(|id| i64::from(id.number())))
             .bind(filter.exporter.map(|id| id.number().cast_signed()))
             .bind(filter.importer.map(|id| id.number().cast_signed()))
             .bind(filter.valid_on)
-            .bind(limit)
+            .bind(i64::from(limit))
             .fetch_all(self.database.readers())
             .await?;
         rows.iter().map(|row| unpack(row)).collect()
@@ -136,13 +118,13 @@ impl CertificateStore {
 }
 
 pub(super) async fn select_certificates(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     numbers: &[CertificateNumber],
 ) -> Result<FxHashMap<CertificateNumber, StoredCertificate>, Error> {
     if numbers.is_empty() {
         return Ok(FxHashMap::default());
     }
-    let keys: Vec<i64> = numbers.iter().copied().map(key_of).collect();
+    let keys: Vec<[i64; 1]> = numbers.iter().map(|number| [key_of(*number)]).collect();
     let rows: Option<String> = sqlx::query_scalar(sql::SELECT_CERTIFICATES)
         .bind(json(keys)?)
         .fetch_one(connection)

@@ -1,49 +1,31 @@
 //! Importing: one transaction for a whole file, in batches of statements that write many rows each.
 
-use chrono::{DateTime, Utc};
 use nopic_domain::certificate::{Certificate, Draw};
 use nopic_domain::identifier::{CertificateNumber, EntryNumber};
 use nopic_domain::weight::Weight;
 use nopic_sql::Error;
 use rustc_hash::FxHashMap;
-use sqlx::SqliteConnection;
 
+use super::engine::Connection;
 use super::read::select_certificates;
-use super::row::{CertificateRow, corrupt, entry_number, json, key_of, number_of};
-use super::{CertificateStore, sql};
+use super::{Store, sql};
 use crate::import_decision::{Change, Filed, ImportedDraw, Known, Stated, decide};
+use crate::store::row::{CertificateRow, corrupt, entry_number, json, key_of, number_of, small};
+use crate::store::{ImportOrigin, Imported, Importing};
 
 /// Certificates written by one statement: large enough to spread its cost, small enough to stay in the processor's
 /// cache.
 const BATCH: usize = 1_000;
 
-/// Who imports, what and when.
-#[derive(Debug, Clone)]
-pub(crate) struct ImportOrigin {
-    pub(crate) file_name: String,
-    pub(crate) tenant: String,
-    pub(crate) actor: String,
-    pub(crate) at: DateTime<Utc>,
-}
-
-/// What an import did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Imported {
-    pub(crate) added: u32,
-    pub(crate) changed: u32,
-    pub(crate) unchanged: u32,
-}
-
-impl CertificateStore {
-    /// Imports certificates of different numbers, best in the order of these. All or none; none where `abandoned`
-    /// says before the end that nobody waits for it any more, then the answer is absent.
-    pub(crate) async fn import(
+#[tonic::async_trait]
+impl Importing for Store {
+    async fn import(
         &self,
         stated: &[Stated],
         origin: &ImportOrigin,
-        abandoned: impl Fn() -> bool,
+        abandoned: &(dyn Fn() -> bool + Sync),
     ) -> Result<Option<Imported>, Error> {
-        let mut transaction = self.database.writer().begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.database.write().await?;
         let mut imported = Imported::default();
         for batch in stated.chunks(BATCH) {
             if abandoned() {
@@ -60,7 +42,7 @@ impl CertificateStore {
 }
 
 async fn import_batch(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     batch: &[Stated],
     origin: &ImportOrigin,
     imported: &mut Imported,
@@ -86,7 +68,7 @@ async fn import_batch(
 
 /// What is held of these certificates.
 async fn load(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     numbers: &[CertificateNumber],
 ) -> Result<FxHashMap<CertificateNumber, Known>, Error> {
     let mut known: FxHashMap<CertificateNumber, Known> = select_certificates(connection, numbers)
@@ -105,8 +87,8 @@ async fn load(
     if known.is_empty() {
         return Ok(known);
     }
-    let keys = json(known.keys().copied().map(key_of).collect::<Vec<_>>())?;
-    let draws: Vec<(i64, String, u32, u32, i64, i64, String)> = sqlx::query_as(sql::SELECT_IMPORTED_DRAWS)
+    let keys = json(known.keys().map(|number| [key_of(*number)]).collect::<Vec<_>>())?;
+    let draws: Vec<(i64, String, i64, i64, i64, i64, String)> = sqlx::query_as(sql::SELECT_IMPORTED_DRAWS)
         .bind(&keys)
         .fetch_all(&mut *connection)
         .await?;
@@ -114,15 +96,15 @@ async fn load(
         of_key(&mut known, key)?.imported.push(ImportedDraw {
             draw: Draw {
                 entry_number: entry_number(&entry)?,
-                line_number,
-                pga_line_number,
+                line_number: small("draw.line_number", line_number)?,
+                pga_line_number: small("draw.pga_line_number", pga_line_number)?,
                 weight_kg: Weight::from_units(units),
             },
             excess: Weight::from_units(excess),
             tenant,
         });
     }
-    let filed: Vec<(i64, i64, i64, u32, String, String, String)> = sqlx::query_as(sql::SELECT_FILED)
+    let filed: Vec<(i64, i64, i64, i64, String, String, String)> = sqlx::query_as(sql::SELECT_FILED)
         .bind(&keys)
         .fetch_all(&mut *connection)
         .await?;
@@ -130,7 +112,7 @@ async fn load(
         of_key(&mut known, key)?.filed = Filed {
             drawn: Weight::from_units(units),
             excess: Weight::from_units(excess),
-            count,
+            count: small("COUNT(draw)", count)?,
             first_drawer: Some(entry_number(&first)?),
             last_drawer: Some(entry_number(&last)?),
             tenant: Some(tenant),
@@ -151,7 +133,7 @@ struct Writes<'a> {
     certificates: Vec<CertificateRow<'a>>,
     versions: Vec<(i64, u32, &'a Certificate)>,
     /// Certificates whose imported draws end.
-    ended: Vec<i64>,
+    ended: Vec<[i64; 1]>,
     draws: Vec<(i64, EntryNumber, u32, u32, i64, i64, String)>,
 }
 
@@ -165,7 +147,7 @@ impl<'a> Writes<'a> {
         }
         let Some(draws) = change.draws else { return };
         if known.is_some_and(|known| !known.imported.is_empty()) {
-            self.ended.push(key);
+            self.ended.push([key]);
         }
         self.draws.extend(draws.into_iter().map(|imported| {
             (
@@ -180,7 +162,7 @@ impl<'a> Writes<'a> {
         }));
     }
 
-    async fn save(self, connection: &mut SqliteConnection, origin: &ImportOrigin) -> Result<(), Error> {
+    async fn save(self, connection: &mut Connection, origin: &ImportOrigin) -> Result<(), Error> {
         if !self.certificates.is_empty() {
             sqlx::query(sql::UPSERT_CERTIFICATES)
                 .bind(json(self.certificates)?)

@@ -1,0 +1,46 @@
+//! The store's statements and what runs them: compiled for each engine.
+
+mod flags;
+mod links;
+mod policies;
+
+use nopic_sql::{Error, SchemaUpdate};
+
+use super::engine;
+use crate::store::{self, SCHEMA};
+
+/// The database of the service.
+#[derive(Debug, Clone)]
+pub(crate) struct Store {
+    database: engine::Database,
+}
+
+impl Store {
+    pub(crate) async fn open(place: &engine::Place, update: SchemaUpdate) -> Result<Self, Error> {
+        Ok(Self {
+            database: engine::Database::open(place, &SCHEMA, update).await?,
+        })
+    }
+}
+
+#[tonic::async_trait]
+impl store::Store for Store {
+    async fn close(&self) {
+        self.database.close().await;
+    }
+}
+
+/// Prepares every statement.
+#[cfg(test)]
+pub(crate) async fn prepare_all(place: &engine::Place) {
+    use sqlx::{Executor as _, SqlSafeStr as _};
+
+    let store = Store::open(place, SchemaUpdate::Apply).await.unwrap();
+    let mut transaction = store.database.write().await.unwrap();
+    for statement in [flags::STATEMENTS, links::STATEMENTS, policies::STATEMENTS].concat() {
+        (*transaction)
+            .prepare(statement.into_sql_str())
+            .await
+            .unwrap_or_else(|error| panic!("{statement}: {error}"));
+    }
+}

@@ -1,0 +1,70 @@
+//! What stores report.
+
+use thiserror::Error;
+
+/// What a store reports.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The engine refused or failed.
+    #[error("the database failed: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The schema is not one that this program can use.
+    #[error("{0}")]
+    Schema(String),
+    /// The id of a request was used for another request before.
+    #[error(
+        "the request id {0:?} was used for another request: take a new id, or send the request as it was sent first"
+    )]
+    RequestReused(String),
+    /// A stored value is not what this program wrote.
+    #[error("stored {what} cannot be read: {detail}")]
+    Corrupt {
+        /// Table and column.
+        what: &'static str,
+        /// What was found.
+        detail: String,
+    },
+}
+
+impl Error {
+    /// A stored value that this program cannot have written.
+    pub fn corrupt(what: &'static str, detail: impl ToString) -> Self {
+        Self::Corrupt {
+            what,
+            detail: detail.to_string(),
+        }
+    }
+
+    /// Whether the same again may succeed: the engine could not be reached, or gave way to another transaction.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Database(
+                sqlx::Error::Io(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed
+                | sqlx::Error::WorkerCrashed,
+            ) => true,
+            // Serialization failure, deadlock, shutdown of the server, and SQLite's busy.
+            Self::Database(sqlx::Error::Database(error)) => error.code().is_some_and(|code| {
+                matches!(
+                    code.as_ref(),
+                    "40001" | "40P01" | "57P01" | "57P02" | "57P03" | "5" | "517"
+                )
+            }),
+            _ => false,
+        }
+    }
+
+    /// Whether a rule of the schema of this name refused the change.
+    #[must_use]
+    pub fn is_refused_by(&self, constraint: &str) -> bool {
+        match self {
+            // SQLite names the rule in its message only.
+            Self::Database(sqlx::Error::Database(error)) => {
+                error.constraint() == Some(constraint) || error.message().contains(constraint)
+            }
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! PostgreSQL, the engine of production: one schema for each service in one database.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+use crate::{Error, Schema, SchemaUpdate};
+
+// So that the modules below find their engine by the same name in both.
+use self as engine;
+
+#[path = "each/mod.rs"]
+#[allow(clippy::duplicate_mod, reason = "one body for both engines")]
+mod each;
+
+pub use each::{audit, outbox, requests};
+
+/// The engine, as sqlx names it.
+pub type Engine = sqlx::Postgres;
+/// One connection: what statements run on.
+pub type Connection = sqlx::PgConnection;
+/// Connections to take from.
+pub type Pool = sqlx::PgPool;
+/// A transaction: dropped, it is rolled back.
+pub type Transaction = sqlx::Transaction<'static, Engine>;
+/// Where the database is, and as whom to go there.
+pub type Place = PgConnectOptions;
+
+pub use crate::{
+    postgres_bytes as bytes, postgres_date as date, postgres_for_update as for_update,
+    postgres_json_of as json_of, postgres_moment as moment, postgres_rows as rows,
+};
+
+/// The elements of a JSON list that is bound as text, as rows `r (value)`: `rows!("$1")` behind `FROM`. Parts are
+/// `CAST(r.value ->> 0 AS BIGINT)` or `r.value ->> 0`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! postgres_rows {
+    ($parameter:literal) => {
+        concat!("jsonb_array_elements(CAST(", $parameter, " AS jsonb)) r (value)")
+    };
+}
+
+/// Bytes that a JSON text holds as hexadecimal digits: `bytes!("r.value ->> 2")`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! postgres_bytes {
+    ($text:literal) => {
+        concat!("decode(", $text, ", 'hex')")
+    };
+}
+
+/// A date that a JSON text holds as `YYYY-MM-DD`, for a column of dates: `date!("r.value ->> 2")`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! postgres_date {
+    ($text:literal) => {
+        concat!("CAST(", $text, " AS date)")
+    };
+}
+
+/// A moment that a JSON text holds as RFC 3339 in UTC, for a column of moments: `moment!("r.value ->> 2")`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! postgres_moment {
+    ($text:literal) => {
+        concat!("CAST(", $text, " AS timestamptz)")
+    };
+}
+
+/// A value as JSON text, `null` for none: `json_of!("c.first_drawer")`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! postgres_json_of {
+    ($value:literal) => {
+        concat!("coalesce(CAST(to_jsonb(", $value, ") AS text), 'null')")
+    };
+}
+
+/// Holds the rows that a `SELECT` finds until the transaction ends; the one writer of SQLite holds everything.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! postgres_for_update {
+    () => {
+        " FOR UPDATE"
+    };
+}
+
+const HOLD: &str = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
+
+/// Holds a name, made of these parts, until the transaction ends: another transaction that wants it waits.
+///
+/// # Errors
+/// What the engine reports.
+pub async fn hold(connection: &mut Connection, parts: &[&str]) -> Result<(), Error> {
+    // Names that share a lock by accident only wait for each other.
+    let name = parts.join("\u{1f}");
+    sqlx::query(HOLD).bind(name).execute(connection).await?;
+    Ok(())
+}
+
+/// Connections of one service.
+const CONNECTIONS: u32 = 16;
+/// How long a call waits for a connection.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Statements that a connection keeps prepared.
+const STATEMENTS: usize = 128;
+/// Held by whoever changes a schema of the database.
+const MIGRATION_LOCK: &str = "SELECT pg_advisory_xact_lock(hashtextextended('nopic migration', 0))";
+/// Whether the table of applied steps is there.
+const HAS_TABLE: &str = "SELECT to_regclass('schema_migration') IS NOT NULL";
+
+/// One service's database.
+#[derive(Debug, Clone)]
+pub struct Database {
+    pool: Pool,
+}
+
+impl Database {
+    /// Connects; the schema is brought up to date, or refused where it is not, as asked.
+    ///
+    /// # Errors
+    /// The server cannot be reached, or the schema is one that this program cannot use.
+    pub async fn open(place: &Place, schema: &Schema, update: SchemaUpdate) -> Result<Self, Error> {
+        let options = place
+            .clone()
+            .application_name(concat!("nopic ", env!("CARGO_PKG_VERSION")))
+            .options([("search_path", schema.name)])
+            .statement_cache_capacity(STATEMENTS);
+        let pool = PgPoolOptions::new()
+            .max_connections(CONNECTIONS)
+            .acquire_timeout(PATIENCE)
+            .connect_with(options)
+            .await?;
+        match update {
+            SchemaUpdate::Apply => migrate(&pool, schema).await?,
+            SchemaUpdate::Refuse => each::migrate::refuse_outdated(&pool, schema).await?,
+        }
+        Ok(Self { pool })
+    }
+
+    /// Begins the transaction of a change.
+    ///
+    /// # Errors
+    /// The server fails, or every connection is taken for too long.
+    pub async fn write(&self) -> Result<Transaction, Error> {
+        Ok(self.pool.begin().await?)
+    }
+
+    /// Begins a transaction that reads one state of the database.
+    ///
+    /// # Errors
+    /// As for [`Database::write`].
+    pub async fn read(&self) -> Result<Transaction, Error> {
+        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        Ok(self.pool.begin_with(begin).await?)
+    }
+
+    /// Connections for single statements that only read.
+    #[must_use]
+    pub fn readers(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// Ends every connection.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+async fn migrate(pool: &Pool, schema: &Schema) -> Result<(), Error> {
+    let mut transaction = pool.begin().await?;
+    sqlx::query(MIGRATION_LOCK).execute(&mut *transaction).await?;
+    // The name is a constant of this program, made of letters and underscores.
+    let create = format!("CREATE SCHEMA IF NOT EXISTS {}", schema.name);
+    sqlx::raw_sql(sqlx::AssertSqlSafe(create))
+        .execute(&mut *transaction)
+        .await?;
+    each::migrate::apply(&mut transaction, schema, |migration| migration.postgres).await?;
+    transaction.commit().await?;
+    Ok(())
+}

@@ -1,0 +1,205 @@
+//! SQLite, the embedded engine: WAL, one writer connection and a few readers, so that a reader sees the old content or
+//! the new and never waits for the writer.
+
+use std::path::Path;
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+use crate::{Error, Schema, SchemaUpdate, location};
+
+// So that the modules below find their engine by the same name in both.
+use self as engine;
+
+#[path = "each/mod.rs"]
+#[allow(clippy::duplicate_mod, reason = "one body for both engines")]
+mod each;
+
+pub use each::{audit, outbox, requests};
+
+/// The engine, as sqlx names it.
+pub type Engine = sqlx::Sqlite;
+/// One connection: what statements run on.
+pub type Connection = sqlx::SqliteConnection;
+/// Connections to take from.
+pub type Pool = sqlx::SqlitePool;
+/// A transaction: dropped, it is rolled back.
+pub type Transaction = sqlx::Transaction<'static, Engine>;
+/// Where databases are: a folder.
+pub type Place = Path;
+
+pub use crate::{
+    sqlite_bytes as bytes, sqlite_date as date, sqlite_for_update as for_update, sqlite_json_of as json_of,
+    sqlite_moment as moment, sqlite_rows as rows,
+};
+
+/// The elements of a JSON list that is bound as text, as rows `r (value)`: `rows!("$1")` behind `FROM`. Parts are
+/// `CAST(r.value ->> 0 AS BIGINT)` or `r.value ->> 0`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! sqlite_rows {
+    ($parameter:literal) => {
+        concat!("json_each(", $parameter, ") r")
+    };
+}
+
+/// Bytes that a JSON text holds as hexadecimal digits: `bytes!("r.value ->> 2")`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! sqlite_bytes {
+    ($text:literal) => {
+        concat!("unhex(", $text, ")")
+    };
+}
+
+/// A date that a JSON text holds as `YYYY-MM-DD`, for a column of dates: `date!("r.value ->> 2")`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! sqlite_date {
+    ($text:literal) => {
+        $text
+    };
+}
+
+/// A moment that a JSON text holds as RFC 3339 in UTC, for a column of moments: `moment!("r.value ->> 2")`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! sqlite_moment {
+    ($text:literal) => {
+        $text
+    };
+}
+
+/// A value as JSON text, `null` for none: `json_of!("c.first_drawer")`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! sqlite_json_of {
+    ($value:literal) => {
+        concat!("json_quote(", $value, ")")
+    };
+}
+
+/// Holds the rows that a `SELECT` finds until the transaction ends; the one writer of SQLite holds everything.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! sqlite_for_update {
+    () => {
+        ""
+    };
+}
+
+/// Holds a name until the transaction ends; the one writer of SQLite holds everything.
+///
+/// # Errors
+/// None here; on the other engine, what it reports.
+pub async fn hold(_: &mut Connection, _: &[&str]) -> Result<(), Error> {
+    std::future::ready(Ok(())).await
+}
+
+/// Readers beside the one writer.
+const READERS: u32 = 4;
+/// How long a statement waits for a lock that another process holds.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Statements that a connection keeps prepared.
+const STATEMENTS: usize = 128;
+/// Whether the table of applied steps is there.
+const HAS_TABLE: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'schema_migration')";
+
+/// One service's database.
+#[derive(Debug, Clone)]
+pub struct Database {
+    writer: Pool,
+    readers: Pool,
+}
+
+impl Database {
+    /// Opens the schema's file in a folder, creates it where it is missing; it is brought up to date, or refused where
+    /// it is not, as asked.
+    ///
+    /// # Errors
+    /// The file cannot be opened, or its schema is one that this program cannot use.
+    pub async fn open(folder: &Place, schema: &Schema, update: SchemaUpdate) -> Result<Self, Error> {
+        let options = SqliteConnectOptions::new()
+            .filename(location::file(folder, schema.name))
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // What was answered is on the disk: the services' databases must agree after a power cut.
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY_TIMEOUT)
+            .statement_cache_capacity(STATEMENTS);
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .min_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(options.clone())
+            .await?;
+        match update {
+            SchemaUpdate::Apply => migrate(&writer, schema).await?,
+            SchemaUpdate::Refuse => each::migrate::refuse_outdated(&writer, schema).await?,
+        }
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .connect_with(options.read_only(true).create_if_missing(false))
+            .await?;
+        Ok(Self { writer, readers })
+    }
+
+    /// A private database in memory, for tests: one connection that is reader and writer.
+    ///
+    /// # Errors
+    /// As for [`Database::open`].
+    pub async fn in_memory(schema: &Schema) -> Result<Self, Error> {
+        let options = SqliteConnectOptions::from_str("sqlite::memory:")?.foreign_keys(true);
+        let pool = SqlitePoolOptions::new()
+            .max_connections(1)
+            .min_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(options)
+            .await?;
+        migrate(&pool, schema).await?;
+        Ok(Self {
+            writer: pool.clone(),
+            readers: pool,
+        })
+    }
+
+    /// Begins the transaction of a change; the next one waits for its end.
+    ///
+    /// # Errors
+    /// The engine fails, or the one writer is taken for too long.
+    pub async fn write(&self) -> Result<Transaction, Error> {
+        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    }
+
+    /// Begins a transaction that reads one state of the database.
+    ///
+    /// # Errors
+    /// The engine fails.
+    pub async fn read(&self) -> Result<Transaction, Error> {
+        Ok(self.readers.begin().await?)
+    }
+
+    /// Connections for single statements that only read.
+    #[must_use]
+    pub fn readers(&self) -> &Pool {
+        &self.readers
+    }
+
+    /// Ends every connection; the write-ahead log is folded into the file.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+async fn migrate(writer: &Pool, schema: &Schema) -> Result<(), Error> {
+    // A second process waits for this lock and then finds the work done.
+    let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
+    each::migrate::apply(&mut transaction, schema, |migration| migration.sqlite).await?;
+    transaction.commit().await?;
+    Ok(())
+}
