@@ -2,13 +2,12 @@
 
 use rustc_hash::FxHashMap;
 
-/// The names of FORMATS in their own spelling. Others are kept as they are.
-const KNOWN: &[&str] = &[
+/// The columns of the monthly snapshot, in its order and in the spelling of FORMATS.
+pub const EXPORT_COLUMNS: [&str; 62] = [
     "Cert_name",
-    "op_certifierName",
-    "op_nopOpID",
     "op_name",
     "op_otherNames",
+    "op_nopOpID",
     "op_clientID",
     "op_contFirstName",
     "op_contLastName",
@@ -57,6 +56,7 @@ const KNOWN: &[&str] = &[
     "opEx_slaughterHouse",
     "opEx_storage",
     "opEx_growerGroup",
+    "op_certificate",
     "CR_CertifiedProducts",
     "CR_CertifiedProducts_Add",
     "LS_CertifiedProducts",
@@ -65,9 +65,13 @@ const KNOWN: &[&str] = &[
     "WC_CertifiedProducts_Add",
     "Han_CertifiedProducts",
     "Han_CertifiedProducts_Add",
-    "op_certificate",
-    "opCert_url",
     "Pub_Date",
+];
+
+/// The names that FORMATS knows beyond those: of the other forms, and of items.
+const OTHER_COLUMNS: &[&str] = &[
+    "op_certifierName",
+    "opCert_url",
     "ci_nopOpID",
     "ci_certNumber",
     "ci_certId",
@@ -140,10 +144,11 @@ fn ends_with_ed(name: &str) -> bool {
         .is_some_and(|end| end.eq_ignore_ascii_case(b"_ED"))
 }
 
-/// The spelling of FORMATS for a name that it knows, without regard to case.
+/// The spelling of FORMATS for a name that it knows, without regard to case. Others are kept as they are.
 pub(crate) fn known(name: &str) -> Option<&'static str> {
-    KNOWN
+    EXPORT_COLUMNS
         .iter()
+        .chain(OTHER_COLUMNS)
         .copied()
         .find(|known| known.eq_ignore_ascii_case(name))
 }

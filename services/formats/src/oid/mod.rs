@@ -23,6 +23,7 @@ mod strings;
 mod xlsx;
 mod xml;
 
+pub use columns::EXPORT_COLUMNS;
 pub use date::{date_from_file_name, from_serial as date_from_serial, from_text as date_from_text};
 pub use detect::{OidSource, detect};
 pub use error::{OidError, OidProblem, Stopped};

@@ -27,7 +27,7 @@ use thiserror::Error;
 
 pub use certificate::{SampleCertificate, World};
 pub use lines::{EntryLines, FILERS, SampleLine};
-pub use oid::{COLUMNS, write_json, write_xlsx, write_xml_zip};
+pub use oid::{write_json, write_xlsx, write_xml_zip};
 pub use operation::{PUBLICATIONS, Role, SampleOperation, SampleState, operations};
 
 use crate::certificates::write_certificate;

@@ -9,72 +9,7 @@ use zip::write::SimpleFileOptions;
 
 use super::SampleError;
 use super::operation::{PUBLICATIONS, Role, SampleOperation, operations};
-
-/// The columns of an export, by their technical names.
-pub const COLUMNS: [&str; 62] = [
-    "Cert_name",
-    "op_name",
-    "op_otherNames",
-    "op_nopOpID",
-    "op_clientID",
-    "op_contFirstName",
-    "op_contLastName",
-    "op_status",
-    "op_statusEffectiveDate",
-    "op_nopAnniversaryDate",
-    "op_lastUpdatedDate",
-    "opSC_CR",
-    "opSC_CR_ED",
-    "opSC_LS",
-    "opSC_LS_ED",
-    "opSC_WC",
-    "opSC_WC_ED",
-    "opSC_HANDLING",
-    "opSC_HANDLING_ED",
-    "opPA_line1",
-    "opPA_line2",
-    "opPA_city",
-    "opPA_state",
-    "opPA_country",
-    "opPA_zip",
-    "opPA_county",
-    "opPA_countyCode",
-    "opMA_line1",
-    "opMA_line2",
-    "opMA_city",
-    "opMA_state",
-    "opMA_country",
-    "opMA_zip",
-    "opMA_county",
-    "opMA_countyCode",
-    "op_phone",
-    "op_email",
-    "op_url",
-    "opExtraInfo",
-    "opEx_broker",
-    "opEx_csa",
-    "opEx_copacker",
-    "opEx_dairy",
-    "opEx_distributor",
-    "opEx_marketerTrader",
-    "opEx_restaurant",
-    "opEx_retailer",
-    "opEx_poultry",
-    "opEx_privateLabeler",
-    "opEx_slaughterHouse",
-    "opEx_storage",
-    "opEx_growerGroup",
-    "op_certificate",
-    "CR_CertifiedProducts",
-    "CR_CertifiedProducts_Add",
-    "LS_CertifiedProducts",
-    "LS_CertifiedProducts_Add",
-    "WC_CertifiedProducts",
-    "WC_CertifiedProducts_Add",
-    "Han_CertifiedProducts",
-    "Han_CertifiedProducts_Add",
-    "Pub_Date",
-];
+use crate::oid::EXPORT_COLUMNS;
 
 /// What stands in a cell, before a form writes it in its own way.
 enum Cell<'a> {
@@ -91,7 +26,7 @@ fn us_date(date: Date) -> String {
     date.format("%-m/%-d/%Y").to_string()
 }
 
-/// The cells of an operation's row, in the order of [`COLUMNS`]; none if the publication does not list it.
+/// The cells of an operation's row, in the order of [`EXPORT_COLUMNS`]; none if the publication does not list it.
 fn cells(operation: &SampleOperation, publication: usize) -> Option<Vec<Cell<'_>>> {
     let state = operation.states[publication]?;
     let number = operation.nop_id.number();
@@ -137,7 +72,7 @@ fn cells(operation: &SampleOperation, publication: usize) -> Option<Vec<Cell<'_>
     } else {
         state.effective
     };
-    let mut cells: Vec<Cell<'_>> = Vec::with_capacity(COLUMNS.len());
+    let mut cells: Vec<Cell<'_>> = Vec::with_capacity(EXPORT_COLUMNS.len());
     cells.extend([
         of(&operation.certifier),
         of(&operation.name),
@@ -190,7 +125,7 @@ fn cells(operation: &SampleOperation, publication: usize) -> Option<Vec<Cell<'_>
         cells.push(Cell::Empty);
     }
     cells.push(Cell::Date(published));
-    debug_assert_eq!(cells.len(), COLUMNS.len());
+    debug_assert_eq!(cells.len(), EXPORT_COLUMNS.len());
     Some(cells)
 }
 
@@ -214,13 +149,13 @@ pub fn write_xlsx(
     workbook.set_properties(&DocProperties::new().set_creation_datetime(&created));
     let sheet = workbook.add_worksheet_with_constant_memory()?;
     sheet.write_string(0, 0, "Organic INTEGRITY Database export (sample data)")?;
-    for (column, name) in (0u16..).zip(COLUMNS) {
+    for (column, name) in (0u16..).zip(EXPORT_COLUMNS) {
         sheet.write_string(1, column, name)?;
     }
-    for (column, name) in (0u16..).zip(COLUMNS) {
+    for (column, name) in (0u16..).zip(EXPORT_COLUMNS) {
         sheet.write_string(2, column, label(name))?;
     }
-    for (column, name) in (0u16..).zip(COLUMNS) {
+    for (column, name) in (0u16..).zip(EXPORT_COLUMNS) {
         sheet.write_string(
             3,
             column,
@@ -287,7 +222,7 @@ pub fn write_xml_zip(
             continue;
         };
         out.write_all(b"<Operation>")?;
-        for (name, cell) in COLUMNS.iter().zip(cells) {
+        for (name, cell) in EXPORT_COLUMNS.iter().zip(cells) {
             // The download names the certifier by another column than the workbook.
             let name = if *name == "Cert_name" {
                 "op_certifierName"
@@ -349,7 +284,7 @@ pub fn write_json(
             continue;
         };
         out.write_all(if rows == 0 { b"\n{" } else { b",\n{" })?;
-        for (index, (name, cell)) in COLUMNS.iter().zip(cells).enumerate() {
+        for (index, (name, cell)) in EXPORT_COLUMNS.iter().zip(cells).enumerate() {
             let text = match cell {
                 Cell::Empty => Cow::Borrowed(""),
                 Cell::Text(text) => text,

@@ -13,6 +13,7 @@ use nopic_domain::weight::Weight;
 use super::*;
 use crate::certificates::{CertificateEvent, read_certificates};
 use crate::entries::{EntryEvent, Form, read_entries};
+use crate::oid::EXPORT_COLUMNS;
 
 const SMALL: SampleOptions = SampleOptions {
     operations: 400,
@@ -284,8 +285,8 @@ fn the_exports_hold_what_the_publication_lists() {
         .unwrap()
         .unwrap();
     assert_eq!(range.height(), listed + 4);
-    assert_eq!(range.width(), COLUMNS.len());
-    let effective = COLUMNS
+    assert_eq!(range.width(), EXPORT_COLUMNS.len());
+    let effective = EXPORT_COLUMNS
         .iter()
         .position(|name| *name == "op_statusEffectiveDate")
         .unwrap();
@@ -312,7 +313,10 @@ fn the_exports_hold_what_the_publication_lists() {
     let count = write_json(&mut page, 5, 300, 2).unwrap();
     let page: serde_json::Value = serde_json::from_slice(&page).unwrap();
     assert_eq!(page["operations"].as_array().unwrap().len() as u64, count);
-    assert_eq!(page["operations"][0].as_object().unwrap().len(), COLUMNS.len());
+    assert_eq!(
+        page["operations"][0].as_object().unwrap().len(),
+        EXPORT_COLUMNS.len()
+    );
 }
 
 #[test]
