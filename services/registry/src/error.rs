@@ -1,5 +1,7 @@
 //! What can go wrong, and the one mapping of it to a gRPC status.
 
+use std::time::Duration;
+
 use nopic_formats::oid::{OidError, OidProblem};
 use thiserror::Error;
 use tonic::Status;
@@ -22,6 +24,12 @@ pub enum Error {
     /// Not now: something else must be done first.
     #[error("{0}")]
     NotNow(String),
+    /// The caller of an import went silent.
+    #[error(
+        "nothing of the upload came for {} s: nothing was imported; send it again",
+        .0.as_secs_f32()
+    )]
+    Stalled(Duration),
     /// A bound was passed.
     #[error("{0}")]
     TooLarge(String),
@@ -56,6 +64,7 @@ impl From<Error> for Status {
             },
             Error::NotFound(message) => Self::not_found(message),
             Error::NotNow(message) => Self::failed_precondition(message),
+            Error::Stalled(_) => Self::deadline_exceeded(error.to_string()),
             Error::TooLarge(message) => Self::resource_exhausted(message),
             Error::Closing => Self::unavailable(Error::Closing.to_string()),
             Error::Store(cause) => internal(&cause),

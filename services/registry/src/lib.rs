@@ -35,6 +35,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Folder of temporary copies of uploads; `None`: the data folder.
     pub spool_dir: Option<PathBuf>,
+    /// How long an upload may stand still before its import is given up.
+    pub upload_pause: Duration,
     /// Pause between two heartbeats of a stream of changes.
     pub heartbeat: Duration,
     /// Whether the index of names is ready when an import answers: for a server. Without it the first search builds
@@ -43,12 +45,14 @@ pub struct Config {
 }
 
 impl Config {
-    /// The usual: copies beside the database, a heartbeat every 5 s, a server.
+    /// The usual: copies beside the database, a minute for an upload that stands still, a heartbeat every 5 s, a
+    /// server.
     #[must_use]
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
         Self {
             data_dir: data_dir.into(),
             spool_dir: None,
+            upload_pause: Duration::from_secs(60),
             heartbeat: Duration::from_secs(5),
             search_after_import: true,
         }
@@ -110,9 +114,20 @@ impl Registry {
         self.0.current.load().revision
     }
 
+    /// Ends the streams of changes, and each that is asked for from now on once it has said what is known: a server
+    /// that drains would wait for them in vain.
+    pub fn end_streams(&self) {
+        self.0.closing.send_replace(true);
+    }
+
+    /// Waits until no import, release or discard is under way; of one that was given up, nothing is left then.
+    pub async fn settled(&self) {
+        drop(self.0.changing.lock().await);
+    }
+
     /// Ends the streams of changes, waits for a change of snapshots under way, and closes the database.
     pub async fn close(&self) {
-        self.0.closing.send_replace(true);
+        self.end_streams();
         let _nothing_changes = self.0.changing.lock().await;
         self.0.store.close().await;
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::current::{Core, Current};
 use crate::error::Error;
-use crate::import::{Next, commit};
+use crate::import::{Next, Place, commit};
 use crate::store::{SnapshotRow, State, discard_snapshot, release_snapshot};
 
 /// Lets the held snapshot serve, as the next revision.
@@ -18,8 +18,9 @@ pub(crate) async fn discard(core: &Arc<Core>) -> Result<SnapshotRow, Error> {
 }
 
 async fn decide(core: &Arc<Core>, serve: bool) -> Result<SnapshotRow, Error> {
-    let only_one = Arc::clone(&core.changing)
+    let place = Arc::clone(&core.changing)
         .try_lock_owned()
+        .map(Place::new)
         .map_err(|_| Error::NotNow("an import is running: wait until it has ended".to_owned()))?;
     let current = core.current.load_full();
     let Some(mut held) = current.held().cloned() else {
@@ -44,6 +45,6 @@ async fn decide(core: &Arc<Core>, serve: bool) -> Result<SnapshotRow, Error> {
             current.loaded_search().cloned(),
         ))
     };
-    commit(Arc::clone(core), writing, next, only_one).await?;
+    commit(Arc::clone(core), writing, next, place).await?;
     Ok(held)
 }

@@ -267,6 +267,62 @@ async fn what_does_not_say_enough_is_refused_with_what_to_do() {
     assert_eq!(snapshot.imported_at, "2026-04-01T12:00:00.000000Z");
 }
 
+/// Waits until the registry says that an import has its place.
+async fn has_begun(answers: &mut tonic::Streaming<wire::ImportSnapshotResponse>) {
+    use wire::import_snapshot_response::Part;
+    let first = answers.message().await.unwrap().unwrap();
+    assert_eq!(
+        first.part,
+        Some(Part::Progress(wire::ImportProgress { rows: 0, items: 0 }))
+    );
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_silent_gives_the_place_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = nopic_registry::Config::new(folder.path());
+    config.upload_pause = std::time::Duration::from_millis(500);
+    let clock = nopic_chassis::clock::ManualClock::new(support::noon("2026-04-01"));
+    let registry = nopic_registry::Registry::open(config, std::sync::Arc::new(clock))
+        .await
+        .unwrap();
+    let mut client = support::connect(&registry);
+    let rows = farms(1, |_| "Certified", |_| "Tilia".into());
+    let page = serde_json::json!({"success": true, "operations": rows})
+        .to_string()
+        .into_bytes();
+    let files = [("pages.json", page)];
+    let options = support::json_options("2024-02-01", true);
+    let upload = || {
+        let (sender, receiver) = tokio::sync::mpsc::channel(1);
+        let mut start = support::messages(options.clone(), &files);
+        start.truncate(2);
+        let requests = futures::StreamExt::chain(
+            futures::stream::iter(start),
+            tokio_stream::wrappers::ReceiverStream::new(receiver),
+        );
+        (sender, requests)
+    };
+
+    // One that still listens hears why.
+    let (_silent, requests) = upload();
+    let mut running = client.import_snapshot(requests).await.unwrap().into_inner();
+    has_begun(&mut running).await;
+    let ended = running.message().await.unwrap_err();
+    assert_eq!(ended.code(), tonic::Code::DeadlineExceeded, "{ended}");
+    assert!(ended.message().contains("0.5 s: nothing was imported"), "{ended}");
+
+    // One that has dropped the answers but not its requests does not; these are ended too.
+    let (sender, requests) = upload();
+    let mut running = client.import_snapshot(requests).await.unwrap().into_inner();
+    has_begun(&mut running).await;
+    drop(running);
+    sender.closed().await;
+    registry.settled().await;
+    let report = support::import(&mut client, options, &files).await.unwrap();
+    assert_eq!(report.result.snapshot.unwrap().revision, 1);
+}
+
 #[tokio::test]
 async fn the_old_content_serves_while_an_import_runs_and_one_that_is_cut_off_leaves_nothing() {
     let mut registry = Fixture::new().await;
@@ -297,7 +353,7 @@ async fn the_old_content_serves_while_an_import_runs_and_one_that_is_cut_off_lea
         .await
         .unwrap()
         .into_inner();
-    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    has_begun(&mut running).await;
     assert_eq!(registry.status("0150000001", "2024-02-01", 0).await, "Certified");
     let second = registry.import_json("2024-03-01", true, &rows).await.unwrap_err();
     assert_eq!(second.code(), tonic::Code::FailedPrecondition, "{second}");
@@ -306,14 +362,11 @@ async fn the_old_content_serves_while_an_import_runs_and_one_that_is_cut_off_lea
     drop(sender);
     running.message().await.unwrap().unwrap();
     drop(running);
-    let report = loop {
-        // Until the abandoned one has gone.
-        match registry.import_json("2024-02-01", true, &rows[..10]).await {
-            Ok(report) => break report,
-            Err(status) => assert_eq!(status.code(), tonic::Code::FailedPrecondition, "{status}"),
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    };
+    registry.registry.settled().await;
+    let report = registry
+        .import_json("2024-02-01", true, &rows[..10])
+        .await
+        .unwrap();
     let revision = report.result.snapshot.as_ref().unwrap().revision;
     assert!(
         revision == 2 || revision == 3,
@@ -356,22 +409,16 @@ async fn an_upload_whose_caller_leaves_leaves_nothing() {
             let mut client = support::Client::connect(format!("http://{address}"))
                 .await
                 .unwrap();
-            let running = client.import_snapshot(upload).await.unwrap();
-            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-            drop(running);
+            let mut running = client.import_snapshot(upload).await.unwrap().into_inner();
+            has_begun(&mut running).await;
         });
         runtime
     });
     let other = other.await.unwrap();
     assert!(!registry.left_behind().is_empty(), "the copy is being made");
     other.shutdown_background();
-    let report = loop {
-        match registry.import_json("2024-02-01", true, &rows).await {
-            Ok(report) => break report,
-            Err(status) => assert_eq!(status.code(), tonic::Code::FailedPrecondition, "{status}"),
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    };
+    registry.registry.settled().await;
+    let report = registry.import_json("2024-02-01", true, &rows).await.unwrap();
     assert_eq!(report.result.snapshot.unwrap().revision, 1);
     registry.leaves_nothing_behind().await;
 }

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use super::check::{Compared, reasons};
 use super::pack::{Incoming, IncomingSaid, Packer};
 use super::plan::{Plan, plan};
-use super::{Content, Imported, Run};
+use super::{Content, Imported, Place, Run};
 use crate::current::{Core, Current};
 use crate::error::Error;
 use crate::search::SearchIndex;
@@ -146,7 +146,7 @@ pub(super) async fn finish(run: Run, mut content: Content) -> Result<Imported, E
     } else {
         Next::Built { snapshots, indexes }
     };
-    commit(Arc::clone(&run.core), writing, next, run.only_one).await?;
+    commit(Arc::clone(&run.core), writing, next, run.place).await?;
     Ok(imported)
 }
 
@@ -201,14 +201,9 @@ fn not_built(error: &Error) {
 }
 
 /// Commits and lets the new state serve, as one step that a caller who leaves cannot cut in two.
-pub(crate) async fn commit(
-    core: Arc<Core>,
-    writing: Writing,
-    next: Next,
-    only_one: tokio::sync::OwnedMutexGuard<()>,
-) -> Result<(), Error> {
+pub(crate) async fn commit(core: Arc<Core>, writing: Writing, next: Next, place: Place) -> Result<(), Error> {
     tokio::spawn(async move {
-        let _only_one = only_one;
+        let _place = place;
         writing.commit().await.map_err(nopic_sql::Error::from)?;
         let next = next.ready(&core).await;
         core.publish(next);

@@ -84,14 +84,17 @@ pub(crate) struct Imported {
     pub(crate) duplicates: u32,
 }
 
-/// An import under way: holds the place that only one import has.
+/// The place that only one import has; freed when its last holder is dropped.
+pub(crate) type Place = Arc<OwnedMutexGuard<()>>;
+
+/// An import under way.
 #[derive(Debug)]
 pub(crate) struct Import {
     core: Arc<Core>,
     options: Options,
     max_rejects: MaxRejects,
     spool: Spool,
-    only_one: OwnedMutexGuard<()>,
+    place: Place,
 }
 
 impl Import {
@@ -103,8 +106,9 @@ impl Import {
                 options.max_rejects_percent
             ))
         })?;
-        let only_one = Arc::clone(&core.changing)
+        let place = Arc::clone(&core.changing)
             .try_lock_owned()
+            .map(Place::new)
             .map_err(|_| Error::NotNow("another import is running: wait until it has ended".to_owned()))?;
         if let Some(held) = core.current.load().held() {
             return Err(Error::NotNow(format!(
@@ -113,13 +117,13 @@ impl Import {
                 held.published_on
             )));
         }
-        let spool = Spool::new(&core.config.spool_dir())?;
+        let spool = Spool::new(&core.config.spool_dir(), Arc::clone(&place))?;
         Ok(Self {
             core: Arc::clone(core),
             options,
             max_rejects,
             spool,
-            only_one,
+            place,
         })
     }
 
@@ -158,7 +162,7 @@ impl Import {
             is_full,
             names,
             events,
-            only_one: self.only_one,
+            place: self.place,
         };
         run.import(source).await
     }
@@ -217,7 +221,7 @@ pub(crate) struct Run {
     is_full: bool,
     names: Vec<String>,
     events: mpsc::Sender<Event>,
-    only_one: OwnedMutexGuard<()>,
+    place: Place,
 }
 
 /// Everything that was read, before it is decided what becomes of it.

@@ -200,7 +200,7 @@ async fn import(core: &Arc<Core>, snapshot: &Snapshot) -> Imported {
         is_full: snapshot.is_full,
         names: vec!["pages.json".into()],
         events,
-        only_one: Arc::clone(&core.changing).lock_owned().await,
+        place: Place::new(Arc::clone(&core.changing).lock_owned().await),
     };
     let what = self::events(snapshot);
     run.import(move |sink| {

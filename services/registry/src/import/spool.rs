@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use tempfile::{NamedTempFile, TempDir};
 use tokio::io::AsyncWriteExt as _;
 
+use super::Place;
 use crate::error::Error;
 
 /// The largest upload, all files together, in bytes: ten times the largest file that is known.
@@ -54,6 +55,7 @@ pub(super) struct Spool {
     files: Vec<SpooledFile>,
     open: Option<tokio::fs::File>,
     bytes: u64,
+    place: Place,
 }
 
 /// The files of an upload.
@@ -62,6 +64,8 @@ pub(super) struct Spooled {
     pub(super) files: Vec<SpooledFile>,
     // Removed after the files.
     _folder: TempDir,
+    // Freed after the folder: threads that read the copy may outlive their import for a moment.
+    _place: Place,
 }
 
 impl Spooled {
@@ -71,8 +75,8 @@ impl Spooled {
 }
 
 impl Spool {
-    /// A spool in a folder of its own below this one.
-    pub(super) fn new(folder: &Path) -> Result<Self, Error> {
+    /// A spool in a folder of its own below this one. The import's place is held until the folder is gone.
+    pub(super) fn new(folder: &Path, place: Place) -> Result<Self, Error> {
         Ok(Self {
             folder: tempfile::Builder::new()
                 .prefix(PREFIX)
@@ -81,6 +85,7 @@ impl Spool {
             files: Vec::new(),
             open: None,
             bytes: 0,
+            place,
         })
     }
 
@@ -132,6 +137,7 @@ impl Spool {
         Ok(Spooled {
             files: self.files,
             _folder: self.folder,
+            _place: self.place,
         })
     }
 

@@ -79,11 +79,16 @@ async fn take_and_run(
 ) -> Result<Imported, Status> {
     let mut import: Option<Import> = None;
     let mut ended = false;
-    while let Some(request) = requests.message().await? {
+    while let Some(request) = next(&core, &mut requests).await? {
         use wire::import_snapshot_request::Part;
         match (request.part, &mut import) {
             (Some(Part::Options(options)), None) => {
                 import = Some(Import::begin(&core, options_of(options, &actor)?)?);
+                // So that the caller knows that no other import is in its way, before it sends the files.
+                events
+                    .send(Event::Progress { rows: 0, items: 0 })
+                    .await
+                    .map_err(|_| Error::Closing)?;
             }
             (Some(Part::Options(_)), Some(_)) => {
                 return Err(Error::Invalid("options come once, before the first file".to_owned()).into());
@@ -111,6 +116,18 @@ async fn take_and_run(
         return Err(Error::Invalid("the upload broke off: its end was not announced".to_owned()).into());
     }
     Ok(import.run(events).await?)
+}
+
+/// The next message of an upload. A caller that has left but holds its requests open looks like one that is silent: it
+/// must not keep others from importing.
+async fn next(
+    core: &Core,
+    requests: &mut Streaming<wire::ImportSnapshotRequest>,
+) -> Result<Option<wire::ImportSnapshotRequest>, Status> {
+    let pause = core.config.upload_pause;
+    tokio::time::timeout(pause, requests.message())
+        .await
+        .unwrap_or_else(|_| Err(Error::Stalled(pause).into()))
 }
 
 fn options_of(options: wire::ImportOptions, actor: &str) -> Result<Options, Error> {

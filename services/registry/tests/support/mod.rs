@@ -140,15 +140,10 @@ impl Fixture {
         answer.snapshots
     }
 
-    /// Nothing but the database is in the data folder, once the threads of what was abandoned have noticed.
+    /// Nothing but the database is in the data folder, once what was abandoned has ended.
     pub async fn leaves_nothing_behind(&self) {
-        for _ in 0..500 {
-            if self.left_behind().is_empty() {
-                return;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
-        panic!("left behind: {:?}", self.left_behind());
+        self.registry.settled().await;
+        assert_eq!(self.left_behind(), Vec::<PathBuf>::new());
     }
 
     /// Files in the data folder that are not the database's.
