@@ -2,7 +2,6 @@
 
 use nopic_sql::testing::Engine;
 use rstest::rstest;
-use std::time::Duration;
 
 use crate::support::sample::{Random, certificate, draws, entry, number};
 use crate::support::{Deployment, cases, chunks, file_of, import, options, principal, send, stated};
@@ -280,15 +279,27 @@ async fn a_call_that_breaks_off_leaves_nothing(#[values(Engine::Sqlite, Engine::
     assert_eq!(refused.code(), Code::InvalidArgument);
     assert!(refused.message().contains("nothing was imported"), "{refused}");
 
-    // The caller goes away: on the server that looks like a clean end.
-    let requests = parts
-        .into_iter()
-        .map(|part| wire::ImportCertificatesRequest { part: Some(part) });
-    let endless = tokio_stream::StreamExt::chain(tokio_stream::iter(requests), tokio_stream::pending());
-    let call = client.import_certificates(endless).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    // The caller goes away: on the server that looks like a clean end. What is refused last tells that all before it
+    // was read.
+    parts.push(Request::Chunk(b"nothing\n".to_vec().into()));
+    let (requests, rest) = tokio::sync::mpsc::channel(parts.len());
+    for part in parts {
+        let request = wire::ImportCertificatesRequest { part: Some(part) };
+        requests.send(request).await.unwrap();
+    }
+    let mut call = client
+        .import_certificates(tokio_stream::wrappers::ReceiverStream::new(rest))
+        .await
+        .unwrap()
+        .into_inner();
+    let answer = call.message().await.unwrap().unwrap();
+    assert!(matches!(
+        answer.part,
+        Some(wire::import_certificates_response::Part::Reject(_))
+    ));
     drop(call);
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    drop(requests);
+    // Told over the same connection, behind the end of that call.
     assert_eq!(deployment.all().await, []);
 
     // Nothing is left behind that would hold up the next.
