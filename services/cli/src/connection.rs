@@ -132,8 +132,8 @@ impl Services {
         data: &Path,
         policy: Option<&Path>,
     ) -> Result<Self, Failure> {
-        let routes = embedded::open(need, Life::Command, data, policy, context.clock.clone()).await?;
-        Ok(Self::of_routes(routes))
+        let opened = embedded::open(need, Life::Command, data, policy, context.clock.clone()).await?;
+        Ok(Self::of_routes(opened.routes))
     }
 
     /// Services of this process that are open already.

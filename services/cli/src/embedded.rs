@@ -32,6 +32,22 @@ pub(crate) enum Life {
     Server,
 }
 
+/// Services that are open.
+pub(crate) struct Opened {
+    pub(crate) routes: Routes,
+    /// The registry, where it is among them.
+    registry: Option<Registry>,
+}
+
+impl Opened {
+    /// Ends the streams that have no end of their own, which a server that drains would wait for.
+    pub(crate) fn end_streams(&self) {
+        if let Some(registry) = &self.registry {
+            registry.end_streams();
+        }
+    }
+}
+
 /// Opens what is needed. Entry validation asks the other two in memory, by the same clients as over a socket.
 ///
 /// # Errors
@@ -42,17 +58,27 @@ pub(crate) async fn open(
     data: &Path,
     policy: Option<&Path>,
     clock: Arc<dyn Clock>,
-) -> Result<Routes, Failure> {
+) -> Result<Opened, Failure> {
     match need {
-        Need::Registry => registry(data, &clock, life).await,
-        Need::Certificates => certificates(data, &clock)
-            .await
-            .map(|service| Routes::new(service.service(caller()))),
+        Need::Registry => {
+            let registry = registry(data, &clock, life).await?;
+            Ok(Opened {
+                routes: Routes::new(registry.service(caller())),
+                registry: Some(registry),
+            })
+        }
+        Need::Certificates => {
+            let certificates = certificates(data, &clock).await?;
+            Ok(Opened {
+                routes: Routes::new(certificates.service(caller())),
+                registry: None,
+            })
+        }
         Need::EntryValidation => {
             let registry = registry(data, &clock, life).await?;
             let certificates = certificates(data, &clock).await?;
             let upstream = Upstream {
-                registry: in_memory(registry.clone()),
+                registry: in_memory(Routes::new(registry.service(caller()))),
                 certificate: in_memory(Routes::new(certificates.service(caller()))),
             };
             let mut config = nopic_entry_validation::Config::new(Location::from(data));
@@ -60,9 +86,13 @@ pub(crate) async fn open(
             let entries = EntryValidation::open(config, clock, upstream)
                 .await
                 .map_err(|error| starting(&error, data))?;
-            Ok(registry
+            let routes = Routes::new(registry.service(caller()))
                 .add_service(certificates.service(caller()))
-                .add_service(entries.service(caller())))
+                .add_service(entries.service(caller()));
+            Ok(Opened {
+                routes,
+                registry: Some(registry),
+            })
         }
     }
 }
@@ -72,14 +102,13 @@ fn caller() -> Option<Principal> {
     Some(Principal::built_in("embedded"))
 }
 
-async fn registry(data: &Path, clock: &Arc<dyn Clock>, life: Life) -> Result<Routes, Failure> {
+async fn registry(data: &Path, clock: &Arc<dyn Clock>, life: Life) -> Result<Registry, Failure> {
     let mut config = nopic_registry::Config::new(data);
     // A command that ends with its import would make the index for nobody.
     config.search_after_import = life == Life::Server;
-    let service = Registry::open(config, Arc::clone(clock))
+    Registry::open(config, Arc::clone(clock))
         .await
-        .map_err(|error| unusable(&error, data))?;
-    Ok(Routes::new(service.service(caller())))
+        .map_err(|error| unusable(&error, data))
 }
 
 async fn certificates(data: &Path, clock: &Arc<dyn Clock>) -> Result<CertificateService, Failure> {

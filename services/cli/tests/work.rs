@@ -4,7 +4,7 @@
 
 mod support;
 
-use std::io::Read as _;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::Stdio;
 
 use support::Place;
@@ -87,6 +87,24 @@ fn every_form_gives_the_same_verdicts() {
     let served = place.run(&["entry", "validate", "sample/entries.jsonl", "--output", "jsonl"]);
     assert_eq!(served.out, from_json.out);
     assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
+fn a_server_that_stops_ends_the_streams_of_changes() {
+    let place = prepared();
+    let server = place.serve(&["serve", "all", "--listen", "127.0.0.1:0"]);
+    let mut watching = place
+        .command(&["registry", "watch", "--endpoint", &server.url])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(watching.stderr.take().unwrap()).lines();
+    let reached = said.any(|line| line.unwrap().contains("revision 3 reached"));
+    assert!(reached, "it ended early");
+    assert_eq!(server.stop(), Some(0));
+    // A stream that is cut at the end of the drain is a failure.
+    assert_eq!(watching.wait().unwrap().code(), Some(0));
 }
 
 #[test]

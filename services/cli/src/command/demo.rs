@@ -73,7 +73,7 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
     };
     let sample = Sample::write(folder.path())?;
     let policy = context.options.policy.as_deref();
-    let routes = embedded::open(
+    let opened = embedded::open(
         Need::EntryValidation,
         Life::Server,
         &data,
@@ -81,11 +81,11 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
         context.clock.clone(),
     )
     .await?;
-    let services = Services::of_routes(routes.clone());
+    let services = Services::of_routes(opened.routes.clone());
     load(context, &services, &sample).await?;
     judge(context, &services, &sample).await?;
     if let Some(listener) = listener {
-        serve_until_stopped(context, listener, routes, None).await?;
+        serve_until_stopped(context, listener, opened, None).await?;
     }
     Ok(Done::Well)
 }

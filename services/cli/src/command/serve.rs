@@ -7,11 +7,10 @@ use clap::ValueEnum;
 use nopic_chassis::serving::{serve, stop_requested};
 use nopic_chassis::transport::bind;
 use tokio::net::TcpListener;
-use tonic::service::Routes;
 
 use crate::connection::{Need, busy, take_folder};
 use crate::context::{Context, Done};
-use crate::embedded::{self, Life};
+use crate::embedded::{self, Life, Opened};
 use crate::failure::Failure;
 use crate::lock::{Acquired, DataLock};
 use crate::output;
@@ -57,7 +56,7 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
     };
     let listener = listen(arguments.listen).await?;
     let policy = context.options.policy.as_deref();
-    let routes = embedded::open(
+    let opened = embedded::open(
         Need::EntryValidation,
         Life::Server,
         data,
@@ -65,7 +64,7 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
         context.clock.clone(),
     )
     .await?;
-    serve_until_stopped(context, listener, routes, Some(&lock)).await?;
+    serve_until_stopped(context, listener, opened, Some(&lock)).await?;
     Ok(Done::Well)
 }
 
@@ -87,7 +86,7 @@ pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> 
 pub(crate) async fn serve_until_stopped(
     context: &Context,
     listener: TcpListener,
-    routes: Routes,
+    opened: Opened,
     lock: Option<&DataLock>,
 ) -> Result<(), Failure> {
     let address = listener
@@ -103,7 +102,11 @@ pub(crate) async fn serve_until_stopped(
     writeln!(out, "serving gRPC on {url}")?;
     out.flush()?;
     context.terminal.note("Ctrl-C ends it");
-    serve(listener, routes, &embedded::SERVICE_NAMES, stop_requested())
+    let stop = async {
+        stop_requested().await;
+        opened.end_streams();
+    };
+    serve(listener, opened.routes.clone(), &embedded::SERVICE_NAMES, stop)
         .await
         .map_err(|error| Failure::new(format!("The server ended: {error}.")))?;
     context.terminal.note("ended");
