@@ -234,7 +234,12 @@ fn the_random_lines_meet_recorded_draws_and_every_outcome() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
+    // Four times the usual number.
+    #![proptest_config(ProptestConfig {
+        cases: ProptestConfig::default().cases * 4,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn a_verdict_does_not_depend_on_how_a_run_is_cut(

@@ -46,8 +46,8 @@ fn apply(table: &mut FlagTable, import: &Import, replace: bool) -> Result<Import
 }
 
 proptest! {
-    // Each case asks some thousand questions.
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    // Each case asks some thousand questions: half of the usual number.
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 2))]
 
     #[test]
     fn the_table_says_what_scanning_the_imports_says(
