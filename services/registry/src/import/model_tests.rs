@@ -353,6 +353,7 @@ async fn a_hundred_revisions_of_equal_content_cost_less_than_two() {
         })
         .collect();
     let mut size = Vec::new();
+    let mut counts = Vec::new();
     for number in 0..100 {
         let snapshot = Snapshot {
             published_on: day(number),
@@ -365,8 +366,12 @@ async fn a_hundred_revisions_of_equal_content_cost_less_than_two() {
         assert_eq!(imported.outcome, Outcome::Imported);
         let bytes: i64 = core.store.size().await;
         size.push(bytes);
+        counts.push(core.store.counts().await);
     }
     assert_eq!(core.current.load().revision, 100);
     assert!(size[99] < 2 * size[0], "{} bytes became {}", size[0], size[99]);
+    // Each writes its own row and nothing else.
+    assert!(matches!(counts[0], (2_000, 2_000, 1..)), "{:?}", counts[0]);
+    assert!(counts.iter().all(|count| *count == counts[0]), "{counts:?}");
     core.store.close().await;
 }

@@ -70,6 +70,17 @@ impl Store {
         pages * bytes
     }
 
+    /// How many observations, item lists and blocks there are.
+    #[cfg(test)]
+    pub(crate) async fn counts(&self) -> (i64, i64, i64) {
+        sqlx::query_as(
+            "SELECT (SELECT COUNT(*) FROM observation), (SELECT COUNT(*) FROM item_list), (SELECT COUNT(*) FROM block)",
+        )
+        .fetch_one(self.readers())
+        .await
+        .unwrap()
+    }
+
     /// Folds the log of writes into the file and lets it go.
     pub(crate) async fn close(&self) {
         self.database.close().await;
