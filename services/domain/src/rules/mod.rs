@@ -4,6 +4,7 @@
 //! Each module is one rule or a few that belong together; [`judge_entry`] runs them in order.
 
 mod certificate;
+mod draws;
 mod goods;
 mod line;
 mod message_set;
@@ -23,6 +24,7 @@ use crate::policy::{PhaseIndex, Policy, Remedy};
 use crate::registry::Timeline;
 use crate::weight::Weight;
 
+pub use draws::ask_of_ledger;
 use line::Checked;
 
 /// Names the rules in the evidence of a verdict; rises when the same inputs may give another verdict.

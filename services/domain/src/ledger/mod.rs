@@ -3,7 +3,18 @@
 //! The drawn sum passes the limit only by excess that was expressly permitted and is marked on the draws that have
 //! it: `drawn <= limit + excess` always holds, and the database checks it too.
 
+mod decide;
+
 use crate::weight::Weight;
+
+pub use decide::{
+    Account, AccountState, Ask, EntryDecision, EntryDraws, LineDraw, LineOutcome, OwnDraw, Take,
+    UnknownAccount, decide,
+};
+
+/// The most that the draws of one certificate may add up to: a hundred times the largest weight that a certificate
+/// may state, so that no sum comes near the end of 64 bits.
+pub const MAX_DRAWN: Weight = Weight::from_units(Weight::MAX.units() * 100);
 
 /// What of each draw lies past the limit, when they are taken in this order after `drawn` was drawn already.
 ///
