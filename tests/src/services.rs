@@ -97,7 +97,7 @@ impl Services {
             .expect("the certificate service starts");
         let channels = Upstream {
             registry: in_memory(Routes::new(registry.service(caller()))),
-            certificate: in_memory(Routes::new(certificates.service(caller()))),
+            certificate: in_memory(certificates.routes(caller())),
         };
         let entries = Self::entry_validation(&data_dir, &channels, setup).await;
         Self {

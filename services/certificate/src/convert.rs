@@ -1,5 +1,7 @@
 //! Between wire and domain, as far as only this service needs it.
 
+mod ledger;
+
 use nopic_domain::certificate::CertificateStatus;
 use nopic_domain::date::parse_iso;
 use nopic_domain::identifier::{CertificateNumber, EntryNumber};
@@ -8,6 +10,8 @@ use nopic_proto::{certificate as wire, common};
 
 use crate::error::Error;
 use crate::store::{ListFilter, OwnDrawsKey, StoredCertificate, StoredDraw};
+
+pub(crate) use ledger::{as_of, balance, draw_record, draw_set, filed_entries, judged, moment, request_id};
 
 pub(crate) fn certificate_number(field: &str, text: &str) -> Result<CertificateNumber, Error> {
     text.parse().map_err(|error| Error::invalid(field, error))

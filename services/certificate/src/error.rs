@@ -25,6 +25,13 @@ pub(crate) enum Error {
     NotFound(CertificateNumber),
     #[error("importing certificates needs the role OPERATOR")]
     OperatorNeeded,
+    #[error("setting draws needs one of the roles BROKER, COMPLIANCE and OPERATOR")]
+    FilerNeeded,
+    #[error("certificate {number} was not known here at {moment}")]
+    NotKnownThen {
+        number: CertificateNumber,
+        moment: String,
+    },
     /// The messages of an import come in another order than options, bytes, end.
     #[error("{0}; nothing was imported")]
     ImportOrder(&'static str),
@@ -54,8 +61,8 @@ impl From<Error> for Status {
             | Error::ImportOrder(_)
             | Error::ImportFile(_)
             | Error::ImportTooLarge { .. } => Self::invalid_argument(message),
-            Error::NotFound(_) => Self::not_found(message),
-            Error::OperatorNeeded => Self::permission_denied(message),
+            Error::NotFound(_) | Error::NotKnownThen { .. } => Self::not_found(message),
+            Error::OperatorNeeded | Error::FilerNeeded => Self::permission_denied(message),
             Error::Store(error) => store_failure(&error),
         }
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use nopic_chassis::clock::Clock;
 use nopic_domain::identifier::CertificateNumber;
+use nopic_domain::ledger::MAX_DRAWN;
 use nopic_domain::principal::Principal;
 use nopic_domain::weight::Weight;
 use nopic_formats::Reject;
@@ -20,7 +21,7 @@ use tonic::{Status, Streaming};
 
 use crate::convert;
 use crate::error::Error;
-use crate::import_decision::{MAX_DRAWN, Stated};
+use crate::import_decision::Stated;
 use crate::store::{CertificateStore, ImportOrigin, Imported};
 
 /// Bytes of one chunk.

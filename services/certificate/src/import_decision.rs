@@ -4,10 +4,7 @@ use nopic_domain::certificate::{Certificate, Draw};
 use nopic_domain::identifier::EntryNumber;
 use nopic_domain::ledger::{mark_excess, past};
 use nopic_domain::weight::Weight;
-
-/// The most that the draws of one certificate may add up to: a hundred times the largest weight that a certificate
-/// may state, so that no sum comes near the end of 64 bits.
-pub(crate) const MAX_DRAWN: Weight = Weight::from_units(Weight::MAX.units() * 100);
+use rustc_hash::FxHashSet;
 
 /// A certificate as it was read from the file.
 #[derive(Debug, Clone)]
@@ -33,11 +30,17 @@ pub(crate) struct Filed {
     pub(crate) drawn: Weight,
     pub(crate) excess: Weight,
     pub(crate) count: u32,
-    /// The least and greatest entry number and the least tenant.
+    /// The least and greatest entry number.
     pub(crate) first_drawer: Option<EntryNumber>,
     pub(crate) last_drawer: Option<EntryNumber>,
+    /// The tenant that drew; absent where several did.
     pub(crate) tenant: Option<String>,
+    /// Whose draws the importing tenant filed itself: the file's statement of them is no other draw.
+    pub(crate) lines: FxHashSet<DrawnLine>,
 }
+
+/// Entry number, line and PGA line.
+pub(crate) type DrawnLine = (EntryNumber, u32, u32);
 
 /// What is held of a certificate already.
 #[derive(Debug, Clone)]
@@ -54,10 +57,14 @@ pub(crate) struct Known {
 pub(crate) struct Ledger {
     pub(crate) limit: Weight,
     pub(crate) drawn: Weight,
+    /// What may be drawn past the limit.
     pub(crate) excess: Weight,
+    /// The part of it that is marked on draws.
+    pub(crate) marked: Weight,
     pub(crate) draw_count: u32,
     pub(crate) first_drawer: Option<EntryNumber>,
     pub(crate) last_drawer: Option<EntryNumber>,
+    /// The tenant that drew; absent where several did.
     pub(crate) drawer_tenant: Option<String>,
 }
 
@@ -77,7 +84,11 @@ pub(crate) fn decide(stated: &Stated, known: Option<&Known>, tenant: &str) -> Op
     let before: &[ImportedDraw] = known.map_or(&[], |known| &known.imported);
     let filed = known.map(|known| known.filed.clone()).unwrap_or_default();
     let limit = stated.certificate.total_weight_kg;
-    let draws = mark(limit, filed.drawn, imported_from_now_on(stated, before, tenant));
+    let draws = mark(
+        limit,
+        filed.drawn,
+        imported_from_now_on(stated, before, &filed, tenant),
+    );
     let new_version = known.is_none_or(|known| known.certificate != stated.certificate);
     let draws_differ = draws != before;
     if !new_version && !draws_differ {
@@ -92,11 +103,22 @@ pub(crate) fn decide(stated: &Stated, known: Option<&Known>, tenant: &str) -> Op
 }
 
 /// The file's draws replace the earlier imported ones; those that it states unchanged, whatever their order, stay.
-fn imported_from_now_on(stated: &Stated, before: &[ImportedDraw], tenant: &str) -> Vec<ImportedDraw> {
+fn imported_from_now_on(
+    stated: &Stated,
+    before: &[ImportedDraw],
+    filed: &Filed,
+    tenant: &str,
+) -> Vec<ImportedDraw> {
     let by_line = |draw: &Draw| (draw.entry_number, draw.line_number, draw.pga_line_number);
     match &stated.draws {
         None => before.to_vec(),
         Some(draws) => {
+            // What filing recorded counts once, and as filing recorded it.
+            let draws: Vec<Draw> = draws
+                .iter()
+                .filter(|draw| !filed.lines.contains(&by_line(draw)))
+                .copied()
+                .collect();
             let mut now = draws.clone();
             let mut then: Vec<Draw> = before.iter().map(|imported| imported.draw).collect();
             now.sort_unstable_by_key(by_line);
@@ -138,18 +160,24 @@ fn ledger(limit: Weight, filed: &Filed, draws: &[ImportedDraw]) -> Ledger {
         drawn,
         // A new version may allow less than filing has drawn already: that is on no draw's account.
         excess: marked.max(past(limit, drawn)),
+        marked,
         draw_count: filed
             .count
             .saturating_add(u32::try_from(draws.len()).unwrap_or(u32::MAX)),
         first_drawer: entries().chain(filed.first_drawer).min(),
         last_drawer: entries().chain(filed.last_drawer).max(),
-        drawer_tenant: draws
-            .iter()
-            .map(|imported| &imported.tenant)
-            .chain(&filed.tenant)
-            .min()
-            .cloned(),
+        drawer_tenant: drawer_tenant(filed, draws),
     }
+}
+
+fn drawer_tenant(filed: &Filed, draws: &[ImportedDraw]) -> Option<String> {
+    let mut tenants = draws.iter().map(|imported| &imported.tenant);
+    let tenant = if filed.count == 0 {
+        tenants.next()
+    } else {
+        filed.tenant.as_ref()
+    }?;
+    tenants.all(|other| other == tenant).then(|| tenant.clone())
 }
 
 #[cfg(test)]
@@ -221,6 +249,7 @@ mod tests {
             first_drawer: EntryNumber::from_parts("B76", 5),
             last_drawer: EntryNumber::from_parts("B76", 5),
             tenant: Some("others".into()),
+            lines: FxHashSet::default(),
         }
     }
 
@@ -242,12 +271,33 @@ mod tests {
                 limit: Weight::from_units(100),
                 drawn: Weight::from_units(110),
                 excess: Weight::from_units(20),
+                marked: Weight::from_units(20),
                 draw_count: 4,
                 first_drawer: EntryNumber::from_parts("B76", 5),
                 last_drawer: EntryNumber::from_parts("B76", 8),
-                drawer_tenant: Some("others".into()),
+                // Several drew.
+                drawer_tenant: None,
             }
         );
+    }
+
+    #[test]
+    fn a_line_that_was_filed_is_not_drawn_again() {
+        let filed = Filed {
+            lines: [(draw(5, 60).entry_number, 1, 1)].into_iter().collect(),
+            ..filed()
+        };
+        let known = known(100, vec![imported(1, 30, 0)], filed);
+        let change = decide(
+            &stated(100, Some(vec![draw(5, 61), draw(1, 31)])),
+            Some(&known),
+            "ours",
+        )
+        .unwrap();
+        assert_eq!(change.draws, Some(vec![imported(1, 31, 0)]));
+        assert_eq!(change.ledger.drawn, Weight::from_units(91));
+        let same = stated(100, Some(vec![draw(5, 61), draw(1, 30)]));
+        assert_eq!(decide(&same, Some(&known), "ours"), None);
     }
 
     #[test]
@@ -257,6 +307,7 @@ mod tests {
         assert!(change.new_version);
         assert_eq!((change.version, change.draws), (4, None));
         assert_eq!(change.ledger.excess, Weight::from_units(20));
+        assert_eq!(change.ledger.marked, Weight::from_units(10));
         assert_eq!(change.ledger.drawer_tenant.as_deref(), Some("others"));
     }
 

@@ -14,8 +14,10 @@ use nopic_chassis::principal::RequirePrincipal;
 use nopic_chassis::transport::MAX_MESSAGE_BYTES;
 use nopic_domain::principal::Principal;
 use nopic_proto::certificate::certificate_service_server::CertificateServiceServer;
+use nopic_proto::certificate::ledger_service_server::LedgerServiceServer;
 use nopic_sql::{Location, SchemaUpdate};
 use thiserror::Error;
+use tonic::service::Routes;
 use tonic::service::interceptor::InterceptedService;
 
 pub use crate::rpc::Rpc;
@@ -83,6 +85,26 @@ impl CertificateService {
                 .max_encoding_message_size(MAX_MESSAGE_BYTES),
             RequirePrincipal { otherwise },
         )
+    }
+
+    /// The ledger, as [`CertificateService::service`].
+    #[must_use]
+    pub fn ledger(
+        &self,
+        otherwise: Option<Principal>,
+    ) -> InterceptedService<LedgerServiceServer<Rpc>, RequirePrincipal> {
+        InterceptedService::new(
+            LedgerServiceServer::new(self.rpc.clone())
+                .max_decoding_message_size(MAX_MESSAGE_BYTES)
+                .max_encoding_message_size(MAX_MESSAGE_BYTES),
+            RequirePrincipal { otherwise },
+        )
+    }
+
+    /// Every gRPC service of this one.
+    #[must_use]
+    pub fn routes(&self, otherwise: Option<Principal>) -> Routes {
+        Routes::new(self.service(otherwise.clone())).add_service(self.ledger(otherwise))
     }
 
     /// Ends every connection to the database; calls under way fail.

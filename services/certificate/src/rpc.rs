@@ -1,5 +1,7 @@
 //! The calls: convert, load, decide, save, convert.
 
+mod ledger;
+
 use std::fmt;
 use std::sync::Arc;
 

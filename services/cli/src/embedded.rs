@@ -17,9 +17,10 @@ use crate::connection::Need;
 use crate::failure::Failure;
 
 /// Names of every service, for health.
-pub(crate) const SERVICE_NAMES: [&str; 3] = [
+pub(crate) const SERVICE_NAMES: [&str; 4] = [
     "nopic.registry.v1.RegistryService",
     "nopic.certificate.v1.CertificateService",
+    "nopic.certificate.v1.LedgerService",
     "nopic.entry_validation.v1.EntryValidationService",
 ];
 
@@ -70,7 +71,7 @@ pub(crate) async fn open(
         Need::Certificates => {
             let certificates = certificates(data, &clock).await?;
             Ok(Opened {
-                routes: Routes::new(certificates.service(caller())),
+                routes: certificates.routes(caller()),
                 registry: None,
             })
         }
@@ -79,15 +80,16 @@ pub(crate) async fn open(
             let certificates = certificates(data, &clock).await?;
             let upstream = Upstream {
                 registry: in_memory(Routes::new(registry.service(caller()))),
-                certificate: in_memory(Routes::new(certificates.service(caller()))),
+                certificate: in_memory(certificates.routes(caller())),
             };
             let mut config = nopic_entry_validation::Config::new(Location::from(data));
             config.policy = policy.map(Path::to_path_buf);
             let entries = EntryValidation::open(config, clock, upstream)
                 .await
                 .map_err(|error| starting(&error, data))?;
-            let routes = Routes::new(registry.service(caller()))
-                .add_service(certificates.service(caller()))
+            let routes = certificates
+                .routes(caller())
+                .add_service(registry.service(caller()))
                 .add_service(entries.service(caller()));
             Ok(Opened {
                 routes,

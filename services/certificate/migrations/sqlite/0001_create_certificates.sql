@@ -17,15 +17,18 @@ CREATE TABLE certificate (
     -- The ledger: sums over the draws in force, changed in the transaction that changes those.
     limit_units INTEGER NOT NULL,
     drawn_units INTEGER NOT NULL CHECK (drawn_units >= 0),
+    -- What may be drawn past the limit: what is marked on draws, and what is past it because it was lowered.
     excess_units INTEGER NOT NULL CHECK (excess_units >= 0),
+    -- Sum of the excess marked on draws.
+    marked_units INTEGER NOT NULL DEFAULT 0 CHECK (marked_units >= 0),
     draw_count INTEGER NOT NULL CHECK (draw_count >= 0),
     -- The least and the greatest entry number that drew: the same where only one entry did.
     first_drawer TEXT,
     last_drawer TEXT,
-    -- A tenant that drew; the one of the only drawer where there is only one.
+    -- The tenant that drew; absent where several did.
     drawer_tenant TEXT,
     -- Whatever is drawn keeps to the limit but for excess that was permitted.
-    CHECK (drawn_units <= limit_units + excess_units)
+    CONSTRAINT drawn_within_limit CHECK (drawn_units <= limit_units + excess_units)
 ) STRICT;
 
 CREATE INDEX certificate_by_exporter ON certificate (exporter_nop_id);
@@ -67,8 +70,8 @@ CREATE TABLE draw (
     ended_at TEXT
 ) STRICT;
 
--- Of the draws in force a line has one on a certificate from each source.
-CREATE UNIQUE INDEX draw_in_force ON draw (certificate, entry_number, line_number, pga_line_number, source)
-    WHERE ended_at IS NULL;
--- For giving back what an entry drew, wherever it drew it.
-CREATE INDEX draw_by_entry ON draw (entry_number) WHERE ended_at IS NULL;
+-- Of the draws in force a line has one that filing recorded, and one on each certificate from imports; also for giving
+-- back what an entry drew, wherever it drew it.
+CREATE UNIQUE INDEX draw_in_force ON draw (entry_number, tenant, line_number, pga_line_number, source,
+    (CASE source WHEN 'IMPORT' THEN certificate ELSE 0 END)) WHERE ended_at IS NULL;
+CREATE INDEX draw_by_certificate ON draw (certificate);

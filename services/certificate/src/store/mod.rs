@@ -1,5 +1,7 @@
 //! The store of certificates: what they state, every version of that, and the draws on them.
 
+mod ledger;
+mod ledger_row;
 mod postgres;
 mod row;
 mod sqlite;
@@ -14,6 +16,10 @@ use nopic_domain::principal::{Principal, Role};
 use nopic_sql::{Error, Location, Migration, SHARED, Schema, SchemaUpdate};
 use rustc_hash::FxHashMap;
 
+pub(crate) use ledger::{
+    Balance, DrawSet, DrawsChange, EntryDrawn, FiledEntry, HistoryQuestion, JudgedCertificate, RecordedDraw,
+    StateBefore,
+};
 pub(crate) use row::{StoredCertificate, StoredDraw};
 
 use crate::import_decision::Stated;
@@ -48,6 +54,11 @@ impl Visibility {
             all: principal.role == Role::Operator,
             tenant: principal.tenant.clone(),
         }
+    }
+
+    /// Whether the caller may know of an entry of this tenant; absent: one number, filed by several tenants.
+    pub(crate) fn may_know(&self, tenant: Option<&str>) -> bool {
+        tenant.is_some_and(|tenant| self.all || tenant == self.tenant)
     }
 }
 
@@ -132,9 +143,26 @@ pub(crate) trait Importing: Send + Sync {
     ) -> Result<Option<Imported>, Error>;
 }
 
+/// What entries draw from certificates, and what was drawn at any time.
+#[tonic::async_trait]
+pub(crate) trait Ledger: Send + Sync {
+    /// Sets what versions of entries draw, all or nothing; the encoded answer, the first one where it was asked before.
+    async fn set_draws(&self, change: &DrawsChange) -> Result<Vec<u8>, Error>;
+
+    /// What was drawn from a certificate at a moment; absent where it was not known then.
+    async fn balance_at(
+        &self,
+        number: CertificateNumber,
+        moment: DateTime<Utc>,
+    ) -> Result<Option<Balance>, Error>;
+
+    /// The draws that ever stood on a certificate, as asked, the oldest first; absent where it is not known.
+    async fn draws(&self, question: &HistoryQuestion) -> Result<Option<Vec<RecordedDraw>>, Error>;
+}
+
 /// All of the store.
 #[tonic::async_trait]
-pub(crate) trait CertificateStore: Reading + Importing {
+pub(crate) trait CertificateStore: Reading + Importing + Ledger {
     /// Ends every connection.
     async fn close(&self);
 }

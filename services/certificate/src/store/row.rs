@@ -49,7 +49,7 @@ pub(crate) struct StoredCertificate {
     pub(crate) drawn: Weight,
     pub(crate) draw_count: u32,
     drawers: Drawers,
-    /// The tenant of the only drawer, where there is only one.
+    /// The tenant that drew; absent where several did.
     drawer_tenant: Option<String>,
 }
 
@@ -57,9 +57,7 @@ impl StoredCertificate {
     /// As the rules see it: an entry that the caller must not know of is only said to be another than the caller's.
     pub(crate) fn into_view(self, visibility: &Visibility) -> CertificateView {
         let drawers = match self.drawers {
-            Drawers::One(_) if !visibility.all && self.drawer_tenant.as_ref() != Some(&visibility.tenant) => {
-                Drawers::Several
-            }
+            Drawers::One(_) if !visibility.may_know(self.drawer_tenant.as_deref()) => Drawers::Several,
             drawers => drawers,
         };
         CertificateView {
@@ -80,7 +78,7 @@ struct Packed<'a>(
     i64,
     /// Number of draws.
     u32,
-    /// Least and greatest entry number that drew, and a tenant that did.
+    /// Least and greatest entry number that drew, and the tenant that did.
     Option<&'a str>,
     Option<&'a str>,
     #[serde(borrow)] Option<Cow<'a, str>>,
@@ -186,6 +184,7 @@ pub(super) struct CertificateRow<'a>(
     i64,
     i64,
     i64,
+    i64,
     u32,
     Option<EntryNumber>,
     Option<EntryNumber>,
@@ -207,6 +206,7 @@ impl<'a> CertificateRow<'a> {
             ledger.limit.units(),
             ledger.drawn.units(),
             ledger.excess.units(),
+            ledger.marked.units(),
             ledger.draw_count,
             ledger.first_drawer,
             ledger.last_drawer,

@@ -4,10 +4,10 @@ use nopic_domain::certificate::{Certificate, Draw};
 use nopic_domain::identifier::{CertificateNumber, EntryNumber};
 use nopic_domain::weight::Weight;
 use nopic_sql::Error;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::engine::Connection;
-use super::read::select_certificates;
+use super::engine::{Connection, hold};
+use super::read::hold_certificates;
 use super::{Store, sql};
 use crate::import_decision::{Change, Filed, ImportedDraw, Known, Stated, decide};
 use crate::store::row::{CertificateRow, corrupt, entry_number, json, key_of, number_of, small};
@@ -26,6 +26,8 @@ impl Importing for Store {
         abandoned: &(dyn Fn() -> bool + Sync),
     ) -> Result<Option<Imported>, Error> {
         let mut transaction = self.database.write().await?;
+        // Of two imports that bring the same new certificate, neither may find it missing.
+        hold(&mut transaction, &["import of certificates"]).await?;
         let mut imported = Imported::default();
         for batch in stated.chunks(BATCH) {
             if abandoned() {
@@ -48,7 +50,7 @@ async fn import_batch(
     imported: &mut Imported,
 ) -> Result<(), Error> {
     let numbers: Vec<CertificateNumber> = batch.iter().map(|stated| stated.certificate.number).collect();
-    let known = load(connection, &numbers).await?;
+    let known = load(connection, &numbers, &origin.tenant).await?;
     let mut writes = Writes::default();
     for stated in batch {
         let known = known.get(&stated.certificate.number);
@@ -70,8 +72,9 @@ async fn import_batch(
 async fn load(
     connection: &mut Connection,
     numbers: &[CertificateNumber],
+    tenant: &str,
 ) -> Result<FxHashMap<CertificateNumber, Known>, Error> {
-    let mut known: FxHashMap<CertificateNumber, Known> = select_certificates(connection, numbers)
+    let mut known: FxHashMap<CertificateNumber, Known> = hold_certificates(connection, numbers)
         .await?
         .into_iter()
         .map(|(number, stored)| {
@@ -104,10 +107,11 @@ async fn load(
             tenant,
         });
     }
-    let filed: Vec<(i64, i64, i64, i64, String, String, String)> = sqlx::query_as(sql::SELECT_FILED)
+    let filed: Vec<(i64, i64, i64, i64, String, String, Option<String>)> = sqlx::query_as(sql::SELECT_FILED)
         .bind(&keys)
         .fetch_all(&mut *connection)
         .await?;
+    let mut any_filed = false;
     for (key, units, excess, count, first, last, tenant) in filed {
         of_key(&mut known, key)?.filed = Filed {
             drawn: Weight::from_units(units),
@@ -115,8 +119,24 @@ async fn load(
             count: small("COUNT(draw)", count)?,
             first_drawer: Some(entry_number(&first)?),
             last_drawer: Some(entry_number(&last)?),
-            tenant: Some(tenant),
+            tenant,
+            lines: FxHashSet::default(),
         };
+        any_filed = true;
+    }
+    if any_filed {
+        let lines: Vec<(i64, String, i64, i64)> = sqlx::query_as(sql::SELECT_FILED_LINES)
+            .bind(&keys)
+            .bind(tenant)
+            .fetch_all(&mut *connection)
+            .await?;
+        for (key, entry, line_number, pga_line_number) in lines {
+            of_key(&mut known, key)?.filed.lines.insert((
+                entry_number(&entry)?,
+                small("draw.line_number", line_number)?,
+                small("draw.pga_line_number", pga_line_number)?,
+            ));
+        }
     }
     Ok(known)
 }

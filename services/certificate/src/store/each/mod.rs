@@ -1,6 +1,8 @@
 //! The store's statements and what runs them: compiled for each engine.
 
 mod import;
+mod ledger;
+mod ledger_sql;
 mod read;
 mod sql;
 
@@ -37,7 +39,7 @@ pub(crate) async fn prepare_all(place: &engine::Place) {
 
     let store = Store::open(place, SchemaUpdate::Apply).await.unwrap();
     let mut transaction = store.database.write().await.unwrap();
-    for statement in sql::STATEMENTS {
+    for statement in sql::STATEMENTS.iter().chain(ledger_sql::STATEMENTS) {
         let statement: &'static str = statement;
         (*transaction)
             .prepare(statement.into_sql_str())

@@ -121,11 +121,27 @@ pub(super) async fn select_certificates(
     connection: &mut Connection,
     numbers: &[CertificateNumber],
 ) -> Result<FxHashMap<CertificateNumber, StoredCertificate>, Error> {
+    find(connection, sql::SELECT_CERTIFICATES, numbers).await
+}
+
+/// The same, held until the transaction ends.
+pub(super) async fn hold_certificates(
+    connection: &mut Connection,
+    numbers: &[CertificateNumber],
+) -> Result<FxHashMap<CertificateNumber, StoredCertificate>, Error> {
+    find(connection, sql::HOLD_CERTIFICATES, numbers).await
+}
+
+async fn find(
+    connection: &mut Connection,
+    statement: &'static str,
+    numbers: &[CertificateNumber],
+) -> Result<FxHashMap<CertificateNumber, StoredCertificate>, Error> {
     if numbers.is_empty() {
         return Ok(FxHashMap::default());
     }
     let keys: Vec<[i64; 1]> = numbers.iter().map(|number| [key_of(*number)]).collect();
-    let rows: Option<String> = sqlx::query_scalar(sql::SELECT_CERTIFICATES)
+    let rows: Option<String> = sqlx::query_scalar(statement)
         .bind(json(keys)?)
         .fetch_one(connection)
         .await?;

@@ -1,6 +1,6 @@
 //! Every statement of reading and importing.
 
-use super::engine::{date, json_of, rows};
+use super::engine::{date, for_update, json_of, rows};
 
 /// A certificate with its ledger, as one JSON array: one value costs far less to hand over than a dozen, and the
 /// content is passed on as it stands.
@@ -33,6 +33,17 @@ pub(super) const SELECT_CERTIFICATES: &str = concat!(
     ", ',') || ']' FROM ",
     rows!("$1"),
     " JOIN certificate c ON c.certificate = CAST(r.value ->> 0 AS BIGINT)"
+);
+
+/// The same, held until the transaction ends: in the order of their keys, so that nobody waits for each other.
+pub(super) const HOLD_CERTIFICATES: &str = concat!(
+    "/* import */ SELECT '[' || string_agg(",
+    packed!(),
+    ", ',') || ']' FROM (SELECT c.* FROM ",
+    rows!("$1"),
+    " JOIN certificate c ON c.certificate = CAST(r.value ->> 0 AS BIGINT) ORDER BY c.certificate",
+    for_update!(),
+    ") c"
 );
 
 /// What entries drew, all in one value, NULL for nothing. The questions are a JSON list of lists of key and entry
@@ -92,7 +103,8 @@ pub(super) const SELECT_IMPORTED_DRAWS: &str = concat!(
 /// What filing drew on certificates of a JSON list of lists of one key.
 pub(super) const SELECT_FILED: &str = concat!(
     "/* import */ SELECT d.certificate, CAST(SUM(d.weight_units) AS BIGINT), CAST(SUM(d.excess_units) AS BIGINT),
-        COUNT(*), MIN(d.entry_number), MAX(d.entry_number), MIN(d.tenant)
+        COUNT(*), MIN(d.entry_number), MAX(d.entry_number),
+        CASE WHEN MIN(d.tenant) = MAX(d.tenant) THEN MIN(d.tenant) END
     FROM ",
     rows!("$1"),
     " JOIN draw d ON d.certificate = CAST(r.value ->> 0 AS BIGINT)
@@ -100,18 +112,27 @@ pub(super) const SELECT_FILED: &str = concat!(
     GROUP BY d.certificate"
 );
 
+/// The lines of a tenant (`$2`) of which filing recorded a draw on certificates of a JSON list of lists of one key.
+pub(super) const SELECT_FILED_LINES: &str = concat!(
+    "/* import */ SELECT d.certificate, d.entry_number, d.line_number, d.pga_line_number FROM ",
+    rows!("$1"),
+    " JOIN draw d ON d.certificate = CAST(r.value ->> 0 AS BIGINT)
+    WHERE d.source = 'FILING' AND d.ended_at IS NULL AND d.tenant = $2"
+);
+
 /// Writes certificates with their ledgers: a JSON list of lists.
 pub(super) const UPSERT_CERTIFICATES: &str = concat!(
     "/* import */ INSERT INTO certificate (certificate, version, content, status, certifier_id, exporter_nop_id,
-        importer_nop_id, valid_from, valid_to, limit_units, drawn_units, excess_units, draw_count, first_drawer,
-        last_drawer, drawer_tenant)
+        importer_nop_id, valid_from, valid_to, limit_units, drawn_units, excess_units, marked_units, draw_count,
+        first_drawer, last_drawer, drawer_tenant)
     SELECT CAST(r.value ->> 0 AS BIGINT), CAST(r.value ->> 1 AS BIGINT), r.value -> 2, r.value ->> 3,
         CAST(r.value ->> 4 AS BIGINT), CAST(r.value ->> 5 AS BIGINT), CAST(r.value ->> 6 AS BIGINT), ",
     date!("r.value ->> 7"),
     ", ",
     date!("r.value ->> 8"),
     ", CAST(r.value ->> 9 AS BIGINT), CAST(r.value ->> 10 AS BIGINT), CAST(r.value ->> 11 AS BIGINT),
-        CAST(r.value ->> 12 AS BIGINT), r.value ->> 13, r.value ->> 14, r.value ->> 15
+        CAST(r.value ->> 12 AS BIGINT), CAST(r.value ->> 13 AS BIGINT), r.value ->> 14, r.value ->> 15,
+        r.value ->> 16
     FROM ",
     rows!("$1"),
     " WHERE true
@@ -120,7 +141,7 @@ pub(super) const UPSERT_CERTIFICATES: &str = concat!(
         exporter_nop_id = excluded.exporter_nop_id, importer_nop_id = excluded.importer_nop_id,
         valid_from = excluded.valid_from, valid_to = excluded.valid_to, limit_units = excluded.limit_units,
         drawn_units = excluded.drawn_units, excess_units = excluded.excess_units,
-        draw_count = excluded.draw_count, first_drawer = excluded.first_drawer,
+        marked_units = excluded.marked_units, draw_count = excluded.draw_count, first_drawer = excluded.first_drawer,
         last_drawer = excluded.last_drawer, drawer_tenant = excluded.drawer_tenant"
 );
 
@@ -158,6 +179,7 @@ pub(super) const INSERT_IMPORTED_DRAWS: &str = concat!(
 #[cfg(test)]
 pub(super) const STATEMENTS: &[&str] = &[
     SELECT_CERTIFICATES,
+    HOLD_CERTIFICATES,
     SELECT_OWN_DRAWS,
     SELECT_DRAWS,
     LIST,
@@ -166,6 +188,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     LIST_OF_CERTIFIER,
     SELECT_IMPORTED_DRAWS,
     SELECT_FILED,
+    SELECT_FILED_LINES,
     UPSERT_CERTIFICATES,
     INSERT_VERSIONS,
     END_IMPORTED_DRAWS,

@@ -20,7 +20,6 @@ use nopic_proto::common;
 use nopic_sql::SchemaUpdate;
 use nopic_sql::testing::{Engine, TestDatabase};
 use tonic::Status;
-use tonic::service::Routes;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 
@@ -60,7 +59,7 @@ impl Deployment {
         };
         let clock = ManualClock::new(DateTime::from_timestamp(1_760_000_000, 0).unwrap());
         let service = CertificateService::open(config, Arc::new(clock)).await.unwrap();
-        let channel = in_memory(Routes::new(service.service(None)));
+        let channel = in_memory(service.routes(None));
         Self {
             database,
             service,

@@ -1,0 +1,293 @@
+//! Between wire and domain: the ledger.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use nopic_domain::certificate::Drawers;
+use nopic_domain::identifier::{CertificateNumber, EntryNumber};
+use nopic_domain::ledger::{Ask, EntryDraws, LineDraw, LineOutcome, Take};
+use nopic_domain::weight::Weight;
+use nopic_proto::certificate as wire;
+use nopic_proto::certificate::line_draw::Mode;
+use nopic_proto::certificate::line_draw_result::Outcome;
+use prost::Message as _;
+use rustc_hash::FxHashSet;
+
+use super::compact_number;
+use crate::error::Error;
+use crate::store::{Balance, DrawSet, EntryDrawn, FiledEntry, JudgedCertificate, RecordedDraw, StateBefore};
+
+/// Lines, entries or certificates in one request.
+const MAX_LINES: usize = 10_000;
+/// Characters of a request's id.
+const MAX_REQUEST_ID: usize = 200;
+
+/// The id of a request that changes something.
+pub(crate) fn request_id(text: &str) -> Result<(), Error> {
+    let problem = if text.is_empty() {
+        "is required: it names the change, so that asking again changes nothing"
+    } else if text.chars().count() > MAX_REQUEST_ID {
+        "is longer than 200 characters"
+    } else if text.chars().any(char::is_control) {
+        "holds control characters"
+    } else {
+        return Ok(());
+    };
+    Err(Error::invalid("request_id", problem))
+}
+
+/// The certificates that lines were judged by, each once.
+pub(crate) fn judged(certificates: &[wire::JudgedCertificate]) -> Result<Vec<JudgedCertificate>, Error> {
+    at_most("certificates", certificates.len())?;
+    let mut known = FxHashSet::default();
+    certificates
+        .iter()
+        .enumerate()
+        .map(|(place, judged)| {
+            let field = |name: &str| format!("certificates[{place}].{name}");
+            let number = compact_number(|| field("number"), judged.number)?;
+            if !known.insert(number) {
+                return Err(Error::invalid(field("number"), "stands here twice"));
+            }
+            if judged.version == 0 {
+                return Err(Error::invalid(field("version"), "versions count from 1"));
+            }
+            Ok(JudgedCertificate {
+                number,
+                version: judged.version,
+                tolerance: weight(|| field("tolerance_units"), judged.tolerance_units)?,
+            })
+        })
+        .collect()
+}
+
+/// What entries are to draw, from certificates that were judged.
+pub(crate) fn filed_entries(
+    entries: &[wire::EntryDraws],
+    judged: &[JudgedCertificate],
+) -> Result<Vec<FiledEntry>, Error> {
+    at_most("entries", entries.len())?;
+    at_most("lines", entries.iter().map(|entry| entry.lines.len()).sum())?;
+    let judged: FxHashSet<CertificateNumber> = judged.iter().map(|judged| judged.number).collect();
+    let mut known = FxHashSet::default();
+    entries
+        .iter()
+        .enumerate()
+        .map(|(place, entry)| {
+            let field = |name: &str| format!("entries[{place}].{name}");
+            let entry_number: EntryNumber = entry
+                .entry_number
+                .parse()
+                .map_err(|error| Error::invalid(field("entry_number"), error))?;
+            if !known.insert(entry_number) {
+                return Err(Error::invalid(field("entry_number"), "stands here twice"));
+            }
+            if entry.entry_version == 0 {
+                return Err(Error::invalid(field("entry_version"), "versions count from 1"));
+            }
+            let mut named = FxHashSet::default();
+            let lines = entry
+                .lines
+                .iter()
+                .enumerate()
+                .map(|(line_place, line)| {
+                    let field = |name: &str| format!("entries[{place}].lines[{line_place}]{name}");
+                    let read = line_draw(line, &judged, field)?;
+                    if !named.insert((read.line_number, read.pga_line_number)) {
+                        return Err(Error::invalid(field(""), "the line stands in its entry twice"));
+                    }
+                    Ok(read)
+                })
+                .collect::<Result<_, Error>>()?;
+            Ok(FiledEntry {
+                version: entry.entry_version,
+                draws: EntryDraws {
+                    entry_number,
+                    keep_other_lines: entry.keep_other_lines,
+                    lines,
+                    own: Vec::new(),
+                },
+            })
+        })
+        .collect()
+}
+
+fn line_draw(
+    line: &wire::LineDraw,
+    judged: &FxHashSet<CertificateNumber>,
+    field: impl Fn(&str) -> String,
+) -> Result<LineDraw, Error> {
+    for (name, number) in [
+        (".line_number", line.line_number),
+        (".pga_line_number", line.pga_line_number),
+    ] {
+        if number == 0 {
+            return Err(Error::invalid(field(name), "lines count from 1"));
+        }
+    }
+    let weight = weight(|| field(".weight_units"), line.weight_units)?;
+    // The least certificate number is nobody's.
+    let number = match line.number {
+        0 => None,
+        number => Some(compact_number(|| field(".number"), number)?),
+    };
+    if number.is_some_and(|number| !judged.contains(&number)) {
+        return Err(Error::invalid(
+            field(".number"),
+            "is none of the certificates of the request",
+        ));
+    }
+    let take = || -> Result<Take, Error> {
+        let number =
+            number.ok_or_else(|| Error::invalid(field(".number"), "is needed with COUNT and DRAW"))?;
+        Ok(Take {
+            number,
+            weight,
+            may_exceed: line.may_exceed,
+            may_reuse: line.may_reuse,
+        })
+    };
+    let ask = match Mode::try_from(line.mode) {
+        Ok(Mode::Nothing) => Ask::Nothing(number),
+        Ok(Mode::Count) => Ask::Count(take()?),
+        Ok(Mode::Draw) => Ask::Draw(take()?),
+        Ok(Mode::Unspecified) | Err(_) => {
+            return Err(Error::invalid(
+                field(".mode"),
+                format!("{} is none of NOTHING, COUNT and DRAW", line.mode),
+            ));
+        }
+    };
+    Ok(LineDraw {
+        line_number: line.line_number,
+        pga_line_number: line.pga_line_number,
+        ask,
+    })
+}
+
+fn weight(field: impl Fn() -> String, units: i64) -> Result<Weight, Error> {
+    let weight = Weight::from_units(units);
+    if weight < Weight::ZERO || weight > Weight::MAX {
+        return Err(Error::invalid(
+            field(),
+            format!("{weight} kg is not between 0 and {} kg", Weight::MAX),
+        ));
+    }
+    Ok(weight)
+}
+
+fn at_most(field: &'static str, given: usize) -> Result<(), Error> {
+    if given > MAX_LINES {
+        return Err(Error::TooMany {
+            field,
+            given,
+            limit: MAX_LINES,
+        });
+    }
+    Ok(())
+}
+
+/// The answer to a change, encoded as it is kept and sent.
+pub(crate) fn draw_set(set: &DrawSet) -> Vec<u8> {
+    match set {
+        DrawSet::Changed(changed) => wire::SetDrawsResponse {
+            changed: changed
+                .iter()
+                .map(|(number, version)| wire::ChangedCertificate {
+                    number: number.number(),
+                    version: *version,
+                })
+                .collect(),
+            entries: Vec::new(),
+        },
+        DrawSet::Drawn(entries) => wire::SetDrawsResponse {
+            changed: Vec::new(),
+            entries: entries.iter().map(entry_drawn).collect(),
+        },
+    }
+    .encode_to_vec()
+}
+
+fn entry_drawn(entry: &EntryDrawn) -> wire::EntryDrawsResult {
+    wire::EntryDrawsResult {
+        lines: entry.lines.iter().map(line_result).collect(),
+        states: entry.states.iter().map(state_before).collect(),
+    }
+}
+
+fn line_result(outcome: &LineOutcome) -> wire::LineDrawResult {
+    let (outcome, excess) = match outcome {
+        LineOutcome::Nothing => (Outcome::Nothing, Weight::ZERO),
+        LineOutcome::Drawn { excess } => (Outcome::Drawn, *excess),
+        LineOutcome::Exceeded => (Outcome::Exceeded, Weight::ZERO),
+        LineOutcome::AlreadyUsed => (Outcome::AlreadyUsed, Weight::ZERO),
+    };
+    wire::LineDrawResult {
+        outcome: outcome.into(),
+        excess_units: excess.units(),
+    }
+}
+
+fn state_before(state: &StateBefore) -> wire::LedgerState {
+    wire::LedgerState {
+        number: state.number.number(),
+        drawn_units: state.drawn.units(),
+        only_drawer: match state.drawers {
+            Drawers::One(entry) => entry.to_string(),
+            Drawers::None | Drawers::Several => String::new(),
+        },
+        other_drawers: state.drawers == Drawers::Several,
+        own_draws: state
+            .own
+            .iter()
+            .map(|(line_number, pga_line_number, weight)| wire::RecordedLineDraw {
+                line_number: *line_number,
+                pga_line_number: *pga_line_number,
+                weight_units: weight.units(),
+            })
+            .collect(),
+    }
+}
+
+/// A moment; absent where none is given.
+pub(crate) fn as_of(text: &str) -> Result<Option<DateTime<Utc>>, Error> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    DateTime::parse_from_rfc3339(text)
+        .map(|moment| Some(moment.to_utc()))
+        .map_err(|_| {
+            Error::invalid(
+                "as_of",
+                format!("{text:?} is not a moment of the form 2025-06-30T12:00:00Z (RFC 3339)"),
+            )
+        })
+}
+
+pub(crate) fn moment(moment: DateTime<Utc>) -> String {
+    moment.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
+pub(crate) fn balance(balance: &Balance, as_of: DateTime<Utc>) -> wire::GetBalanceResponse {
+    wire::GetBalanceResponse {
+        version: balance.version,
+        total_weight_kg: balance.total.to_string(),
+        drawn_kg: balance.drawn.to_string(),
+        left_kg: balance.total.saturating_sub(balance.drawn).to_string(),
+        draw_count: balance.draw_count,
+        as_of: moment(as_of),
+    }
+}
+
+pub(crate) fn draw_record(draw: &RecordedDraw) -> wire::DrawRecord {
+    wire::DrawRecord {
+        entry_number: draw.entry_number.to_string(),
+        line_number: draw.line_number,
+        pga_line_number: draw.pga_line_number,
+        weight_kg: draw.weight.to_string(),
+        excess_kg: draw.excess.to_string(),
+        source: draw.source.clone(),
+        entry_version: draw.entry_version.unwrap_or_default(),
+        recorded_by: draw.recorded_by.clone(),
+        recorded_at: moment(draw.recorded_at),
+        ended_at: draw.ended_at.map(moment).unwrap_or_default(),
+    }
+}

@@ -1,0 +1,126 @@
+//! Every statement of the ledger.
+
+use super::engine::{for_update, json_of, rows};
+
+/// Holds certificates until the transaction ends, in the order of their keys, so that no two changes wait for each
+/// other: those of a JSON list of lists of one key, and those that entries drew on: a JSON list of lists of entry
+/// number, of the tenant `$3`. All in one value, NULL for none.
+pub(super) const HOLD: &str = concat!(
+    "/* set_draws */ WITH wanted AS (
+        SELECT CAST(r.value ->> 0 AS BIGINT) AS certificate FROM ",
+    rows!("$1"),
+    " UNION SELECT d.certificate FROM ",
+    rows!("$2"),
+    " JOIN draw d ON d.entry_number = r.value ->> 0 AND d.tenant = $3 AND d.ended_at IS NULL
+    )
+    SELECT '[' || string_agg('[' || c.certificate || ',' || c.version || ',' || ",
+    json_of!("c.kind"),
+    " || ',' || ",
+    json_of!("c.total"),
+    " || ',' || c.limit_units || ',' || c.drawn_units || ',' || c.excess_units || ',' || c.marked_units || ','
+        || c.draw_count || ',' || ",
+    json_of!("c.first_drawer"),
+    " || ',' || ",
+    json_of!("c.last_drawer"),
+    " || ',' || ",
+    json_of!("c.drawer_tenant"),
+    " || ']', ',') || ']'
+    FROM (
+        SELECT c.certificate, c.version, c.content ->> 'kind' AS kind, c.content ->> 'totalWeightKg' AS total,
+            c.limit_units, c.drawn_units, c.excess_units, c.marked_units, c.draw_count, c.first_drawer,
+            c.last_drawer, c.drawer_tenant
+        FROM wanted JOIN certificate c ON c.certificate = wanted.certificate ORDER BY c.certificate",
+    for_update!(),
+    ") c"
+);
+
+/// What entries have drawn: a JSON list of lists of entry number, of the tenant `$2`. All in one value, NULL for none.
+pub(super) const SELECT_DRAWN: &str = concat!(
+    "/* set_draws */ SELECT '[' || string_agg('[' || d.draw_id || ',' || d.certificate || ',\"' || d.entry_number
+        || '\",' || d.line_number || ',' || d.pga_line_number || ',' || d.weight_units || ',' || d.excess_units
+        || ']', ',') || ']'
+    FROM ",
+    rows!("$1"),
+    " JOIN draw d ON d.entry_number = r.value ->> 0 AND d.tenant = $2 AND d.ended_at IS NULL"
+);
+
+/// Who else drew on certificates of a JSON list of lists of one key: others than the entries of a JSON list of lists of
+/// entry number, of the tenant `$3`.
+pub(super) const SELECT_OTHER_DRAWERS: &str = concat!(
+    "/* set_draws */ SELECT d.certificate, MIN(d.entry_number), MAX(d.entry_number),
+        CASE WHEN MIN(d.tenant) = MAX(d.tenant) THEN MIN(d.tenant) END
+    FROM ",
+    rows!("$1"),
+    " JOIN draw d ON d.certificate = CAST(r.value ->> 0 AS BIGINT) AND d.ended_at IS NULL
+    WHERE NOT (d.tenant = $3 AND d.entry_number IN (SELECT r.value ->> 0 FROM ",
+    rows!("$2"),
+    ")) GROUP BY d.certificate"
+);
+
+/// Ends draws: a JSON list of lists of one id.
+pub(super) const END_DRAWS: &str = concat!(
+    "/* set_draws */ UPDATE draw SET ended_at = $2 WHERE draw_id IN (SELECT CAST(r.value ->> 0 AS BIGINT) FROM ",
+    rows!("$1"),
+    ")"
+);
+
+/// Records draws: a JSON list of `[key, entry number, line, PGA line, weight, excess, version of the entry]`.
+pub(super) const INSERT_DRAWS: &str = concat!(
+    "/* set_draws */ INSERT INTO draw (certificate, entry_number, line_number, pga_line_number, source, tenant,
+        weight_units, excess_units, entry_version, recorded_by, recorded_at)
+    SELECT CAST(r.value ->> 0 AS BIGINT), r.value ->> 1, CAST(r.value ->> 2 AS BIGINT),
+        CAST(r.value ->> 3 AS BIGINT), 'FILING', $2, CAST(r.value ->> 4 AS BIGINT), CAST(r.value ->> 5 AS BIGINT),
+        CAST(r.value ->> 6 AS BIGINT), $3, $4
+    FROM ",
+    rows!("$1"),
+    " WHERE true"
+);
+
+/// Writes ledgers: a JSON list of `[key, limit, drawn, excess, marked, count, first drawer, last drawer, tenant]`.
+pub(super) const UPDATE_LEDGERS: &str = concat!(
+    "/* set_draws */ UPDATE certificate SET limit_units = CAST(r.value ->> 1 AS BIGINT),
+        drawn_units = CAST(r.value ->> 2 AS BIGINT), excess_units = CAST(r.value ->> 3 AS BIGINT),
+        marked_units = CAST(r.value ->> 4 AS BIGINT), draw_count = CAST(r.value ->> 5 AS BIGINT),
+        first_drawer = r.value ->> 6, last_drawer = r.value ->> 7, drawer_tenant = r.value ->> 8
+    FROM ",
+    rows!("$1"),
+    " WHERE certificate = CAST(r.value ->> 0 AS BIGINT)"
+);
+
+/// What was drawn from a certificate at the moment `$2`, by its version then.
+pub(super) const SELECT_BALANCE: &str = "/* balance_at */ SELECT v.version, v.content ->> 'totalWeightKg',
+        (SELECT CAST(COALESCE(SUM(d.weight_units), 0) AS BIGINT) FROM draw d
+            WHERE d.certificate = $1 AND d.recorded_at <= $2 AND (d.ended_at IS NULL OR d.ended_at > $2)),
+        (SELECT COUNT(*) FROM draw d
+            WHERE d.certificate = $1 AND d.recorded_at <= $2 AND (d.ended_at IS NULL OR d.ended_at > $2))
+    FROM certificate_version v
+    WHERE v.certificate = $1 AND v.recorded_at <= $2
+    ORDER BY v.version DESC LIMIT 1";
+
+pub(super) const IS_KNOWN: &str =
+    "/* draws */ SELECT EXISTS (SELECT 1 FROM certificate WHERE certificate = $1)";
+
+/// The draws on a certificate after the id `$2`, up to `$6`; `$3`: whether of every tenant, `$4`: else of this one;
+/// `$5`: those that stood at this moment, NULL: all.
+pub(super) const SELECT_HISTORY: &str =
+    "/* draws */ SELECT d.draw_id, d.entry_number, d.line_number, d.pga_line_number, d.weight_units, d.excess_units,
+        d.source, d.entry_version, d.recorded_by, d.recorded_at, d.ended_at
+    FROM draw d
+    WHERE d.certificate = $1 AND d.draw_id > $2 AND ($3 OR d.tenant = $4)
+        AND (CAST($5 AS TIMESTAMPTZ) IS NULL
+            OR (d.recorded_at <= $5 AND (d.ended_at IS NULL OR d.ended_at > $5)))
+    ORDER BY d.draw_id LIMIT $6";
+
+/// Every one of them, for the test that prepares it.
+#[cfg(test)]
+pub(super) const STATEMENTS: &[&str] = &[
+    HOLD,
+    SELECT_DRAWN,
+    SELECT_OTHER_DRAWERS,
+    END_DRAWS,
+    INSERT_DRAWS,
+    UPDATE_LEDGERS,
+    SELECT_BALANCE,
+    IS_KNOWN,
+    SELECT_HISTORY,
+];
