@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod import;
+mod ledger;
 mod reading;
 mod support;
 mod volume;

@@ -1,5 +1,6 @@
 //! A certificate service over a database in a folder of its own, and its client.
 
+pub(crate) mod ledger;
 pub(crate) mod sample;
 
 use std::sync::Arc;
@@ -26,9 +27,10 @@ use tonic::transport::Channel;
 pub(crate) type Client = CertificateServiceClient<InterceptedService<Channel, AttachPrincipal>>;
 
 pub(crate) struct Deployment {
-    database: TestDatabase,
+    pub(crate) database: TestDatabase,
     service: CertificateService,
     channel: Channel,
+    pub(crate) clock: ManualClock,
 }
 
 /// All that an import answered.
@@ -58,12 +60,15 @@ impl Deployment {
             schema_update: SchemaUpdate::Apply,
         };
         let clock = ManualClock::new(DateTime::from_timestamp(1_760_000_000, 0).unwrap());
-        let service = CertificateService::open(config, Arc::new(clock)).await.unwrap();
+        let service = CertificateService::open(config, Arc::new(clock.clone()))
+            .await
+            .unwrap();
         let channel = in_memory(service.routes(None));
         Self {
             database,
             service,
             channel,
+            clock,
         }
     }
 
