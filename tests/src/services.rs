@@ -9,9 +9,11 @@ use nopic_chassis::transport::in_memory;
 use nopic_domain::principal::Principal;
 use nopic_entry_validation::{EntryValidation, Upstream};
 use nopic_proto::certificate::certificate_service_client::CertificateServiceClient;
+use nopic_proto::certificate::ledger_service_client::LedgerServiceClient;
 use nopic_proto::certificate::{
     self, ImportCertificatesRequest, import_certificates_request, import_certificates_response,
 };
+use nopic_proto::entry_validation::entry_record_service_client::EntryRecordServiceClient;
 use nopic_proto::entry_validation::entry_validation_service_client::EntryValidationServiceClient;
 use nopic_proto::entry_validation::{
     DocumentOptions, EntryLine, ImportFlagsEnd, ImportFlagsOptions, ImportFlagsRequest, ImportFlagsResponse,
@@ -23,8 +25,8 @@ use nopic_proto::registry::{
     self, FileStart, ImportSnapshotRequest, import_options::Completeness, import_snapshot_request,
     import_snapshot_response,
 };
+use nopic_sql::testing::{Engine, TestDatabase};
 use nopic_sql::{Location, SchemaUpdate};
-use tempfile::TempDir;
 use tokio_stream::StreamExt as _;
 use tonic::Status;
 use tonic::service::Routes;
@@ -39,6 +41,8 @@ pub struct Setup {
     pub certificates_answer: bool,
     /// A policy file in place of the shipped one.
     pub policy: Option<PathBuf>,
+    /// What certificates and entries are kept on.
+    pub engine: Engine,
 }
 
 impl Default for Setup {
@@ -47,6 +51,7 @@ impl Default for Setup {
             registry_answers: true,
             certificates_answer: true,
             policy: None,
+            engine: Engine::Sqlite,
         }
     }
 }
@@ -54,19 +59,27 @@ impl Default for Setup {
 /// The running services.
 pub struct Services {
     /// Removed with the services.
-    pub folder: TempDir,
+    pub database: TestDatabase,
     /// The registry.
     pub registry: RegistryServiceClient<Channel>,
     /// Certificates.
     pub certificates: CertificateServiceClient<Channel>,
     /// Entry validation.
     pub entries: EntryValidationServiceClient<Channel>,
+    /// Entries on record.
+    pub records: EntryRecordServiceClient<Channel>,
+    /// What was drawn from certificates.
+    pub ledger: LedgerServiceClient<Channel>,
     channels: Upstream,
 }
 
 /// Where nobody listens.
 fn nobody() -> Channel {
     Endpoint::from_static("http://127.0.0.1:9").connect_lazy()
+}
+
+fn entry_client(channel: Channel) -> EntryValidationServiceClient<Channel> {
+    EntryValidationServiceClient::new(channel).max_decoding_message_size(BOUND)
 }
 
 /// Largest chunk of an upload, in bytes.
@@ -79,17 +92,16 @@ impl Services {
     /// # Panics
     /// Where a service does not start: the test has failed.
     pub async fn start(setup: &Setup) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let data_dir = folder.path().to_path_buf();
+        let database = setup.engine.database().await;
         let caller = || Some(Principal::built_in("test"));
         let registry = nopic_registry::Registry::open(
-            nopic_registry::Config::new(data_dir.clone()),
+            nopic_registry::Config::new(database.folder.path()),
             Arc::new(SystemClock),
         )
         .await
         .expect("the registry starts");
         let config = nopic_certificate::Config {
-            location: Location::Folder(data_dir.clone()),
+            location: database.location.clone(),
             schema_update: SchemaUpdate::Apply,
         };
         let certificates = nopic_certificate::CertificateService::open(config, Arc::new(SystemClock))
@@ -99,21 +111,19 @@ impl Services {
             registry: in_memory(Routes::new(registry.service(caller()))),
             certificate: in_memory(certificates.routes(caller())),
         };
-        let entries = Self::entry_validation(&data_dir, &channels, setup).await;
+        let channel = Self::entry_validation(&database.location, &channels, setup).await;
         Self {
-            folder,
             registry: RegistryServiceClient::new(channels.registry.clone()).max_decoding_message_size(BOUND),
             certificates: CertificateServiceClient::new(channels.certificate.clone()),
-            entries,
+            ledger: LedgerServiceClient::new(channels.certificate.clone()).max_decoding_message_size(BOUND),
+            entries: entry_client(channel.clone()),
+            records: EntryRecordServiceClient::new(channel).max_decoding_message_size(BOUND),
             channels,
+            database,
         }
     }
 
-    async fn entry_validation(
-        data_dir: &Path,
-        channels: &Upstream,
-        setup: &Setup,
-    ) -> EntryValidationServiceClient<Channel> {
+    async fn entry_validation(location: &Location, channels: &Upstream, setup: &Setup) -> Channel {
         let mut upstream = channels.clone();
         if !setup.registry_answers {
             upstream.registry = nobody();
@@ -121,13 +131,13 @@ impl Services {
         if !setup.certificates_answer {
             upstream.certificate = nobody();
         }
-        let mut config = nopic_entry_validation::Config::new(Location::from(data_dir));
+        let mut config = nopic_entry_validation::Config::new(location.clone());
         config.policy.clone_from(&setup.policy);
         let service = EntryValidation::open(config, Arc::new(SystemClock), upstream)
             .await
             .expect("entry validation starts");
-        let channel = in_memory(Routes::new(service.service(Some(Principal::built_in("test")))));
-        EntryValidationServiceClient::new(channel).max_decoding_message_size(BOUND)
+        let caller = || Some(Principal::built_in("test"));
+        in_memory(Routes::new(service.service(caller())).add_service(service.record_service(caller())))
     }
 
     /// Another entry validation beside the first, on the same data, with other services in reach.
@@ -135,7 +145,7 @@ impl Services {
     /// # Panics
     /// Where it does not start: the test has failed.
     pub async fn entry_validation_with(&self, setup: &Setup) -> EntryValidationServiceClient<Channel> {
-        Self::entry_validation(self.folder.path(), &self.channels, setup).await
+        entry_client(Self::entry_validation(&self.database.location, &self.channels, setup).await)
     }
 
     /// Imports a snapshot file; gives the result.

@@ -53,6 +53,7 @@ async fn services(files: &Files, case: &Case) -> (Services, tempfile::TempDir) {
         registry_answers: case.world.registry != RegistryAnswer::Unavailable,
         certificates_answer: case.world.certificates == CertificatesAnswer::Answers,
         policy: Some(policy),
+        ..Setup::default()
     };
     let mut services = Services::start(&setup).await;
     if case.world.registry != RegistryAnswer::Empty {

@@ -163,7 +163,7 @@ async fn a_service_that_does_not_answer_makes_lines_indeterminate_and_hides_noth
         let setup = Setup {
             registry_answers,
             certificates_answer,
-            policy: None,
+            ..Setup::default()
         };
         let mut entries = services.entry_validation_with(&setup).await;
         let found = validate_entries(&mut entries, &lines).await.unwrap();

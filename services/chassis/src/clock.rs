@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, SubsecRound as _, TimeDelta, Utc};
 
 /// Tells the time.
 pub trait Clock: Send + Sync + 'static {
-    /// The present moment.
+    /// The present moment, in whole microseconds: as both databases keep it.
     fn now(&self) -> DateTime<Utc>;
 
     /// The present day in UTC.
@@ -22,7 +22,7 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> DateTime<Utc> {
-        Utc::now()
+        Utc::now().trunc_subsecs(6)
     }
 }
 

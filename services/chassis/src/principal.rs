@@ -72,7 +72,9 @@ fn from_metadata(metadata: &MetadataMap) -> Result<Option<Principal>, Status> {
     from_wire(wire).map(Some).ok_or_else(malformed)
 }
 
-fn to_wire(principal: &Principal) -> common::Principal {
+/// The principal as it travels.
+#[must_use]
+pub fn to_wire(principal: &Principal) -> common::Principal {
     let (all_filer_codes, filer_codes) = match &principal.filer_codes {
         FilerCodes::All => (true, Vec::new()),
         FilerCodes::Listed(codes) => (false, codes.clone()),
@@ -91,7 +93,9 @@ fn to_wire(principal: &Principal) -> common::Principal {
     }
 }
 
-fn from_wire(wire: common::Principal) -> Option<Principal> {
+/// The principal that travelled; `None` where it is none.
+#[must_use]
+pub fn from_wire(wire: common::Principal) -> Option<Principal> {
     if wire.tenant.is_empty() || wire.actor.is_empty() {
         return None;
     }

@@ -17,11 +17,12 @@ use crate::connection::Need;
 use crate::failure::Failure;
 
 /// Names of every service, for health.
-pub(crate) const SERVICE_NAMES: [&str; 4] = [
+pub(crate) const SERVICE_NAMES: [&str; 5] = [
     "nopic.registry.v1.RegistryService",
     "nopic.certificate.v1.CertificateService",
     "nopic.certificate.v1.LedgerService",
     "nopic.entry_validation.v1.EntryValidationService",
+    "nopic.entry_validation.v1.EntryRecordService",
 ];
 
 /// For how long the services are opened.
@@ -90,12 +91,25 @@ pub(crate) async fn open(
             let routes = certificates
                 .routes(caller())
                 .add_service(registry.service(caller()))
-                .add_service(entries.service(caller()));
+                .add_service(entries.service(caller()))
+                .add_service(entries.record_service(caller()));
+            take_over(&entries).await;
+            if life == Life::Server {
+                // Ends with the process: a filing is taken up again wherever it stood.
+                tokio::spawn(entries.recover_forever());
+            }
             Ok(Opened {
                 routes,
                 registry: Some(registry),
             })
         }
+    }
+}
+
+/// Finishes what an earlier process left: this one has the folder for itself. What cannot be finished now waits.
+async fn take_over(entries: &EntryValidation) {
+    if let Err(error) = entries.take_over().await {
+        tracing::warn!(error = &error as &dyn Error, "filings wait to be finished");
     }
 }
 

@@ -19,7 +19,7 @@ use crate::Upstream;
 use crate::error::Error;
 use crate::knowledge::{Known, link_key};
 use crate::store::Store;
-use crate::upstream::{Certificates, RegistrySource};
+use crate::upstream::{Certificates, Ledger, RegistrySource};
 
 /// For whom a call is made, and how fresh what it rests on must be.
 #[derive(Debug, Clone)]
@@ -47,6 +47,9 @@ pub(crate) struct Engine {
     pub(crate) flag_import: tokio::sync::Mutex<()>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ledger: Ledger,
+    /// Names this process among those that share the database.
+    pub(crate) worker: String,
     registry: StatusReader<RegistrySource>,
     certificates: Certificates,
 }
@@ -66,6 +69,7 @@ impl Engine {
         registry: ReaderOptions,
     ) -> Result<Self, nopic_sql::Error> {
         let flags = store.serving_flags().await?;
+        store.keep_flags(&flags, clock.now()).await?;
         // Statuses are the same for everyone, so the service asks for them in its own name.
         let itself = AttachPrincipal::new(&Principal::built_in("entry-validation"));
         Ok(Self {
@@ -73,8 +77,10 @@ impl Engine {
             flags: ArcSwap::from_pointee(flags),
             flag_import: tokio::sync::Mutex::default(),
             store,
+            worker: format!("{}-{}", std::process::id(), clock.now().timestamp_micros()),
             clock,
             registry: StatusReader::new(RegistrySource::new(upstream.registry, itself), registry),
+            ledger: Ledger::new(upstream.certificate.clone()),
             certificates: Certificates::new(upstream.certificate),
         })
     }

@@ -15,6 +15,21 @@ pub(crate) enum Error {
     /// The caller may not do this.
     #[error("{0}")]
     Forbidden(&'static str),
+    /// The caller may not do this to this thing.
+    #[error("{0}")]
+    NotYours(String),
+    /// Another request is in the way; the same again may succeed.
+    #[error("{0}")]
+    Busy(String),
+    /// The thing is not as the caller takes it to be.
+    #[error("{0}")]
+    Outdated(String),
+    /// Another service does not answer.
+    #[error("{0}")]
+    Unavailable(String),
+    /// Something that cannot be.
+    #[error("{0}")]
+    Internal(String),
     /// A bound was passed.
     #[error("{0}")]
     TooMuch(String),
@@ -32,6 +47,14 @@ impl From<Error> for Status {
             Error::Invalid(message) => Self::invalid_argument(message),
             Error::NotFound(message) => Self::not_found(message),
             Error::Forbidden(message) => Self::permission_denied(message),
+            Error::NotYours(message) => Self::permission_denied(message),
+            Error::Busy(message) => Self::aborted(message),
+            Error::Outdated(message) => Self::failed_precondition(message),
+            Error::Unavailable(message) => Self::unavailable(message),
+            Error::Internal(message) => {
+                tracing::error!(message, "entry validation failed");
+                Self::internal("internal error; the log has the details")
+            }
             Error::TooMuch(message) => Self::invalid_argument(message),
             Error::Store(source @ nopic_sql::Error::RequestReused(_)) => {
                 Self::already_exists(source.to_string())

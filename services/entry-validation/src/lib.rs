@@ -6,6 +6,7 @@
 
 mod engine;
 mod error;
+mod filing;
 mod knowledge;
 mod rpc;
 mod runs;
@@ -14,12 +15,14 @@ mod upstream;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use nopic_cache::ReaderOptions;
 use nopic_chassis::clock::Clock;
 use nopic_chassis::principal::RequirePrincipal;
 use nopic_domain::policy::{Policy, PolicyError, SHIPPED};
 use nopic_domain::principal::Principal;
+use nopic_proto::entry_validation::entry_record_service_server::EntryRecordServiceServer;
 use nopic_proto::entry_validation::entry_validation_service_server::EntryValidationServiceServer;
 use nopic_sql::{Location, SchemaUpdate};
 use thiserror::Error;
@@ -27,7 +30,7 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 
 use engine::Engine;
-use rpc::Rpc;
+use rpc::{RecordRpc, Rpc};
 
 /// What the service is told at start.
 #[derive(Debug, Clone)]
@@ -88,6 +91,14 @@ pub enum StartError {
     Store(#[from] nopic_sql::Error),
 }
 
+/// Filings that were left could not be finished.
+#[derive(Debug, Error)]
+#[error("filings that were left could not be finished: {0}")]
+pub struct RecoveryError(#[from] error::Error);
+
+/// Pause between two searches for filings that were left.
+const RECOVER_EVERY: Duration = Duration::from_secs(1);
+
 /// The running service.
 #[derive(Debug, Clone)]
 pub struct EntryValidation(Arc<Engine>);
@@ -130,6 +141,45 @@ impl EntryValidation {
         InterceptedService::new(server, RequirePrincipal { otherwise })
     }
 
+    /// The gRPC service of entries on record. `otherwise` is the caller where a call names none.
+    #[must_use]
+    pub fn record_service(
+        &self,
+        otherwise: Option<Principal>,
+    ) -> InterceptedService<EntryRecordServiceServer<impl Sized + EntryRecordRpc>, RequirePrincipal> {
+        let server = EntryRecordServiceServer::new(RecordRpc(Arc::clone(&self.0)))
+            .max_decoding_message_size(nopic_chassis::transport::MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(nopic_chassis::transport::MAX_MESSAGE_BYTES);
+        InterceptedService::new(server, RequirePrincipal { otherwise })
+    }
+
+    /// Finishes the filings that an earlier process left, at once: only for a process that has the database for itself.
+    ///
+    /// # Errors
+    /// The database or the certificate service does not answer; what is left stays so.
+    pub async fn take_over(&self) -> Result<u32, RecoveryError> {
+        let now = self.0.clock.now();
+        self.0
+            .store
+            .expire_leases(now)
+            .await
+            .map_err(error::Error::from)?;
+        Ok(filing::recover(&self.0).await?)
+    }
+
+    /// Finishes filings that other workers leave, until the future of it is dropped.
+    pub async fn recover_forever(self) {
+        loop {
+            tokio::time::sleep(RECOVER_EVERY).await;
+            if let Err(error) = filing::recover(&self.0).await {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "filings wait to be finished"
+                );
+            }
+        }
+    }
+
     /// Ends every connection to the database; calls under way fail.
     pub async fn close(&self) {
         self.0.store.close().await;
@@ -138,4 +188,5 @@ impl EntryValidation {
 
 pub use store::SCHEMA;
 
+pub use nopic_proto::entry_validation::entry_record_service_server::EntryRecordService as EntryRecordRpc;
 pub use nopic_proto::entry_validation::entry_validation_service_server::EntryValidationService as EntryValidationRpc;

@@ -29,6 +29,7 @@ pub type Place = PgConnectOptions;
 pub use crate::{
     postgres_bytes as bytes, postgres_date as date, postgres_for_update as for_update,
     postgres_json_of as json_of, postgres_moment as moment, postgres_rows as rows,
+    postgres_skip_locked as skip_locked,
 };
 
 /// The elements of a JSON list that is bound as text, as rows `r (value)`: `rows!("$1")` behind `FROM`. Parts are
@@ -97,6 +98,15 @@ pub async fn hold(connection: &mut Connection, parts: &[&str]) -> Result<(), Err
     let name = parts.join("\u{1f}");
     sqlx::query(HOLD).bind(name).execute(connection).await?;
     Ok(())
+}
+
+/// Holds the rows that a `SELECT` finds and passes over those that another transaction holds.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! postgres_skip_locked {
+    () => {
+        " FOR UPDATE SKIP LOCKED"
+    };
 }
 
 /// Connections of one service.

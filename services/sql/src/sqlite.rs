@@ -31,7 +31,7 @@ pub type Place = Path;
 
 pub use crate::{
     sqlite_bytes as bytes, sqlite_date as date, sqlite_for_update as for_update, sqlite_json_of as json_of,
-    sqlite_moment as moment, sqlite_rows as rows,
+    sqlite_moment as moment, sqlite_rows as rows, sqlite_skip_locked as skip_locked,
 };
 
 /// The elements of a JSON list that is bound as text, as rows `r (value)`: `rows!("$1")` behind `FROM`. Parts are
@@ -95,6 +95,15 @@ macro_rules! sqlite_for_update {
 /// None here; on the other engine, what it reports.
 pub async fn hold(_: &mut Connection, _: &[&str]) -> Result<(), Error> {
     std::future::ready(Ok(())).await
+}
+
+/// Holds the rows that a `SELECT` finds and passes over those that another transaction holds.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! sqlite_skip_locked {
+    () => {
+        ""
+    };
 }
 
 /// Readers beside the one writer.

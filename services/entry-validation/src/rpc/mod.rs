@@ -1,10 +1,14 @@
 //! The calls: convert, load, decide, save, convert. One file a topic.
 
 mod document;
+mod file_stream;
 mod flags;
 mod links;
 mod policy;
+mod record;
 mod validate;
+
+pub(crate) use record::RecordRpc;
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -1,15 +1,26 @@
 //! What the service keeps: importer links, flag tables, policies.
 
+mod filings;
 mod postgres;
 mod sqlite;
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use nopic_domain::date::Date;
 use nopic_domain::flags::FlagTable;
 use nopic_domain::identifier::NopId;
+use nopic_proto::certificate::SetDrawsResponse;
+use nopic_proto::entry_validation as wire;
 use nopic_sql::{Error, Location, Migration, SHARED, Schema, SchemaUpdate};
 use rustc_hash::FxHashMap;
+
+pub(crate) use filings::{
+    Begun, DecisionFilter, DecisionRow, Grouping, Lease, NewFiling, OpenFiling, StoredDecision, StoredFiling,
+    StoredVersion, certificate_key,
+};
+
+use crate::filing::Decided;
 
 /// The schema of the service.
 pub const SCHEMA: Schema = Schema {
@@ -20,7 +31,13 @@ pub const SCHEMA: Schema = Schema {
             name: "create_links_and_flags",
             sqlite: include_str!("../../migrations/sqlite/0001_create_links_and_flags.sql"),
             postgres: include_str!("../../migrations/postgres/0001_create_links_and_flags.sql"),
-            oldest_compatible: 1,
+            oldest_compatible: 2,
+        },
+        Migration {
+            name: "create_entries",
+            sqlite: include_str!("../../migrations/sqlite/0002_create_entries.sql"),
+            postgres: include_str!("../../migrations/postgres/0002_create_entries.sql"),
+            oldest_compatible: 3,
         },
     ],
 };
@@ -56,6 +73,12 @@ pub(crate) trait Flags: Send + Sync {
     /// The table that serves: the one last imported, else the shipped one.
     async fn serving_flags(&self) -> Result<FlagTable, Error>;
 
+    /// Keeps a table that serves without having been imported.
+    async fn keep_flags(&self, table: &FlagTable, now: DateTime<Utc>) -> Result<(), Error>;
+
+    /// A table that served; `None` where it never did.
+    async fn flag_table(&self, version: &str) -> Result<Option<FlagTable>, Error>;
+
     /// Keeps a table and lets it serve.
     async fn serve_flags(&self, table: &FlagTable, actor: &str, now: DateTime<Utc>) -> Result<(), Error>;
 }
@@ -65,11 +88,84 @@ pub(crate) trait Flags: Send + Sync {
 pub(crate) trait Policies: Send + Sync {
     /// Keeps the text of a policy under its version.
     async fn keep_policy(&self, version: &str, content: &str, now: DateTime<Utc>) -> Result<(), Error>;
+
+    /// The text of a policy that served; `None` where it never did.
+    async fn policy_text(&self, version: &str) -> Result<Option<String>, Error>;
+}
+
+/// Filings: the intent, and its end.
+#[tonic::async_trait]
+pub(crate) trait Filings: Send + Sync {
+    /// Begins a filing: keeps its inputs and claims its entries, or says why it cannot.
+    async fn begin_filing(&self, new: NewFiling<'_>) -> Result<Begun, Error>;
+
+    /// Number of the filing that a request made, hash of the request, and whether it is done.
+    async fn filing_state(
+        &self,
+        tenant: &str,
+        request_id: &str,
+    ) -> Result<Option<(i64, Vec<u8>, bool)>, Error>;
+
+    /// Keeps other inputs in place of those of this attempt; `false`: another worker has the filing.
+    async fn freeze_anew(&self, filing: &OpenFiling, lease: Lease<'_>) -> Result<bool, Error>;
+
+    /// Takes a filing whose worker has left it.
+    async fn take_left_filing(&self, lease: Lease<'_>) -> Result<Option<OpenFiling>, Error>;
+
+    /// Ends every lease: for a process that knows that it is alone.
+    async fn expire_leases(&self, now: DateTime<Utc>) -> Result<(), Error>;
+
+    /// Records the decisions, once; `false`: another worker has the filing.
+    async fn finish_filing(
+        &self,
+        filing: &OpenFiling,
+        decided: &[Decided],
+        ledger: &SetDrawsResponse,
+        lease: Lease<'_>,
+    ) -> Result<bool, Error>;
+}
+
+/// Decisions on record.
+#[tonic::async_trait]
+pub(crate) trait Decisions: Send + Sync {
+    /// Those of a filing, in the order of its lines.
+    async fn decisions_of(&self, filing_id: i64) -> Result<Vec<StoredDecision>, Error>;
+
+    /// One of a tenant.
+    async fn decision(&self, tenant: &str, decision_id: i64) -> Result<Option<StoredDecision>, Error>;
+
+    /// What a filing rested on.
+    async fn filing(&self, filing_id: i64) -> Result<Option<StoredFiling>, Error>;
+
+    /// The versions of an entry up to a moment, and the decisions that stood then.
+    async fn entry(
+        &self,
+        tenant: &str,
+        entry_number: &str,
+        as_of: Option<DateTime<Utc>>,
+    ) -> Result<(Vec<StoredVersion>, Vec<StoredDecision>), Error>;
+
+    /// Decisions that pass the filter, the newest first.
+    async fn list_decisions(
+        &self,
+        tenant: &str,
+        filter: &DecisionFilter,
+    ) -> Result<Vec<StoredDecision>, Error>;
+
+    /// Counts of the decisions that stood at a moment, by group; at most `limit` groups.
+    async fn statistics(
+        &self,
+        tenant: &str,
+        span: (Option<Date>, Option<Date>),
+        as_of: Option<DateTime<Utc>>,
+        grouping: Grouping,
+        limit: u32,
+    ) -> Result<Vec<wire::Statistic>, Error>;
 }
 
 /// All of the store.
 #[tonic::async_trait]
-pub(crate) trait Store: Links + Flags + Policies {
+pub(crate) trait Store: Links + Flags + Policies + Filings + Decisions {
     /// Ends every connection.
     async fn close(&self);
 }

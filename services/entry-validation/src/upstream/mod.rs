@@ -1,7 +1,9 @@
 //! What the service asks others: certificates, and the status of operations.
 
 mod certificates;
+mod ledger;
 mod registry;
 
 pub(crate) use certificates::{CertificateAnswers, Certificates};
+pub(crate) use ledger::{Ledger, NoAnswer};
 pub(crate) use registry::RegistrySource;

@@ -107,7 +107,9 @@ async fn load(
             tenant,
         });
     }
-    let filed: Vec<(i64, i64, i64, i64, String, String, Option<String>)> = sqlx::query_as(sql::SELECT_FILED)
+    // Key, units, excess, count, least and greatest drawer, least tenant.
+    type Filing = (i64, i64, i64, i64, String, String, Option<String>);
+    let filed: Vec<Filing> = sqlx::query_as(sql::SELECT_FILED)
         .bind(&keys)
         .fetch_all(&mut *connection)
         .await?;

@@ -1,6 +1,7 @@
 //! The ledger: what entries draw, in one transaction for each change.
 
 use chrono::{DateTime, Utc};
+use nopic_chassis::crash::crash_point;
 use nopic_domain::identifier::{CertificateNumber, EntryNumber};
 use nopic_domain::ledger::{EntryDraws, decide};
 use nopic_domain::weight::Weight;
@@ -129,6 +130,7 @@ impl Store {
         if before.is_some() {
             return Ok(before);
         }
+        crash_point("draws.begun").await;
         let Some(set) = set_draws(&mut transaction, change).await? else {
             return Ok(None);
         };
@@ -142,7 +144,9 @@ impl Store {
             change.at,
         )
         .await?;
+        crash_point("draws.written").await;
         transaction.commit().await?;
+        crash_point("draws.committed").await;
         Ok(Some(answer))
     }
 }

@@ -9,12 +9,13 @@ use crate::store::Flags;
 
 const SELECT_SERVING: &str = "SELECT flag_table.content FROM serving_flag_table \
     JOIN flag_table ON flag_table.version = serving_flag_table.version";
+const SELECT: &str = "SELECT content FROM flag_table WHERE version = $1";
 const INSERT: &str = "INSERT INTO flag_table (version, content, first_served_by, first_served_at) \
     VALUES ($1, $2, $3, $4) ON CONFLICT (version) DO NOTHING";
 const SERVE: &str = "INSERT INTO serving_flag_table (slot, version) VALUES (1, $1) \
     ON CONFLICT (slot) DO UPDATE SET version = excluded.version";
 #[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[SELECT_SERVING, INSERT, SERVE];
+pub(super) const STATEMENTS: &[&str] = &[SELECT_SERVING, SELECT, INSERT, SERVE];
 
 #[tonic::async_trait]
 impl Flags for Store {
@@ -46,5 +47,33 @@ impl Flags for Store {
             .await?;
         transaction.commit().await?;
         Ok(())
+    }
+
+    async fn keep_flags(&self, table: &FlagTable, now: DateTime<Utc>) -> Result<(), Error> {
+        if self.flag_table(table.version()).await?.is_some() {
+            return Ok(());
+        }
+        let mut transaction = self.database.write().await?;
+        sqlx::query(INSERT)
+            .bind(table.version())
+            .bind(table.to_text())
+            .bind("shipped")
+            .bind(now)
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    async fn flag_table(&self, version: &str) -> Result<Option<FlagTable>, Error> {
+        let content: Option<String> = sqlx::query_scalar(SELECT)
+            .bind(version)
+            .fetch_optional(self.database.readers())
+            .await?;
+        content
+            .map(|content| {
+                FlagTable::from_text(&content).map_err(|error| Error::corrupt("flag_table.content", error))
+            })
+            .transpose()
     }
 }

@@ -1,12 +1,14 @@
 //! The store's statements and what runs them: compiled for each engine.
 
+mod decisions;
+mod filings;
 mod flags;
 mod links;
 mod policies;
 
 use nopic_sql::{Error, SchemaUpdate};
 
-use super::engine;
+use super::{engine, insert_decisions};
 use crate::store::{self, SCHEMA};
 
 /// The database of the service.
@@ -37,7 +39,15 @@ pub(crate) async fn prepare_all(place: &engine::Place) {
 
     let store = Store::open(place, SchemaUpdate::Apply).await.unwrap();
     let mut transaction = store.database.write().await.unwrap();
-    for statement in [flags::STATEMENTS, links::STATEMENTS, policies::STATEMENTS].concat() {
+    for statement in [
+        decisions::STATEMENTS,
+        filings::STATEMENTS,
+        flags::STATEMENTS,
+        links::STATEMENTS,
+        policies::STATEMENTS,
+    ]
+    .concat()
+    {
         (*transaction)
             .prepare(statement.into_sql_str())
             .await

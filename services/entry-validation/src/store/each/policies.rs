@@ -7,10 +7,11 @@ use super::Store;
 use crate::store::Policies;
 
 const IS_KNOWN: &str = "SELECT EXISTS (SELECT 1 FROM policy WHERE version = $1)";
+const SELECT: &str = "SELECT content FROM policy WHERE version = $1";
 const INSERT: &str = "INSERT INTO policy (version, content, first_served_at) VALUES ($1, $2, $3) \
     ON CONFLICT (version) DO NOTHING";
 #[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[IS_KNOWN, INSERT];
+pub(super) const STATEMENTS: &[&str] = &[IS_KNOWN, SELECT, INSERT];
 
 #[tonic::async_trait]
 impl Policies for Store {
@@ -31,5 +32,12 @@ impl Policies for Store {
             .await?;
         transaction.commit().await?;
         Ok(())
+    }
+
+    async fn policy_text(&self, version: &str) -> Result<Option<String>, Error> {
+        Ok(sqlx::query_scalar(SELECT)
+            .bind(version)
+            .fetch_optional(self.database.readers())
+            .await?)
     }
 }

@@ -1,16 +1,18 @@
-//! `nopic entry`: the main job.
+//! `nopic entry validate`: the main job.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
+use nopic_proto::common::Reject;
 use nopic_proto::entry_validation::document_options::Form;
 use nopic_proto::entry_validation::{
-    DocumentOptions, DocumentSummary, ExplainPolicyRequest, Freshness, ValidateDocumentRequest, Verdict,
-    validate_document_request,
+    DocumentOptions, DocumentSummary, ExplainPolicyRequest, Freshness, ValidateDocumentRequest,
+    ValidateDocumentResponse, Verdict, validate_document_request,
 };
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
+use tonic::Streaming;
 
 use crate::connection::{Need, Services};
 use crate::context::{Context, Done};
@@ -26,16 +28,6 @@ use crate::output::{Style, Terminal};
 
 /// Answers that wait to be printed.
 const WAITING: usize = 4;
-
-/// Entry lines: may they be filed as organic?
-#[derive(Debug, clap::Subcommand)]
-#[command(
-    arg_required_else_help = true,
-    after_long_help = "Example:\n  nopic entry validate entries.abi"
-)]
-pub(crate) enum Command {
-    Validate(Arguments),
-}
 
 /// Validate a file of entry lines: nothing is recorded
 ///
@@ -85,7 +77,7 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    fn form(self) -> Form {
+    pub(super) fn form(self) -> Form {
         match self {
             Self::Auto => Form::Unspecified,
             Self::Abi => Form::Abi,
@@ -107,6 +99,22 @@ pub(crate) struct Validated {
 }
 
 impl Validated {
+    /// Verdicts that came with no file.
+    pub(super) fn of(verdicts: &[Verdict]) -> Self {
+        let mut validated = Self::default();
+        validated.tally.add(verdicts);
+        validated
+    }
+
+    /// How a command ends that had these verdicts.
+    pub(super) fn done(&self) -> Done {
+        if self.tally.is_clean() && self.refused == 0 {
+            Done::Well
+        } else {
+            Done::WithFindings
+        }
+    }
+
     /// Counts another file in.
     pub(crate) fn add(&mut self, other: Self) {
         self.tally.merge(other.tally);
@@ -125,18 +133,10 @@ pub(crate) struct Reading {
     pub(crate) rejects_file: Option<PathBuf>,
 }
 
-pub(crate) async fn run(context: &Context, command: Command) -> Result<Done, Failure> {
-    let Command::Validate(arguments) = command;
+pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Done, Failure> {
     size_of(&arguments.file)?;
     let services = context.connect(Need::EntryValidation).await?;
-    let form = match arguments.output {
-        Style::Jsonl => Printed::Jsonl,
-        Style::Csv => Printed::Csv,
-        Style::Table => Printed::Table(VerdictTable::new(
-            &context.terminal,
-            sentences(context, &services).await?,
-        )),
-    };
+    let printer = printer(context, &services, arguments.output).await?;
     let reading = Reading {
         format: arguments.format,
         freshness: Freshness {
@@ -145,20 +145,36 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Done, Fai
         },
         rejects_file: arguments.rejects_file,
     };
-    let printer = Printer::new(form, io::stdout());
-    // Verdicts on the same terminal show the progress themselves, and a bar would run through them.
-    let terminal = if context.terminal.columns.is_some() {
+    let terminal = beside_verdicts(context);
+    let (validated, printer) = validate(&terminal, &services, &arguments.file, reading, printer).await?;
+    context.terminal.note(&summary(&validated, &printer));
+    Ok(validated.done())
+}
+
+/// Prints verdicts to the standard output, in this form.
+pub(super) async fn printer(
+    context: &Context,
+    services: &Services,
+    output: Style,
+) -> Result<Printer, Failure> {
+    let form = match output {
+        Style::Jsonl => Printed::Jsonl,
+        Style::Csv => Printed::Csv,
+        Style::Table => Printed::Table(VerdictTable::new(
+            &context.terminal,
+            sentences(context, services).await?,
+        )),
+    };
+    Ok(Printer::new(form, io::stdout()))
+}
+
+/// Verdicts on the same terminal show the progress themselves, and a bar would run through them.
+pub(super) fn beside_verdicts(context: &Context) -> Terminal {
+    if context.terminal.columns.is_some() {
         context.terminal.without_progress()
     } else {
         context.terminal
-    };
-    let (validated, printer) = validate(&terminal, &services, &arguments.file, reading, printer).await?;
-    context.terminal.note(&summary(&validated, &printer));
-    Ok(if validated.tally.is_clean() && validated.refused == 0 {
-        Done::Well
-    } else {
-        Done::WithFindings
-    })
+    }
 }
 
 /// What the policy in use says about each code.
@@ -170,6 +186,24 @@ pub(crate) async fn sentences(context: &Context, services: &Services) -> Result<
     services.answer(answer).map(Sentences::new)
 }
 
+/// One message of the answer to a file.
+#[derive(Debug, Default)]
+pub(super) struct Answer {
+    pub(super) verdicts: Vec<Verdict>,
+    pub(super) rejects: Vec<Reject>,
+    pub(super) summary: Option<DocumentSummary>,
+}
+
+impl From<ValidateDocumentResponse> for Answer {
+    fn from(answer: ValidateDocumentResponse) -> Self {
+        Self {
+            verdicts: answer.verdicts,
+            rejects: answer.rejects,
+            summary: answer.summary,
+        }
+    }
+}
+
 /// Sends a file and prints its verdicts as they come: reading, decoding and printing each go on for themselves.
 pub(crate) async fn validate(
     terminal: &Terminal,
@@ -179,46 +213,73 @@ pub(crate) async fn validate(
     printer: Printer,
 ) -> Result<(Validated, Printer), Failure> {
     let size = size_of(file)?;
-    let mut rejects = RejectsLog::new(reading.rejects_file.as_deref(), file)?;
+    let rejects = RejectsLog::new(reading.rejects_file.as_deref(), file)?;
     let progress = Progress::of_bytes(terminal, size, "validating");
     let (requests, mut trouble) = requests_of(file, &reading, &progress);
     let mut client = services.entry_validation();
-    let mut answers = services.answer(trouble.or(client.validate_document(requests)).await?)?;
-    let (batches, printing) = start(printer);
-    let mut summary = None;
-    let ended = loop {
-        let answer = match trouble.or(answers.message()).await {
-            Ok(Ok(Some(answer))) => answer,
-            Ok(Ok(None)) => break Ok(()),
-            Ok(Err(status)) => break Err(services.failure(&status)),
-            Err(failure) => break Err(failure),
+    let answers = services.answer(trouble.or(client.validate_document(requests)).await?)?;
+    let following = Following {
+        terminal,
+        services,
+        rejects,
+        progress,
+        trouble,
+    };
+    following.print(answers, printer).await
+}
+
+/// A call under way that answers with verdicts.
+pub(super) struct Following<'a> {
+    pub(super) terminal: &'a Terminal,
+    pub(super) services: &'a Services,
+    pub(super) rejects: RejectsLog,
+    pub(super) progress: Progress,
+    pub(super) trouble: Trouble,
+}
+
+impl Following<'_> {
+    /// Prints the verdicts as they come, and keeps what was refused.
+    pub(super) async fn print<A: Into<Answer>>(
+        mut self,
+        mut answers: Streaming<A>,
+        printer: Printer,
+    ) -> Result<(Validated, Printer), Failure> {
+        let (batches, printing) = start(printer);
+        let mut summary = None;
+        let ended = loop {
+            let answer: Answer = match self.trouble.or(answers.message()).await {
+                Ok(Ok(Some(answer))) => answer.into(),
+                Ok(Ok(None)) => break Ok(()),
+                Ok(Err(status)) => break Err(self.services.failure(&status)),
+                Err(failure) => break Err(failure),
+            };
+            for reject in &answer.rejects {
+                self.rejects.add(reject, &self.progress)?;
+            }
+            summary = answer.summary.or(summary);
+            // The printer ends early only with an error of its own, which is read below.
+            if !answer.verdicts.is_empty() && batches.send(answer.verdicts).await.is_err() {
+                break Ok(());
+            }
         };
-        for reject in &answer.rejects {
-            rejects.add(reject, &progress)?;
+        drop(batches);
+        let printed = printing
+            .await
+            .unwrap_or_else(|_| Err(Failure::new("The verdicts could not be printed.")));
+        self.progress.finish();
+        self.rejects.finish(self.terminal)?;
+        let (printer, tally) = printed?;
+        ended?;
+        let validated = Validated {
+            tally,
+            refused: self.rejects.count(),
+            summary: summary.ok_or_else(broken_off)?,
+        };
+        if u64::from(validated.summary.lines) != validated.tally.lines() {
+            return Err(broken_off());
         }
-        summary = answer.summary.or(summary);
-        // The printer ends early only with an error of its own, which is read below.
-        if !answer.verdicts.is_empty() && batches.send(answer.verdicts).await.is_err() {
-            break Ok(());
-        }
-    };
-    drop(batches);
-    let printed = printing
-        .await
-        .unwrap_or_else(|_| Err(Failure::new("The verdicts could not be printed.")));
-    progress.finish();
-    rejects.finish(terminal)?;
-    let (printer, tally) = printed?;
-    ended?;
-    let validated = Validated {
-        tally,
-        refused: rejects.count(),
-        summary: summary.ok_or_else(broken_off)?,
-    };
-    if u64::from(validated.summary.lines) != validated.tally.lines() {
-        return Err(broken_off());
+        Ok((validated, printer))
     }
-    Ok((validated, printer))
 }
 
 /// Verdicts that are missing are no verdicts.

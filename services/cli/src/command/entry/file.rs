@@ -1,0 +1,182 @@
+//! `nopic entry file` and `nopic entry import`: decisions on record.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use nopic_proto::entry_validation::{
+    Decision, FileDocumentEnd, FileDocumentOptions, FileDocumentRequest, FileDocumentResponse, FileOptions,
+    file_document_request,
+};
+use sha2::{Digest as _, Sha256};
+use tempfile::NamedTempFile;
+
+use super::validate::{Answer, Following, Format, beside_verdicts, printer, summary};
+use crate::connection::Need;
+use crate::context::{Context, Done};
+use crate::failure::Failure;
+use crate::feed::{chunks, feed, size_of};
+use crate::output::Style;
+use crate::output::progress::Progress;
+use crate::output::rejects::RejectsLog;
+
+/// File entry lines: the decisions are recorded, and what may be filed draws on its certificate
+///
+/// Reads the same files as `validate`. Lines that are neither rejected nor indeterminate draw on their certificate,
+/// entry by entry; a line without weight draws zero, which counts as use; a line filed again gives back what it drew
+/// before. The same file again gives the same answers and draws nothing more: --refile files it anew.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "Examples:\n  \
+        nopic entry file entries.abi\n  \
+        nopic entry file entries.jsonl --output jsonl > verdicts.jsonl\n\n\
+        Exit status: 0 every line was read and none is rejected or indeterminate; 1 some are, or were refused; 2 the \
+        command could not do its work: run it again, what is on record already is not recorded twice.")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    options: Options,
+    /// File it anew, even if this very file was filed before
+    #[arg(long)]
+    refile: bool,
+}
+
+/// Bring entries of the past on record, as filed on a day
+///
+/// As `file`, but the entries count as filed on that day, and nobody is told.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "Example:\n  nopic entry import march.jsonl --filed-at 2025-03-31")]
+pub(crate) struct ImportArguments {
+    #[command(flatten)]
+    options: Options,
+    /// The day on which they were filed, YYYY-MM-DD
+    #[arg(long, value_name = "DATE")]
+    filed_at: String,
+}
+
+#[derive(Debug, clap::Args)]
+struct Options {
+    /// The file; `-`: standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Form of the file
+    #[arg(long, value_enum, default_value_t, env = "NOPIC_FORMAT")]
+    format: Format,
+    /// How verdicts are printed
+    #[arg(long, value_enum, default_value_t, env = "NOPIC_OUTPUT")]
+    output: Style,
+    /// Where lines that could not be read are written [default: FILE.rejects.jsonl in the current folder, when there
+    /// are any]
+    #[arg(long, value_name = "FILE", env = "NOPIC_REJECTS_FILE")]
+    rejects_file: Option<PathBuf>,
+    /// Use this revision of the registry or a later one
+    #[arg(long, value_name = "REVISION", env = "NOPIC_AT_LEAST_REVISION")]
+    at_least_revision: Option<u32>,
+}
+
+impl From<FileDocumentResponse> for Answer {
+    fn from(answer: FileDocumentResponse) -> Self {
+        let verdict = |decision: Decision| decision.verdict;
+        Self {
+            verdicts: answer.decisions.into_iter().filter_map(verdict).collect(),
+            rejects: answer.rejects,
+            summary: answer.summary,
+        }
+    }
+}
+
+pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Done, Failure> {
+    let anew = arguments
+        .refile
+        .then(|| context.clock.now().timestamp_micros().to_string());
+    file(context, arguments.options, String::new(), anew).await
+}
+
+pub(super) async fn import(context: &Context, arguments: ImportArguments) -> Result<Done, Failure> {
+    file(context, arguments.options, arguments.filed_at, None).await
+}
+
+async fn file(
+    context: &Context,
+    options: Options,
+    filed_on: String,
+    anew: Option<String>,
+) -> Result<Done, Failure> {
+    // The content names the request, so all of it is there before any of it is sent.
+    let copy = if options.file == Path::new("-") {
+        Some(copy_of_input()?)
+    } else {
+        None
+    };
+    let path = copy.as_ref().map_or(options.file.as_path(), |copy| copy.path());
+    let size = size_of(path)?;
+    let request_id = request_id(path, &filed_on, anew.as_deref())?;
+    let services = context.connect(Need::EntryValidation).await?;
+    let printer = printer(context, &services, options.output).await?;
+    let terminal = beside_verdicts(context);
+    let progress = Progress::of_bytes(&terminal, size, "filing");
+    let first = FileDocumentOptions {
+        filing: Some(FileOptions {
+            request_id,
+            filed_on,
+            at_least_revision: options.at_least_revision,
+        }),
+        form: options.format.form().into(),
+        file_name: options
+            .file
+            .file_name()
+            .map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+    };
+    let (sent, sent_from) = (progress.clone(), path.to_path_buf());
+    let (requests, mut trouble) = feed(move |emit| {
+        use file_document_request::Part;
+        let mut part = |part| emit(FileDocumentRequest { part: Some(part) });
+        if part(Part::Options(first)).is_continue()
+            && chunks(&sent_from, &sent, &mut |chunk| part(Part::Chunk(chunk)))?.is_continue()
+        {
+            let _ended_early = part(Part::End(FileDocumentEnd {}));
+        }
+        Ok(())
+    });
+    let mut client = services.records();
+    let answers = services.answer(trouble.or(client.file_document(requests)).await?)?;
+    let following = Following {
+        terminal: &terminal,
+        services: &services,
+        rejects: RejectsLog::new(options.rejects_file.as_deref(), &options.file)?,
+        progress,
+        trouble,
+    };
+    let (filed, printer) = following.print(answers, printer).await?;
+    context.terminal.note(&summary(&filed, &printer));
+    context
+        .terminal
+        .note("The decisions are on record: `nopic entry decisions` lists them.");
+    Ok(filed.done())
+}
+
+fn copy_of_input() -> Result<NamedTempFile, Failure> {
+    let failed = |error: io::Error| Failure::new(format!("The standard input cannot be kept: {error}."));
+    let mut copy = NamedTempFile::new().map_err(failed)?;
+    io::copy(&mut io::stdin().lock(), &mut copy).map_err(failed)?;
+    Ok(copy)
+}
+
+/// The same content names the same request.
+fn request_id(path: &Path, filed_on: &str, anew: Option<&str>) -> Result<String, Failure> {
+    let mut hasher = Sha256::new();
+    let mut file = File::open(path).map_err(|error| Failure::reading(path, &error))?;
+    io::copy(&mut file, &mut hasher).map_err(|error| Failure::reading(path, &error))?;
+    let mut id: String = hasher
+        .finalize()
+        .iter()
+        .take(16)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    for part in [Some(filed_on).filter(|day| !day.is_empty()), anew]
+        .into_iter()
+        .flatten()
+    {
+        id.push('-');
+        id.push_str(part);
+    }
+    Ok(id)
+}

@@ -1,0 +1,42 @@
+//! `nopic entry`: lines of entries, judged and on record.
+
+mod file;
+mod record;
+mod validate;
+
+pub(crate) use validate::{Reading, Validated, sentences, summary, validate};
+
+use crate::context::{Context, Done};
+use crate::failure::Failure;
+
+/// Entry lines: may they be filed as organic?
+#[derive(Debug, clap::Subcommand)]
+#[command(
+    arg_required_else_help = true,
+    after_long_help = "Example:\n  nopic entry validate entries.abi"
+)]
+pub(crate) enum Command {
+    Validate(validate::Arguments),
+    File(file::Arguments),
+    Import(file::ImportArguments),
+    Show(record::ShowArguments),
+    Decisions(record::DecisionsArguments),
+    Explain(record::ExplainArguments),
+    Amend(record::AmendArguments),
+    Cancel(record::CancelArguments),
+    Statistics(record::StatisticsArguments),
+}
+
+pub(crate) async fn run(context: &Context, command: Command) -> Result<Done, Failure> {
+    match command {
+        Command::Validate(arguments) => validate::run(context, arguments).await,
+        Command::File(arguments) => file::run(context, arguments).await,
+        Command::Import(arguments) => file::import(context, arguments).await,
+        Command::Show(arguments) => record::show(context, arguments).await,
+        Command::Decisions(arguments) => record::decisions(context, arguments).await,
+        Command::Explain(arguments) => record::explain(context, arguments).await,
+        Command::Amend(arguments) => record::amend(context, arguments).await,
+        Command::Cancel(arguments) => record::cancel(context, arguments).await,
+        Command::Statistics(arguments) => record::statistics(context, arguments).await,
+    }
+}

@@ -1,0 +1,414 @@
+//! Filing: judges lines, draws on their certificates, records the decisions, so that a crash at any point loses
+//! nothing and doubles nothing.
+//!
+//! ```text
+//! freeze what is known ── begin (one transaction: inputs, claim of the entries)
+//!                             │
+//!          ┌─ certificates changed: freeze anew ─┐
+//!          ▼                                     │
+//!      set draws (the certificate service; idempotent by filing and attempt)
+//!          │
+//!      decide, by the ledger as it stood ── finish (one transaction: decisions, versions, outbox, audit)
+//! ```
+//!
+//! A filing that its worker left is taken over when its lease has ended, and goes on from its frozen inputs: every step
+//! gives the same answer however often it is asked for.
+
+mod inputs;
+mod judge;
+mod record;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nopic_chassis::crash::crash_point;
+use nopic_chassis::principal::{from_wire, to_wire};
+use nopic_domain::date::Date;
+use nopic_domain::entry::NormalisedLine;
+use nopic_domain::policy::Policy;
+use nopic_domain::principal::Principal;
+use nopic_proto::certificate::line_draw::Mode;
+use nopic_proto::certificate::{EntryDrawsResult, SetDrawsRequest, SetDrawsResponse};
+use nopic_proto::entry_validation as wire;
+use rustc_hash::FxHashSet;
+
+pub(crate) use judge::Decided;
+pub(crate) use record::replay;
+
+use crate::engine::{Asker, Engine};
+use crate::error::Error;
+use crate::store::{Begun, Lease, NewFiling, OpenFiling, StoredDecision};
+use crate::upstream::NoAnswer;
+use inputs::{Thawed, freeze};
+
+/// For how long a filing is nobody else's. Longer than any of its steps may take.
+const LEASE: Duration = Duration::from_secs(30);
+/// How long a request waits for another one that files the same entry, or is the same.
+const WAIT: Duration = Duration::from_secs(10);
+const WAIT_STEP: Duration = Duration::from_millis(25);
+/// How often inputs are frozen anew before the caller is asked to come again.
+const ATTEMPTS: u32 = 5;
+
+/// What a request makes of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Filed,
+    Amended,
+    Cancelled,
+    Imported,
+}
+
+impl Kind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Filed => "FILED",
+            Self::Amended => "AMENDED",
+            Self::Cancelled => "CANCELLED",
+            Self::Imported => "IMPORTED",
+        }
+    }
+}
+
+/// What is to be filed.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    pub(crate) id: String,
+    /// SHA-256 of what was asked for.
+    pub(crate) hash: [u8; 32],
+    pub(crate) kind: Kind,
+    pub(crate) filed_on: Option<Date>,
+    pub(crate) reason: String,
+    pub(crate) lines: Vec<NormalisedLine>,
+    /// The entry that is amended or taken back, and the version that it must have.
+    pub(crate) of_entry: Option<(String, u32)>,
+}
+
+/// Files, or gives the answer that the request got before. Goes on to its end even where the caller leaves.
+pub(crate) async fn file(
+    engine: &Arc<Engine>,
+    asker: &Asker,
+    request: Request,
+) -> Result<Vec<StoredDecision>, Error> {
+    let (engine, asker) = (Arc::clone(engine), asker.clone());
+    tokio::spawn(async move { file_to_the_end(&engine, &asker, request).await }).await?
+}
+
+async fn file_to_the_end(
+    engine: &Engine,
+    asker: &Asker,
+    request: Request,
+) -> Result<Vec<StoredDecision>, Error> {
+    let tenant = &asker.principal.tenant;
+    let entries = entries(&request)?;
+    may_file(&asker.principal, &entries)?;
+    let asker = Asker {
+        latest_certificates: true,
+        ..asker.clone()
+    };
+    let mut waited = Duration::ZERO;
+    let filing = loop {
+        if let Some((filing_id, hash, done)) = engine.store.filing_state(tenant, &request.id).await? {
+            if hash != request.hash {
+                return Err(nopic_sql::Error::RequestReused(request.id).into());
+            }
+            if done {
+                return Ok(engine.store.decisions_of(filing_id).await?);
+            }
+        } else {
+            let mut inputs = wire::FilingInputs {
+                entries: entries.clone(),
+                lines: request.lines.iter().map(|line| (**line).clone().into()).collect(),
+                principal: Some(to_wire(&asker.principal)),
+                reason: request.reason.clone(),
+                filed_on: request
+                    .filed_on
+                    .unwrap_or_else(|| engine.clock.today())
+                    .to_string(),
+                kind: request.kind.as_str().to_owned(),
+                ..wire::FilingInputs::default()
+            };
+            let known = engine.know(&asker, &request.lines).await?;
+            freeze(&mut inputs, &request.lines, &known);
+            crash_point("filing.frozen").await;
+            let begun = engine
+                .store
+                .begin_filing(NewFiling {
+                    tenant,
+                    request_id: &request.id,
+                    request_hash: request.hash,
+                    inputs,
+                    current_version: request.of_entry.as_ref().map(|(_, version)| *version),
+                    lease: lease(engine),
+                })
+                .await?;
+            match begun {
+                Begun::Open(filing) => break *filing,
+                Begun::Done(filing_id) => return Ok(engine.store.decisions_of(filing_id).await?),
+                Begun::Outdated {
+                    entry_number,
+                    current,
+                } => return Err(outdated(&entry_number, current, &request)),
+                Begun::Busy { entry_number } if waited >= WAIT => {
+                    return Err(Error::Busy(entry_number.map_or_else(
+                        || {
+                            "this request is still being worked on: ask again with the same request_id"
+                                .to_owned()
+                        },
+                        |entry| format!("entry {entry} is being filed by another request: ask again"),
+                    )));
+                }
+                Begun::Busy { .. } => {}
+            }
+        }
+        if waited >= WAIT {
+            return Err(Error::Busy(
+                "this request is still being worked on: ask again with the same request_id".to_owned(),
+            ));
+        }
+        // Another task finishes it; there is nothing to be told by but the store.
+        tokio::time::sleep(WAIT_STEP).await;
+        waited += WAIT_STEP;
+    };
+    crash_point("filing.begun").await;
+    let filing_id = filing.filing_id;
+    go_on(engine, filing).await?;
+    Ok(engine.store.decisions_of(filing_id).await?)
+}
+
+/// Finishes every filing that its worker left. How many there were.
+pub(crate) async fn recover(engine: &Engine) -> Result<u32, Error> {
+    let mut recovered = 0;
+    while let Some(filing) = engine.store.take_left_filing(lease(engine)).await? {
+        let filing_id = filing.filing_id;
+        go_on(engine, filing).await?;
+        tracing::info!(filing_id, "finished a filing that was left");
+        recovered += 1;
+    }
+    Ok(recovered)
+}
+
+fn lease(engine: &Engine) -> Lease<'_> {
+    let now = engine.clock.now();
+    Lease {
+        holder: &engine.worker,
+        now,
+        until: now + LEASE,
+    }
+}
+
+/// From the frozen inputs to the decisions on record.
+async fn go_on(engine: &Engine, mut filing: OpenFiling) -> Result<(), Error> {
+    loop {
+        let thawed = thaw(engine, &filing.inputs).await?;
+        let request_id = format!("filing/{}/{}", filing.filing_id, filing.attempt);
+        let request = judge::draws(&thawed, &filing.inputs, request_id)?;
+        let principal = principal(&filing.inputs)?;
+        let answer = set_draws(engine, &principal, &filing, request).await?;
+        crash_point("filing.drawn").await;
+        if answer.changed.is_empty() {
+            let decided = judge::decide(&thawed, &filing.inputs, &answer.entries)?;
+            crash_point("filing.decided").await;
+            let finished = engine
+                .store
+                .finish_filing(&filing, &decided, &answer, lease(engine))
+                .await?;
+            crash_point("filing.finished").await;
+            return if finished {
+                Ok(())
+            } else {
+                wait_for(engine, &filing).await
+            };
+        }
+        if filing.attempt >= ATTEMPTS {
+            return Err(Error::Busy(
+                "certificates change faster than they can be filed on: ask again with the same request_id"
+                    .to_owned(),
+            ));
+        }
+        let asker = Asker {
+            principal,
+            at_least_revision: None,
+            latest_certificates: true,
+        };
+        let known = engine.know(&asker, &thawed.lines).await?;
+        freeze(&mut filing.inputs, &thawed.lines, &known);
+        if !engine.store.freeze_anew(&filing, lease(engine)).await? {
+            return wait_for(engine, &filing).await;
+        }
+        filing.attempt += 1;
+        crash_point("filing.frozen_anew").await;
+    }
+}
+
+/// Another worker has taken the filing over, and ends it.
+async fn wait_for(engine: &Engine, filing: &OpenFiling) -> Result<(), Error> {
+    let mut waited = Duration::ZERO;
+    while waited < WAIT {
+        if engine.store.filing(filing.filing_id).await?.is_some() {
+            return Ok(());
+        }
+        tokio::time::sleep(WAIT_STEP).await;
+        waited += WAIT_STEP;
+    }
+    Err(Error::Busy(
+        "another worker has taken this filing over: ask again with the same request_id".to_owned(),
+    ))
+}
+
+async fn set_draws(
+    engine: &Engine,
+    principal: &Principal,
+    filing: &OpenFiling,
+    request: SetDrawsRequest,
+) -> Result<SetDrawsResponse, Error> {
+    if request.entries.is_empty() {
+        return Ok(SetDrawsResponse::default());
+    }
+    // Entries that are new and draw nothing can be decided without the ledger.
+    let needs_no_ledger = request
+        .entries
+        .iter()
+        .all(|entry| entry.entry_version == 1 && entry.lines.iter().all(|line| line.mode() == Mode::Nothing));
+    let entries = request.entries.len();
+    match engine.ledger.set_draws(principal, request).await {
+        Ok(answer) => Ok(answer),
+        Err(NoAnswer::Unavailable) if needs_no_ledger => Ok(SetDrawsResponse {
+            changed: Vec::new(),
+            entries: vec![EntryDrawsResult::default(); entries],
+        }),
+        Err(NoAnswer::Unavailable) => Err(Error::Unavailable(
+            "the certificate service does not answer: the filing is kept and will be finished; ask again with the same \
+             request_id"
+                .to_owned(),
+        )),
+        Err(NoAnswer::Refused(status)) => Err(Error::Internal(format!(
+            "the ledger refuses filing {}: {status}",
+            filing.filing_id
+        ))),
+    }
+}
+
+/// The inputs with the policy and flags that they name.
+async fn thaw(engine: &Engine, inputs: &wire::FilingInputs) -> Result<Thawed, Error> {
+    let policy = if engine.policy.version() == inputs.policy_version {
+        Arc::clone(&engine.policy)
+    } else {
+        let missing = || nopic_sql::Error::corrupt("policy", format!("no {}", inputs.policy_version));
+        let text = engine
+            .store
+            .policy_text(&inputs.policy_version)
+            .await?
+            .ok_or_else(missing)?;
+        let policy =
+            Policy::parse(&text).map_err(|error| nopic_sql::Error::corrupt("policy.content", error))?;
+        Arc::new(policy)
+    };
+    let serving = engine.flags.load_full();
+    let flags = if serving.version() == inputs.flags_version {
+        serving
+    } else {
+        let missing = || nopic_sql::Error::corrupt("flag_table", format!("no {}", inputs.flags_version));
+        let table = engine
+            .store
+            .flag_table(&inputs.flags_version)
+            .await?
+            .ok_or_else(missing)?;
+        Arc::new(table)
+    };
+    Ok(Thawed::new(inputs, policy, flags)?)
+}
+
+fn principal(inputs: &wire::FilingInputs) -> Result<Principal, Error> {
+    inputs
+        .principal
+        .clone()
+        .and_then(from_wire)
+        .ok_or_else(|| nopic_sql::Error::corrupt("filing.inputs", "nobody filed it").into())
+}
+
+/// The entries of a request: lines of one stand together.
+fn entries(request: &Request) -> Result<Vec<wire::FiledEntry>, Error> {
+    if let Some((entry_number, _)) = &request.of_entry {
+        if let Some(other) = request
+            .lines
+            .iter()
+            .find(|line| line.entry_number != *entry_number)
+        {
+            return Err(Error::Invalid(format!(
+                "lines: a line is of entry {:?}, not of {entry_number}",
+                other.entry_number
+            )));
+        }
+        return Ok(vec![wire::FiledEntry {
+            entry_number: entry_number.clone(),
+            line_count: count(request.lines.len()),
+            keep_other_lines: false,
+            version: 0,
+        }]);
+    }
+    let mut seen = FxHashSet::default();
+    let mut entries = Vec::new();
+    let same_entry = |one: &NormalisedLine, next: &NormalisedLine| one.entry_number == next.entry_number;
+    for lines in request.lines.chunk_by(same_entry) {
+        let entry_number = &lines[0].entry_number;
+        if !seen.insert(entry_number) {
+            return Err(Error::Invalid(format!(
+                "lines: those of entry {entry_number:?} stand in two places: put them together"
+            )));
+        }
+        entries.push(wire::FiledEntry {
+            entry_number: entry_number.clone(),
+            line_count: count(lines.len()),
+            keep_other_lines: !lines
+                .iter()
+                .any(|line| line.entry_action.as_deref() == Some("REPLACE")),
+            version: 0,
+        });
+    }
+    Ok(entries)
+}
+
+/// A tenant files only under its own filer codes.
+fn may_file(principal: &Principal, entries: &[wire::FiledEntry]) -> Result<(), Error> {
+    use nopic_domain::principal::{FilerCodes, Role};
+    match principal.role {
+        Role::Broker | Role::Compliance | Role::Operator => {}
+        Role::Exporter | Role::Certifier | Role::Authority => {
+            return Err(Error::Forbidden(
+                "only brokers, compliance and operators file entries",
+            ));
+        }
+    }
+    let FilerCodes::Listed(codes) = &principal.filer_codes else {
+        return Ok(());
+    };
+    let is_own = |entry: &wire::FiledEntry| {
+        codes
+            .iter()
+            .any(|code| entry.entry_number.starts_with(code.as_str()))
+    };
+    match entries.iter().find(|entry| !is_own(entry)) {
+        None => Ok(()),
+        Some(entry) => Err(Error::NotYours(format!(
+            "entry {} is not under a filer code of this tenant ({})",
+            entry.entry_number,
+            codes.join(", ")
+        ))),
+    }
+}
+
+fn outdated(entry_number: &str, current: u32, request: &Request) -> Error {
+    let asked = request.of_entry.as_ref().map_or(0, |(_, version)| *version);
+    Error::Outdated(if current == 0 {
+        format!("entry {entry_number} is not on record: file it first")
+    } else {
+        format!(
+            "entry {entry_number} is at version {current}, not {asked}: look at it (`nopic entry show`) and decide again"
+        )
+    })
+}
+
+/// Requests are bounded far below this.
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}

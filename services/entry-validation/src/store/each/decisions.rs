@@ -1,0 +1,311 @@
+//! Decisions on record, as of any moment.
+
+use chrono::{DateTime, Utc};
+use nopic_domain::date::Date;
+use nopic_domain::finding::Code;
+use nopic_proto::certificate::SetDrawsResponse;
+use nopic_proto::entry_validation as wire;
+use nopic_sql::Error;
+use prost::Message as _;
+
+use super::Store;
+use super::engine::rows;
+use crate::store::{DecisionFilter, Decisions, Grouping, StoredDecision, StoredFiling, StoredVersion};
+
+macro_rules! columns {
+    () => {
+        "SELECT decision_id, filing_id, place, version, verdict, line, drawn_units, excess_units, recorded_at, ended_at
+        FROM decision "
+    };
+}
+/// Stood at the moment `$2`, or stand now where that is NULL.
+macro_rules! standing {
+    () => {
+        "(CASE WHEN CAST($2 AS TIMESTAMPTZ) IS NULL THEN ended_at IS NULL
+            ELSE recorded_at <= $2 AND (ended_at IS NULL OR ended_at > $2) END)"
+    };
+}
+const OF_FILING: &str = concat!(
+    "/* decisions.of */ ",
+    columns!(),
+    "WHERE filing_id = $1 ORDER BY place"
+);
+const ONE: &str = concat!(
+    "/* decisions.one */ ",
+    columns!(),
+    "WHERE tenant = $1 AND decision_id = $2"
+);
+const OF_ENTRY: &str = concat!(
+    "/* decisions.entry */ ",
+    columns!(),
+    "WHERE entry_id = (SELECT entry_id FROM entry WHERE tenant = $1 AND entry_number = $3) AND ",
+    standing!(),
+    " ORDER BY line_number, pga_line_number"
+);
+const VERSIONS: &str =
+    "/* decisions.versions */ SELECT v.version, v.kind, v.actor, v.reason, v.filed_on, v.recorded_at
+    FROM entry_version v JOIN entry e ON e.entry_id = v.entry_id
+    WHERE e.tenant = $1 AND e.entry_number = $3 AND (CAST($2 AS TIMESTAMPTZ) IS NULL OR v.recorded_at <= $2)
+    ORDER BY v.version";
+const FILING: &str = "/* decisions.filing */ SELECT inputs, ledger FROM filing
+    WHERE filing_id = $1 AND ledger IS NOT NULL";
+const LIST: &str = concat!(
+    "/* decisions.list */ ",
+    columns!(),
+    "WHERE tenant = $1
+      AND ($3 OR ",
+    standing!(),
+    ")
+      AND (CAST($4 AS TEXT) IS NULL
+        OR entry_id = (SELECT entry_id FROM entry WHERE tenant = $1 AND entry_number = $4))
+      AND (CAST($5 AS BIGINT) IS NULL OR certificate = $5)
+      AND (CAST($6 AS BIGINT) IS NULL OR importer_nop_id = $6)
+      AND (CAST($7 AS TEXT) IS NULL OR outcome = $7)
+      AND (CAST($8 AS TEXT) IS NULL OR codes LIKE '%,' || $8 || ',%')
+      AND (CAST($9 AS DATE) IS NULL OR filed_on >= $9)
+      AND (CAST($10 AS DATE) IS NULL OR filed_on <= $10)
+      AND decision_id < $11
+    ORDER BY decision_id DESC LIMIT $12"
+);
+macro_rules! counted {
+    ($key:literal, [$($from:expr),*], $order:literal) => {
+        concat!(
+            "/* decisions.statistics */ SELECT ",
+            $key,
+            ", COUNT(*), COUNT(CASE WHEN is_organic THEN 1 END),
+            COUNT(CASE WHEN is_organic AND drawn_units IS NOT NULL THEN 1 END),
+            COUNT(CASE WHEN outcome = 'ACCEPT' THEN 1 END), COUNT(CASE WHEN outcome = 'WARN' THEN 1 END),
+            COUNT(CASE WHEN outcome = 'REJECT' THEN 1 END), COUNT(CASE WHEN outcome = 'INDETERMINATE' THEN 1 END)
+            FROM decision",
+            $($from,)*
+            " WHERE tenant = $1 AND ",
+            standing!(),
+            " AND (CAST($3 AS DATE) IS NULL OR filed_on >= $3) AND (CAST($4 AS DATE) IS NULL OR filed_on <= $4)",
+            $order,
+            " LIMIT $5"
+        )
+    };
+}
+const BY_DAY: &str = counted!(
+    "CAST(filed_on AS TEXT)",
+    [],
+    " GROUP BY filed_on ORDER BY filed_on"
+);
+const BY_IMPORTER: &str = counted!(
+    "COALESCE(CAST(importer_nop_id AS TEXT), '')",
+    [],
+    " GROUP BY importer_nop_id ORDER BY COUNT(*) DESC, importer_nop_id"
+);
+const TOTAL: &str = counted!("''", [], "");
+/// A decision counts once for each of its codes. Codes are a JSON list of lists of one code.
+const BY_REASON: &str = counted!(
+    "r.value ->> 0",
+    [
+        " JOIN ",
+        rows!("$6"),
+        " ON codes LIKE '%,' || (r.value ->> 0) || ',%'"
+    ],
+    " GROUP BY r.value ->> 0 ORDER BY COUNT(*) DESC, r.value ->> 0"
+);
+#[cfg(test)]
+pub(super) const STATEMENTS: &[&str] = &[
+    OF_FILING,
+    ONE,
+    OF_ENTRY,
+    VERSIONS,
+    FILING,
+    LIST,
+    BY_DAY,
+    BY_IMPORTER,
+    BY_REASON,
+    TOTAL,
+];
+
+type Row = (
+    i64,
+    i64,
+    i64,
+    i64,
+    Vec<u8>,
+    Vec<u8>,
+    Option<i64>,
+    Option<i64>,
+    DateTime<Utc>,
+    Option<DateTime<Utc>>,
+);
+type Counts = (String, i64, i64, i64, i64, i64, i64, i64);
+
+fn small(what: &'static str, number: i64) -> Result<u32, Error> {
+    u32::try_from(number).map_err(|_| Error::corrupt(what, number))
+}
+
+fn stored(row: Row) -> Result<StoredDecision, Error> {
+    let (
+        decision_id,
+        filing_id,
+        place,
+        version,
+        verdict,
+        line,
+        drawn_units,
+        excess_units,
+        recorded_at,
+        ended_at,
+    ) = row;
+    Ok(StoredDecision {
+        decision_id,
+        filing_id,
+        place: small("decision.place", place)?,
+        version: small("decision.version", version)?,
+        verdict: wire::Verdict::decode(verdict.as_slice())
+            .map_err(|error| Error::corrupt("decision.verdict", error))?,
+        line: wire::EntryLine::decode(line.as_slice())
+            .map_err(|error| Error::corrupt("decision.line", error))?,
+        drawn_units,
+        excess_units,
+        recorded_at,
+        ended_at,
+    })
+}
+
+fn statistic(counts: Counts) -> wire::Statistic {
+    let (key, lines, organic, valid, accepted, warned, rejected, indeterminate) = counts;
+    // Counts are never negative.
+    let count = |number: i64| number.unsigned_abs();
+    wire::Statistic {
+        key,
+        lines: count(lines),
+        organic_lines: count(organic),
+        with_valid_certificate: count(valid),
+        accepted: count(accepted),
+        warned: count(warned),
+        rejected: count(rejected),
+        indeterminate: count(indeterminate),
+    }
+}
+
+#[tonic::async_trait]
+impl Decisions for Store {
+    async fn decisions_of(&self, filing_id: i64) -> Result<Vec<StoredDecision>, Error> {
+        let rows: Vec<Row> = sqlx::query_as(OF_FILING)
+            .bind(filing_id)
+            .fetch_all(self.database.readers())
+            .await?;
+        rows.into_iter().map(stored).collect()
+    }
+
+    async fn decision(&self, tenant: &str, decision_id: i64) -> Result<Option<StoredDecision>, Error> {
+        let row: Option<Row> = sqlx::query_as(ONE)
+            .bind(tenant)
+            .bind(decision_id)
+            .fetch_optional(self.database.readers())
+            .await?;
+        row.map(stored).transpose()
+    }
+
+    async fn filing(&self, filing_id: i64) -> Result<Option<StoredFiling>, Error> {
+        let row: Option<(Vec<u8>, Vec<u8>)> = sqlx::query_as(FILING)
+            .bind(filing_id)
+            .fetch_optional(self.database.readers())
+            .await?;
+        row.map(|(inputs, ledger)| {
+            Ok(StoredFiling {
+                inputs: wire::FilingInputs::decode(inputs.as_slice())
+                    .map_err(|error| Error::corrupt("filing.inputs", error))?,
+                ledger: SetDrawsResponse::decode(ledger.as_slice())
+                    .map_err(|error| Error::corrupt("filing.ledger", error))?,
+            })
+        })
+        .transpose()
+    }
+
+    async fn entry(
+        &self,
+        tenant: &str,
+        entry_number: &str,
+        as_of: Option<DateTime<Utc>>,
+    ) -> Result<(Vec<StoredVersion>, Vec<StoredDecision>), Error> {
+        let mut transaction = self.database.read().await?;
+        let versions: Vec<(i64, String, String, String, Date, DateTime<Utc>)> = sqlx::query_as(VERSIONS)
+            .bind(tenant)
+            .bind(as_of)
+            .bind(entry_number)
+            .fetch_all(&mut *transaction)
+            .await?;
+        let decisions: Vec<Row> = sqlx::query_as(OF_ENTRY)
+            .bind(tenant)
+            .bind(as_of)
+            .bind(entry_number)
+            .fetch_all(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        let versions = versions
+            .into_iter()
+            .map(|(version, kind, actor, reason, filed_on, recorded_at)| {
+                Ok(StoredVersion {
+                    version: small("entry_version.version", version)?,
+                    kind,
+                    actor,
+                    reason,
+                    filed_on,
+                    recorded_at,
+                })
+            })
+            .collect::<Result<_, Error>>()?;
+        let decisions = decisions.into_iter().map(stored).collect::<Result<_, Error>>()?;
+        Ok((versions, decisions))
+    }
+
+    async fn list_decisions(
+        &self,
+        tenant: &str,
+        filter: &DecisionFilter,
+    ) -> Result<Vec<StoredDecision>, Error> {
+        let rows: Vec<Row> = sqlx::query_as(LIST)
+            .bind(tenant)
+            .bind(filter.as_of)
+            .bind(filter.with_ended)
+            .bind(&filter.entry_number)
+            .bind(filter.certificate)
+            .bind(filter.importer)
+            .bind(&filter.outcome)
+            .bind(&filter.code)
+            .bind(filter.from)
+            .bind(filter.to)
+            .bind(filter.before.unwrap_or(i64::MAX))
+            .bind(i64::from(filter.limit))
+            .fetch_all(self.database.readers())
+            .await?;
+        rows.into_iter().map(stored).collect()
+    }
+
+    async fn statistics(
+        &self,
+        tenant: &str,
+        (from, to): (Option<Date>, Option<Date>),
+        as_of: Option<DateTime<Utc>>,
+        grouping: Grouping,
+        limit: u32,
+    ) -> Result<Vec<wire::Statistic>, Error> {
+        let statement = match grouping {
+            Grouping::Day => BY_DAY,
+            Grouping::Importer => BY_IMPORTER,
+            Grouping::Reason => BY_REASON,
+            Grouping::Total => TOTAL,
+        };
+        let mut query = sqlx::query_as(statement)
+            .bind(tenant)
+            .bind(as_of)
+            .bind(from)
+            .bind(to)
+            .bind(i64::from(limit));
+        if grouping == Grouping::Reason {
+            let codes: Vec<[&str; 1]> = Code::ALL.iter().map(|code| [code.as_str()]).collect();
+            let codes = serde_json::to_string(&codes)
+                .map_err(|error| Error::corrupt("statement parameters", error))?;
+            query = query.bind(codes);
+        }
+        let rows: Vec<Counts> = query.fetch_all(self.database.readers()).await?;
+        Ok(rows.into_iter().map(statistic).collect())
+    }
+}

@@ -1,0 +1,189 @@
+//! What the store says about filings.
+
+use chrono::{DateTime, Utc};
+use nopic_domain::date::Date;
+use nopic_domain::identifier::CertificateNumber;
+use nopic_proto::entry_validation as wire;
+use prost::Message as _;
+
+use crate::filing::Decided;
+
+/// A filing that is to begin.
+#[derive(Debug, Clone)]
+pub(crate) struct NewFiling<'a> {
+    pub(crate) tenant: &'a str,
+    pub(crate) request_id: &'a str,
+    pub(crate) request_hash: [u8; 32],
+    /// Without the versions of its entries, which come of beginning.
+    pub(crate) inputs: wire::FilingInputs,
+    /// The version that an entry must have; for amending and taking back.
+    pub(crate) current_version: Option<u32>,
+    pub(crate) lease: Lease<'a>,
+}
+
+/// Who works on a filing, and until when nobody else does.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lease<'a> {
+    pub(crate) holder: &'a str,
+    pub(crate) now: DateTime<Utc>,
+    pub(crate) until: DateTime<Utc>,
+}
+
+/// A filing under way.
+#[derive(Debug, Clone)]
+pub(crate) struct OpenFiling {
+    pub(crate) filing_id: i64,
+    pub(crate) tenant: String,
+    /// Rises when the inputs are frozen anew.
+    pub(crate) attempt: u32,
+    pub(crate) inputs: wire::FilingInputs,
+}
+
+/// How a filing began.
+#[derive(Debug, Clone)]
+pub(crate) enum Begun {
+    /// It is ours to finish.
+    Open(Box<OpenFiling>),
+    /// The same request was answered before: these are its decisions.
+    Done(i64),
+    /// Another task works on the same request, or on this entry.
+    Busy { entry_number: Option<String> },
+    /// The entry has another version than the caller takes it to have; 0: it is not on record.
+    Outdated { entry_number: String, current: u32 },
+}
+
+/// A decision on record.
+#[derive(Debug, Clone)]
+pub(crate) struct StoredDecision {
+    pub(crate) decision_id: i64,
+    pub(crate) filing_id: i64,
+    pub(crate) place: u32,
+    pub(crate) version: u32,
+    pub(crate) verdict: wire::Verdict,
+    pub(crate) line: wire::EntryLine,
+    pub(crate) drawn_units: Option<i64>,
+    pub(crate) excess_units: Option<i64>,
+    pub(crate) recorded_at: DateTime<Utc>,
+    pub(crate) ended_at: Option<DateTime<Utc>>,
+}
+
+/// A version of an entry on record.
+#[derive(Debug, Clone)]
+pub(crate) struct StoredVersion {
+    pub(crate) version: u32,
+    pub(crate) kind: String,
+    pub(crate) actor: String,
+    pub(crate) reason: String,
+    pub(crate) filed_on: Date,
+    pub(crate) recorded_at: DateTime<Utc>,
+}
+
+/// Which decisions are listed; absent: any.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct DecisionFilter {
+    pub(crate) entry_number: Option<String>,
+    /// Key of the certificate.
+    pub(crate) certificate: Option<i64>,
+    pub(crate) importer: Option<i64>,
+    pub(crate) outcome: Option<String>,
+    pub(crate) code: Option<String>,
+    pub(crate) from: Option<Date>,
+    pub(crate) to: Option<Date>,
+    pub(crate) with_ended: bool,
+    pub(crate) as_of: Option<DateTime<Utc>>,
+    /// Only decisions before this one.
+    pub(crate) before: Option<i64>,
+    pub(crate) limit: u32,
+}
+
+/// By what decisions are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Grouping {
+    Day,
+    Importer,
+    Reason,
+    Total,
+}
+
+/// What a filing rested on.
+#[derive(Debug, Clone)]
+pub(crate) struct StoredFiling {
+    pub(crate) inputs: wire::FilingInputs,
+    /// protobuf `SetDrawsResponse`.
+    pub(crate) ledger: nopic_proto::certificate::SetDrawsResponse,
+}
+
+/// Certificate numbers have up to 19 digits, more than a signed number of 64 bits holds; less this they fit, and keep
+/// their order.
+const KEY_OFFSET: u64 = 5_000_000_000_000_000_000;
+
+/// The key of a certificate in the table of decisions.
+pub(crate) fn certificate_key(number: CertificateNumber) -> i64 {
+    number.number().wrapping_sub(KEY_OFFSET).cast_signed()
+}
+
+/// The row of a decision.
+#[derive(Debug, Clone)]
+pub(crate) struct DecisionRow {
+    pub(crate) filing_id: i64,
+    pub(crate) place: i64,
+    pub(crate) entry_id: i64,
+    pub(crate) version: i64,
+    pub(crate) tenant: String,
+    pub(crate) line_number: i64,
+    pub(crate) pga_line_number: i64,
+    pub(crate) verdict: Vec<u8>,
+    pub(crate) line: Vec<u8>,
+    pub(crate) outcome: &'static str,
+    pub(crate) codes: String,
+    pub(crate) importer: Option<i64>,
+    pub(crate) certificate: Option<i64>,
+    pub(crate) is_organic: bool,
+    pub(crate) filed_on: Date,
+    pub(crate) drawn_units: Option<i64>,
+    pub(crate) excess_units: Option<i64>,
+    pub(crate) recorded_at: DateTime<Utc>,
+    pub(crate) ended_at: Option<DateTime<Utc>>,
+}
+
+impl DecisionRow {
+    pub(crate) fn new(
+        filing: &OpenFiling,
+        place: u32,
+        entry: (i64, u32),
+        filed_on: Date,
+        now: DateTime<Utc>,
+        decided: &Decided,
+    ) -> Self {
+        let mut codes = String::new();
+        for code in &decided.codes {
+            codes.push(',');
+            codes.push_str(code.as_str());
+        }
+        if !codes.is_empty() {
+            codes.push(',');
+        }
+        Self {
+            filing_id: filing.filing_id,
+            place: place.into(),
+            entry_id: entry.0,
+            version: entry.1.into(),
+            tenant: filing.tenant.clone(),
+            line_number: decided.verdict.line_number.into(),
+            pga_line_number: decided.verdict.pga_line_number.into(),
+            verdict: decided.verdict.encode_to_vec(),
+            line: decided.line.encode_to_vec(),
+            outcome: decided.outcome.as_str(),
+            codes,
+            // A NOP ID has 10 digits, so it never wraps.
+            importer: decided.importer.map(|id| id.number().cast_signed()),
+            certificate: decided.certificate.map(certificate_key),
+            is_organic: decided.is_organic,
+            filed_on,
+            drawn_units: decided.drawn.map(|(weight, _)| weight.units()),
+            excess_units: decided.drawn.map(|(_, excess)| excess.units()),
+            recorded_at: now,
+            ended_at: (!decided.stands).then_some(now),
+        }
+    }
+}
