@@ -83,7 +83,7 @@ impl Services {
         let data_dir = folder.path().to_path_buf();
         let caller = || Some(Principal::built_in("test"));
         let registry = nopic_registry::Registry::open(
-            nopic_registry::Config::new(data_dir.clone()),
+            nopic_registry::Config::new(Location::from(data_dir.as_path()), &data_dir),
             Arc::new(SystemClock),
         )
         .await

@@ -105,7 +105,7 @@ fn caller() -> Option<Principal> {
 }
 
 async fn registry(data: &Path, clock: &Arc<dyn Clock>, life: Life) -> Result<Registry, Failure> {
-    let mut config = nopic_registry::Config::new(data);
+    let mut config = nopic_registry::Config::new(Location::from(data), data);
     // A command that ends with its import would make the index for nobody.
     config.search_after_import = life == Life::Server;
     Registry::open(config, Arc::clone(clock))

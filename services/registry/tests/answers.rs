@@ -10,11 +10,13 @@ use nopic_cache::{
 };
 use nopic_domain::date::parse_iso;
 use nopic_proto::registry as wire;
+use nopic_sql::testing::Engine;
+use rstest::rstest;
 use support::{Client, Fixture, exact, operation};
 use wire::watch_changes_response::Event;
 
-async fn two_revisions() -> Fixture {
-    let mut registry = Fixture::new().await;
+async fn two_revisions(engine: Engine) -> Fixture {
+    let mut registry = Fixture::new(engine).await;
     let first = [
         operation("0150000001", "Certified", "2020-01-01"),
         operation("0150000002", "Certified", "2020-01-01"),
@@ -27,9 +29,12 @@ async fn two_revisions() -> Fixture {
     registry
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_batch_is_answered_in_its_order_and_a_wrong_question_spoils_no_other() {
-    let mut registry = two_revisions().await;
+async fn a_batch_is_answered_in_its_order_and_a_wrong_question_spoils_no_other(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let mut registry = two_revisions(engine).await;
     let question = |nop_id: &str, on: &str| wire::StatusQuestion {
         nop_id: nop_id.into(),
         on: on.into(),
@@ -117,9 +122,12 @@ async fn a_batch_is_answered_in_its_order_and_a_wrong_question_spoils_no_other()
     assert_eq!(too_many.code(), tonic::Code::InvalidArgument);
 }
 
+#[rstest]
 #[tokio::test]
-async fn an_empty_registry_answers_nothing_rather_than_no() {
-    let mut registry = Fixture::new().await;
+async fn an_empty_registry_answers_nothing_rather_than_no(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let mut registry = Fixture::new(engine).await;
     assert_eq!(registry.revision().await, (0, String::new()));
     let refused = registry.operation("0150000001").await.unwrap_err();
     assert_eq!(refused.code(), tonic::Code::FailedPrecondition);
@@ -136,9 +144,12 @@ async fn an_empty_registry_answers_nothing_rather_than_no() {
     );
 }
 
+#[rstest]
 #[tokio::test]
-async fn an_operation_shows_its_last_row_and_all_its_history() {
-    let mut registry = two_revisions().await;
+async fn an_operation_shows_its_last_row_and_all_its_history(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let mut registry = two_revisions(engine).await;
     let gone = registry.operation("0150000003").await.unwrap();
     assert_eq!(
         (gone.name.as_str(), gone.status.as_str()),
@@ -160,9 +171,10 @@ async fn an_operation_shows_its_last_row_and_all_its_history() {
     assert_eq!(malformed.code(), tonic::Code::InvalidArgument);
 }
 
+#[rstest]
 #[tokio::test]
-async fn items_belong_to_their_operations() {
-    let mut registry = Fixture::new().await;
+async fn items_belong_to_their_operations(#[values(Engine::Sqlite, Engine::Postgres)] engine: Engine) {
+    let mut registry = Fixture::new(engine).await;
     let operations = "<Operation><op_nopOpID>0150000001</op_nopOpID><op_name>A</op_name><op_status>Certified</op_status></Operation>\
         <Operation><op_nopOpID>0150000002</op_nopOpID><op_name>B</op_name><op_status>Certified</op_status></Operation>";
     let item = |id: &str, what: &str| {
@@ -241,9 +253,12 @@ async fn items_belong_to_their_operations() {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn lists_come_in_pages_and_say_whether_they_are_whole() {
-    let mut registry = two_revisions().await;
+async fn lists_come_in_pages_and_say_whether_they_are_whole(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let mut registry = two_revisions(engine).await;
     let rows: Vec<_> = (0..25)
         .map(|number| {
             operation(
@@ -340,9 +355,12 @@ async fn lists_come_in_pages_and_say_whether_they_are_whole() {
     assert_eq!((revisions(&second), second.complete), (vec![1], true));
 }
 
+#[rstest]
 #[tokio::test]
-async fn changes_come_from_the_past_and_then_as_they_happen() {
-    let mut registry = two_revisions().await;
+async fn changes_come_from_the_past_and_then_as_they_happen(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let mut registry = two_revisions(engine).await;
     let mut changes = registry
         .client
         .watch_changes(wire::WatchChangesRequest { since_revision: 0 })
@@ -469,9 +487,12 @@ impl ShardSource for OverGrpc {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_reader_of_shards_sees_what_the_registry_says() {
-    let registry = two_revisions().await;
+async fn a_reader_of_shards_sees_what_the_registry_says(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let registry = two_revisions(engine).await;
     let reader = StatusReader::new(OverGrpc(registry.client.clone()), ReaderOptions::default());
     let on = parse_iso("2024-01-25").unwrap();
     let certified = |view: &nopic_cache::StatusView, id: &str| {

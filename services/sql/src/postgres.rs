@@ -99,6 +99,36 @@ pub async fn hold(connection: &mut Connection, parts: &[&str]) -> Result<(), Err
     Ok(())
 }
 
+/// How long [`hold_soon`] waits: longer than it takes until a transaction that was given up has ended.
+const WAIT_SOON: &str = "SET LOCAL lock_timeout = '1s'";
+const WAIT_LONG: &str = "SET LOCAL lock_timeout = 0";
+/// PostgreSQL's code of a lock that was not to be had in time.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
+
+/// As [`hold`], where whoever waits gives up soon; whether it is held. If not, the transaction is good for nothing
+/// more.
+///
+/// # Errors
+/// What the engine reports.
+pub async fn hold_soon(connection: &mut Connection, parts: &[&str]) -> Result<bool, Error> {
+    sqlx::query(WAIT_SOON).execute(&mut *connection).await?;
+    match hold(connection, parts).await {
+        Err(Error::Database(sqlx::Error::Database(error)))
+            if error.code().as_deref() == Some(LOCK_NOT_AVAILABLE) =>
+        {
+            Ok(false)
+        }
+        Err(error) => Err(error),
+        Ok(()) => {
+            sqlx::query(WAIT_LONG).execute(connection).await?;
+            Ok(true)
+        }
+    }
+}
+
+/// Whether several processes may have a database open.
+pub const IS_SHARED: bool = true;
+
 /// Connections of one service.
 const CONNECTIONS: u32 = 16;
 /// How long a call waits for a connection.

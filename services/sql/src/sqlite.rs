@@ -97,6 +97,17 @@ pub async fn hold(_: &mut Connection, _: &[&str]) -> Result<(), Error> {
     std::future::ready(Ok(())).await
 }
 
+/// As [`hold`], where whoever waits gives up soon; whether it is held.
+///
+/// # Errors
+/// None here; on the other engine, what it reports.
+pub async fn hold_soon(_: &mut Connection, _: &[&str]) -> Result<bool, Error> {
+    std::future::ready(Ok(true)).await
+}
+
+/// Whether several processes may have a database open: a folder has one.
+pub const IS_SHARED: bool = false;
+
 /// Readers beside the one writer.
 const READERS: u32 = 4;
 /// How long a statement waits for a lock that another process holds.
