@@ -1,4 +1,4 @@
-//! Every service in this process, each on a SQLite file of a temporary folder, reached by the gRPC clients.
+//! Every service in this process, on a database of its own, reached by the gRPC clients.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -23,16 +23,18 @@ use nopic_proto::registry::{
     self, FileStart, ImportSnapshotRequest, import_options::Completeness, import_snapshot_request,
     import_snapshot_response,
 };
+use nopic_sql::testing::{Engine, TestDatabase};
 use nopic_sql::{Location, SchemaUpdate};
-use tempfile::TempDir;
 use tokio_stream::StreamExt as _;
 use tonic::Status;
 use tonic::service::Routes;
 use tonic::transport::{Channel, Endpoint};
 
-/// Which services answer, and by which policy lines are judged.
+/// On what the services run, which of them answer, and by which policy lines are judged.
 #[derive(Debug, Clone)]
 pub struct Setup {
+    /// Where the data are.
+    pub engine: Engine,
     /// Whether entry validation reaches the registry.
     pub registry_answers: bool,
     /// Whether entry validation reaches the certificate service.
@@ -44,6 +46,7 @@ pub struct Setup {
 impl Default for Setup {
     fn default() -> Self {
         Self {
+            engine: Engine::Sqlite,
             registry_answers: true,
             certificates_answer: true,
             policy: None,
@@ -53,8 +56,8 @@ impl Default for Setup {
 
 /// The running services.
 pub struct Services {
-    /// Removed with the services.
-    pub folder: TempDir,
+    /// Its folder is removed with the services.
+    database: TestDatabase,
     /// The registry.
     pub registry: RegistryServiceClient<Channel>,
     /// Certificates.
@@ -79,17 +82,16 @@ impl Services {
     /// # Panics
     /// Where a service does not start: the test has failed.
     pub async fn start(setup: &Setup) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let data_dir = folder.path().to_path_buf();
+        let database = setup.engine.database().await;
         let caller = || Some(Principal::built_in("test"));
         let registry = nopic_registry::Registry::open(
-            nopic_registry::Config::new(Location::from(data_dir.as_path()), &data_dir),
+            nopic_registry::Config::new(database.location.clone(), database.folder.path()),
             Arc::new(SystemClock),
         )
         .await
         .expect("the registry starts");
         let config = nopic_certificate::Config {
-            location: Location::Folder(data_dir.clone()),
+            location: database.location.clone(),
             schema_update: SchemaUpdate::Apply,
         };
         let certificates = nopic_certificate::CertificateService::open(config, Arc::new(SystemClock))
@@ -99,9 +101,9 @@ impl Services {
             registry: in_memory(Routes::new(registry.service(caller()))),
             certificate: in_memory(certificates.routes(caller())),
         };
-        let entries = Self::entry_validation(&data_dir, &channels, setup).await;
+        let entries = Self::entry_validation(&database.location, &channels, setup).await;
         Self {
-            folder,
+            database,
             registry: RegistryServiceClient::new(channels.registry.clone()).max_decoding_message_size(BOUND),
             certificates: CertificateServiceClient::new(channels.certificate.clone()),
             entries,
@@ -110,7 +112,7 @@ impl Services {
     }
 
     async fn entry_validation(
-        data_dir: &Path,
+        location: &Location,
         channels: &Upstream,
         setup: &Setup,
     ) -> EntryValidationServiceClient<Channel> {
@@ -121,7 +123,7 @@ impl Services {
         if !setup.certificates_answer {
             upstream.certificate = nobody();
         }
-        let mut config = nopic_entry_validation::Config::new(Location::from(data_dir));
+        let mut config = nopic_entry_validation::Config::new(location.clone());
         config.policy.clone_from(&setup.policy);
         let service = EntryValidation::open(config, Arc::new(SystemClock), upstream)
             .await
@@ -130,12 +132,13 @@ impl Services {
         EntryValidationServiceClient::new(channel).max_decoding_message_size(BOUND)
     }
 
-    /// Another entry validation beside the first, on the same data, with other services in reach.
+    /// Another entry validation beside the first, on the same data (whatever the setup says of these), with other
+    /// services in reach.
     ///
     /// # Panics
     /// Where it does not start: the test has failed.
     pub async fn entry_validation_with(&self, setup: &Setup) -> EntryValidationServiceClient<Channel> {
-        Self::entry_validation(self.folder.path(), &self.channels, setup).await
+        Self::entry_validation(&self.database.location, &self.channels, setup).await
     }
 
     /// Imports a snapshot file; gives the result.
