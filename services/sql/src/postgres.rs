@@ -152,18 +152,9 @@ impl Database {
     /// # Errors
     /// The server cannot be reached, or the schema is one that this program cannot use.
     pub async fn open(place: &Place, schema: &Schema, update: SchemaUpdate) -> Result<Self, Error> {
-        let options = place
-            .clone()
-            .application_name(concat!("nopic ", env!("CARGO_PKG_VERSION")))
-            .options([("search_path", schema.name)])
-            .statement_cache_capacity(STATEMENTS);
-        let pool = PgPoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .acquire_timeout(PATIENCE)
-            .connect_with(options)
-            .await?;
+        let pool = connect(place, schema, CONNECTIONS).await?;
         match update {
-            SchemaUpdate::Apply => migrate(&pool, schema).await?,
+            SchemaUpdate::Apply => drop(apply(&pool, schema).await?),
             SchemaUpdate::Refuse => each::migrate::refuse_outdated(&pool, schema).await?,
         }
         Ok(Self { pool })
@@ -198,7 +189,29 @@ impl Database {
     }
 }
 
-async fn migrate(pool: &Pool, schema: &Schema) -> Result<(), Error> {
+async fn connect(place: &Place, schema: &Schema, connections: u32) -> Result<Pool, Error> {
+    let options = place
+        .clone()
+        .application_name(concat!("nopic ", env!("CARGO_PKG_VERSION")))
+        .options([("search_path", schema.name)])
+        .statement_cache_capacity(STATEMENTS);
+    let pool = PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(PATIENCE)
+        .connect_with(options)
+        .await?;
+    Ok(pool)
+}
+
+/// Brings a schema up to date; gives the names of the steps that were missing.
+pub(crate) async fn migrate(place: &Place, schema: &Schema) -> Result<Vec<&'static str>, Error> {
+    let pool = connect(place, schema, 1).await?;
+    let applied = apply(&pool, schema).await;
+    pool.close().await;
+    applied
+}
+
+async fn apply(pool: &Pool, schema: &Schema) -> Result<Vec<&'static str>, Error> {
     let mut transaction = pool.begin().await?;
     sqlx::query(MIGRATION_LOCK).execute(&mut *transaction).await?;
     // The name is a constant of this program, made of letters and underscores.
@@ -206,7 +219,7 @@ async fn migrate(pool: &Pool, schema: &Schema) -> Result<(), Error> {
     sqlx::raw_sql(sqlx::AssertSqlSafe(create))
         .execute(&mut *transaction)
         .await?;
-    each::migrate::apply(&mut transaction, schema, |migration| migration.postgres).await?;
+    let applied = each::migrate::apply(&mut transaction, schema, |migration| migration.postgres).await?;
     transaction.commit().await?;
-    Ok(())
+    Ok(applied)
 }
