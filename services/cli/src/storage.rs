@@ -28,12 +28,8 @@ impl Storage {
         let Some(url) = &options.database else {
             return Ok(Self::in_folder(&options.data));
         };
-        let location = Location::postgres(url.secret()).map_err(|error| {
-            Failure::new(format!("--database cannot be used: {error}.")).advice(
-                "Write it as postgres://USER@HOST:PORT/NAME; a password belongs into PGPASSWORD, ~/.pgpass or \
-                 NOPIC_DATABASE.",
-            )
-        })?;
+        let location = Location::postgres(url.secret())
+            .map_err(|error| Failure::new(format!("--database (NOPIC_DATABASE) cannot be used: {error}.")))?;
         Ok(Self {
             location,
             schema_update: SchemaUpdate::Refuse,
@@ -71,8 +67,8 @@ impl Storage {
         if let nopic_sql::Error::Schema(what) = error
             && self.schema_update == SchemaUpdate::Refuse
         {
-            return Failure::new(format!("{self} cannot be used yet: {what}."))
-                .advice("`nopic migrate` with the same --database brings it up to date.");
+            // Which says what to do.
+            return Failure::new(format!("{self} cannot be used: {what}."));
         }
         match error.refusal() {
             Some((refusal, words)) if self.server().is_some() => self.refused(refusal, &words),
@@ -103,6 +99,10 @@ impl Storage {
                  these.",
             ),
         };
+        if refusal == Refusal::NoDatabase {
+            // The server would only say it again.
+            return Failure::new(format!("{self} {what}.")).advice(advice);
+        }
         Failure::new(format!("{self} {what}: {words}.")).advice(advice)
     }
 

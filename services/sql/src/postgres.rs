@@ -99,9 +99,10 @@ pub async fn hold(connection: &mut Connection, parts: &[&str]) -> Result<(), Err
     Ok(())
 }
 
-/// How long [`hold_soon`] waits: longer than it takes until a transaction that was given up has ended.
-const WAIT_SOON: &str = "SET LOCAL lock_timeout = '1s'";
-const WAIT_LONG: &str = "SET LOCAL lock_timeout = 0";
+/// How long [`hold_soon`] waits: longer than it takes until a transaction that was given up has ended. What it holds
+/// may then stand still for as long as it takes.
+const WAIT_SOON: &str = "SET LOCAL lock_timeout = '1s'; SET LOCAL idle_in_transaction_session_timeout = 0";
+const WAIT_LONG: &str = "SET LOCAL lock_timeout TO DEFAULT";
 /// PostgreSQL's code of a lock that was not to be had in time.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 
@@ -111,7 +112,7 @@ const LOCK_NOT_AVAILABLE: &str = "55P03";
 /// # Errors
 /// What the engine reports.
 pub async fn hold_soon(connection: &mut Connection, parts: &[&str]) -> Result<bool, Error> {
-    sqlx::query(WAIT_SOON).execute(&mut *connection).await?;
+    sqlx::raw_sql(WAIT_SOON).execute(&mut *connection).await?;
     match hold(connection, parts).await {
         Err(Error::Database(sqlx::Error::Database(error)))
             if error.code().as_deref() == Some(LOCK_NOT_AVAILABLE) =>
@@ -133,6 +134,12 @@ pub const IS_SHARED: bool = true;
 const CONNECTIONS: u32 = 16;
 /// How long a call waits for a connection.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// After a minute of silence the server knows that a machine is gone, and frees what it held.
+const KEEP_ALIVE: [(&str, &str); 3] = [
+    ("tcp_keepalives_idle", "30"),
+    ("tcp_keepalives_interval", "10"),
+    ("tcp_keepalives_count", "3"),
+];
 /// Statements that a connection keeps prepared.
 const STATEMENTS: usize = 128;
 /// Held by whoever changes a schema of the database.
@@ -194,6 +201,7 @@ async fn connect(place: &Place, schema: &Schema, connections: u32) -> Result<Poo
         .clone()
         .application_name(concat!("nopic ", env!("CARGO_PKG_VERSION")))
         .options([("search_path", schema.name)])
+        .options(KEEP_ALIVE)
         .statement_cache_capacity(STATEMENTS);
     let pool = PgPoolOptions::new()
         .max_connections(connections)

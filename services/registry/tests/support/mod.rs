@@ -164,6 +164,21 @@ impl Fixture {
     }
 }
 
+/// A registry that knows three operations, then two.
+pub async fn two_revisions(engine: Engine) -> Fixture {
+    let mut registry = Fixture::new(engine).await;
+    let first = [
+        operation("0150000001", "Certified", "2020-01-01"),
+        operation("0150000002", "Certified", "2020-01-01"),
+        operation("0150000003", "Certified", ""),
+    ];
+    registry.import_json("2024-01-01", true, &first).await.unwrap();
+    let mut second = first[..2].to_vec();
+    second[1] = operation("0150000002", "Suspended", "2024-01-20");
+    registry.import_json("2024-02-01", true, &second).await.unwrap();
+    registry
+}
+
 pub fn exact(revision: u32) -> wire::RevisionChoice {
     wire::RevisionChoice {
         choice: Some(wire::revision_choice::Choice::Exact(revision)),
