@@ -1,7 +1,8 @@
 //! The import of a large snapshot, beside calamine's cell reader alone over the same workbook.
 //!
 //! The clock of the import stops when the revision answers a question about a status and a search by name. Peaks of
-//! memory are those of a process that does nothing else. `NOPIC_BENCH_OPERATIONS` makes it smaller.
+//! memory are those of a process that does nothing else. `NOPIC_BENCH_OPERATIONS` makes it smaller. Under
+//! `tests/with-postgres` the same is measured on PostgreSQL.
 
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use nopic_formats::sample::{write_xlsx, write_xml_zip};
 use nopic_proto::registry::import_options::Completeness;
 use nopic_proto::registry::{SearchOperationsRequest, StatusQuestion};
+use nopic_sql::testing::{Engine, SERVER};
 use nopic_tests::memory::{peak_kib, wait_and_watch};
 use nopic_tests::services::{Services, Setup};
 
@@ -40,8 +42,12 @@ fn calamine(path: &Path) -> u64 {
 }
 
 /// Imports into an empty registry and asks it, as a user would.
-async fn import(path: &Path) {
-    let mut services = Services::start(&Setup::default()).await;
+async fn import(engine: Engine, path: &Path) {
+    let setup = Setup {
+        engine,
+        ..Setup::default()
+    };
+    let mut services = Services::start(&setup).await;
     let result = services
         .import_snapshot(path, Completeness::Unspecified)
         .await
@@ -114,10 +120,15 @@ fn bench(criterion: &mut Criterion) {
         bencher.iter(|| calamine(&workbook))
     });
     group.bench_function("XLSX, to the answer", |bencher| {
-        bencher.iter(|| runtime.block_on(import(&workbook)));
+        bencher.iter(|| runtime.block_on(import(Engine::Sqlite, &workbook)));
     });
+    if std::env::var_os(SERVER).is_some() {
+        group.bench_function("XLSX, to the answer, on PostgreSQL", |bencher| {
+            bencher.iter(|| runtime.block_on(import(Engine::Postgres, &workbook)));
+        });
+    }
     group.bench_function("XML ZIP, to the answer", |bencher| {
-        bencher.iter(|| runtime.block_on(import(&archive)));
+        bencher.iter(|| runtime.block_on(import(Engine::Sqlite, &archive)));
     });
     group.finish();
 }
@@ -135,7 +146,7 @@ fn report(text: &str) {
 
 fn child_or_bench(criterion: &mut Criterion) {
     if let Ok(path) = std::env::var(CHILD) {
-        runtime().block_on(import(Path::new(&path)));
+        runtime().block_on(import(Engine::Sqlite, Path::new(&path)));
         report(&format!(
             "own count: {} MiB",
             peak_kib("self").unwrap_or(0) / 1024

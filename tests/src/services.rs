@@ -1,4 +1,4 @@
-//! Every service in this process, each on a SQLite file of a temporary folder, reached by the gRPC clients.
+//! Every service in this process, on a database of its own, reached by the gRPC clients.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -32,26 +32,26 @@ use tonic::Status;
 use tonic::service::Routes;
 use tonic::transport::{Channel, Endpoint};
 
-/// Which services answer, and by which policy lines are judged.
+/// On what the services run, which of them answer, and by which policy lines are judged.
 #[derive(Debug, Clone)]
 pub struct Setup {
+    /// Where the data are.
+    pub engine: Engine,
     /// Whether entry validation reaches the registry.
     pub registry_answers: bool,
     /// Whether entry validation reaches the certificate service.
     pub certificates_answer: bool,
     /// A policy file in place of the shipped one.
     pub policy: Option<PathBuf>,
-    /// What certificates and entries are kept on.
-    pub engine: Engine,
 }
 
 impl Default for Setup {
     fn default() -> Self {
         Self {
+            engine: Engine::Sqlite,
             registry_answers: true,
             certificates_answer: true,
             policy: None,
-            engine: Engine::Sqlite,
         }
     }
 }
@@ -95,7 +95,7 @@ impl Services {
         let database = setup.engine.database().await;
         let caller = || Some(Principal::built_in("test"));
         let registry = nopic_registry::Registry::open(
-            nopic_registry::Config::new(database.folder.path()),
+            nopic_registry::Config::new(database.location.clone(), database.folder.path()),
             Arc::new(SystemClock),
         )
         .await
@@ -140,7 +140,8 @@ impl Services {
         in_memory(Routes::new(service.service(caller())).add_service(service.record_service(caller())))
     }
 
-    /// Another entry validation beside the first, on the same data, with other services in reach.
+    /// Another entry validation beside the first, on the same data (whatever the setup says of these), with other
+    /// services in reach.
     ///
     /// # Panics
     /// Where it does not start: the test has failed.

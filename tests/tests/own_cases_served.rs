@@ -7,8 +7,10 @@ use nopic_proto::entry_validation::finding::{Code, Severity};
 use nopic_proto::entry_validation::verdict::{Outcome, Remedy};
 use nopic_proto::entry_validation::{EntryLine, LinkImporterRequest, Verdict, document_options};
 use nopic_proto::registry::import_options::Completeness;
+use nopic_sql::testing::Engine;
 use nopic_tests::cases::{Case, CertificatesAnswer, Expected, Files, RegistryAnswer};
 use nopic_tests::services::{Services, Setup, validate_document, validate_entries, validate_stream};
+use rstest::rstest;
 
 fn expected_of(verdict: &Verdict, fields: bool) -> Expected {
     let findings = &verdict.findings;
@@ -45,11 +47,12 @@ fn compare(case: &Case, how: &str, verdicts: &[Verdict]) {
     }
 }
 
-async fn services(files: &Files, case: &Case) -> (Services, tempfile::TempDir) {
+async fn services(engine: Engine, files: &Files, case: &Case) -> (Services, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let policy = folder.path().join("policy.toml");
     std::fs::write(&policy, files.policy_text(&case.world)).unwrap();
     let setup = Setup {
+        engine,
         registry_answers: case.world.registry != RegistryAnswer::Unavailable,
         certificates_answer: case.world.certificates == CertificatesAnswer::Answers,
         policy: Some(policy),
@@ -79,8 +82,11 @@ async fn services(files: &Files, case: &Case) -> (Services, tempfile::TempDir) {
     (services, folder)
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_services_give_the_verdicts_that_were_written_by_hand() {
+async fn the_services_give_the_verdicts_that_were_written_by_hand(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
     let files = Files::own().unwrap();
     let cases = files.cases().unwrap();
     let mut by_world: BTreeMap<String, Vec<&Case>> = BTreeMap::new();
@@ -90,8 +96,13 @@ async fn the_services_give_the_verdicts_that_were_written_by_hand() {
             .or_default()
             .push(case);
     }
-    for cases in by_world.values() {
-        let (mut services, _folder) = services(&files, cases[0]).await;
+    // Each world has its own database, and one on a server takes longer than a file: every fourth shows the engine.
+    let step = match engine {
+        Engine::Sqlite => 1,
+        Engine::Postgres => 4,
+    };
+    for cases in by_world.values().step_by(step) {
+        let (mut services, _folder) = services(engine, &files, cases[0]).await;
         for case in cases {
             let lines: Vec<EntryLine> = case.entry_lines().unwrap().into_iter().map(Into::into).collect();
             let verdicts = validate_entries(&mut services.entries, &lines).await.unwrap();

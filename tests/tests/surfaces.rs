@@ -8,16 +8,22 @@ use nopic_proto::entry_validation::finding::{Code, Severity};
 use nopic_proto::entry_validation::verdict::{Outcome, Remedy};
 use nopic_proto::entry_validation::{EntryLine, ValidateStreamRequest, Verdict, document_options};
 use nopic_proto::registry::import_options::Completeness;
+use nopic_sql::testing::Engine;
 use nopic_tests::services::{
     Services, Setup, validate_document, validate_entries, validate_entry, validate_stream,
 };
 use nopic_tests::worked_cases;
+use rstest::rstest;
 use serde_json::{Value, json};
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 
-async fn loaded(cases: &Path) -> Services {
-    let mut services = Services::start(&Setup::default()).await;
+async fn loaded(engine: Engine, cases: &Path) -> Services {
+    let setup = Setup {
+        engine,
+        ..Setup::default()
+    };
+    let mut services = Services::start(&setup).await;
     for (file, completeness) in [
         ("INTEGRITY_Export_20240301.xlsx", Completeness::Unspecified),
         ("operations-2024-09-30.zip", Completeness::Unspecified),
@@ -64,10 +70,13 @@ fn summary(verdict: &Verdict) -> Value {
     })
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn documents_of_each_form_agree_with_the_worked_cases() {
+async fn documents_of_each_form_agree_with_the_worked_cases(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
     let Some(cases) = worked_cases() else { return };
-    let mut services = loaded(&cases).await;
+    let mut services = loaded(engine, &cases).await;
     for (form, entries, expected) in [
         (document_options::Form::Jsonl, "entries.jsonl", "expected.jsonl"),
         (document_options::Form::Csv, "entries.csv", "expected.jsonl"),
@@ -96,10 +105,13 @@ async fn documents_of_each_form_agree_with_the_worked_cases() {
     }
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn batches_streams_and_single_calls_give_the_same_verdicts() {
+async fn batches_streams_and_single_calls_give_the_same_verdicts(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
     let Some(cases) = worked_cases() else { return };
-    let mut services = loaded(&cases).await;
+    let mut services = loaded(engine, &cases).await;
     let lines = lines(&cases);
     let expected = validate_entries(&mut services.entries, &lines).await.unwrap();
     assert_eq!(expected.len(), lines.len());
@@ -125,7 +137,7 @@ async fn batches_streams_and_single_calls_give_the_same_verdicts() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_caller_that_waits_for_each_answer_gets_it() {
     let Some(cases) = worked_cases() else { return };
-    let mut services = loaded(&cases).await;
+    let mut services = loaded(Engine::Sqlite, &cases).await;
     let lines = lines(&cases);
     let expected = validate_entries(&mut services.entries, &lines).await.unwrap();
     let (requests, receiver) = tokio::sync::mpsc::channel(1);
@@ -155,7 +167,7 @@ async fn a_caller_that_waits_for_each_answer_gets_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_that_does_not_answer_makes_lines_indeterminate_and_hides_nothing() {
     let Some(cases) = worked_cases() else { return };
-    let services = loaded(&cases).await;
+    let services = loaded(Engine::Sqlite, &cases).await;
     let lines = lines(&cases);
     let mut whole = services.entries.clone();
     let expected = validate_entries(&mut whole, &lines).await.unwrap();

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use chrono::NaiveDate;
-use clap::builder::FalseyValueParser;
+use clap::builder::{FalseyValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand};
 
 use crate::command::{
-    certificate, completions, demo, entry, flags, importer, policy, registry, sample, serve,
+    certificate, completions, demo, entry, flags, importer, migrate, policy, registry, sample, serve,
 };
 
 /// Can this entry line be filed as organic, and if not, why, and who must act?
@@ -41,7 +41,8 @@ pub(crate) struct Arguments {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Options of every command")]
 pub(crate) struct GlobalOptions {
-    /// Folder with the registry, the certificates and the links: used by one process at a time
+    /// Folder with the registry, the certificates and the links, or with --database for temporary files only: used by
+    /// one process at a time
     #[arg(
         long,
         global = true,
@@ -50,6 +51,17 @@ pub(crate) struct GlobalOptions {
         default_value = "./nopic-data"
     )]
     pub(crate) data: PathBuf,
+    /// PostgreSQL database to use instead of files in the folder, such as postgres://nopic@db.example:5432/nopic (see
+    /// `nopic migrate`); a password is better put into PGPASSWORD or ~/.pgpass
+    #[arg(
+        long,
+        global = true,
+        env = "NOPIC_DATABASE",
+        hide_env_values = true,
+        value_name = "URL",
+        value_parser = clap::builder::NonEmptyStringValueParser::new().map(DatabaseUrl)
+    )]
+    pub(crate) database: Option<DatabaseUrl>,
     /// Address of a running server to ask instead, such as http://127.0.0.1:50051
     #[arg(long, global = true, env = "NOPIC_ENDPOINT", value_name = "URL")]
     pub(crate) endpoint: Option<String>,
@@ -61,11 +73,29 @@ pub(crate) struct GlobalOptions {
     pub(crate) quiet: bool,
 }
 
+/// The URL of a database. It may hold a password, so nothing shows it; whoever needs it says so.
+#[derive(Clone)]
+pub(crate) struct DatabaseUrl(String);
+
+impl DatabaseUrl {
+    /// The URL as it was given.
+    pub(crate) fn secret(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("DatabaseUrl")
+    }
+}
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Demo(demo::Arguments),
     Serve(serve::Arguments),
+    Migrate(migrate::Arguments),
     #[command(subcommand)]
     Registry(registry::Command),
     #[command(subcommand)]

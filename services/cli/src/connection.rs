@@ -19,6 +19,7 @@ use crate::context::Context;
 use crate::embedded::{self, Life};
 use crate::failure::Failure;
 use crate::lock::{self, Acquired, DataLock};
+use crate::storage::Storage;
 
 /// Environment variable with an API key.
 const KEY: &str = "NOPIC_API_KEY";
@@ -88,13 +89,18 @@ impl Services {
                 ))
                 .advice("Leave out --policy, or leave out --endpoint to work on a folder of your own."));
             }
+            if context.options.database.is_some() {
+                return Err(Failure::new(format!("The server at {url} has its own database."))
+                    .advice("Leave out --database (and NOPIC_DATABASE), or leave out --endpoint to use the database."));
+            }
             return Self::remote(context, url).await;
         }
         let data = &context.options.data;
+        let storage = Storage::of(&context.options)?;
         match take_folder(context)? {
             Acquired::Held(lock) => {
                 let policy = context.options.policy.as_deref();
-                let mut services = Self::embedded(context, need, data, policy).await?;
+                let mut services = Self::embedded(context, need, &storage, policy).await?;
                 services._lock = Some(lock);
                 Ok(services)
             }
@@ -102,6 +108,18 @@ impl Services {
                 let Some(url) = &holder.endpoint else {
                     return Err(busy(data, &holder));
                 };
+                if let Some(wanted) = storage.server()
+                    && holder.database.as_ref() != Some(&wanted)
+                {
+                    let other = holder.database.as_deref().unwrap_or("the files in it");
+                    return Err(Failure::new(format!(
+                        "{} is used by the server at {url}, which works on {other}, not on {wanted}.",
+                        data.display()
+                    ))
+                    .advice(
+                        "Leave out --database, or name another folder for temporary files with --data.",
+                    ));
+                }
                 if context.options.policy.is_some() {
                     return Err(Failure::new(format!(
                         "{} is served at {url}, which judges by its own policy.",
@@ -130,10 +148,10 @@ impl Services {
     pub(crate) async fn embedded(
         context: &Context,
         need: Need,
-        data: &Path,
+        storage: &Storage,
         policy: Option<&Path>,
     ) -> Result<Self, Failure> {
-        let opened = embedded::open(need, Life::Command, data, policy, context.clock.clone()).await?;
+        let opened = embedded::open(need, Life::Command, storage, policy, context.clock.clone()).await?;
         Ok(Self::of_routes(opened.routes))
     }
 

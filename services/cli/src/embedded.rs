@@ -1,20 +1,19 @@
-//! The services in this process, each on its own SQLite file of the data folder.
+//! The services in this process, each on its own SQLite file of the data folder or its own schema of a database.
 
-use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
 
-use nopic_certificate::CertificateService;
+use nopic_certificate::{CertificateService, OpenError};
 use nopic_chassis::clock::Clock;
 use nopic_chassis::transport::in_memory;
 use nopic_domain::principal::Principal;
 use nopic_entry_validation::{EntryValidation, StartError, Upstream};
 use nopic_registry::Registry;
-use nopic_sql::{Location, SchemaUpdate};
 use tonic::service::Routes;
 
 use crate::connection::Need;
 use crate::failure::Failure;
+use crate::storage::Storage;
 
 /// Names of every service, for health.
 pub(crate) const SERVICE_NAMES: [&str; 5] = [
@@ -57,37 +56,40 @@ impl Opened {
 pub(crate) async fn open(
     need: Need,
     life: Life,
-    data: &Path,
+    storage: &Storage,
     policy: Option<&Path>,
     clock: Arc<dyn Clock>,
 ) -> Result<Opened, Failure> {
+    storage.check().await?;
     match need {
         Need::Registry => {
-            let registry = registry(data, &clock, life).await?;
+            let registry = registry(storage, &clock, life).await?;
             Ok(Opened {
                 routes: Routes::new(registry.service(caller())),
                 registry: Some(registry),
             })
         }
         Need::Certificates => {
-            let certificates = certificates(data, &clock).await?;
+            let certificates = certificates(storage, &clock).await?;
             Ok(Opened {
                 routes: certificates.routes(caller()),
                 registry: None,
             })
         }
         Need::EntryValidation => {
-            let registry = registry(data, &clock, life).await?;
-            let certificates = certificates(data, &clock).await?;
+            let registry = registry(storage, &clock, life).await?;
+            let certificates = certificates(storage, &clock).await?;
             let upstream = Upstream {
                 registry: in_memory(Routes::new(registry.service(caller()))),
                 certificate: in_memory(certificates.routes(caller())),
             };
-            let mut config = nopic_entry_validation::Config::new(Location::from(data));
+            let mut config = nopic_entry_validation::Config::new(storage.location.clone());
+            config.schema_update = storage.schema_update;
             config.policy = policy.map(Path::to_path_buf);
+            config.worker = Some(worker(&storage.folder, clock.as_ref())?);
             let entries = EntryValidation::open(config, clock, upstream)
                 .await
-                .map_err(|error| starting(&error, data))?;
+                .map_err(|error| starting(&error, storage))?;
             let routes = certificates
                 .routes(caller())
                 .add_service(registry.service(caller()))
@@ -106,10 +108,27 @@ pub(crate) async fn open(
     }
 }
 
+/// Names whoever has this folder, now and later: what an earlier process of it left is ours.
+fn worker(folder: &Path, clock: &dyn Clock) -> Result<String, Failure> {
+    let path = folder.join("worker");
+    match std::fs::read_to_string(&path) {
+        Ok(name) if !name.trim().is_empty() => Ok(name.trim().to_owned()),
+        _ => {
+            // Two folders are not made by one process in one microsecond.
+            let unique = format!("{}-{}", std::process::id(), clock.now().timestamp_micros());
+            std::fs::write(&path, &unique).map_err(|error| Failure::writing(&path, &error))?;
+            Ok(unique)
+        }
+    }
+}
+
 /// Finishes what an earlier process left: this one has the folder for itself. What cannot be finished now waits.
 async fn take_over(entries: &EntryValidation) {
     if let Err(error) = entries.take_over().await {
-        tracing::warn!(error = &error as &dyn Error, "filings wait to be finished");
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "filings wait to be finished"
+        );
     }
 }
 
@@ -118,27 +137,31 @@ fn caller() -> Option<Principal> {
     Some(Principal::built_in("embedded"))
 }
 
-async fn registry(data: &Path, clock: &Arc<dyn Clock>, life: Life) -> Result<Registry, Failure> {
-    let mut config = nopic_registry::Config::new(data);
+async fn registry(storage: &Storage, clock: &Arc<dyn Clock>, life: Life) -> Result<Registry, Failure> {
+    let mut config = nopic_registry::Config::new(storage.location.clone(), &storage.folder);
+    config.schema_update = storage.schema_update;
     // A command that ends with its import would make the index for nobody.
     config.search_after_import = life == Life::Server;
     Registry::open(config, Arc::clone(clock))
         .await
-        .map_err(|error| unusable(&error, data))
+        .map_err(|error| match error {
+            nopic_registry::Error::Store(error) => storage.unusable(&error),
+            error => storage.broken(&error),
+        })
 }
 
-async fn certificates(data: &Path, clock: &Arc<dyn Clock>) -> Result<CertificateService, Failure> {
+async fn certificates(storage: &Storage, clock: &Arc<dyn Clock>) -> Result<CertificateService, Failure> {
     let config = nopic_certificate::Config {
-        location: Location::from(data),
-        schema_update: SchemaUpdate::Apply,
+        location: storage.location.clone(),
+        schema_update: storage.schema_update,
     };
     CertificateService::open(config, Arc::clone(clock))
         .await
-        .map_err(|error| unusable(&error, data))
+        .map_err(|OpenError::Database { source, .. }| storage.unusable(&source))
 }
 
 /// Entry validation did not start: mostly because of a policy file.
-fn starting(error: &StartError, data: &Path) -> Failure {
+fn starting(error: &StartError, storage: &Storage) -> Failure {
     match error {
         StartError::PolicyFile { path, source } => Failure::reading(path, source),
         StartError::Policy { path, source } => Failure::new(format!(
@@ -147,24 +170,6 @@ fn starting(error: &StartError, data: &Path) -> Failure {
             source.problems.join("\n  - ")
         ))
         .advice("Mend these places; `nopic policy check` looks again, `nopic policy show` prints a policy that works."),
-        StartError::Store(_) => unusable(error, data),
+        StartError::Store(error) => storage.unusable(error),
     }
-}
-
-/// A database of the folder cannot be used. The causes are the system's words, which say what is wrong with the file.
-fn unusable(error: &dyn Error, data: &Path) -> Failure {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(deeper) = cause {
-        let said = deeper.to_string();
-        if !text.contains(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        cause = deeper.source();
-    }
-    Failure::new(format!("The data in {} cannot be used: {text}.", data.display())).advice(
-        "Check that the folder is writable and has room, and that it was made by this version or an older one; or name \
-         another folder with --data.",
-    )
 }

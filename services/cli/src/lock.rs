@@ -25,6 +25,8 @@ pub(crate) struct Holder {
     pub(crate) process: Option<u32>,
     /// Where it serves gRPC, if it does.
     pub(crate) endpoint: Option<String>,
+    /// On which server's database it works, if not on the folder's files; without password.
+    pub(crate) database: Option<String>,
 }
 
 /// What came of trying.
@@ -47,7 +49,7 @@ pub(crate) fn acquire(folder: &Path) -> io::Result<Acquired> {
     match file.try_lock() {
         Ok(()) => {
             let lock = DataLock { file };
-            lock.write(None)?;
+            lock.write(None, None)?;
             Ok(Acquired::Held(lock))
         }
         Err(TryLockError::WouldBlock) => {
@@ -61,16 +63,16 @@ pub(crate) fn acquire(folder: &Path) -> io::Result<Acquired> {
 
 impl DataLock {
     /// Tells other commands where this process can be asked.
-    pub(crate) fn announce(&self, endpoint: &str) -> io::Result<()> {
-        self.write(Some(endpoint))
+    pub(crate) fn announce(&self, endpoint: &str, database: Option<&str>) -> io::Result<()> {
+        self.write(Some(endpoint), database)
     }
 
-    fn write(&self, endpoint: Option<&str>) -> io::Result<()> {
+    fn write(&self, endpoint: Option<&str>, database: Option<&str>) -> io::Result<()> {
         let mut text = format!("process {}\n", std::process::id());
-        if let Some(endpoint) = endpoint {
-            text.push_str("endpoint ");
-            text.push_str(endpoint);
-            text.push('\n');
+        for (name, value) in [("endpoint", endpoint), ("database", database)] {
+            if let Some(value) = value {
+                text.push_str(&format!("{name} {value}\n"));
+            }
         }
         let mut file = &self.file;
         file.set_len(0)?;
@@ -95,6 +97,7 @@ fn parse(text: &str) -> Holder {
     Holder {
         process: value("process ").and_then(|number| number.parse().ok()),
         endpoint: value("endpoint ").map(ToOwned::to_owned),
+        database: value("database ").map(ToOwned::to_owned),
     }
 }
 
@@ -125,15 +128,18 @@ mod tests {
             holder(folder.path()),
             Holder {
                 process,
-                endpoint: None
+                endpoint: None,
+                database: None
             }
         );
-        lock.announce("http://127.0.0.1:50051").unwrap();
+        let database = Some("PostgreSQL database nopic on localhost:5432");
+        lock.announce("http://127.0.0.1:50051", database).unwrap();
         assert_eq!(
             holder(folder.path()),
             Holder {
                 process,
-                endpoint: Some("http://127.0.0.1:50051".into())
+                endpoint: Some("http://127.0.0.1:50051".into()),
+                database: database.map(ToOwned::to_owned)
             }
         );
     }
@@ -142,7 +148,7 @@ mod tests {
     fn what_an_ended_holder_wrote_is_forgotten() {
         let folder = tempfile::tempdir().unwrap();
         let lock = held(folder.path());
-        lock.announce("http://127.0.0.1:1").unwrap();
+        lock.announce("http://127.0.0.1:1", None).unwrap();
         drop(lock);
         // As a crash leaves it behind: text, but no lock.
         std::fs::write(

@@ -10,6 +10,7 @@ mod feed;
 mod lock;
 mod logging;
 mod output;
+mod storage;
 mod sync;
 
 use std::process::ExitCode;

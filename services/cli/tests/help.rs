@@ -79,6 +79,7 @@ fn every_command_of_the_specification_is_there() {
     for wanted in [
         "demo",
         "serve",
+        "migrate",
         "registry import",
         "registry release",
         "registry discard",

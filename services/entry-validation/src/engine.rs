@@ -67,6 +67,7 @@ impl Engine {
         clock: Arc<dyn Clock>,
         upstream: Upstream,
         registry: ReaderOptions,
+        worker: Option<String>,
     ) -> Result<Self, nopic_sql::Error> {
         let flags = store.serving_flags().await?;
         store.keep_flags(&flags, clock.now()).await?;
@@ -77,7 +78,10 @@ impl Engine {
             flags: ArcSwap::from_pointee(flags),
             flag_import: tokio::sync::Mutex::default(),
             store,
-            worker: format!("{}-{}", std::process::id(), clock.now().timestamp_micros()),
+            worker: worker.unwrap_or_else(|| {
+                // No other process has this id at this moment, and one process makes them one after the other.
+                format!("{}-{}", std::process::id(), clock.now().timestamp_micros())
+            }),
             clock,
             registry: StatusReader::new(RegistrySource::new(upstream.registry, itself), registry),
             ledger: Ledger::new(upstream.certificate.clone()),

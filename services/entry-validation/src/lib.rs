@@ -43,6 +43,9 @@ pub struct Config {
     pub policy: Option<PathBuf>,
     /// How fresh the registry's answers are.
     pub registry: ReaderOptions,
+    /// Names this process among those that share the database; the same as an earlier one's only where that has ended.
+    /// Absent: a name that nobody else has.
+    pub worker: Option<String>,
 }
 
 impl Config {
@@ -54,6 +57,7 @@ impl Config {
             schema_update: SchemaUpdate::Apply,
             policy: None,
             registry: ReaderOptions::default(),
+            worker: None,
         }
     }
 }
@@ -124,7 +128,7 @@ impl EntryValidation {
         })?;
         let store = store::open(&config.location, config.schema_update).await?;
         store.keep_policy(policy.version(), &text, clock.now()).await?;
-        let engine = Engine::new(policy, store, clock, upstream, config.registry).await?;
+        let engine = Engine::new(policy, store, clock, upstream, config.registry, config.worker).await?;
         Ok(Self(Arc::new(engine)))
     }
 
@@ -153,7 +157,7 @@ impl EntryValidation {
         InterceptedService::new(server, RequirePrincipal { otherwise })
     }
 
-    /// Finishes the filings that an earlier process left, at once: only for a process that has the database for itself.
+    /// Finishes the filings that an earlier process of this name left, at once.
     ///
     /// # Errors
     /// The database or the certificate service does not answer; what is left stays so.
@@ -161,7 +165,7 @@ impl EntryValidation {
         let now = self.0.clock.now();
         self.0
             .store
-            .expire_leases(now)
+            .expire_leases(&self.0.worker, now)
             .await
             .map_err(error::Error::from)?;
         Ok(filing::recover(&self.0).await?)

@@ -13,6 +13,7 @@ use chrono::{Days, NaiveDate};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use nopic_formats::sample::write_json;
 use nopic_proto::registry::import_result::Outcome;
+use nopic_sql::testing::Engine;
 use support::Fixture;
 use tokio::time::Instant;
 
@@ -48,7 +49,7 @@ fn revisions(criterion: &mut Criterion) {
             runtime.block_on(async {
                 let mut took = Duration::ZERO;
                 for _ in 0..count {
-                    let mut registry = Fixture::new().await;
+                    let mut registry = Fixture::new(Engine::Sqlite).await;
                     took += import(&mut registry, first_day, &page).await;
                     registry.registry.close().await;
                 }
@@ -56,7 +57,7 @@ fn revisions(criterion: &mut Criterion) {
             })
         });
     });
-    let mut registry = runtime.block_on(Fixture::new());
+    let mut registry = runtime.block_on(Fixture::new(Engine::Sqlite));
     runtime.block_on(import(&mut registry, first_day, &page));
     let mut days = (1..).map(|days| first_day + Days::new(days));
     group.bench_function("equal content of another day", |bencher| {

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use nopic_formats::sample::{operations, write_json};
 use nopic_proto::registry as wire;
+use nopic_sql::testing::Engine;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use support::Fixture;
@@ -37,7 +38,7 @@ async fn main() {
         .collect();
     let mut pages = Vec::new();
     write_json(&mut pages, 7, rows, 2).unwrap();
-    let mut registry = Fixture::new().await;
+    let mut registry = Fixture::new(Engine::Sqlite).await;
     registry
         .import(
             support::json_options("2026-03-01", true),

@@ -1,6 +1,7 @@
 //! What serves now, and the parts that every call shares.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use nopic_cache::RevisionChoice;
@@ -12,10 +13,13 @@ use tokio::sync::{Mutex, OnceCell, watch};
 
 use crate::Config;
 use crate::error::Error;
+use crate::import::Next;
 use crate::search::{Product, SearchIndex};
 use crate::status::{StatusIndex, StatusIndexBuilder};
-use crate::store::{Heading, Order, SnapshotRow, State, Store};
+use crate::store::{self, Heading, Order, SnapshotRow, State, Store};
 
+/// How often a process looks for what another has imported.
+const FOLLOW_EVERY: Duration = Duration::from_secs(1);
 /// Older revisions whose statuses are kept in memory.
 const OLD_REVISIONS_KEPT: usize = 2;
 
@@ -107,9 +111,7 @@ impl Current {
 
 async fn load_status(store: &Store, order: &Order, revision: u32) -> Result<Arc<StatusIndex>, Error> {
     let mut builder = StatusIndexBuilder::default();
-    store
-        .timelines(order, revision, |id, timeline| builder.push(id, timeline))
-        .await?;
+    store.timelines(order, revision, &mut builder).await?;
     let index = tokio::task::spawn_blocking(move || builder.finish()).await?;
     Ok(Arc::new(index))
 }
@@ -126,10 +128,12 @@ pub(crate) struct ProductOperations {
 pub(crate) struct Core {
     pub(crate) config: Config,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) store: Store,
+    pub(crate) store: Arc<Store>,
     pub(crate) current: ArcSwap<Current>,
     /// Held by whoever changes snapshots: one import, release or discard at a time.
     pub(crate) changing: Arc<Mutex<()>>,
+    /// Held from before a change is committed, or looked for, until it serves.
+    pub(crate) refreshing: Mutex<()>,
     /// The current revision, for those who wait for the next.
     pub(crate) revision: watch::Sender<u32>,
     /// Whether the registry is shutting down.
@@ -168,16 +172,15 @@ impl Answering {
 
 impl Core {
     pub(crate) async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
-        if config.spool_dir.is_none() {
-            crate::import::remove_leftovers(&config.data_dir);
-        }
-        let store = Store::open(&config.data_dir).await?;
+        crate::import::remove_leftovers(&config.spool);
+        let store = store::open(&config.location, config.schema_update).await?;
         let current = Current::new(store.snapshots().await?, None, None);
         Ok(Self {
             revision: watch::Sender::new(current.revision),
             closing: watch::Sender::new(false),
             current: ArcSwap::from_pointee(current),
             changing: Arc::default(),
+            refreshing: Mutex::default(),
             old: Mutex::default(),
             products: Mutex::default(),
             config,
@@ -193,8 +196,82 @@ impl Core {
         self.revision.send_replace(revision);
     }
 
-    /// The revision that answers a call.
-    pub(crate) fn answering(&self, choice: RevisionChoice) -> Result<Answering, Error> {
+    /// Looks whether another process has changed the snapshots, and lets what it left serve.
+    pub(crate) async fn refresh(&self) -> Result<(), Error> {
+        if !self.store.is_shared() {
+            return Ok(());
+        }
+        let _one_at_a_time = self.refreshing.lock().await;
+        let current = self.current.load_full();
+        if self.store.newest_is(current.snapshots.last()).await? {
+            return Ok(());
+        }
+        let snapshots = self.store.snapshots().await?;
+        let next = Current::new(snapshots, None, None);
+        let next = if next.revision == current.revision {
+            // A snapshot was held or thrown away: nothing else has changed.
+            Next::Ready(Current::new(
+                next.snapshots,
+                current.loaded_status().cloned(),
+                current.loaded_search().cloned(),
+            ))
+        } else {
+            Next::Built {
+                snapshots: next.snapshots,
+                indexes: None,
+            }
+        };
+        let next = next.ready(self).await;
+        self.publish(next);
+        Ok(())
+    }
+
+    /// Goes on looking for what other processes import, until the registry closes.
+    pub(crate) fn follow(self: &Arc<Self>) {
+        if !self.store.is_shared() {
+            return;
+        }
+        let core = Arc::downgrade(self);
+        let mut closing = self.closing.subscribe();
+        tokio::spawn(async move {
+            let mut is_failing = false;
+            loop {
+                tokio::select! {
+                    // The guard of the value must not live on beside what is awaited.
+                    () = async { drop(closing.wait_for(|closing| *closing).await) } => return,
+                    () = tokio::time::sleep(FOLLOW_EVERY) => {}
+                }
+                let Some(core) = core.upgrade() else { return };
+                match core.refresh().await {
+                    Ok(()) => is_failing = false,
+                    Err(_) if *closing.borrow() => return,
+                    Err(error) => {
+                        // Said once: what serves goes on serving.
+                        if !is_failing {
+                            tracing::warn!(
+                                error = &error as &dyn std::error::Error,
+                                "it is not known whether there is a new revision"
+                            );
+                        }
+                        is_failing = true;
+                    }
+                }
+            }
+        });
+    }
+
+    /// The revision that answers a call. One that is not known here may be known to another process.
+    pub(crate) async fn answering(&self, choice: RevisionChoice) -> Result<Answering, Error> {
+        let (RevisionChoice::AtLeast(wanted) | RevisionChoice::Exact(wanted)) = choice else {
+            return self.answering_now(choice);
+        };
+        if wanted > self.current.load().revision {
+            self.refresh().await?;
+        }
+        self.answering_now(choice)
+    }
+
+    fn answering_now(&self, choice: RevisionChoice) -> Result<Answering, Error> {
         let current = self.current.load_full();
         let revision = match choice {
             RevisionChoice::Current => current.revision,
@@ -229,8 +306,8 @@ impl Core {
     }
 
     /// As [`Core::answering`], where nothing can be said without a snapshot.
-    pub(crate) fn answering_with_content(&self, choice: RevisionChoice) -> Result<Answering, Error> {
-        let answering = self.answering(choice)?;
+    pub(crate) async fn answering_with_content(&self, choice: RevisionChoice) -> Result<Answering, Error> {
+        let answering = self.answering(choice).await?;
         if answering.revision == 0 {
             return Err(Error::NotNow(
                 "the registry holds no snapshot yet: import one (`nopic registry import FILE`)".to_owned(),
@@ -242,7 +319,7 @@ impl Core {
     /// The statuses of a revision, from memory or built from the database.
     pub(crate) async fn status_of(&self, answering: &Answering) -> Result<Arc<StatusIndex>, Error> {
         if answering.is_current() {
-            return answering.current.status(&self.store).await.cloned();
+            return answering.current.status(&*self.store).await.cloned();
         }
         // Held while it is built: a second caller finds what the first has built.
         let mut old = self.old.lock().await;
@@ -254,7 +331,7 @@ impl Core {
             old.push(entry.clone());
             return Ok(entry.1);
         }
-        let status = load_status(&self.store, &answering.order, answering.revision).await?;
+        let status = load_status(&*self.store, &answering.order, answering.revision).await?;
         old.push((answering.revision, Arc::clone(&status)));
         if old.len() > OLD_REVISIONS_KEPT {
             old.remove(0);

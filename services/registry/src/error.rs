@@ -67,6 +67,13 @@ impl From<Error> for Status {
             Error::Stalled(_) => Self::deadline_exceeded(error.to_string()),
             Error::TooLarge(message) => Self::resource_exhausted(message),
             Error::Closing => Self::unavailable(Error::Closing.to_string()),
+            Error::Store(cause) if cause.is_transient() => {
+                tracing::error!(
+                    error = &cause as &dyn std::error::Error,
+                    "the store of the registry failed"
+                );
+                Self::unavailable("the registry is busy: try again")
+            }
             Error::Store(cause) => internal(&cause),
             Error::Spool(cause) => internal(&cause),
             Error::Internal(ref message) => {

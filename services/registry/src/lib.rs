@@ -22,19 +22,24 @@ use nopic_chassis::principal::RequirePrincipal;
 use nopic_chassis::transport::MAX_MESSAGE_BYTES;
 use nopic_domain::principal::Principal;
 use nopic_proto::registry::registry_service_server::RegistryServiceServer;
+use nopic_sql::{Location, SchemaUpdate};
 use tonic::service::interceptor::InterceptedService;
 
 use crate::current::Core;
 pub use error::Error;
 pub use rpc::Service;
+pub use store::SCHEMA;
 
 /// How a registry runs.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Folder of the database; it exists.
-    pub data_dir: PathBuf,
-    /// Folder of temporary copies of uploads; `None`: the data folder.
-    pub spool_dir: Option<PathBuf>,
+    /// Where the databases are. One process at a time may use a folder; a server's, any number.
+    pub location: Location,
+    /// Whether a schema that is not up to date is brought there, or refused.
+    pub schema_update: SchemaUpdate,
+    /// Folder of temporary copies of uploads. It exists, and one process at a time uses it: copies that another left
+    /// there are removed.
+    pub spool: PathBuf,
     /// How long an upload may stand still before its import is given up.
     pub upload_pause: Duration,
     /// Pause between two heartbeats of a stream of changes.
@@ -45,21 +50,18 @@ pub struct Config {
 }
 
 impl Config {
-    /// The usual: copies beside the database, a minute for an upload that stands still, a heartbeat every 5 s, a
-    /// server.
+    /// The usual: a schema that is brought up to date, a minute for an upload that stands still, a heartbeat every
+    /// 5 s, a server.
     #[must_use]
-    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+    pub fn new(location: Location, spool: impl Into<PathBuf>) -> Self {
         Self {
-            data_dir: data_dir.into(),
-            spool_dir: None,
+            location,
+            schema_update: SchemaUpdate::Apply,
+            spool: spool.into(),
             upload_pause: Duration::from_secs(60),
             heartbeat: Duration::from_secs(5),
             search_after_import: true,
         }
-    }
-
-    fn spool_dir(&self) -> PathBuf {
-        self.spool_dir.clone().unwrap_or_else(|| self.data_dir.clone())
     }
 }
 
@@ -76,12 +78,15 @@ impl std::fmt::Debug for Registry {
 }
 
 impl Registry {
-    /// Opens the database in the data folder and brings its schema up to date. Indexes are built when first needed.
+    /// Opens the database. Indexes are built when first needed. What other processes import into a shared database
+    /// serves here a second later.
     ///
     /// # Errors
     /// The database cannot be opened, or its schema is one that this program cannot use.
     pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
-        Ok(Self(Arc::new(Core::open(config, clock).await?)))
+        let core = Arc::new(Core::open(config, clock).await?);
+        core.follow();
+        Ok(Self(core))
     }
 
     /// The gRPC service. `otherwise` is who calls where the metadata names nobody.
@@ -103,7 +108,7 @@ impl Registry {
     pub async fn warm(&self) -> Result<(), Error> {
         let current = self.0.current.load_full();
         if current.revision > 0 {
-            current.search(&self.0.store).await?;
+            current.search(&*self.0.store).await?;
         }
         Ok(())
     }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::current::{Core, Current};
 use crate::error::Error;
-use crate::import::{Next, Place, commit};
-use crate::store::{SnapshotRow, State, discard_snapshot, release_snapshot};
+use crate::import::{IMPORT_ELSEWHERE, Next, Place, commit};
+use crate::store::{SnapshotRow, State};
 
 /// Lets the held snapshot serve, as the next revision.
 pub(crate) async fn release(core: &Arc<Core>) -> Result<SnapshotRow, Error> {
@@ -22,15 +22,20 @@ async fn decide(core: &Arc<Core>, serve: bool) -> Result<SnapshotRow, Error> {
         .try_lock_owned()
         .map(Place::new)
         .map_err(|_| Error::NotNow("an import is running: wait until it has ended".to_owned()))?;
+    let mut writing = core
+        .store
+        .begin()
+        .await?
+        .ok_or_else(|| Error::NotNow(IMPORT_ELSEWHERE.to_owned()))?;
+    core.refresh().await?;
     let current = core.current.load_full();
     let Some(mut held) = current.held().cloned() else {
         return Err(Error::NotNow("no snapshot is held".to_owned()));
     };
-    let mut writing = core.store.write().await?;
     let mut snapshots = current.snapshots.clone();
     snapshots.retain(|snapshot| snapshot.revision != held.revision);
     let next = if serve {
-        release_snapshot(&mut writing, held.revision).await?;
+        writing.release(held.revision).await?;
         held.state = State::Serving;
         snapshots.push(held.clone());
         Next::Built {
@@ -38,7 +43,7 @@ async fn decide(core: &Arc<Core>, serve: bool) -> Result<SnapshotRow, Error> {
             indexes: None,
         }
     } else {
-        discard_snapshot(&mut writing, held.revision).await?;
+        writing.discard(held.revision).await?;
         Next::Ready(Current::new(
             snapshots,
             current.loaded_status().cloned(),

@@ -5,31 +5,18 @@ mod support;
 
 use std::time::Duration;
 
-use nopic_cache::{
-    Manifest, ReaderOptions, RevisionChoice, ShardHash, ShardSource, SourceError, StatusReader,
-};
-use nopic_domain::date::parse_iso;
 use nopic_proto::registry as wire;
-use support::{Client, Fixture, exact, operation};
+use nopic_sql::testing::Engine;
+use rstest::rstest;
+use support::{Fixture, exact, operation, two_revisions};
 use wire::watch_changes_response::Event;
 
-async fn two_revisions() -> Fixture {
-    let mut registry = Fixture::new().await;
-    let first = [
-        operation("0150000001", "Certified", "2020-01-01"),
-        operation("0150000002", "Certified", "2020-01-01"),
-        operation("0150000003", "Certified", ""),
-    ];
-    registry.import_json("2024-01-01", true, &first).await.unwrap();
-    let mut second = first[..2].to_vec();
-    second[1] = operation("0150000002", "Suspended", "2024-01-20");
-    registry.import_json("2024-02-01", true, &second).await.unwrap();
-    registry
-}
-
+#[rstest]
 #[tokio::test]
-async fn a_batch_is_answered_in_its_order_and_a_wrong_question_spoils_no_other() {
-    let mut registry = two_revisions().await;
+async fn a_batch_is_answered_in_its_order_and_a_wrong_question_spoils_no_other(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let mut registry = two_revisions(engine).await;
     let question = |nop_id: &str, on: &str| wire::StatusQuestion {
         nop_id: nop_id.into(),
         on: on.into(),
@@ -117,9 +104,12 @@ async fn a_batch_is_answered_in_its_order_and_a_wrong_question_spoils_no_other()
     assert_eq!(too_many.code(), tonic::Code::InvalidArgument);
 }
 
+#[rstest]
 #[tokio::test]
-async fn an_empty_registry_answers_nothing_rather_than_no() {
-    let mut registry = Fixture::new().await;
+async fn an_empty_registry_answers_nothing_rather_than_no(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let mut registry = Fixture::new(engine).await;
     assert_eq!(registry.revision().await, (0, String::new()));
     let refused = registry.operation("0150000001").await.unwrap_err();
     assert_eq!(refused.code(), tonic::Code::FailedPrecondition);
@@ -136,9 +126,12 @@ async fn an_empty_registry_answers_nothing_rather_than_no() {
     );
 }
 
+#[rstest]
 #[tokio::test]
-async fn an_operation_shows_its_last_row_and_all_its_history() {
-    let mut registry = two_revisions().await;
+async fn an_operation_shows_its_last_row_and_all_its_history(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let mut registry = two_revisions(engine).await;
     let gone = registry.operation("0150000003").await.unwrap();
     assert_eq!(
         (gone.name.as_str(), gone.status.as_str()),
@@ -160,9 +153,10 @@ async fn an_operation_shows_its_last_row_and_all_its_history() {
     assert_eq!(malformed.code(), tonic::Code::InvalidArgument);
 }
 
+#[rstest]
 #[tokio::test]
-async fn items_belong_to_their_operations() {
-    let mut registry = Fixture::new().await;
+async fn items_belong_to_their_operations(#[values(Engine::Sqlite, Engine::Postgres)] engine: Engine) {
+    let mut registry = Fixture::new(engine).await;
     let operations = "<Operation><op_nopOpID>0150000001</op_nopOpID><op_name>A</op_name><op_status>Certified</op_status></Operation>\
         <Operation><op_nopOpID>0150000002</op_nopOpID><op_name>B</op_name><op_status>Certified</op_status></Operation>";
     let item = |id: &str, what: &str| {
@@ -241,9 +235,12 @@ async fn items_belong_to_their_operations() {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn lists_come_in_pages_and_say_whether_they_are_whole() {
-    let mut registry = two_revisions().await;
+async fn lists_come_in_pages_and_say_whether_they_are_whole(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let mut registry = two_revisions(engine).await;
     let rows: Vec<_> = (0..25)
         .map(|number| {
             operation(
@@ -340,9 +337,12 @@ async fn lists_come_in_pages_and_say_whether_they_are_whole() {
     assert_eq!((revisions(&second), second.complete), (vec![1], true));
 }
 
+#[rstest]
 #[tokio::test]
-async fn changes_come_from_the_past_and_then_as_they_happen() {
-    let mut registry = two_revisions().await;
+async fn changes_come_from_the_past_and_then_as_they_happen(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let mut registry = two_revisions(engine).await;
     let mut changes = registry
         .client
         .watch_changes(wire::WatchChangesRequest { since_revision: 0 })
@@ -416,76 +416,4 @@ async fn changes_come_from_the_past_and_then_as_they_happen() {
     })
     .await
     .expect("a registry that closes ends its streams with OK");
-}
-
-/// The registry as entry-validation sees it.
-struct OverGrpc(Client);
-
-fn unreachable(status: tonic::Status) -> SourceError {
-    SourceError::Unreachable(status.to_string())
-}
-
-impl ShardSource for OverGrpc {
-    async fn manifest(&self, choice: RevisionChoice) -> Result<Manifest, SourceError> {
-        let choice = match choice {
-            RevisionChoice::Current => None,
-            RevisionChoice::Exact(revision) => Some(wire::revision_choice::Choice::Exact(revision)),
-            RevisionChoice::AtLeast(revision) => Some(wire::revision_choice::Choice::AtLeast(revision)),
-        };
-        let request = wire::GetStatusManifestRequest {
-            revision: choice.map(|choice| wire::RevisionChoice { choice: Some(choice) }),
-        };
-        let answer = self
-            .0
-            .clone()
-            .get_status_manifest(request)
-            .await
-            .map_err(unreachable)?
-            .into_inner();
-        let revision = answer.revision.unwrap();
-        Ok(Manifest {
-            revision: revision.revision,
-            published_on: parse_iso(&revision.published_on),
-            shard_hashes: answer
-                .shard_hashes
-                .iter()
-                .map(|hash| ShardHash::from_slice(hash).unwrap())
-                .collect(),
-        })
-    }
-
-    async fn shards(&self, revision: u32, indexes: &[u8]) -> Result<Vec<bytes::Bytes>, SourceError> {
-        let request = wire::GetStatusShardsRequest {
-            revision,
-            shards: indexes.iter().map(|index| u32::from(*index)).collect(),
-        };
-        let answer = self
-            .0
-            .clone()
-            .get_status_shards(request)
-            .await
-            .map_err(unreachable)?;
-        Ok(answer.into_inner().shards)
-    }
-}
-
-#[tokio::test]
-async fn a_reader_of_shards_sees_what_the_registry_says() {
-    let registry = two_revisions().await;
-    let reader = StatusReader::new(OverGrpc(registry.client.clone()), ReaderOptions::default());
-    let on = parse_iso("2024-01-25").unwrap();
-    let certified = |view: &nopic_cache::StatusView, id: &str| {
-        view.timeline(id.parse().unwrap())
-            .map(|timeline| timeline.is_certified_on(on))
-    };
-    let view = reader.view(RevisionChoice::Current).await.unwrap();
-    assert_eq!(
-        (view.revision(), view.published_on()),
-        (2, parse_iso("2024-02-01"))
-    );
-    assert_eq!(certified(&view, "0150000001"), Some(true));
-    assert_eq!(certified(&view, "0150000002"), Some(false));
-    assert_eq!(certified(&view, "0150000009"), None);
-    let old = reader.view(RevisionChoice::Exact(1)).await.unwrap();
-    assert_eq!(certified(&old, "0150000002"), Some(true));
 }

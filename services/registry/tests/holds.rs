@@ -4,12 +4,17 @@
 mod support;
 
 use nopic_proto::registry as wire;
+use nopic_sql::testing::Engine;
+use rstest::rstest;
 use support::{Fixture, farms};
 use wire::import_result::Outcome;
 
+#[rstest]
 #[tokio::test]
-async fn what_looks_wrong_is_held_until_somebody_decides() {
-    let mut registry = Fixture::new().await;
+async fn what_looks_wrong_is_held_until_somebody_decides(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let mut registry = Fixture::new(engine).await;
     let certified = |_| "Certified";
     let two = |number: u64| format!("Certifier {}", number % 2);
     let good = farms(1_200, certified, two);
@@ -96,9 +101,10 @@ async fn what_looks_wrong_is_held_until_somebody_decides() {
     assert_eq!(report.result.outcome(), Outcome::Imported);
 }
 
+#[rstest]
 #[tokio::test]
-async fn operations_that_vanish_hold_a_snapshot() {
-    let mut registry = Fixture::new().await;
+async fn operations_that_vanish_hold_a_snapshot(#[values(Engine::Sqlite, Engine::Postgres)] engine: Engine) {
+    let mut registry = Fixture::new(engine).await;
     let all = farms(1_400, |_| "Certified", |_| "Tilia".into());
     registry.import_json("2024-01-01", true, &all).await.unwrap();
     let report = registry

@@ -4,11 +4,14 @@
 mod support;
 
 use nopic_proto::registry as wire;
+use nopic_sql::testing::Engine;
+use rstest::rstest;
 use support::{Fixture, case, farms, operation};
 use wire::import_result::Outcome;
 
+#[rstest]
 #[tokio::test]
-async fn real_files_of_the_three_forms() {
+async fn real_files_of_the_three_forms(#[values(Engine::Sqlite, Engine::Postgres)] engine: Engine) {
     let (Some(xlsx), Some(zip), Some(json)) = (
         case("INTEGRITY_Export_20240301.xlsx"),
         case("operations-2024-09-30.zip"),
@@ -16,7 +19,7 @@ async fn real_files_of_the_three_forms() {
     ) else {
         return;
     };
-    let mut registry = Fixture::new().await;
+    let mut registry = Fixture::new(engine).await;
     let report = registry
         .import(
             wire::ImportOptions::default(),
@@ -78,9 +81,12 @@ async fn real_files_of_the_three_forms() {
     registry.leaves_nothing_behind().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn an_operation_that_is_no_longer_listed_becomes_unlisted() {
-    let mut registry = Fixture::new().await;
+async fn an_operation_that_is_no_longer_listed_becomes_unlisted(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let mut registry = Fixture::new(engine).await;
     let first = [
         operation("0150000001", "Certified", "2020-01-01"),
         operation("0150000002", "Certified", "2020-01-01"),
@@ -133,9 +139,12 @@ async fn an_operation_that_is_no_longer_listed_becomes_unlisted() {
     assert_eq!(registry.revision().await, (4, "2024-02-01".into()));
 }
 
+#[rstest]
 #[tokio::test]
-async fn of_two_rows_with_one_id_the_later_wins_and_both_are_reported() {
-    let mut registry = Fixture::new().await;
+async fn of_two_rows_with_one_id_the_later_wins_and_both_are_reported(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let mut registry = Fixture::new(engine).await;
     let rows = [
         operation("0150000001", "Certified", "2020-01-01"),
         operation("0150000002", "Certified", "2020-01-01"),
@@ -155,9 +164,12 @@ async fn of_two_rows_with_one_id_the_later_wins_and_both_are_reported() {
     assert_eq!(registry.status("0150000001", "2024-01-01", 0).await, "Suspended");
 }
 
+#[rstest]
 #[tokio::test]
-async fn too_many_refused_rows_abort_and_fewer_leave_their_operations_as_they_were() {
-    let mut registry = Fixture::new().await;
+async fn too_many_refused_rows_abort_and_fewer_leave_their_operations_as_they_were(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let mut registry = Fixture::new(engine).await;
     let mut rows = farms(10, |_| "Certified", |_| "Tilia".into());
     registry.import_json("2024-01-01", true, &rows).await.unwrap();
     rows[3]["op_status"] = "".into();
@@ -197,9 +209,12 @@ async fn too_many_refused_rows_abort_and_fewer_leave_their_operations_as_they_we
     assert_eq!(wrong.code(), tonic::Code::InvalidArgument);
 }
 
+#[rstest]
 #[tokio::test]
-async fn what_does_not_say_enough_is_refused_with_what_to_do() {
-    let mut registry = Fixture::new().await;
+async fn what_does_not_say_enough_is_refused_with_what_to_do(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let mut registry = Fixture::new(engine).await;
     let rows = [operation("0150000001", "Certified", "2020-01-01")];
     let no_date = registry.import_json("", true, &rows).await.unwrap_err();
     assert!(no_date.message().contains("--published"), "{no_date}");
@@ -277,10 +292,13 @@ async fn has_begun(answers: &mut tonic::Streaming<wire::ImportSnapshotResponse>)
     );
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_caller_that_goes_silent_gives_the_place_up() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut config = nopic_registry::Config::new(folder.path());
+async fn a_caller_that_goes_silent_gives_the_place_up(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let database = engine.database().await;
+    let mut config = nopic_registry::Config::new(database.location, database.folder.path());
     config.upload_pause = std::time::Duration::from_millis(500);
     let clock = nopic_chassis::clock::ManualClock::new(support::noon("2026-04-01"));
     let registry = nopic_registry::Registry::open(config, std::sync::Arc::new(clock))
@@ -323,9 +341,12 @@ async fn a_caller_that_goes_silent_gives_the_place_up() {
     assert_eq!(report.result.snapshot.unwrap().revision, 1);
 }
 
+#[rstest]
 #[tokio::test]
-async fn the_old_content_serves_while_an_import_runs_and_one_that_is_cut_off_leaves_nothing() {
-    let mut registry = Fixture::new().await;
+async fn the_old_content_serves_while_an_import_runs_and_one_that_is_cut_off_leaves_nothing(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let mut registry = Fixture::new(engine).await;
     registry
         .import_json(
             "2024-01-01",
@@ -378,9 +399,12 @@ async fn the_old_content_serves_while_an_import_runs_and_one_that_is_cut_off_lea
     registry.leaves_nothing_behind().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn an_upload_whose_caller_leaves_leaves_nothing() {
-    let mut registry = Fixture::new().await;
+async fn an_upload_whose_caller_leaves_leaves_nothing(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let mut registry = Fixture::new(engine).await;
     let rows = farms(2_000, |_| "Certified", |_| "Tilia".into());
     let page = serde_json::json!({"success": true, "operations": rows})
         .to_string()
@@ -423,9 +447,12 @@ async fn an_upload_whose_caller_leaves_leaves_nothing() {
     registry.leaves_nothing_behind().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn what_a_killed_process_left_is_removed_at_the_next_start() {
-    let mut registry = Fixture::new().await;
+async fn what_a_killed_process_left_is_removed_at_the_next_start(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let mut registry = Fixture::new(engine).await;
     registry
         .import_json(
             "2024-01-01",
@@ -434,8 +461,8 @@ async fn what_a_killed_process_left_is_removed_at_the_next_start() {
         )
         .await
         .unwrap();
-    std::fs::create_dir(registry.folder.path().join("import-abc")).unwrap();
-    std::fs::write(registry.folder.path().join("import-abc/copy"), "half").unwrap();
+    std::fs::create_dir(registry.database.folder.path().join("import-abc")).unwrap();
+    std::fs::write(registry.database.folder.path().join("import-abc/copy"), "half").unwrap();
     let mut registry = registry.restart().await;
     registry.leaves_nothing_behind().await;
     assert_eq!(registry.revision().await.0, 1);

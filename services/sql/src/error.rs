@@ -26,7 +26,48 @@ pub enum Error {
     },
 }
 
+/// Why a server lets nobody in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Nobody answers there.
+    Unreachable,
+    /// User or password is wrong, or the server's rules keep this machine out.
+    Credentials,
+    /// It has no such database.
+    NoDatabase,
+    /// The user may not do this.
+    Privilege,
+}
+
 impl Error {
+    /// Why the server let nobody in, where that was the matter, and its words for it.
+    #[must_use]
+    pub fn refusal(&self) -> Option<(Refusal, String)> {
+        let Self::Database(error) = self else { return None };
+        let refusal = match error {
+            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => Refusal::Unreachable,
+            sqlx::Error::Database(error) => match error.code()?.as_ref() {
+                "28000" | "28P01" => Refusal::Credentials,
+                "3D000" => Refusal::NoDatabase,
+                "42501" => Refusal::Privilege,
+                _ => return None,
+            },
+            _ => return None,
+        };
+        let words = match error {
+            sqlx::Error::Database(error) => error.message().to_owned(),
+            // Without the number that the system gives it.
+            other => other
+                .to_string()
+                .trim_start_matches("error communicating with database: ")
+                .split(" (os error")
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
+        };
+        Some((refusal, words))
+    }
+
     /// A stored value that this program cannot have written.
     pub fn corrupt(what: &'static str, detail: impl ToString) -> Self {
         Self::Corrupt {

@@ -23,6 +23,6 @@ pub mod sqlite;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use error::Error;
+pub use error::{Error, Refusal};
 pub use location::{Location, LocationError};
 pub use migration::{Migration, SHARED, Schema, SchemaUpdate};

@@ -3,8 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 
-use sqlx::postgres::PgConnectOptions;
+use sqlx::Connection as _;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
 use thiserror::Error;
+
+use crate::{Error, Schema, postgres, sqlite};
 
 /// A text that names no database.
 #[derive(Debug, Error)]
@@ -12,7 +15,7 @@ use thiserror::Error;
 pub struct LocationError(String);
 
 /// Where the databases of a deployment are: one schema, or one file, for each service.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum Location {
     /// A folder with an SQLite file for each service.
     Folder(PathBuf),
@@ -30,8 +33,31 @@ impl Location {
         if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
             return Err(LocationError("it does not begin with postgres://".to_owned()));
         }
-        let options = PgConnectOptions::from_str(url).map_err(|error| LocationError(error.to_string()))?;
+        let options = PgConnectOptions::from_str(url)
+            .map_err(|error| LocationError(error.to_string().replace("error with configuration: ", "")))?;
         Ok(Self::Postgres(Box::new(options)))
+    }
+
+    /// Whether the server lets us in; there is none for a folder. A pool would try for seconds, and then not say why.
+    ///
+    /// # Errors
+    /// What the server, or the way to it, reports.
+    pub async fn check(&self) -> Result<(), Error> {
+        match self {
+            Self::Folder(_) => Ok(()),
+            Self::Postgres(options) => Ok(PgConnection::connect_with(options).await?.close().await?),
+        }
+    }
+
+    /// Brings a schema up to date; gives the names of the steps that were missing.
+    ///
+    /// # Errors
+    /// The database cannot be used, or the schema is one that this program cannot use.
+    pub async fn migrate(&self, schema: &Schema) -> Result<Vec<&'static str>, Error> {
+        match self {
+            Self::Folder(folder) => sqlite::migrate(folder, schema).await,
+            Self::Postgres(options) => postgres::migrate(options, schema).await,
+        }
     }
 }
 
@@ -43,6 +69,13 @@ pub(crate) fn file(folder: &Path, schema: &str) -> PathBuf {
 impl From<&Path> for Location {
     fn from(folder: &Path) -> Self {
         Self::Folder(folder.to_owned())
+    }
+}
+
+impl std::fmt::Debug for Location {
+    /// As for messages: the options of PostgreSQL would show the password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Location({self})")
     }
 }
 
@@ -58,6 +91,32 @@ impl std::fmt::Display for Location {
                 options.get_host(),
                 options.get_port()
             ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_never_shown() {
+        let location = Location::postgres("postgres://user:secret@db.example:5433/nopic").unwrap();
+        assert_eq!(
+            location.to_string(),
+            "PostgreSQL database nopic on db.example:5433"
+        );
+        assert!(!format!("{location:?}").contains("secret"));
+        for wrong in [
+            "postgres://user:secret@db:no-port/nopic",
+            "mysql://user:secret@db/nopic",
+            "postgres://user:secret@[/x",
+            "postgres://user:secret%zz@db/nopic?sslmode=odd",
+            "secret",
+        ] {
+            let error = Location::postgres(wrong).unwrap_err().to_string();
+            assert!(!error.contains("secret"), "{error}");
+            assert!(error.contains("postgres://USER@HOST"), "{error}");
         }
     }
 }

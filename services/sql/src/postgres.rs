@@ -109,10 +109,47 @@ macro_rules! postgres_skip_locked {
     };
 }
 
+/// How long [`hold_soon`] waits: longer than it takes until a transaction that was given up has ended. What it holds
+/// may then stand still for as long as it takes.
+const WAIT_SOON: &str = "SET LOCAL lock_timeout = '1s'; SET LOCAL idle_in_transaction_session_timeout = 0";
+const WAIT_LONG: &str = "SET LOCAL lock_timeout TO DEFAULT";
+/// PostgreSQL's code of a lock that was not to be had in time.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
+
+/// As [`hold`], where whoever waits gives up soon; whether it is held. If not, the transaction is good for nothing
+/// more.
+///
+/// # Errors
+/// What the engine reports.
+pub async fn hold_soon(connection: &mut Connection, parts: &[&str]) -> Result<bool, Error> {
+    sqlx::raw_sql(WAIT_SOON).execute(&mut *connection).await?;
+    match hold(connection, parts).await {
+        Err(Error::Database(sqlx::Error::Database(error)))
+            if error.code().as_deref() == Some(LOCK_NOT_AVAILABLE) =>
+        {
+            Ok(false)
+        }
+        Err(error) => Err(error),
+        Ok(()) => {
+            sqlx::query(WAIT_LONG).execute(connection).await?;
+            Ok(true)
+        }
+    }
+}
+
+/// Whether several processes may have a database open.
+pub const IS_SHARED: bool = true;
+
 /// Connections of one service.
 const CONNECTIONS: u32 = 16;
 /// How long a call waits for a connection.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// After a minute of silence the server knows that a machine is gone, and frees what it held.
+const KEEP_ALIVE: [(&str, &str); 3] = [
+    ("tcp_keepalives_idle", "30"),
+    ("tcp_keepalives_interval", "10"),
+    ("tcp_keepalives_count", "3"),
+];
 /// Statements that a connection keeps prepared.
 const STATEMENTS: usize = 128;
 /// Held by whoever changes a schema of the database.
@@ -132,18 +169,9 @@ impl Database {
     /// # Errors
     /// The server cannot be reached, or the schema is one that this program cannot use.
     pub async fn open(place: &Place, schema: &Schema, update: SchemaUpdate) -> Result<Self, Error> {
-        let options = place
-            .clone()
-            .application_name(concat!("nopic ", env!("CARGO_PKG_VERSION")))
-            .options([("search_path", schema.name)])
-            .statement_cache_capacity(STATEMENTS);
-        let pool = PgPoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .acquire_timeout(PATIENCE)
-            .connect_with(options)
-            .await?;
+        let pool = connect(place, schema, CONNECTIONS).await?;
         match update {
-            SchemaUpdate::Apply => migrate(&pool, schema).await?,
+            SchemaUpdate::Apply => drop(apply(&pool, schema).await?),
             SchemaUpdate::Refuse => each::migrate::refuse_outdated(&pool, schema).await?,
         }
         Ok(Self { pool })
@@ -178,7 +206,30 @@ impl Database {
     }
 }
 
-async fn migrate(pool: &Pool, schema: &Schema) -> Result<(), Error> {
+async fn connect(place: &Place, schema: &Schema, connections: u32) -> Result<Pool, Error> {
+    let options = place
+        .clone()
+        .application_name(concat!("nopic ", env!("CARGO_PKG_VERSION")))
+        .options([("search_path", schema.name)])
+        .options(KEEP_ALIVE)
+        .statement_cache_capacity(STATEMENTS);
+    let pool = PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(PATIENCE)
+        .connect_with(options)
+        .await?;
+    Ok(pool)
+}
+
+/// Brings a schema up to date; gives the names of the steps that were missing.
+pub(crate) async fn migrate(place: &Place, schema: &Schema) -> Result<Vec<&'static str>, Error> {
+    let pool = connect(place, schema, 1).await?;
+    let applied = apply(&pool, schema).await;
+    pool.close().await;
+    applied
+}
+
+async fn apply(pool: &Pool, schema: &Schema) -> Result<Vec<&'static str>, Error> {
     let mut transaction = pool.begin().await?;
     sqlx::query(MIGRATION_LOCK).execute(&mut *transaction).await?;
     // The name is a constant of this program, made of letters and underscores.
@@ -186,7 +237,7 @@ async fn migrate(pool: &Pool, schema: &Schema) -> Result<(), Error> {
     sqlx::raw_sql(sqlx::AssertSqlSafe(create))
         .execute(&mut *transaction)
         .await?;
-    each::migrate::apply(&mut transaction, schema, |migration| migration.postgres).await?;
+    let applied = each::migrate::apply(&mut transaction, schema, |migration| migration.postgres).await?;
     transaction.commit().await?;
-    Ok(())
+    Ok(applied)
 }

@@ -106,6 +106,17 @@ macro_rules! sqlite_skip_locked {
     };
 }
 
+/// As [`hold`], where whoever waits gives up soon; whether it is held.
+///
+/// # Errors
+/// None here; on the other engine, what it reports.
+pub async fn hold_soon(_: &mut Connection, _: &[&str]) -> Result<bool, Error> {
+    std::future::ready(Ok(true)).await
+}
+
+/// Whether several processes may have a database open: a folder has one.
+pub const IS_SHARED: bool = false;
+
 /// Readers beside the one writer.
 const READERS: u32 = 4;
 /// How long a statement waits for a lock that another process holds.
@@ -129,24 +140,10 @@ impl Database {
     /// # Errors
     /// The file cannot be opened, or its schema is one that this program cannot use.
     pub async fn open(folder: &Place, schema: &Schema, update: SchemaUpdate) -> Result<Self, Error> {
-        let options = SqliteConnectOptions::new()
-            .filename(location::file(folder, schema.name))
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            // What was answered is on the disk: the services' databases must agree after a power cut.
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(BUSY_TIMEOUT)
-            .statement_cache_capacity(STATEMENTS);
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            .min_connections(1)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .connect_with(options.clone())
-            .await?;
+        let options = options(folder, schema);
+        let writer = writer(options.clone()).await?;
         match update {
-            SchemaUpdate::Apply => migrate(&writer, schema).await?,
+            SchemaUpdate::Apply => drop(apply(&writer, schema).await?),
             SchemaUpdate::Refuse => each::migrate::refuse_outdated(&writer, schema).await?,
         }
         let readers = SqlitePoolOptions::new()
@@ -162,14 +159,8 @@ impl Database {
     /// As for [`Database::open`].
     pub async fn in_memory(schema: &Schema) -> Result<Self, Error> {
         let options = SqliteConnectOptions::from_str("sqlite::memory:")?.foreign_keys(true);
-        let pool = SqlitePoolOptions::new()
-            .max_connections(1)
-            .min_connections(1)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .connect_with(options)
-            .await?;
-        migrate(&pool, schema).await?;
+        let pool = writer(options).await?;
+        apply(&pool, schema).await?;
         Ok(Self {
             writer: pool.clone(),
             readers: pool,
@@ -205,10 +196,41 @@ impl Database {
     }
 }
 
-async fn migrate(writer: &Pool, schema: &Schema) -> Result<(), Error> {
+fn options(folder: &Place, schema: &Schema) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(location::file(folder, schema.name))
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        // What was answered is on the disk: the services' databases must agree after a power cut.
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .statement_cache_capacity(STATEMENTS)
+}
+
+async fn writer(options: SqliteConnectOptions) -> Result<Pool, Error> {
+    let pool = SqlitePoolOptions::new()
+        .max_connections(1)
+        .min_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_with(options)
+        .await?;
+    Ok(pool)
+}
+
+/// Brings a schema up to date; gives the names of the steps that were missing.
+pub(crate) async fn migrate(folder: &Place, schema: &Schema) -> Result<Vec<&'static str>, Error> {
+    let writer = writer(options(folder, schema)).await?;
+    let applied = apply(&writer, schema).await;
+    writer.close().await;
+    applied
+}
+
+async fn apply(writer: &Pool, schema: &Schema) -> Result<Vec<&'static str>, Error> {
     // A second process waits for this lock and then finds the work done.
     let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
-    each::migrate::apply(&mut transaction, schema, |migration| migration.sqlite).await?;
+    let applied = each::migrate::apply(&mut transaction, schema, |migration| migration.sqlite).await?;
     transaction.commit().await?;
-    Ok(())
+    Ok(applied)
 }

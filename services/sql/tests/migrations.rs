@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
 use nopic_sql::testing::{Engine, TestDatabase};
-use nopic_sql::{Error, Location, Migration, Schema, SchemaUpdate, postgres, sqlite};
+use nopic_sql::{Error, Location, Migration, Refusal, Schema, SchemaUpdate, postgres, sqlite};
 use rstest::rstest;
 
 const FIRST: Migration = Migration {
@@ -52,6 +52,42 @@ async fn open(database: &TestDatabase, schema: &Schema, update: SchemaUpdate) ->
         }
     }
     Ok(())
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_is_missing_is_applied_and_named(#[values(Engine::Sqlite, Engine::Postgres)] engine: Engine) {
+    let database = engine.database().await;
+    assert!(open(&database, &ONE, SchemaUpdate::Refuse).await.is_err());
+    let location = &database.location;
+    assert_eq!(location.migrate(&ONE).await.unwrap(), ["create_thing"]);
+    assert_eq!(location.migrate(&BOTH).await.unwrap(), ["create_other"]);
+    assert!(location.migrate(&BOTH).await.unwrap().is_empty());
+    // An older program has nothing to do.
+    assert!(location.migrate(&ONE).await.unwrap().is_empty());
+    open(&database, &BOTH, SchemaUpdate::Refuse).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_lets_nobody_in_says_why() {
+    let TestDatabase { location, .. } = Engine::Postgres.database().await;
+    location.check().await.unwrap();
+    let Location::Postgres(options) = location else {
+        panic!("it is on a server")
+    };
+    let check = async |options| {
+        let error = Location::Postgres(Box::new(options)).check().await.unwrap_err();
+        error.refusal().unwrap()
+    };
+    let nobody = (*options).clone().username("nobody_knows");
+    assert_eq!(check(nobody).await.0, Refusal::Credentials);
+    let nowhere = (*options).clone().database("no_such_database");
+    assert_eq!(check(nowhere).await.0, Refusal::NoDatabase);
+    let silent = (*options).clone().port(9);
+    assert_eq!(
+        check(silent).await,
+        (Refusal::Unreachable, "Connection refused".to_owned())
+    );
 }
 
 #[rstest]

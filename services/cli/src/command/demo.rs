@@ -22,6 +22,7 @@ use crate::output;
 use crate::output::printer::{Printed, Printer};
 use crate::output::verdict_table::VerdictTable;
 use crate::output::words::counted;
+use crate::storage::Storage;
 
 /// The sample: small enough to be read, of a seed that shows a good mix of verdicts.
 const OPERATIONS: u32 = 200;
@@ -58,6 +59,12 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
                 .advice("Leave out --endpoint (and NOPIC_ENDPOINT)."),
         );
     }
+    if context.options.database.is_some() {
+        return Err(
+            Failure::new("The demonstration has a database of its own, which it throws away.")
+                .advice("Leave out --database (and NOPIC_DATABASE)."),
+        );
+    }
     let temporary = |error: std::io::Error| Failure::writing(&std::env::temp_dir(), &error);
     let folder = tempfile::Builder::new()
         .prefix("nopic-demo-")
@@ -76,7 +83,7 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
     let opened = embedded::open(
         Need::EntryValidation,
         Life::Server,
-        &data,
+        &Storage::in_folder(&data),
         policy,
         context.clock.clone(),
     )

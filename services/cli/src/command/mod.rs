@@ -6,6 +6,7 @@ pub(crate) mod demo;
 pub(crate) mod entry;
 pub(crate) mod flags;
 pub(crate) mod importer;
+pub(crate) mod migrate;
 pub(crate) mod policy;
 pub(crate) mod registry;
 pub(crate) mod sample;
@@ -23,6 +24,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Done, Fai
     match command {
         Command::Demo(arguments) => demo::run(context, arguments).await,
         Command::Serve(arguments) => serve::run(context, arguments).await,
+        Command::Migrate(_) => migrate::run(context).await,
         Command::Registry(command) => registry::run(context, command).await,
         Command::Certificate(command) => certificate::run(context, command).await,
         Command::Entry(command) => entry::run(context, command).await,

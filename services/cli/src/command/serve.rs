@@ -14,12 +14,16 @@ use crate::embedded::{self, Life, Opened};
 use crate::failure::Failure;
 use crate::lock::{Acquired, DataLock};
 use crate::output;
+use crate::storage::Storage;
 
 /// Serve gRPC until Ctrl-C or SIGTERM
 ///
 /// Other commands that name the same data folder then ask this server.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = "Example:\n  nopic serve all --listen 127.0.0.1:50051 --data ./nopic-data")]
+#[command(
+    after_long_help = "Examples:\n  nopic serve all --listen 127.0.0.1:50051 --data ./nopic-data\n  \
+                             nopic serve all --database postgres://nopic@db.example/nopic"
+)]
 pub(crate) struct Arguments {
     /// What to serve
     #[arg(value_enum)]
@@ -49,22 +53,22 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
                 .advice("Leave out --endpoint (and NOPIC_ENDPOINT)."),
         );
     }
-    let data = &context.options.data;
+    let storage = Storage::of(&context.options)?;
     let lock = match take_folder(context)? {
         Acquired::Held(lock) => lock,
-        Acquired::Busy(holder) => return Err(busy(data, &holder)),
+        Acquired::Busy(holder) => return Err(busy(&storage.folder, &holder)),
     };
     let listener = listen(arguments.listen).await?;
     let policy = context.options.policy.as_deref();
     let opened = embedded::open(
         Need::EntryValidation,
         Life::Server,
-        data,
+        &storage,
         policy,
         context.clock.clone(),
     )
     .await?;
-    serve_until_stopped(context, listener, opened, Some(&lock)).await?;
+    serve_until_stopped(context, listener, opened, Some((&lock, &storage))).await?;
     Ok(Done::Well)
 }
 
@@ -87,14 +91,14 @@ pub(crate) async fn serve_until_stopped(
     context: &Context,
     listener: TcpListener,
     opened: Opened,
-    lock: Option<&DataLock>,
+    holding: Option<(&DataLock, &Storage)>,
 ) -> Result<(), Failure> {
     let address = listener
         .local_addr()
         .map_err(|error| Failure::new(format!("The address of the server cannot be told: {error}.")))?;
     let url = format!("http://{}", reachable(address));
-    if let Some(lock) = lock {
-        lock.announce(&url)
+    if let Some((lock, storage)) = holding {
+        lock.announce(&url, storage.server().as_deref())
             .map_err(|error| Failure::writing(&context.options.data, &error))?;
     }
     // For scripts: the address is the result of this command.

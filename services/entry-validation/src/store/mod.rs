@@ -112,8 +112,8 @@ pub(crate) trait Filings: Send + Sync {
     /// Takes a filing whose worker has left it.
     async fn take_left_filing(&self, lease: Lease<'_>) -> Result<Option<OpenFiling>, Error>;
 
-    /// Ends every lease: for a process that knows that it is alone.
-    async fn expire_leases(&self, now: DateTime<Utc>) -> Result<(), Error>;
+    /// Ends every lease of this holder: for a process that knows that the others of its name have ended.
+    async fn expire_leases(&self, holder: &str, now: DateTime<Utc>) -> Result<(), Error>;
 
     /// Records the decisions, once; `false`: another worker has the filing.
     async fn finish_filing(

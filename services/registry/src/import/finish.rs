@@ -17,10 +17,7 @@ use crate::current::{Core, Current};
 use crate::error::Error;
 use crate::search::SearchIndex;
 use crate::status::StatusIndex;
-use crate::store::{
-    Heading, Listed, SnapshotRow, State, WhatIsNew, Writing, insert_items, insert_observations,
-    insert_snapshot, statement_from_json,
-};
+use crate::store::{Heading, Listed, SnapshotRow, State, WhatIsNew, Writing, statement_from_json};
 
 /// What became of an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,7 +121,7 @@ pub(super) async fn finish(run: Run, mut content: Content) -> Result<Imported, E
     // database, when they are needed.
     let builds = is_newest && imported.outcome == Outcome::Imported && run.core.config.search_after_import;
     let indexes = if builds {
-        let old_status = current.status(&run.core.store).await?.clone();
+        let old_status = current.status(&*run.core.store).await?.clone();
         let plan = Arc::clone(&plan);
         Some(tokio::task::spawn_blocking(move || {
             next_indexes(&plan, packer, &old_status, revision, published_on)
@@ -133,7 +130,7 @@ pub(super) async fn finish(run: Run, mut content: Content) -> Result<Imported, E
         drop(packer);
         None
     };
-    write(&mut writing, &snapshot, &plan).await?;
+    write(&mut *writing, &snapshot, &plan).await?;
     drop(plan);
     let next = if imported.outcome == Outcome::Held {
         // Nothing changes for readers: they keep the indexes that they have.
@@ -164,7 +161,7 @@ pub(crate) enum Next {
 impl Next {
     /// Built before it serves, so that the old revision answers until the new one answers at once. It is committed
     /// whatever happens here: where building fails, a later call tries again.
-    async fn ready(self, core: &Core) -> Current {
+    pub(crate) async fn ready(self, core: &Core) -> Current {
         let (snapshots, indexes) = match self {
             Self::Ready(current) => return current,
             Self::Built { snapshots, indexes } => (snapshots, indexes),
@@ -185,7 +182,7 @@ impl Next {
         let current = Current::new(snapshots, None, None);
         if core.config.search_after_import
             && current.revision > 0
-            && let Err(error) = current.search(&core.store).await
+            && let Err(error) = current.search(&*core.store).await
         {
             not_built(&error);
         }
@@ -201,10 +198,17 @@ fn not_built(error: &Error) {
 }
 
 /// Commits and lets the new state serve, as one step that a caller who leaves cannot cut in two.
-pub(crate) async fn commit(core: Arc<Core>, writing: Writing, next: Next, place: Place) -> Result<(), Error> {
+pub(crate) async fn commit(
+    core: Arc<Core>,
+    writing: Box<dyn Writing>,
+    next: Next,
+    place: Place,
+) -> Result<(), Error> {
     tokio::spawn(async move {
         let _place = place;
-        writing.commit().await.map_err(nopic_sql::Error::from)?;
+        // What looks for other processes' changes must not find this one before it serves.
+        let _refreshing = core.refreshing.lock().await;
+        writing.commit().await?;
         let next = next.ready(&core).await;
         core.publish(next);
         Ok(())
@@ -287,10 +291,12 @@ fn content_hash(packer: &Packer, is_full: bool) -> String {
         .collect()
 }
 
-async fn write(writing: &mut Writing, snapshot: &SnapshotRow, plan: &Plan) -> Result<(), Error> {
-    insert_snapshot(writing, snapshot).await?;
-    insert_observations(writing, snapshot.revision, &plan.observations).await?;
-    insert_items(writing, snapshot.revision, &plan.items).await?;
+async fn write(writing: &mut dyn Writing, snapshot: &SnapshotRow, plan: &Plan) -> Result<(), Error> {
+    writing.snapshot(snapshot).await?;
+    writing
+        .observations(snapshot.revision, &plan.observations)
+        .await?;
+    writing.items(snapshot.revision, &plan.items).await?;
     Ok(())
 }
 

@@ -27,7 +27,7 @@ use tokio::sync::{OwnedMutexGuard, mpsc};
 
 use crate::current::Core;
 use crate::error::Error;
-use crate::store::{SnapshotRow, Writing, insert_block};
+use crate::store::{SnapshotRow, Writing};
 use check::MaxRejects;
 use pack::{Gone, Known, Packed, Packer};
 use spool::{Spool, Spooled};
@@ -87,6 +87,10 @@ pub(crate) struct Imported {
 /// The place that only one import has; freed when its last holder is dropped.
 pub(crate) type Place = Arc<OwnedMutexGuard<()>>;
 
+/// The refusal of a change while another process has one under way.
+pub(crate) const IMPORT_ELSEWHERE: &str =
+    "an import is running on another server of this registry: wait until it has ended";
+
 /// An import under way.
 #[derive(Debug)]
 pub(crate) struct Import {
@@ -94,12 +98,13 @@ pub(crate) struct Import {
     options: Options,
     max_rejects: MaxRejects,
     spool: Spool,
+    writing: Box<dyn Writing>,
     place: Place,
 }
 
 impl Import {
     /// Begins an import; refused while another one runs or a snapshot is held.
-    pub(crate) fn begin(core: &Arc<Core>, options: Options) -> Result<Self, Error> {
+    pub(crate) async fn begin(core: &Arc<Core>, options: Options) -> Result<Self, Error> {
         let max_rejects = MaxRejects::parse(&options.max_rejects_percent).ok_or_else(|| {
             Error::Invalid(format!(
                 "{:?} is no share of refused rows: write percent from 0 to 100, such as 1 or 0.5",
@@ -110,6 +115,13 @@ impl Import {
             .try_lock_owned()
             .map(Place::new)
             .map_err(|_| Error::NotNow("another import is running: wait until it has ended".to_owned()))?;
+        // From here on nobody else changes the snapshots, so what is known now stays so.
+        let writing = core
+            .store
+            .begin()
+            .await?
+            .ok_or_else(|| Error::NotNow(IMPORT_ELSEWHERE.to_owned()))?;
+        core.refresh().await?;
         if let Some(held) = core.current.load().held() {
             return Err(Error::NotNow(format!(
                 "the snapshot published {} is held: look at it, then release it (`nopic registry release`) or throw \
@@ -117,12 +129,13 @@ impl Import {
                 held.published_on
             )));
         }
-        let spool = Spool::new(&core.config.spool_dir(), Arc::clone(&place))?;
+        let spool = Spool::new(&core.config.spool, Arc::clone(&place))?;
         Ok(Self {
             core: Arc::clone(core),
             options,
             max_rejects,
             spool,
+            writing,
             place,
         })
     }
@@ -164,7 +177,7 @@ impl Import {
             events,
             place: self.place,
         };
-        run.import(source).await
+        run.import(self.writing, source).await
     }
 }
 
@@ -229,11 +242,11 @@ pub(crate) struct Content {
     packer: Packer,
     summary: OidSummary,
     revision: u32,
-    writing: Writing,
+    writing: Box<dyn Writing>,
 }
 
 impl Run {
-    async fn import<S>(self, source: S) -> Result<Imported, Error>
+    async fn import<S>(self, mut writing: Box<dyn Writing>, source: S) -> Result<Imported, Error>
     where
         S: FnOnce(&mut dyn FnMut(OidEvent) -> Result<(), Stopped>) -> Result<OidSummary, Error>
             + Send
@@ -247,7 +260,6 @@ impl Run {
             items: store.item_lists(&current.order).await?,
         };
         let first_block = store.next_block().await?;
-        let mut writing = store.write().await?;
 
         let (batches, mut to_pack) = mpsc::channel::<Vec<OidEvent>>(UNDER_WAY);
         let reader = tokio::task::spawn_blocking(move || read_all(source, &batches));
@@ -265,7 +277,7 @@ impl Run {
         });
         while let Some(packed) = to_write.recv().await {
             match packed {
-                Packed::Block(block) => insert_block(&mut writing, revision, block).await?,
+                Packed::Block(block) => writing.block(revision, block).await?,
                 Packed::Progress { rows, items } => self.tell(Event::Progress { rows, items }).await?,
                 Packed::Duplicate {
                     nop_id,

@@ -10,7 +10,10 @@ use nopic_chassis::clock::ManualClock;
 use nopic_domain::registry::{Dated, Scope, Statement, Status, StatusOnDate};
 use nopic_formats::oid::{Fields, OidItem, OidList, OidRow};
 use nopic_formats::reject::Reject;
+use nopic_sql::testing::{Engine, TestDatabase};
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use rstest::rstest;
 
 use super::*;
 use crate::Config;
@@ -179,9 +182,9 @@ fn naive(snapshots: &[&Snapshot], number: u64, scope: bool, on: Date) -> Option<
     Some(None)
 }
 
-async fn core(folder: &std::path::Path) -> Arc<Core> {
+async fn core(database: &TestDatabase) -> Arc<Core> {
     let clock = ManualClock::new(Utc.with_ymd_and_hms(2025, 1, 1, 0, 0, 0).unwrap());
-    let mut config = Config::new(folder);
+    let mut config = Config::new(database.location.clone(), database.folder.path());
     config.heartbeat = Duration::from_secs(1);
     Arc::new(Core::open(config, Arc::new(clock)).await.unwrap())
 }
@@ -203,7 +206,8 @@ async fn import(core: &Arc<Core>, snapshot: &Snapshot) -> Imported {
         place: Place::new(Arc::clone(&core.changing).lock_owned().await),
     };
     let what = self::events(snapshot);
-    run.import(move |sink| {
+    let writing = core.store.begin().await.unwrap().unwrap();
+    run.import(writing, move |sink| {
         for event in what {
             sink(event).map_err(|error| Error::Internal(error.to_string()))?;
         }
@@ -226,7 +230,7 @@ async fn agrees(core: &Core, imported: &[Snapshot]) -> Result<(), TestCaseError>
     for revision in 1..=core.current.load().revision {
         let mut visible: Vec<&Snapshot> = imported[..revision as usize].iter().collect();
         visible.sort_by_key(|snapshot| snapshot.published_on);
-        let answering = core.answering(RevisionChoice::Exact(revision)).unwrap();
+        let answering = core.answering(RevisionChoice::Exact(revision)).await.unwrap();
         let status = core.status_of(&answering).await.unwrap();
         for number in 0..OPERATIONS {
             for on in (0..DAYS + 2).map(day) {
@@ -307,39 +311,53 @@ async fn items_agree(core: &Core, imported: &[Snapshot]) -> Result<(), TestCaseE
     Ok(())
 }
 
-proptest! {
-    // Each case imports into a database of its own: a third of the usual number.
-    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 3))]
-    #[test]
-    fn every_revision_answers_as_whole_snapshots_would(snapshots in snapshots()) {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        runtime.block_on(async {
-            let folder = tempfile::tempdir().unwrap();
-            let core = core(folder.path()).await;
-            let mut imported = Vec::new();
-            for snapshot in snapshots {
-                let result = import(&core, &snapshot).await;
-                prop_assert_ne!(result.outcome, Outcome::Held);
-                if result.outcome == Outcome::Imported {
-                    imported.push(snapshot);
-                }
-                items_agree(&core, &imported).await?;
-            }
-            agrees(&core, &imported).await?;
-            core.store.close().await;
-            // What was built step by step is what the database says.
-            let core = self::core(folder.path()).await;
-            agrees(&core, &imported).await?;
-            core.store.close().await;
-            Ok(())
-        })?;
+async fn every_revision_answers(engine: Engine, snapshots: Vec<Snapshot>) -> Result<(), TestCaseError> {
+    let database = engine.database().await;
+    let core = core(&database).await;
+    let mut imported = Vec::new();
+    for snapshot in snapshots {
+        let result = import(&core, &snapshot).await;
+        prop_assert_ne!(result.outcome, Outcome::Held);
+        if result.outcome == Outcome::Imported {
+            imported.push(snapshot);
+        }
+        items_agree(&core, &imported).await?;
     }
+    agrees(&core, &imported).await?;
+    core.store.close().await;
+    // What was built step by step is what the database says.
+    let core = self::core(&database).await;
+    agrees(&core, &imported).await?;
+    core.store.close().await;
+    Ok(())
 }
 
+// Each case imports into a database of its own, and one on a server takes longer than a file.
+#[rstest]
+#[case::sqlite(Engine::Sqlite, 3)]
+#[case::postgres(Engine::Postgres, 16)]
+fn every_revision_answers_as_whole_snapshots_would(#[case] engine: Engine, #[case] fewer: u32) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let cases = ProptestConfig::default().cases / fewer;
+    let mut runner = TestRunner::new(ProptestConfig::with_cases(cases));
+    runner
+        .run(&snapshots(), |snapshots| {
+            runtime.block_on(every_revision_answers(engine, snapshots))
+        })
+        .unwrap();
+}
+
+#[rstest]
+#[case::sqlite(Engine::Sqlite, 100)]
+#[case::postgres(Engine::Postgres, 20)]
 #[tokio::test]
-async fn a_hundred_revisions_of_equal_content_cost_less_than_two() {
-    let folder = tempfile::tempdir().unwrap();
-    let core = core(folder.path()).await;
+async fn many_revisions_of_equal_content_cost_less_than_two(#[case] engine: Engine, #[case] revisions: u32) {
+    let database = engine.database().await;
+    let core = core(&database).await;
     let rows: BTreeMap<u64, Row> = (0..2_000)
         .map(|number| {
             let statement = Statement {
@@ -354,11 +372,11 @@ async fn a_hundred_revisions_of_equal_content_cost_less_than_two() {
         .collect();
     let mut size = Vec::new();
     let mut counts = Vec::new();
-    for number in 0..100 {
+    for number in 0..u64::from(revisions) {
         let snapshot = Snapshot {
             published_on: day(number),
             // Full ones and partial ones.
-            is_full: number < 50,
+            is_full: number < u64::from(revisions / 2),
             with_items: true,
             rows: rows.clone(),
         };
@@ -368,8 +386,9 @@ async fn a_hundred_revisions_of_equal_content_cost_less_than_two() {
         size.push(bytes);
         counts.push(core.store.counts().await);
     }
-    assert_eq!(core.current.load().revision, 100);
-    assert!(size[99] < 2 * size[0], "{} bytes became {}", size[0], size[99]);
+    assert_eq!(core.current.load().revision, revisions);
+    let last = size[size.len() - 1];
+    assert!(last < 2 * size[0], "{} bytes became {last}", size[0]);
     // Each writes its own row and nothing else.
     assert!(matches!(counts[0], (2_000, 2_000, 1..)), "{:?}", counts[0]);
     assert!(counts.iter().all(|count| *count == counts[0]), "{counts:?}");

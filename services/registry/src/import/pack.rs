@@ -7,7 +7,9 @@ use nopic_domain::identifier::NopId;
 use nopic_formats::oid::{OidEvent, OidItem, OidList, OidReject, OidRow};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::store::{AllLatest, BlockBuilder, BlockRef, Heading, Kind, NewContent, Seen, statement_to_json};
+use crate::store::{
+    AllLatest, Block, BlockBuilder, BlockRef, Heading, Kind, NewContent, Seen, statement_to_json,
+};
 
 /// Rows between two reports of progress.
 const PROGRESS_EVERY: u32 = 2_000;
@@ -15,8 +17,8 @@ const PROGRESS_EVERY: u32 = 2_000;
 /// What comes out while a file is read.
 #[derive(Debug)]
 pub(super) enum Packed {
-    /// A block to be saved: number and bytes.
-    Block((i64, Vec<u8>)),
+    /// A block to be saved.
+    Block(Block),
     /// A row was refused.
     Reject(Box<OidReject>),
     /// Two rows with one id: the later won.

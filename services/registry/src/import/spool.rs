@@ -16,8 +16,7 @@ const FILE_LIMIT: usize = 10_000;
 /// Folders of copies begin so.
 const PREFIX: &str = "import-";
 
-/// Removes the copies that a process left which was killed. Nobody else uses the folder: a data folder has one
-/// process.
+/// Removes the copies that a process left which was killed: nobody else uses the folder.
 pub(crate) fn remove_leftovers(folder: &Path) {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return;

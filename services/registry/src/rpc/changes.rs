@@ -23,10 +23,14 @@ const UNDER_WAY: usize = 256;
 type Answer = Result<wire::WatchChangesResponse, Status>;
 
 /// The changes after a revision.
-pub(super) fn watch(
+pub(super) async fn watch(
     core: Arc<Core>,
     since: u32,
 ) -> Result<impl Stream<Item = Answer> + Send + 'static, Error> {
+    if since > core.current.load().revision {
+        // Another process may have brought it.
+        core.refresh().await?;
+    }
     let current = core.current.load().revision;
     if since > current {
         return Err(Error::NotNow(format!(

@@ -126,7 +126,7 @@ impl RegistryService for Service {
         &self,
         _: Request<wire::GetCurrentRevisionRequest>,
     ) -> Result<Response<wire::GetCurrentRevisionResponse>, Status> {
-        let answering = self.core.answering(nopic_cache::RevisionChoice::Current)?;
+        let answering = self.core.answering(nopic_cache::RevisionChoice::Current).await?;
         Ok(Response::new(wire::GetCurrentRevisionResponse {
             revision: Some(revision(&answering)),
         }))
@@ -160,7 +160,7 @@ impl RegistryService for Service {
         &self,
         request: Request<wire::WatchChangesRequest>,
     ) -> Result<Response<Self::WatchChangesStream>, Status> {
-        let changes = changes::watch(Arc::clone(&self.core), request.into_inner().since_revision)?;
+        let changes = changes::watch(Arc::clone(&self.core), request.into_inner().since_revision).await?;
         Ok(Response::new(Box::pin(changes)))
     }
 
@@ -168,7 +168,7 @@ impl RegistryService for Service {
         &self,
         request: Request<wire::GetStatusManifestRequest>,
     ) -> Result<Response<wire::GetStatusManifestResponse>, Status> {
-        let answering = self.core.answering(choice(request.into_inner().revision))?;
+        let answering = self.core.answering(choice(request.into_inner().revision)).await?;
         let shard_hashes = if answering.revision == 0 {
             Vec::new()
         } else {
@@ -198,7 +198,8 @@ impl RegistryService for Service {
         }
         let answering = self
             .core
-            .answering(nopic_cache::RevisionChoice::Exact(request.revision))?;
+            .answering(nopic_cache::RevisionChoice::Exact(request.revision))
+            .await?;
         let status = self.core.status_of(&answering).await?;
         let shards = request
             .shards

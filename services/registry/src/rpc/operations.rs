@@ -25,7 +25,7 @@ pub(super) async fn get(
         .nop_id
         .parse()
         .map_err(|error| Error::Invalid(format!("nop_id: {error}")))?;
-    let answering = core.answering_with_content(choice(request.revision))?;
+    let answering = core.answering_with_content(choice(request.revision)).await?;
     let mut stored = core
         .store
         .observations_of(&[id], &answering.order, answering.revision)
@@ -113,7 +113,7 @@ pub(super) async fn batch_get_status(
             request.questions.len()
         )));
     }
-    let answering = core.answering_with_content(choice(request.revision))?;
+    let answering = core.answering_with_content(choice(request.revision)).await?;
     let with_history = request.with_history;
     let is_loaded = answering.is_current() && answering.current.loaded_status().is_some();
     let answers = if is_loaded || request.questions.len() > FEW_QUESTIONS {

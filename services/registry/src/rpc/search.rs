@@ -42,8 +42,8 @@ pub(super) async fn search(
         }
     }
     let scope = scope(&request.scope)?;
-    let answering = core.answering_with_content(RevisionChoice::Current)?;
-    let index = Arc::clone(answering.current.search(&core.store).await?);
+    let answering = core.answering_with_content(RevisionChoice::Current).await?;
+    let index = Arc::clone(answering.current.search(&*core.store).await?);
     let page = Page::read(&request, index.revision())?;
     let with_product = match Product::new(&request.product) {
         Some(product) => Some(operations_with(core, &answering, product).await?),

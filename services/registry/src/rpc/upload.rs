@@ -83,7 +83,7 @@ async fn take_and_run(
         use wire::import_snapshot_request::Part;
         match (request.part, &mut import) {
             (Some(Part::Options(options)), None) => {
-                import = Some(Import::begin(&core, options_of(options, &actor)?)?);
+                import = Some(Import::begin(&core, options_of(options, &actor)?).await?);
                 // So that the caller knows that no other import is in its way, before it sends the files.
                 events
                     .send(Event::Progress { rows: 0, items: 0 })

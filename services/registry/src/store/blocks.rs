@@ -9,17 +9,8 @@ use flate2::Compression;
 use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 use nopic_sql::Error;
-use sqlx::Row as _;
 
-use super::{Store, Writing, corrupt};
-
-const INSERT_BLOCK: &str = "INSERT INTO block (block, written_by, bytes) VALUES ($1, $2, $3)";
-const SELECT_BLOCK: &str = "SELECT bytes FROM block WHERE block = $1";
-const SELECT_LAST: &str = "SELECT COALESCE(MAX(block), 0) FROM block";
-const DELETE_BLOCKS: &str = "DELETE FROM block WHERE written_by = $1";
-
-#[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[INSERT_BLOCK, SELECT_BLOCK, SELECT_LAST, DELETE_BLOCKS];
+use super::corrupt;
 
 /// A block is closed when its content reaches this many bytes.
 const BLOCK_BYTES: usize = 64 << 10;
@@ -35,6 +26,9 @@ pub(crate) struct BlockRef {
     /// Number of the entry in its block, from 0.
     pub(crate) slot: u32,
 }
+
+/// A block to be saved: its number and its compressed content.
+pub(crate) type Block = (i64, Vec<u8>);
 
 /// Gathers entries into blocks.
 #[derive(Debug)]
@@ -69,16 +63,16 @@ impl BlockBuilder {
     }
 
     /// The block, compressed, if it is full.
-    pub(crate) fn take_full(&mut self) -> Option<(i64, Vec<u8>)> {
+    pub(crate) fn take_full(&mut self) -> Option<Block> {
         (self.content.len() >= BLOCK_BYTES).then(|| self.take())
     }
 
     /// The last block, compressed, if anything is in it.
-    pub(crate) fn take_rest(&mut self) -> Option<(i64, Vec<u8>)> {
+    pub(crate) fn take_rest(&mut self) -> Option<Block> {
         (self.slots > 0).then(|| self.take())
     }
 
-    fn take(&mut self) -> (i64, Vec<u8>) {
+    fn take(&mut self) -> Block {
         let mut encoder = ZlibEncoder::new(Vec::with_capacity(self.content.len() / 4), Compression::fast());
         // Writing to memory cannot fail.
         let _ = encoder.write_all(&self.content);
@@ -103,65 +97,14 @@ pub(crate) fn entries_of(content: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-fn unpack(bytes: &[u8]) -> Result<Vec<u8>, Error> {
+/// The content of a block that was saved.
+pub(super) fn unpack(bytes: &[u8]) -> Result<Vec<u8>, Error> {
     let mut content = Vec::with_capacity(BLOCK_BYTES * 2);
     ZlibDecoder::new(bytes)
         .take(UNPACKED_LIMIT)
         .read_to_end(&mut content)
         .map_err(|error| corrupt("block.bytes", error.to_string()))?;
     Ok(content)
-}
-
-impl Store {
-    /// The number after the last block.
-    pub(crate) async fn next_block(&self) -> Result<i64, Error> {
-        let last: i64 = sqlx::query_scalar(SELECT_LAST).fetch_one(self.readers()).await?;
-        Ok(last + 1)
-    }
-
-    /// The content of a block: see [`entries_of`].
-    pub(crate) async fn block(&self, block: i64) -> Result<Vec<u8>, Error> {
-        let row = sqlx::query(SELECT_BLOCK)
-            .bind(block)
-            .fetch_optional(self.readers())
-            .await?
-            .ok_or_else(|| corrupt("block.block", format!("block {block} is missing")))?;
-        let bytes: &[u8] = row.try_get(0)?;
-        unpack(bytes)
-    }
-
-    /// One entry.
-    pub(crate) async fn entry(&self, place: BlockRef) -> Result<Vec<u8>, Error> {
-        let content = self.block(place.block).await?;
-        entries_of(&content)
-            .nth(place.slot as usize)
-            .map(<[u8]>::to_vec)
-            .ok_or_else(|| corrupt("block.bytes", format!("{place:?} is missing")))
-    }
-}
-
-/// Saves a block.
-pub(crate) async fn insert(
-    writing: &mut Writing,
-    revision: u32,
-    (number, bytes): (i64, Vec<u8>),
-) -> Result<(), Error> {
-    sqlx::query(INSERT_BLOCK)
-        .bind(number)
-        .bind(revision)
-        .bind(bytes)
-        .execute(&mut **writing)
-        .await?;
-    Ok(())
-}
-
-/// Deletes the blocks of an import that is thrown away.
-pub(super) async fn delete(writing: &mut Writing, revision: u32) -> Result<(), Error> {
-    sqlx::query(DELETE_BLOCKS)
-        .bind(revision)
-        .execute(&mut **writing)
-        .await?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,126 +1,203 @@
-//! The registry's database: snapshots, what they say about operations, and their complete rows.
+//! The registry's store: snapshots, what they say about operations, and their complete rows.
 
 mod blocks;
-mod items;
-mod observations;
+mod item_list;
+mod observation;
+mod postgres;
 mod row;
-mod snapshots;
-mod writes;
+mod snapshot;
+mod sqlite;
 
-use std::path::Path;
+use std::sync::Arc;
 
-use nopic_sql::sqlite::Database;
-use nopic_sql::{Migration, Schema, SchemaUpdate};
-use sqlx::sqlite::SqlitePool;
-use sqlx::{Sqlite, Transaction};
+use nopic_domain::identifier::NopId;
+use nopic_sql::{Error, Location, Migration, Schema, SchemaUpdate};
+use rustc_hash::FxHashMap;
 
-pub(crate) use blocks::{BlockBuilder, BlockRef, entries_of, insert as insert_block};
-pub(crate) use items::{NewItems, insert_items};
-pub(crate) use observations::{AllLatest, Change, ChangedOperation, Seen};
+use crate::status::StatusIndexBuilder;
+pub(crate) use blocks::{Block, BlockBuilder, BlockRef, entries_of};
+pub(crate) use item_list::NewItems;
+pub(crate) use observation::{
+    AllLatest, Change, ChangedOperation, Latest, NewContent, NewObservation, Seen, WhatIsNew,
+};
 pub(crate) use row::{
     Heading, Kind, StoredObservation, statement_from_json, statement_to_json, status_of_json,
 };
-pub(crate) use snapshots::{
-    Listed, Order, SnapshotRow, State, discard as discard_snapshot, insert as insert_snapshot,
-    release as release_snapshot,
-};
-pub(crate) use writes::{NewContent, NewObservation, WhatIsNew, insert as insert_observations};
+pub(crate) use snapshot::{Listed, Order, Ranks, SnapshotRow, State};
 
-/// The schema of the service; on SQLite only, so far.
-const SCHEMA: Schema = Schema {
+/// The schema of the service.
+pub const SCHEMA: Schema = Schema {
     name: "registry",
     migrations: &[Migration {
         name: "create_snapshots",
         sqlite: include_str!("../../migrations/sqlite/0001_create_snapshots.sql"),
-        postgres: "",
+        postgres: include_str!("../../migrations/postgres/0001_create_snapshots.sql"),
         oldest_compatible: 1,
     }],
 };
 
-/// A transaction of the one writer. Dropped without a commit, it leaves nothing.
-pub(crate) type Writing = Transaction<'static, Sqlite>;
+/// The store, on whichever engine.
+pub(crate) type Store = dyn RegistryStore;
 
-/// The registry's database.
-#[derive(Debug, Clone)]
-pub(crate) struct Store {
-    database: Database,
+/// Reading which snapshots there are.
+#[tonic::async_trait]
+pub(crate) trait Snapshots: Send + Sync {
+    /// Every snapshot by rising revision, the held one too.
+    async fn snapshots(&self) -> Result<Vec<SnapshotRow>, Error>;
+
+    /// Whether the snapshot of the highest revision is still this one: if so, nothing has changed.
+    async fn newest_is(&self, known: Option<&SnapshotRow>) -> Result<bool, Error>;
 }
 
-impl Store {
-    /// Opens the database in this folder.
-    pub(crate) async fn open(folder: &Path) -> Result<Self, nopic_sql::Error> {
-        Ok(Self {
-            database: Database::open(folder, &SCHEMA, SchemaUpdate::Apply).await?,
-        })
-    }
+/// Reading what snapshots say about operations.
+#[tonic::async_trait]
+pub(crate) trait Observations: Send + Sync {
+    /// The timeline of every operation as known at a revision, by rising NOP id.
+    async fn timelines(
+        &self,
+        order: &Order,
+        revision: u32,
+        into: &mut StatusIndexBuilder,
+    ) -> Result<(), Error>;
 
-    /// Begins to write. Readers go on with what was there before.
-    pub(crate) async fn write(&self) -> Result<Writing, nopic_sql::Error> {
-        self.database.write().await
-    }
+    /// What was last said about every operation as known at a revision.
+    async fn latest(&self, order: &Order, revision: u32) -> Result<AllLatest, Error>;
+
+    /// Every observation of every operation, each operation's by rank.
+    async fn seen(&self, order: &Order) -> Result<FxHashMap<NopId, Vec<Seen>>, Error>;
+
+    /// The observations of some operations as known at a revision, each operation's in the order of publication.
+    async fn observations_of(
+        &self,
+        ids: &[NopId],
+        order: &Order,
+        revision: u32,
+    ) -> Result<FxHashMap<NopId, Vec<StoredObservation>>, Error>;
+
+    /// Some of the operations that a revision changed: those after this NOP id.
+    async fn changes(
+        &self,
+        revision: u32,
+        after: Option<NopId>,
+        limit: u32,
+    ) -> Result<Vec<ChangedOperation>, Error>;
+
+    /// The headings of some operations by their last listing at a revision.
+    async fn headings(
+        &self,
+        ids: &[NopId],
+        order: &Order,
+        revision: u32,
+    ) -> Result<FxHashMap<NopId, Heading>, Error>;
+}
+
+/// Reading lists of certified items.
+#[tonic::async_trait]
+pub(crate) trait Items: Send + Sync {
+    /// Every list of items of every operation, each operation's by rank.
+    async fn item_lists(&self, order: &Order) -> Result<FxHashMap<NopId, Vec<Seen>>, Error>;
+
+    /// Where the items of an operation stand, as known at a revision.
+    async fn items_of(&self, id: NopId, order: &Order, revision: u32) -> Result<Vec<BlockRef>, Error>;
+
+    /// Where the items of every operation stand, as known at a revision.
+    async fn all_item_runs(
+        &self,
+        order: &Order,
+        revision: u32,
+    ) -> Result<FxHashMap<NopId, Vec<BlockRef>>, Error>;
+
+    /// Where the list of items that this revision brought stands.
+    async fn item_runs(&self, id: NopId, revision: u32) -> Result<Vec<BlockRef>, Error>;
+}
+
+/// Reading complete rows.
+#[tonic::async_trait]
+pub(crate) trait Blocks: Send + Sync {
+    /// The number after the last block.
+    async fn next_block(&self) -> Result<i64, Error>;
+
+    /// The content of a block: see [`entries_of`].
+    async fn block(&self, block: i64) -> Result<Vec<u8>, Error>;
+
+    /// One entry.
+    async fn entry(&self, place: BlockRef) -> Result<Vec<u8>, Error>;
+}
+
+/// A change of the snapshots: one transaction, and the only one of its kind at a time, whatever the number of
+/// processes. Readers go on with what was there before. Dropped without a commit, it leaves nothing.
+#[tonic::async_trait]
+pub(crate) trait Writing: Send + std::fmt::Debug {
+    /// Saves a block of the import that makes this revision.
+    async fn block(&mut self, revision: u32, block: Block) -> Result<(), Error>;
+
+    /// Saves a snapshot.
+    async fn snapshot(&mut self, snapshot: &SnapshotRow) -> Result<(), Error>;
+
+    /// Saves observations; `by` is the import that writes them.
+    async fn observations(&mut self, by: u32, observations: &[NewObservation]) -> Result<(), Error>;
+
+    /// Saves lists of items; `by` is the import that writes them.
+    async fn items(&mut self, by: u32, lists: &[NewItems]) -> Result<(), Error>;
+
+    /// Lets the held snapshot serve.
+    async fn release(&mut self, revision: u32) -> Result<(), Error>;
+
+    /// Throws the held snapshot away, with everything that its import wrote.
+    async fn discard(&mut self, revision: u32) -> Result<(), Error>;
+
+    /// Ends the change: all of it is there.
+    async fn commit(self: Box<Self>) -> Result<(), Error>;
+}
+
+/// All of the store.
+#[tonic::async_trait]
+pub(crate) trait RegistryStore: Snapshots + Observations + Items + Blocks {
+    /// Begins a change of the snapshots; absent: another process has one under way.
+    async fn begin(&self) -> Result<Option<Box<dyn Writing>>, Error>;
+
+    /// Whether other processes may change the snapshots.
+    fn is_shared(&self) -> bool;
+
+    /// Ends every connection.
+    async fn close(&self);
 
     /// Bytes of the database.
     #[cfg(test)]
-    pub(crate) async fn size(&self) -> i64 {
-        let (pages, bytes): (i64, i64) =
-            sqlx::query_as("SELECT page_count, page_size FROM pragma_page_count, pragma_page_size")
-                .fetch_one(self.readers())
-                .await
-                .unwrap();
-        pages * bytes
-    }
+    async fn size(&self) -> i64;
 
     /// How many observations, item lists and blocks there are.
     #[cfg(test)]
-    pub(crate) async fn counts(&self) -> (i64, i64, i64) {
-        sqlx::query_as(
-            "SELECT (SELECT COUNT(*) FROM observation), (SELECT COUNT(*) FROM item_list), (SELECT COUNT(*) FROM block)",
-        )
-        .fetch_one(self.readers())
-        .await
-        .unwrap()
-    }
+    async fn counts(&self) -> (i64, i64, i64);
+}
 
-    /// Folds the log of writes into the file and lets it go.
-    pub(crate) async fn close(&self) {
-        self.database.close().await;
-    }
-
-    fn readers(&self) -> &SqlitePool {
-        self.database.readers()
-    }
+/// Opens the store where it is.
+pub(crate) async fn open(location: &Location, update: SchemaUpdate) -> Result<Arc<Store>, Error> {
+    Ok(match location {
+        Location::Folder(folder) => Arc::new(sqlite::Store::open(folder, update).await?),
+        Location::Postgres(options) => Arc::new(postgres::Store::open(options, update).await?),
+    })
 }
 
 /// A stored value that this program did not write.
-fn corrupt(what: &'static str, detail: impl Into<String>) -> nopic_sql::Error {
-    nopic_sql::Error::Corrupt {
-        what,
-        detail: detail.into(),
-    }
+fn corrupt(what: &'static str, detail: impl Into<String>) -> Error {
+    Error::corrupt(what, detail.into())
 }
 
 #[cfg(test)]
 mod tests {
+    use nopic_sql::testing::Engine;
+    use rstest::rstest;
+
     use super::*;
 
+    #[rstest]
     #[tokio::test]
-    async fn every_statement_is_accepted() {
-        use sqlx::{Executor as _, SqlStr};
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).await.unwrap();
-        let mut connection = store.database.write().await.unwrap();
-        for sql in [
-            snapshots::STATEMENTS,
-            observations::STATEMENTS,
-            writes::STATEMENTS,
-            items::STATEMENTS,
-            blocks::STATEMENTS,
-        ]
-        .concat()
-        {
-            if let Err(error) = (*connection).prepare(SqlStr::from_static(sql)).await {
-                panic!("{sql}\n{error}");
-            }
+    async fn every_statement_can_be_prepared(#[values(Engine::Sqlite, Engine::Postgres)] engine: Engine) {
+        let database = engine.database().await;
+        match &database.location {
+            Location::Folder(folder) => sqlite::prepare_all(folder).await,
+            Location::Postgres(options) => postgres::prepare_all(options).await,
         }
     }
 }

@@ -12,7 +12,8 @@ use nopic_domain::principal::Principal;
 use nopic_proto::registry as wire;
 use nopic_proto::registry::registry_service_client::RegistryServiceClient;
 use nopic_registry::{Config, Registry};
-use tempfile::TempDir;
+use nopic_sql::Location;
+use nopic_sql::testing::{Engine, TestDatabase};
 use tonic::Status;
 use tonic::service::Routes;
 use tonic::transport::Channel;
@@ -21,9 +22,9 @@ use wire::import_snapshot_response::Part as Answer;
 
 pub type Client = RegistryServiceClient<Channel>;
 
-/// A registry in a folder of its own; the day is 2026-04-01.
+/// A registry with a database of its own; the day is 2026-04-01.
 pub struct Fixture {
-    pub folder: TempDir,
+    pub database: TestDatabase,
     pub clock: ManualClock,
     pub registry: Registry,
     pub client: Client,
@@ -33,10 +34,10 @@ pub fn noon(day: &str) -> DateTime<Utc> {
     format!("{day}T12:00:00Z").parse().unwrap()
 }
 
-pub async fn open(folder: &Path, clock: &ManualClock) -> (Registry, Client) {
-    let registry = Registry::open(Config::new(folder), Arc::new(clock.clone()))
-        .await
-        .unwrap();
+/// A registry on a database, with this folder for its copies.
+pub async fn open(location: &Location, spool: &Path, clock: &ManualClock) -> (Registry, Client) {
+    let config = Config::new(location.clone(), spool);
+    let registry = Registry::open(config, Arc::new(clock.clone())).await.unwrap();
     let client = connect(&registry);
     (registry, client)
 }
@@ -48,12 +49,12 @@ pub fn connect(registry: &Registry) -> Client {
 }
 
 impl Fixture {
-    pub async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+    pub async fn new(engine: Engine) -> Self {
+        let database = engine.database().await;
         let clock = ManualClock::new(noon("2026-04-01"));
-        let (registry, client) = open(folder.path(), &clock).await;
+        let (registry, client) = open(&database.location, database.folder.path(), &clock).await;
         Self {
-            folder,
+            database,
             clock,
             registry,
             client,
@@ -64,9 +65,10 @@ impl Fixture {
     pub async fn restart(self) -> Self {
         self.registry.close().await;
         drop((self.client, self.registry));
-        let (registry, client) = open(self.folder.path(), &self.clock).await;
+        let (registry, client) =
+            open(&self.database.location, self.database.folder.path(), &self.clock).await;
         Self {
-            folder: self.folder,
+            database: self.database,
             clock: self.clock,
             registry,
             client,
@@ -148,7 +150,7 @@ impl Fixture {
 
     /// Files in the data folder that are not the database's.
     pub fn left_behind(&self) -> Vec<PathBuf> {
-        std::fs::read_dir(self.folder.path())
+        std::fs::read_dir(self.database.folder.path())
             .unwrap()
             .map(|entry| entry.unwrap().path())
             .filter(|path| {
@@ -160,6 +162,21 @@ impl Fixture {
             })
             .collect()
     }
+}
+
+/// A registry that knows three operations, then two.
+pub async fn two_revisions(engine: Engine) -> Fixture {
+    let mut registry = Fixture::new(engine).await;
+    let first = [
+        operation("0150000001", "Certified", "2020-01-01"),
+        operation("0150000002", "Certified", "2020-01-01"),
+        operation("0150000003", "Certified", ""),
+    ];
+    registry.import_json("2024-01-01", true, &first).await.unwrap();
+    let mut second = first[..2].to_vec();
+    second[1] = operation("0150000002", "Suspended", "2024-01-20");
+    registry.import_json("2024-02-01", true, &second).await.unwrap();
+    registry
 }
 
 pub fn exact(revision: u32) -> wire::RevisionChoice {

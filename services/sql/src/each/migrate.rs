@@ -13,15 +13,15 @@ const SELECT_APPLIED: &str = "SELECT number, name, oldest_compatible FROM schema
 const INSERT_APPLIED: &str =
     "INSERT INTO schema_migration (number, name, oldest_compatible) VALUES ($1, $2, $3)";
 
-/// Applies what is missing.
+/// Applies what is missing; gives its names.
 pub(crate) async fn apply(
     connection: &mut Connection,
     schema: &Schema,
     statements: impl Fn(&crate::Migration) -> &'static str,
-) -> Result<(), Error> {
+) -> Result<Vec<&'static str>, Error> {
     sqlx::query(CREATE_TABLE).execute(&mut *connection).await?;
     let applied = applied(connection).await?;
-    missing(schema, &applied)?;
+    let missing = missing(schema, &applied)?;
     for (number, migration) in (1i64..).zip(schema.migrations).skip(applied.len()) {
         sqlx::raw_sql(statements(migration))
             .execute(&mut *connection)
@@ -33,7 +33,11 @@ pub(crate) async fn apply(
             .execute(&mut *connection)
             .await?;
     }
-    Ok(())
+    let known = schema.migrations.len();
+    Ok(schema.migrations[known - missing..]
+        .iter()
+        .map(|migration| migration.name)
+        .collect())
 }
 
 /// Refuses a schema that lacks steps.

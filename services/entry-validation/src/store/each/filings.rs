@@ -55,7 +55,8 @@ const TAKE: &str = concat!(
     ")
     RETURNING filing_id, tenant, attempt, inputs"
 );
-const EXPIRE: &str = "/* filing.expire */ UPDATE filing SET lease_until = $1 WHERE state = 'OPEN'";
+const EXPIRE: &str = "/* filing.expire */ UPDATE filing SET lease_until = $1
+    WHERE state = 'OPEN' AND lease_holder = $2";
 const FINISH: &str = "/* filing.finish */ UPDATE filing SET state = 'DONE', ledger = $1, done_at = $2
     WHERE filing_id = $3 AND state = 'OPEN' AND lease_holder = $4";
 const SELECT_CLAIMED: &str = "/* filing.finish */ SELECT entry_id, entry_number FROM entry
@@ -256,10 +257,11 @@ impl Filings for Store {
         row.map(open).transpose()
     }
 
-    async fn expire_leases(&self, now: DateTime<Utc>) -> Result<(), Error> {
+    async fn expire_leases(&self, holder: &str, now: DateTime<Utc>) -> Result<(), Error> {
         let mut transaction = self.database.write().await?;
         sqlx::query(EXPIRE)
             .bind(now - chrono::TimeDelta::seconds(1))
+            .bind(holder)
             .execute(&mut *transaction)
             .await?;
         transaction.commit().await?;

@@ -6,24 +6,8 @@ use chrono::{DateTime, Utc};
 use nopic_domain::date::Date;
 use nopic_domain::identifier::NopId;
 use nopic_sql::Error;
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
 
-use super::{Store, Writing, blocks, corrupt, items, writes};
-
-const SELECT_ALL: &str = "SELECT revision, state, published_on, is_full, form, files, content_hash, rows, items,
-    rejected_rows, states_items, certifiers, listed, imported_at, imported_by, source_url, entity_tag, last_modified
-    FROM snapshot ORDER BY revision";
-const INSERT: &str =
-    "INSERT INTO snapshot (revision, state, published_on, is_full, form, files, content_hash, rows,
-    items, rejected_rows, states_items, certifiers, listed, imported_at, imported_by, source_url, entity_tag,
-    last_modified)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)";
-const RELEASE: &str = "UPDATE snapshot SET state = 'SERVING' WHERE revision = $1 AND state = 'HELD'";
-const DELETE: &str = "DELETE FROM snapshot WHERE revision = $1 AND state = 'HELD'";
-
-#[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[SELECT_ALL, INSERT, RELEASE, DELETE];
+use super::corrupt;
 
 /// Whether a snapshot answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,10 +17,18 @@ pub(crate) enum State {
 }
 
 impl State {
-    fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Serving => "SERVING",
             Self::Held => "HELD",
+        }
+    }
+
+    pub(super) fn from_stored(text: &str) -> Result<Self, Error> {
+        match text {
+            "SERVING" => Ok(Self::Serving),
+            "HELD" => Ok(Self::Held),
+            other => Err(corrupt("snapshot.state", other)),
         }
     }
 }
@@ -84,7 +76,7 @@ impl Listed {
     }
 
     /// Steps from one number to the next, seven bits a byte, the lowest first.
-    fn to_bytes(&self) -> Vec<u8> {
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.0.len() * 2);
         let mut before = 0;
         for number in self.0.iter() {
@@ -99,7 +91,7 @@ impl Listed {
         bytes
     }
 
-    fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+    pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
         let mut numbers = Vec::new();
         let (mut before, mut step, mut shift) = (0u64, 0u64, 0u32);
         for byte in bytes {
@@ -116,92 +108,6 @@ impl Listed {
         }
         Ok(Self(numbers.into()))
     }
-}
-
-fn from_row(row: &SqliteRow) -> Result<SnapshotRow, Error> {
-    let texts = |what: &'static str, json: &str| -> Result<Vec<String>, Error> {
-        serde_json::from_str(json).map_err(|error| corrupt(what, error.to_string()))
-    };
-    Ok(SnapshotRow {
-        revision: row.try_get(0)?,
-        state: match row.try_get(1)? {
-            "SERVING" => State::Serving,
-            "HELD" => State::Held,
-            other => return Err(corrupt("snapshot.state", other)),
-        },
-        published_on: row.try_get(2)?,
-        is_full: row.try_get(3)?,
-        form: row.try_get(4)?,
-        files: texts("snapshot.files", row.try_get(5)?)?,
-        content_hash: row.try_get(6)?,
-        rows: row.try_get(7)?,
-        items: row.try_get(8)?,
-        rejected_rows: row.try_get(9)?,
-        states_items: row.try_get(10)?,
-        certifiers: texts("snapshot.certifiers", row.try_get(11)?)?,
-        listed: row
-            .try_get::<Option<&[u8]>, _>(12)?
-            .map(Listed::from_bytes)
-            .transpose()?,
-        imported_at: row.try_get(13)?,
-        imported_by: row.try_get(14)?,
-        source_url: row.try_get(15)?,
-        entity_tag: row.try_get(16)?,
-        last_modified: row.try_get(17)?,
-    })
-}
-
-impl Store {
-    /// Every snapshot by rising revision, the held one too.
-    pub(crate) async fn snapshots(&self) -> Result<Vec<SnapshotRow>, Error> {
-        let rows = sqlx::query(SELECT_ALL).fetch_all(self.readers()).await?;
-        rows.iter().map(from_row).collect()
-    }
-}
-
-/// Saves a snapshot.
-pub(crate) async fn insert(writing: &mut Writing, snapshot: &SnapshotRow) -> Result<(), Error> {
-    let json = |texts: &[String]| serde_json::to_string(texts).unwrap_or_default();
-    sqlx::query(INSERT)
-        .bind(snapshot.revision)
-        .bind(snapshot.state.as_str())
-        .bind(snapshot.published_on)
-        .bind(snapshot.is_full)
-        .bind(&snapshot.form)
-        .bind(json(&snapshot.files))
-        .bind(&snapshot.content_hash)
-        .bind(snapshot.rows)
-        .bind(snapshot.items)
-        .bind(snapshot.rejected_rows)
-        .bind(snapshot.states_items)
-        .bind(json(&snapshot.certifiers))
-        .bind(snapshot.listed.as_ref().map(Listed::to_bytes))
-        .bind(snapshot.imported_at)
-        .bind(&snapshot.imported_by)
-        .bind(&snapshot.source_url)
-        .bind(&snapshot.entity_tag)
-        .bind(&snapshot.last_modified)
-        .execute(&mut **writing)
-        .await?;
-    Ok(())
-}
-
-/// Lets the held snapshot serve.
-pub(crate) async fn release(writing: &mut Writing, revision: u32) -> Result<(), Error> {
-    sqlx::query(RELEASE)
-        .bind(revision)
-        .execute(&mut **writing)
-        .await?;
-    Ok(())
-}
-
-/// Throws the held snapshot away, with everything that its import wrote.
-pub(crate) async fn discard(writing: &mut Writing, revision: u32) -> Result<(), Error> {
-    writes::delete(writing, revision).await?;
-    items::delete(writing, revision).await?;
-    blocks::delete(writing, revision).await?;
-    sqlx::query(DELETE).bind(revision).execute(&mut **writing).await?;
-    Ok(())
 }
 
 /// The snapshots that a revision holds, in the order in which they count.
@@ -249,6 +155,28 @@ impl Order {
     /// The newest full snapshot: staleness goes by it.
     pub(crate) fn newest_full(&self) -> Option<&SnapshotRow> {
         self.0.iter().rev().find(|snapshot| snapshot.is_full)
+    }
+}
+
+/// Places of snapshots in the order of publication, by revision.
+pub(crate) struct Ranks(Vec<Option<usize>>);
+
+impl Ranks {
+    pub(super) fn of(order: &Order) -> Self {
+        let mut ranks = Vec::new();
+        for (rank, snapshot) in order.snapshots().iter().enumerate() {
+            let index = snapshot.revision as usize;
+            if ranks.len() <= index {
+                ranks.resize(index + 1, None);
+            }
+            ranks[index] = Some(rank);
+        }
+        Self(ranks)
+    }
+
+    /// `None`: not part of this order (a held snapshot, or a later revision).
+    pub(super) fn get(&self, revision: u32) -> Option<usize> {
+        self.0.get(revision as usize).copied().flatten()
     }
 }
 

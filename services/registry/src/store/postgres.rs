@@ -1,0 +1,12 @@
+//! The store on PostgreSQL.
+
+use nopic_sql::postgres as engine;
+
+mod bulk;
+#[path = "each/mod.rs"]
+#[allow(clippy::duplicate_mod, reason = "one body for both engines")]
+mod each;
+
+pub(super) use each::Store;
+#[cfg(test)]
+pub(super) use each::prepare_all;

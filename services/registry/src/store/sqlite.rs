@@ -1,0 +1,12 @@
+//! The store on SQLite.
+
+use nopic_sql::sqlite as engine;
+
+mod bulk;
+#[path = "each/mod.rs"]
+#[allow(clippy::duplicate_mod, reason = "one body for both engines")]
+mod each;
+
+pub(super) use each::Store;
+#[cfg(test)]
+pub(super) use each::prepare_all;
