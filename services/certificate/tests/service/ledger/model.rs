@@ -23,7 +23,7 @@ fn seeds() -> std::ops::Range<u64> {
     if std::env::var_os("NOPIC_TESTS_FULL").is_some() {
         0..200
     } else {
-        0..6
+        0..3
     }
 }
 
