@@ -107,7 +107,7 @@ async fn load(
             tenant,
         });
     }
-    // Key, units, excess, count, least and greatest drawer, least tenant.
+    // Key, units, excess, count, least and greatest drawer, the tenant where there is one.
     type Filing = (i64, i64, i64, i64, String, String, Option<String>);
     let filed: Vec<Filing> = sqlx::query_as(sql::SELECT_FILED)
         .bind(&keys)

@@ -111,7 +111,6 @@ async fn draw_all(client: Client, client_number: u32, size: Size) -> Drawn {
     drawn
 }
 
-#[allow(clippy::print_stdout)]
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_drawn_twice_or_past_the_limit(
@@ -165,5 +164,39 @@ async fn nothing_is_drawn_twice_or_past_the_limit(
         // The sum over the draws themselves.
         let summed = deployment.balance_at(serial, "2030-01-01T00:00:00Z").await;
         assert_eq!((summed.drawn_kg, summed.draw_count), (kilograms(units), count));
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_line_that_is_filed_twice_at_once_draws_once(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let deployment = Deployment::new(engine).await;
+    let certificates: Vec<_> = (1..=4)
+        .map(|serial| (issued(serial, CertificateKind::TimeFrame, 1_000), None))
+        .collect();
+    deployment.import(&file_of(&certificates)).await;
+    for version in 1..=15 {
+        // Each moves the line to another certificate, without holding those that the others move it to.
+        let mut clients = JoinSet::new();
+        for serial in 1..=4 {
+            let asked = request(
+                &format!("{version}/{serial}"),
+                &[judged(serial)],
+                &[added(1, version, &[draw(1, serial, 7)])],
+            );
+            clients.spawn(until_answered(deployment.ledger("ours"), asked));
+        }
+        while let Some(answer) = clients.join_next().await {
+            assert_eq!(outcomes(&answer.unwrap()), [(Outcome::Drawn, 0)]);
+        }
+        let mut draws = 0;
+        for serial in 1..=4 {
+            let balance = deployment.balance(serial).await;
+            draws += balance.draw_count;
+            assert_eq!(balance.drawn_kg, kilograms(7 * i64::from(balance.draw_count)));
+        }
+        assert_eq!(draws, 1, "version {version}");
     }
 }

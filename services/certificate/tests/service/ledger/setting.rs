@@ -10,6 +10,7 @@ use nopic_sql::testing::Engine;
 use rstest::rstest;
 use tonic::Code;
 
+use crate::support::database::Database;
 use crate::support::ledger::{
     added, draw, issued, judged, kilograms, nothing, outcomes, replaced, request, set,
 };
@@ -404,4 +405,42 @@ async fn only_who_files_sets_draws(#[values(Engine::Sqlite, Engine::Postgres)] e
         let files = matches!(role, Role::Broker | Role::Compliance | Role::Operator);
         assert_eq!(code, (!files).then_some(Code::PermissionDenied), "{role:?}");
     }
+}
+
+#[rstest]
+#[tokio::test]
+async fn each_change_is_on_the_audit_record_once(#[values(Engine::Sqlite, Engine::Postgres)] engine: Engine) {
+    let deployment = deployment(engine, MultipleShipments, &[100]).await;
+    let mut client = deployment.ledger("ours");
+    let entries = [added(1, 3, &[draw(1, 1, 1)]), replaced(2, 1, &[])];
+    for _ in 0..2 {
+        set(&mut client, request("r", &[judged(1)], &entries)).await;
+    }
+    // Nothing is changed where a certificate has changed.
+    let outdated = wire::JudgedCertificate {
+        version: 9,
+        ..judged(1)
+    };
+    set(&mut client, request("s", &[outdated], &entries)).await;
+    let audit = Database::open(&deployment.database.location).await.audit().await;
+    let detail = format!("{{\"entries\":[[\"{}\",3],[\"{}\",1]]}}", entry(1), entry(2));
+    let expected = ["ours", "test", "DRAWS_SET", "r", detail.as_str()].map(str::to_owned);
+    let [tenant, actor, action, subject, detail] = expected;
+    assert_eq!(audit, [(tenant, actor, action, subject, detail)]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_database_itself_keeps_to_the_limit(#[values(Engine::Sqlite, Engine::Postgres)] engine: Engine) {
+    let deployment = deployment(engine, MultipleShipments, &[100]).await;
+    let database = Database::open(&deployment.database.location).await;
+    database
+        .execute("UPDATE certificate SET drawn_units = 100")
+        .await
+        .unwrap();
+    let refused = database
+        .execute("UPDATE certificate SET drawn_units = 101")
+        .await
+        .unwrap_err();
+    assert!(refused.is_refused_by("drawn_within_limit"), "{refused}");
 }

@@ -1,5 +1,6 @@
 //! A certificate service over a database in a folder of its own, and its client.
 
+pub(crate) mod database;
 pub(crate) mod ledger;
 pub(crate) mod sample;
 
