@@ -7,7 +7,7 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand};
 
 use crate::command::{
-    certificate, completions, demo, entry, flags, importer, policy, registry, sample, serve,
+    audit, certificate, completions, demo, entry, flags, importer, policy, registry, sample, serve,
 };
 
 /// Can this entry line be filed as organic, and if not, why, and who must act?
@@ -78,6 +78,8 @@ pub(crate) enum Command {
     Flags(flags::Command),
     #[command(subcommand)]
     Policy(policy::Command),
+    #[command(subcommand)]
+    Audit(audit::Command),
     Sample(sample::Arguments),
     Completions(completions::Arguments),
 }
