@@ -22,9 +22,10 @@ CREATE TABLE audit_record (
     -- What changed, as JSON: text, because it is hashed as it stands.
     detail TEXT NOT NULL,
     -- The record's number, from 1 and without gaps: given once, by the sealer.
-    sequence INTEGER UNIQUE
+    sequence INTEGER
 ) STRICT;
 
+CREATE UNIQUE INDEX audit_record_by_sequence ON audit_record (sequence) WHERE sequence IS NOT NULL;
 CREATE INDEX audit_record_unsealed ON audit_record (audit_id) WHERE sequence IS NULL;
 
 -- The chain over the records. Only added to.

@@ -110,39 +110,63 @@ impl Audit {
 
     /// Writes the head of the last seal, where it is not written yet.
     async fn export(&self) -> Result<(), AuditError> {
-        let Some(seal) = self.log.last_seal().await? else {
-            return Ok(());
-        };
         let service = self.log.service();
-        let heads = self.heads.clone();
-        let exported = tokio::task::spawn_blocking(move || {
-            let file = |source| AuditError::File {
-                path: heads.file(service),
-                source,
-            };
-            let last = heads.last(service).map_err(file)?;
-            if let Some(last) = &last
-                && (last.seal > seal.number || last.seal == seal.number && last.hash != seal.hash)
-            {
+        // First the file, then the log: a head that another process writes in between is of a seal that the log has.
+        let last = self.latest_head().await?;
+        let seal = self.log.last_seal().await?;
+        if let Some(last) = &last {
+            let is_the_log = seal.as_ref().is_some_and(|seal| {
+                seal.number > last.seal || seal.number == last.seal && seal.hash == last.hash
+            });
+            if !is_the_log {
                 return Err(AuditError::NotTheLog {
                     service,
                     seal: last.seal,
                     exported_at: last.sealed_at,
                 });
             }
-            if last.is_some_and(|last| last.seal == seal.number) {
-                return Ok(());
-            }
+        }
+        let Some(seal) = seal else { return Ok(()) };
+        if last.is_some_and(|last| last.seal == seal.number) {
+            return Ok(());
+        }
+        self.with_file(move |heads| {
             let key = heads.key().map_err(|source| AuditError::File {
                 path: heads.key_file().to_owned(),
                 source,
             })?;
+            let file = |source| AuditError::File {
+                path: heads.file(service),
+                source,
+            };
             heads.append(&Head::sign(service, &seal, &key)).map_err(file)
-        });
-        exported.await.map_err(|ended| AuditError::File {
-            path: self.heads.file(service),
-            source: io::Error::other(ended),
-        })?
+        })
+        .await
+    }
+
+    async fn latest_head(&self) -> Result<Option<Head>, AuditError> {
+        let service = self.log.service();
+        self.with_file(move |heads| {
+            heads.last(service).map_err(|source| AuditError::File {
+                path: heads.file(service),
+                source,
+            })
+        })
+        .await
+    }
+
+    /// Works on files where it keeps no task waiting.
+    async fn with_file<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Heads) -> Result<T, AuditError> + Send + 'static,
+    ) -> Result<T, AuditError> {
+        let heads = self.heads.clone();
+        tokio::task::spawn_blocking(move || work(&heads))
+            .await
+            .map_err(|ended| AuditError::File {
+                path: self.heads.file(self.log.service()),
+                source: io::Error::other(ended),
+            })?
     }
 
     /// Seals every `interval` until `stop` ends, then once more, and gives the lease back.
@@ -197,15 +221,13 @@ impl Audit {
     /// The file of heads cannot be read.
     pub async fn latest_heads(&self, at_most: usize) -> Result<Vec<Head>, AuditError> {
         let service = self.log.service();
-        let heads = self.heads.clone();
-        let read = tokio::task::spawn_blocking(move || heads.latest(service, at_most));
-        let file = |source| AuditError::File {
-            path: self.heads.file(service),
-            source,
-        };
-        read.await
-            .map_err(|ended| file(io::Error::other(ended)))?
-            .map_err(file)
+        self.with_file(move |heads| {
+            heads.latest(service, at_most).map_err(|source| AuditError::File {
+                path: heads.file(service),
+                source,
+            })
+        })
+        .await
     }
 
     /// Walks the whole log and compares it with its exported heads and with these anchors.

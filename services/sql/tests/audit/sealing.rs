@@ -271,6 +271,11 @@ async fn a_shorter_log_is_not_exported(#[values(Engine::Sqlite, Engine::Postgres
     let refused = world.audit.seal(moment(3)).await.unwrap_err();
     assert!(matches!(refused, AuditError::NotTheLog { .. }), "{refused}");
     assert!(refused.to_string().contains("nopic audit verify"), "{refused}");
+    world
+        .run("DELETE FROM audit_seal; DELETE FROM audit_record")
+        .await;
+    let refused = world.audit.seal(moment(3)).await.unwrap_err();
+    assert!(matches!(refused, AuditError::NotTheLog { .. }), "{refused}");
 }
 
 #[tokio::test]
