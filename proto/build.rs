@@ -7,6 +7,7 @@ use prost::Message as _;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = [
         "nopic/common/v1/common.proto",
+        "nopic/audit/v1/audit.proto",
         "nopic/registry/v1/registry.proto",
         "nopic/certificate/v1/certificate.proto",
         "nopic/certificate/v1/ledger.proto",

@@ -12,6 +12,11 @@ mod generated {
             tonic::include_proto!("nopic.common.v1");
         }
     }
+    pub mod audit {
+        pub mod v1 {
+            tonic::include_proto!("nopic.audit.v1");
+        }
+    }
     pub mod registry {
         pub mod v1 {
             tonic::include_proto!("nopic.registry.v1");
@@ -29,6 +34,7 @@ mod generated {
     }
 }
 
+pub use generated::audit::v1 as audit;
 pub use generated::certificate::v1 as certificate;
 pub use generated::common::v1 as common;
 pub use generated::entry_validation::v1 as entry_validation;

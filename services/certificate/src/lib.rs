@@ -15,6 +15,7 @@ use nopic_chassis::transport::MAX_MESSAGE_BYTES;
 use nopic_domain::principal::Principal;
 use nopic_proto::certificate::certificate_service_server::CertificateServiceServer;
 use nopic_proto::certificate::ledger_service_server::LedgerServiceServer;
+use nopic_sql::audit::AuditLog;
 use nopic_sql::{Location, SchemaUpdate};
 use thiserror::Error;
 use tonic::service::Routes;
@@ -105,6 +106,12 @@ impl CertificateService {
     #[must_use]
     pub fn routes(&self, otherwise: Option<Principal>) -> Routes {
         Routes::new(self.service(otherwise.clone())).add_service(self.ledger(otherwise))
+    }
+
+    /// The log of who changed what: to be sealed while the service is served, and to be verified.
+    #[must_use]
+    pub fn audit_log(&self) -> Arc<dyn AuditLog> {
+        self.rpc.store.audit_log()
     }
 
     /// Ends every connection to the database; calls under way fail.

@@ -7,7 +7,7 @@ use clap::builder::{FalseyValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand};
 
 use crate::command::{
-    certificate, completions, demo, entry, flags, importer, migrate, policy, registry, sample, serve,
+    audit, certificate, completions, demo, entry, flags, importer, migrate, policy, registry, sample, serve,
 };
 
 /// Can this entry line be filed as organic, and if not, why, and who must act?
@@ -108,6 +108,8 @@ pub(crate) enum Command {
     Flags(flags::Command),
     #[command(subcommand)]
     Policy(policy::Command),
+    #[command(subcommand)]
+    Audit(audit::Command),
     Sample(sample::Arguments),
     Completions(completions::Arguments),
 }

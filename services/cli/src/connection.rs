@@ -1,10 +1,12 @@
 //! Where a command's calls go: to a running server, or to the same services opened in this process.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use nopic_chassis::principal::AttachPrincipal;
 use nopic_chassis::transport::{MAX_MESSAGE_BYTES, in_memory};
 use nopic_domain::principal::Principal;
+use nopic_proto::audit::audit_service_client::AuditServiceClient;
 use nopic_proto::certificate::certificate_service_client::CertificateServiceClient;
 use nopic_proto::entry_validation::entry_record_service_client::EntryRecordServiceClient;
 use nopic_proto::entry_validation::entry_validation_service_client::EntryValidationServiceClient;
@@ -38,6 +40,8 @@ pub(crate) enum Need {
     Certificates,
     /// Entry validation, which asks the other two.
     EntryValidation,
+    /// The audit logs of all that have one.
+    Audit,
 }
 
 /// A channel that says who calls.
@@ -75,7 +79,7 @@ pub(crate) struct Services {
     target: String,
     is_remote: bool,
     /// Held for as long as the services of this process work on the folder.
-    _lock: Option<DataLock>,
+    _lock: Option<Arc<DataLock>>,
 }
 
 impl Services {
@@ -100,9 +104,7 @@ impl Services {
         match take_folder(context)? {
             Acquired::Held(lock) => {
                 let policy = context.options.policy.as_deref();
-                let mut services = Self::embedded(context, need, &storage, policy).await?;
-                services._lock = Some(lock);
-                Ok(services)
+                Self::embedded(context, need, &storage, policy, Arc::new(lock)).await
             }
             Acquired::Busy(holder) => {
                 let Some(url) = &holder.endpoint else {
@@ -144,15 +146,22 @@ impl Services {
         }
     }
 
-    /// Opens services in this process. The caller holds the folder.
-    pub(crate) async fn embedded(
+    /// Opens services in this process, on a folder that is held.
+    async fn embedded(
         context: &Context,
         need: Need,
         storage: &Storage,
         policy: Option<&Path>,
+        lock: Arc<DataLock>,
     ) -> Result<Self, Failure> {
         let opened = embedded::open(need, Life::Command, storage, policy, context.clock.clone()).await?;
-        Ok(Self::of_routes(opened.routes))
+        // Who verifies the logs leaves them as they are.
+        if need != Need::Audit {
+            context.seal_at_end(opened.audits, Arc::clone(&lock));
+        }
+        let mut services = Self::of_routes(opened.routes);
+        services._lock = Some(lock);
+        Ok(services)
     }
 
     /// Services of this process that are open already.
@@ -213,6 +222,12 @@ impl Services {
     /// Calls to the entries on record.
     pub(crate) fn records(&self) -> EntryRecordServiceClient<Wire> {
         EntryRecordServiceClient::with_interceptor(self.channel.clone(), self.caller.clone())
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
+    /// Calls about the audit logs.
+    pub(crate) fn audit(&self) -> AuditServiceClient<Wire> {
+        AuditServiceClient::with_interceptor(self.channel.clone(), self.caller.clone())
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 

@@ -5,23 +5,29 @@ use std::sync::Arc;
 
 use nopic_certificate::{CertificateService, OpenError};
 use nopic_chassis::clock::Clock;
-use nopic_chassis::transport::in_memory;
+use nopic_chassis::principal::RequirePrincipal;
+use nopic_chassis::transport::{MAX_MESSAGE_BYTES, in_memory};
 use nopic_domain::principal::Principal;
 use nopic_entry_validation::{EntryValidation, StartError, Upstream};
+use nopic_proto::audit::audit_service_server::AuditServiceServer;
 use nopic_registry::Registry;
+use nopic_sql::audit::{Audit, Heads};
 use tonic::service::Routes;
+use tonic::service::interceptor::InterceptedService;
 
+use crate::audit_service::AuditRpc;
 use crate::connection::Need;
 use crate::failure::Failure;
 use crate::storage::Storage;
 
 /// Names of every service, for health.
-pub(crate) const SERVICE_NAMES: [&str; 5] = [
+pub(crate) const SERVICE_NAMES: [&str; 6] = [
     "nopic.registry.v1.RegistryService",
     "nopic.certificate.v1.CertificateService",
     "nopic.certificate.v1.LedgerService",
     "nopic.entry_validation.v1.EntryValidationService",
     "nopic.entry_validation.v1.EntryRecordService",
+    "nopic.audit.v1.AuditService",
 ];
 
 /// For how long the services are opened.
@@ -36,6 +42,8 @@ pub(crate) enum Life {
 /// Services that are open.
 pub(crate) struct Opened {
     pub(crate) routes: Routes,
+    /// The audit logs of those that have one: to be sealed by whoever opened them.
+    pub(crate) audits: Vec<Audit>,
     /// The registry, where it is among them.
     registry: Option<Registry>,
 }
@@ -61,22 +69,26 @@ pub(crate) async fn open(
     clock: Arc<dyn Clock>,
 ) -> Result<Opened, Failure> {
     storage.check().await?;
+    let audit = |log| Audit::new(log, Heads::in_data_folder(&storage.folder));
     match need {
         Need::Registry => {
             let registry = registry(storage, &clock, life).await?;
             Ok(Opened {
                 routes: Routes::new(registry.service(caller())),
+                audits: Vec::new(),
                 registry: Some(registry),
             })
         }
         Need::Certificates => {
             let certificates = certificates(storage, &clock).await?;
+            let audits = vec![audit(certificates.audit_log())];
             Ok(Opened {
-                routes: certificates.routes(caller()),
+                routes: certificates.routes(caller()).add_service(audit_service(&audits)),
+                audits,
                 registry: None,
             })
         }
-        Need::EntryValidation => {
+        Need::EntryValidation | Need::Audit => {
             let registry = registry(storage, &clock, life).await?;
             let certificates = certificates(storage, &clock).await?;
             let upstream = Upstream {
@@ -90,18 +102,26 @@ pub(crate) async fn open(
             let entries = EntryValidation::open(config, clock, upstream)
                 .await
                 .map_err(|error| starting(&error, storage))?;
+            let audits = vec![audit(certificates.audit_log()), audit(entries.audit_log())];
             let routes = certificates
                 .routes(caller())
                 .add_service(registry.service(caller()))
                 .add_service(entries.service(caller()))
-                .add_service(entries.record_service(caller()));
-            take_over(&entries).await;
+                .add_service(entries.record_service(caller()))
+                .add_service(audit_service(&audits));
+            // Who verifies the logs leaves them as they are.
+            if need != Need::Audit {
+                if need != Need::Audit {
+                take_over(&entries).await;
+            }
+            }
             if life == Life::Server {
                 // Ends with the process: a filing is taken up again wherever it stood.
                 tokio::spawn(entries.recover_forever());
             }
             Ok(Opened {
                 routes,
+                audits,
                 registry: Some(registry),
             })
         }
@@ -130,6 +150,14 @@ async fn take_over(entries: &EntryValidation) {
             "filings wait to be finished"
         );
     }
+}
+
+/// The one service for the audit logs of all.
+fn audit_service(audits: &[Audit]) -> InterceptedService<AuditServiceServer<AuditRpc>, RequirePrincipal> {
+    let server = AuditServiceServer::new(AuditRpc(audits.to_vec()))
+        .max_decoding_message_size(MAX_MESSAGE_BYTES)
+        .max_encoding_message_size(MAX_MESSAGE_BYTES);
+    InterceptedService::new(server, RequirePrincipal { otherwise: caller() })
 }
 
 /// Who calls where a call names nobody: the built-in tenant.

@@ -1,6 +1,7 @@
 //! The binary `nopic`: every service and the command line.
 
 mod arguments;
+mod audit_service;
 mod command;
 mod connection;
 mod context;

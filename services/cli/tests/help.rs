@@ -100,6 +100,8 @@ fn every_command_of_the_specification_is_there() {
         "policy show",
         "policy check",
         "policy explain",
+        "audit verify",
+        "audit heads",
         "sample",
         "completions",
     ] {

@@ -24,6 +24,7 @@ use nopic_domain::policy::{Policy, PolicyError, SHIPPED};
 use nopic_domain::principal::Principal;
 use nopic_proto::entry_validation::entry_record_service_server::EntryRecordServiceServer;
 use nopic_proto::entry_validation::entry_validation_service_server::EntryValidationServiceServer;
+use nopic_sql::audit::AuditLog;
 use nopic_sql::{Location, SchemaUpdate};
 use thiserror::Error;
 use tonic::service::interceptor::InterceptedService;
@@ -182,6 +183,12 @@ impl EntryValidation {
                 );
             }
         }
+    }
+
+    /// The log of who changed what: to be sealed while the service is served, and to be verified.
+    #[must_use]
+    pub fn audit_log(&self) -> Arc<dyn AuditLog> {
+        self.0.store.audit_log()
     }
 
     /// Ends every connection to the database; calls under way fail.

@@ -15,9 +15,11 @@
 //! `$1`, `$2` … on both. What both understand alike: whole numbers are `BIGINT` and `i64`, moments are
 //! `DateTime<Utc>`, dates `NaiveDate`, rows come and go in bulk as one JSON text.
 
+pub mod audit;
 mod error;
 mod location;
 mod migration;
+pub mod outbox;
 pub mod postgres;
 pub mod sqlite;
 #[cfg(feature = "testing")]

@@ -13,7 +13,9 @@ use self as engine;
 #[allow(clippy::duplicate_mod, reason = "one body for both engines")]
 mod each;
 
-pub use each::{audit, outbox, requests};
+#[cfg(feature = "testing")]
+pub use each::statements;
+pub use each::{audit, lease, outbox, requests};
 
 /// The engine, as sqlx names it.
 pub type Engine = sqlx::Postgres;
@@ -156,6 +158,25 @@ const STATEMENTS: usize = 128;
 const MIGRATION_LOCK: &str = "SELECT pg_advisory_xact_lock(hashtextextended('nopic migration', 0))";
 /// Whether the table of applied steps is there.
 const HAS_TABLE: &str = "SELECT to_regclass('schema_migration') IS NOT NULL";
+
+/// Records that wait for a seal and before which none can be committed any more: all transactions up to theirs have
+/// ended. Those of transactions that this server has not begun yet come from the dump of another one.
+const SELECT_UNSEALED: &str = "/* seal.waiting */ SELECT audit_id, recorded_at, tenant, actor, action, subject, \
+    reason, detail FROM audit_record WHERE sequence IS NULL \
+    AND (transaction_id < pg_snapshot_xmin(pg_current_snapshot()) \
+    OR transaction_id >= pg_snapshot_xmax(pg_current_snapshot())) ORDER BY audit_id LIMIT $1";
+/// The highest id that a record ever had, or a change that was undone.
+const HIGHEST_AUDIT_ID: &str = "/* seal.highest_id */ SELECT COALESCE(pg_sequence_last_value(CAST(\
+    pg_get_serial_sequence('audit_record', 'audit_id') AS regclass)), 0)";
+/// A change that is undone keeps its ids.
+const IDS_HAVE_NO_GAPS: bool = false;
+/// Messages behind a position and before which none can be committed any more: by transaction, and only of those before
+/// the oldest that is open.
+const SELECT_MESSAGES: &str = "/* outbox.after */ SELECT CAST(CAST(transaction_id AS text) AS bigint), outbox_id, \
+    recorded_at, tenant, topic, subject, content FROM outbox \
+    WHERE (transaction_id, outbox_id) > (CAST(CAST(CAST($1 AS bigint) AS text) AS xid8), $2) \
+    AND transaction_id < pg_snapshot_xmin(pg_current_snapshot()) \
+    ORDER BY transaction_id, outbox_id LIMIT $3";
 
 /// One service's database.
 #[derive(Debug, Clone)]

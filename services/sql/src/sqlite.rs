@@ -16,7 +16,9 @@ use self as engine;
 #[allow(clippy::duplicate_mod, reason = "one body for both engines")]
 mod each;
 
-pub use each::{audit, outbox, requests};
+#[cfg(feature = "testing")]
+pub use each::statements;
+pub use each::{audit, lease, outbox, requests};
 
 /// The engine, as sqlx names it.
 pub type Engine = sqlx::Sqlite;
@@ -125,6 +127,18 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const STATEMENTS: usize = 128;
 /// Whether the table of applied steps is there.
 const HAS_TABLE: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'schema_migration')";
+
+/// Records that wait for a seal: transactions end one after the other, so none comes before these any more.
+const SELECT_UNSEALED: &str = "/* seal.waiting */ SELECT audit_id, recorded_at, tenant, actor, action, subject, \
+    reason, detail FROM audit_record WHERE sequence IS NULL ORDER BY audit_id LIMIT $1";
+/// The highest id that a record ever had.
+const HIGHEST_AUDIT_ID: &str = "/* seal.highest_id */ SELECT CAST(COALESCE(MAX(seq), 0) AS BIGINT) \
+    FROM sqlite_sequence WHERE name = 'audit_record'";
+/// A change that is undone gives its ids back.
+const IDS_HAVE_NO_GAPS: bool = true;
+/// Messages behind a position: transactions end one after the other, so ids are in the order of commits.
+const SELECT_MESSAGES: &str = "/* outbox.after */ SELECT 0, outbox_id, recorded_at, tenant, topic, subject, content \
+    FROM outbox WHERE $1 >= 0 AND outbox_id > $2 ORDER BY outbox_id LIMIT $3";
 
 /// One service's database.
 #[derive(Debug, Clone)]

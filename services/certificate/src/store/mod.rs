@@ -13,6 +13,7 @@ use nopic_domain::certificate::CertificateStatus;
 use nopic_domain::date::Date;
 use nopic_domain::identifier::{CertificateNumber, CertifierId, EntryNumber, NopId};
 use nopic_domain::principal::{Principal, Role};
+use nopic_sql::audit::AuditLog;
 use nopic_sql::{Error, Location, Migration, SHARED, Schema, SchemaUpdate};
 use rustc_hash::FxHashMap;
 
@@ -163,6 +164,9 @@ pub(crate) trait Ledger: Send + Sync {
 /// All of the store.
 #[tonic::async_trait]
 pub(crate) trait CertificateStore: Reading + Importing + Ledger {
+    /// The log of who changed what.
+    fn audit_log(&self) -> Arc<dyn AuditLog>;
+
     /// Ends every connection.
     async fn close(&self);
 }

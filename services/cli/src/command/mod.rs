@@ -1,5 +1,6 @@
 //! The commands, one a file.
 
+pub(crate) mod audit;
 pub(crate) mod certificate;
 pub(crate) mod completions;
 pub(crate) mod demo;
@@ -21,6 +22,13 @@ use crate::failure::Failure;
 /// # Errors
 /// Where it could not do its work.
 pub(crate) async fn run(context: &Context, command: Command) -> Result<Done, Failure> {
+    let done = run_command(context, command).await;
+    // Whatever came of it: what it noted until then is sealed.
+    context.seal().await;
+    done
+}
+
+async fn run_command(context: &Context, command: Command) -> Result<Done, Failure> {
     match command {
         Command::Demo(arguments) => demo::run(context, arguments).await,
         Command::Serve(arguments) => serve::run(context, arguments).await,
@@ -31,6 +39,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Done, Fai
         Command::Importer(command) => importer::run(context, command).await,
         Command::Flags(command) => flags::run(context, command).await,
         Command::Policy(command) => policy::run(context, command).await,
+        Command::Audit(command) => audit::run(context, command).await,
         Command::Sample(arguments) => sample::run(context, &arguments),
         Command::Completions(arguments) => completions::run(&arguments),
     }

@@ -6,7 +6,10 @@ use std::net::SocketAddr;
 use clap::ValueEnum;
 use nopic_chassis::serving::{serve, stop_requested};
 use nopic_chassis::transport::bind;
+use nopic_sql::audit::SEAL_INTERVAL;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::connection::{Need, busy, take_folder};
 use crate::context::{Context, Done};
@@ -106,13 +109,28 @@ pub(crate) async fn serve_until_stopped(
     writeln!(out, "serving gRPC on {url}")?;
     out.flush()?;
     context.terminal.note("Ctrl-C ends it");
-    let stop = async {
+    let (served, stop) = watch::channel(false);
+    let mut sealers = JoinSet::new();
+    for audit in opened.audits.clone() {
+        let clock = context.clock.clone();
+        let mut stop = stop.clone();
+        sealers.spawn(async move {
+            let stopped = async move {
+                // Where its sender is gone, nothing is served any more, either.
+                let _ = stop.wait_for(|is_over| *is_over).await;
+            };
+            audit.seal_until(SEAL_INTERVAL, || clock.now(), stopped).await;
+        });
+    }
+    let end = async {
         stop_requested().await;
         opened.end_streams();
     };
-    serve(listener, opened.routes.clone(), &embedded::SERVICE_NAMES, stop)
-        .await
-        .map_err(|error| Failure::new(format!("The server ended: {error}.")))?;
+    let ended = serve(listener, opened.routes.clone(), &embedded::SERVICE_NAMES, end).await;
+    // After the last call: what it noted is sealed, too.
+    let _ = served.send(true);
+    sealers.join_all().await;
+    ended.map_err(|error| Failure::new(format!("The server ended: {error}.")))?;
     context.terminal.note("ended");
     Ok(())
 }

@@ -77,7 +77,7 @@ pub(super) async fn import(
     if let Some(table) = table {
         engine
             .store
-            .serve_flags(&table, &principal.actor, engine.clock.now())
+            .serve_flags(&table, &principal.tenant, &principal.actor, engine.clock.now())
             .await
             .map_err(Error::from)?;
         engine.flags.store(Arc::new(table));

@@ -81,7 +81,10 @@ pub(super) async fn unlink(
 ) -> Result<wire::UnlinkImporterResponse, Error> {
     may_link(principal)?;
     let number = number(&request.importer_of_record)?;
-    let link = engine.store.unlink_importer(&principal.tenant, &number).await?;
+    let link = engine
+        .store
+        .unlink_importer(&principal.tenant, &number, &principal.actor, engine.clock.now())
+        .await?;
     let link =
         link.ok_or_else(|| Error::NotFound(format!("the importer of record {number} is not linked")))?;
     Ok(wire::UnlinkImporterResponse {

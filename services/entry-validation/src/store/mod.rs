@@ -12,6 +12,7 @@ use nopic_domain::flags::FlagTable;
 use nopic_domain::identifier::NopId;
 use nopic_proto::certificate::SetDrawsResponse;
 use nopic_proto::entry_validation as wire;
+use nopic_sql::audit::AuditLog;
 use nopic_sql::{Error, Location, Migration, SHARED, Schema, SchemaUpdate};
 use rustc_hash::FxHashMap;
 
@@ -58,7 +59,13 @@ pub(crate) trait Links: Send + Sync {
     async fn link_importer(&self, tenant: &str, new: Link) -> Result<(Link, Option<NopId>), Error>;
 
     /// Takes the link away; `None` where there is none.
-    async fn unlink_importer(&self, tenant: &str, importer_of_record: &str) -> Result<Option<Link>, Error>;
+    async fn unlink_importer(
+        &self,
+        tenant: &str,
+        importer_of_record: &str,
+        actor: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Link>, Error>;
 
     /// At most `limit` links behind that number, in the order of their numbers.
     async fn list_links(&self, tenant: &str, after: &str, limit: u32) -> Result<Vec<Link>, Error>;
@@ -80,7 +87,13 @@ pub(crate) trait Flags: Send + Sync {
     async fn flag_table(&self, version: &str) -> Result<Option<FlagTable>, Error>;
 
     /// Keeps a table and lets it serve.
-    async fn serve_flags(&self, table: &FlagTable, actor: &str, now: DateTime<Utc>) -> Result<(), Error>;
+    async fn serve_flags(
+        &self,
+        table: &FlagTable,
+        tenant: &str,
+        actor: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error>;
 }
 
 /// Every policy that served, so that the evidence of a verdict can be read again.
@@ -166,6 +179,9 @@ pub(crate) trait Decisions: Send + Sync {
 /// All of the store.
 #[tonic::async_trait]
 pub(crate) trait Store: Links + Flags + Policies + Filings + Decisions {
+    /// The log of who changed what.
+    fn audit_log(&self) -> Arc<dyn AuditLog>;
+
     /// Ends every connection.
     async fn close(&self);
 }

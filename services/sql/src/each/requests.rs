@@ -11,6 +11,10 @@ const SELECT: &str = "/* requests.begin */ SELECT request_hash, answer FROM requ
 const INSERT: &str = "/* requests.answer */ INSERT INTO request (tenant, request_id, request_hash, answer, answered_at) \
     VALUES ($1, $2, $3, $4, $5)";
 
+/// Every statement, to be prepared by a test.
+#[cfg(feature = "testing")]
+pub(crate) const STATEMENTS: &[&str] = &[SELECT, INSERT];
+
 /// Looks whether a request was answered before, in the transaction of its change; until that ends, nobody else asks
 /// for the same. The answer, if there is one.
 ///

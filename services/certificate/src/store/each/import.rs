@@ -6,7 +6,7 @@ use nopic_domain::weight::Weight;
 use nopic_sql::Error;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::engine::{Connection, hold};
+use super::engine::{Connection, audit, hold};
 use super::read::hold_certificates;
 use super::{Store, sql};
 use crate::import_decision::{Change, Filed, ImportedDraw, Known, Stated, decide};
@@ -38,9 +38,34 @@ impl Importing for Store {
         if abandoned() {
             return Ok(None);
         }
+        record(&mut transaction, origin, imported).await?;
         transaction.commit().await?;
         Ok(Some(imported))
     }
+}
+
+/// Notes the import as one change: which certificates it changed, their versions say.
+async fn record(connection: &mut Connection, origin: &ImportOrigin, imported: Imported) -> Result<(), Error> {
+    let Imported {
+        added,
+        changed,
+        unchanged,
+    } = imported;
+    if added == 0 && changed == 0 {
+        return Ok(());
+    }
+    let detail =
+        serde_json::json!({ "added": added, "changed": changed, "unchanged": unchanged }).to_string();
+    let change = audit::Change {
+        at: origin.at,
+        tenant: &origin.tenant,
+        actor: &origin.actor,
+        action: "CERTIFICATES_IMPORTED",
+        subject: &origin.file_name,
+        reason: "",
+        detail: &detail,
+    };
+    audit::record(connection, &change).await
 }
 
 async fn import_batch(

@@ -6,6 +6,9 @@ mod ledger_sql;
 mod read;
 mod sql;
 
+use std::sync::Arc;
+
+use nopic_sql::audit::AuditLog;
 use nopic_sql::{Error, SchemaUpdate};
 
 use super::engine;
@@ -27,6 +30,10 @@ impl Store {
 
 #[tonic::async_trait]
 impl CertificateStore for Store {
+    fn audit_log(&self) -> Arc<dyn AuditLog> {
+        self.database.audit_log(&SCHEMA)
+    }
+
     async fn close(&self) {
         self.database.close().await;
     }

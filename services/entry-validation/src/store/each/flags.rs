@@ -5,6 +5,7 @@ use nopic_domain::flags::FlagTable;
 use nopic_sql::Error;
 
 use super::Store;
+use super::engine::audit;
 use crate::store::Flags;
 
 const SELECT_SERVING: &str = "SELECT flag_table.content FROM serving_flag_table \
@@ -32,7 +33,13 @@ impl Flags for Store {
         }
     }
 
-    async fn serve_flags(&self, table: &FlagTable, actor: &str, now: DateTime<Utc>) -> Result<(), Error> {
+    async fn serve_flags(
+        &self,
+        table: &FlagTable,
+        tenant: &str,
+        actor: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
         let mut transaction = self.database.write().await?;
         sqlx::query(INSERT)
             .bind(table.version())
@@ -45,6 +52,16 @@ impl Flags for Store {
             .bind(table.version())
             .execute(&mut *transaction)
             .await?;
+        let change = audit::Change {
+            at: now,
+            tenant,
+            actor,
+            action: "FLAGS_IMPORTED",
+            subject: table.version(),
+            reason: "",
+            detail: "{}",
+        };
+        audit::record(&mut transaction, &change).await?;
         transaction.commit().await?;
         Ok(())
     }

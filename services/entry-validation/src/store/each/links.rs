@@ -6,7 +6,7 @@ use nopic_sql::Error;
 use rustc_hash::FxHashMap;
 
 use super::Store;
-use super::engine::rows;
+use super::engine::{audit, rows};
 use crate::store::{Link, Links};
 
 const SELECT_ONE: &str = "SELECT importer_of_record, nop_id, linked_by, linked_at FROM importer_link \
@@ -68,11 +68,29 @@ impl Links for Store {
             .bind(new.linked_at)
             .execute(&mut *transaction)
             .await?;
+        let before = before.map(|before| before.nop_id);
+        let detail = serde_json::json!({ "nopId": new.nop_id, "replacedNopId": before }).to_string();
+        let change = audit::Change {
+            at: new.linked_at,
+            tenant,
+            actor: &new.linked_by,
+            action: "IMPORTER_LINKED",
+            subject: &new.importer_of_record,
+            reason: "",
+            detail: &detail,
+        };
+        audit::record(&mut transaction, &change).await?;
         transaction.commit().await?;
-        Ok((new, before.map(|before| before.nop_id)))
+        Ok((new, before))
     }
 
-    async fn unlink_importer(&self, tenant: &str, importer_of_record: &str) -> Result<Option<Link>, Error> {
+    async fn unlink_importer(
+        &self,
+        tenant: &str,
+        importer_of_record: &str,
+        actor: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Link>, Error> {
         let mut transaction = self.database.write().await?;
         let row: Option<Row> = sqlx::query_as(SELECT_ONE)
             .bind(tenant)
@@ -87,8 +105,20 @@ impl Links for Store {
             .bind(importer_of_record)
             .execute(&mut *transaction)
             .await?;
+        let link = link(row)?;
+        let detail = serde_json::json!({ "nopId": link.nop_id }).to_string();
+        let change = audit::Change {
+            at: now,
+            tenant,
+            actor,
+            action: "IMPORTER_UNLINKED",
+            subject: importer_of_record,
+            reason: "",
+            detail: &detail,
+        };
+        audit::record(&mut transaction, &change).await?;
         transaction.commit().await?;
-        link(row).map(Some)
+        Ok(Some(link))
     }
 
     async fn list_links(&self, tenant: &str, after: &str, limit: u32) -> Result<Vec<Link>, Error> {

@@ -6,6 +6,9 @@ mod flags;
 mod links;
 mod policies;
 
+use std::sync::Arc;
+
+use nopic_sql::audit::AuditLog;
 use nopic_sql::{Error, SchemaUpdate};
 
 use super::{engine, insert_decisions};
@@ -27,6 +30,10 @@ impl Store {
 
 #[tonic::async_trait]
 impl store::Store for Store {
+    fn audit_log(&self) -> Arc<dyn AuditLog> {
+        self.database.audit_log(&SCHEMA)
+    }
+
     async fn close(&self) {
         self.database.close().await;
     }

@@ -1,0 +1,286 @@
+//! `nopic audit`: whether what the services noted is as it was written.
+
+use std::io::Write;
+use std::path::Path;
+
+use clap::ValueEnum;
+use nopic_proto::audit::{AuditFinding, ListHeadsRequest, VerifiedLog, VerifyLogsRequest, audit_finding};
+use nopic_sql::audit::Head;
+
+use crate::audit_service::{MAX_HEADS, head_from_wire, head_to_wire};
+use crate::connection::Need;
+use crate::context::{Context, Done};
+use crate::failure::Failure;
+use crate::output::listing::{Cell, Column, Listing, column, printable};
+use crate::output::words::counted;
+use crate::output::{self, Style};
+
+const FINDINGS: &[Column] = &[
+    column("SERVICE", "service"),
+    column("FOUND", "kind"),
+    column("RECORD", "record"),
+    column("SEAL", "seal"),
+    column("SEALED AT", "sealed_at"),
+    column("SAYS", "sentence"),
+];
+const HEADS: &[Column] = &[
+    column("SERVICE", "service"),
+    column("SEAL", "seal"),
+    column("RECORDS", "records"),
+    column("SEALED AT", "sealed_at"),
+    column("HASH", "hash"),
+];
+
+/// Whether the records of who changed what are as they were written
+#[derive(Debug, clap::Subcommand)]
+#[command(
+    arg_required_else_help = true,
+    after_long_help = "Example:\n  nopic audit heads --output jsonl > heads.jsonl\n  (keep heads.jsonl where nobody of \
+                       this machine can change it)\n  nopic audit verify --anchor heads.jsonl"
+)]
+pub(crate) enum Command {
+    /// Find records that were changed, removed, reordered, inserted or cut off
+    ///
+    /// Every record of a change is sealed within a second into a chain of hashes, and the head of the chain is written,
+    /// signed, to DATA/heads. This walks the whole chain and compares it with all heads there, and with heads that were
+    /// kept elsewhere.
+    #[command(
+        after_long_help = "Examples:\n  nopic audit verify\n  nopic audit verify --service certificate --anchor \
+                           heads.jsonl\n\nExit status: 0 all is as it was written; 1 it is not; 2 the logs could not \
+                           be read."
+    )]
+    Verify {
+        /// A head that was kept elsewhere, or a file of them, as `nopic audit heads --output jsonl` prints it
+        #[arg(long = "anchor", value_name = "HEAD|FILE")]
+        anchors: Vec<String>,
+        /// Only the log of this service
+        #[arg(long, value_enum)]
+        service: Option<Service>,
+        /// How findings are printed
+        #[arg(long, value_enum, default_value_t, env = "NOPIC_OUTPUT")]
+        output: Style,
+    },
+    /// Print the heads that were exported last, to be kept elsewhere
+    #[command(
+        after_long_help = "Examples:\n  nopic audit heads\n  nopic audit heads --last 100 --output jsonl > heads.jsonl"
+    )]
+    Heads {
+        /// Only of this service
+        #[arg(long, value_enum)]
+        service: Option<Service>,
+        /// So many of each service
+        #[arg(long, value_name = "COUNT", default_value_t = 1,
+              value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        last: u32,
+        /// How heads are printed: whole, as an anchor, only as JSON lines
+        #[arg(long, value_enum, default_value_t, env = "NOPIC_OUTPUT")]
+        output: Style,
+    },
+}
+
+/// Whose log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Service {
+    /// Certificates and what was drawn from them
+    #[value(name = "certificate")]
+    Certificate,
+    /// Entries, importer links, flags
+    #[value(name = "entry_validation", alias = "entry-validation")]
+    EntryValidation,
+}
+
+impl Service {
+    fn list(service: Option<Self>) -> Vec<String> {
+        let name = match service {
+            None => return Vec::new(),
+            Some(Self::Certificate) => "certificate",
+            Some(Self::EntryValidation) => "entry_validation",
+        };
+        vec![name.to_owned()]
+    }
+}
+
+pub(crate) async fn run(context: &Context, command: Command) -> Result<Done, Failure> {
+    match command {
+        Command::Verify {
+            anchors,
+            service,
+            output,
+        } => verify(context, &anchors, service, output).await,
+        Command::Heads {
+            service,
+            last,
+            output,
+        } => heads(context, service, last, output).await,
+    }
+}
+
+async fn verify(
+    context: &Context,
+    anchors: &[String],
+    service: Option<Service>,
+    style: Style,
+) -> Result<Done, Failure> {
+    let mut given = Vec::new();
+    for anchor in anchors {
+        given.extend(read_anchor(anchor)?);
+    }
+    // A head covers all before it, so the last ones say the most.
+    let dropped = given.len().saturating_sub(MAX_HEADS);
+    if dropped > 0 {
+        context.terminal.note(&format!(
+            "the last {MAX_HEADS} of {} anchors are compared",
+            given.len()
+        ));
+    }
+    let request = VerifyLogsRequest {
+        services: Service::list(service),
+        anchors: given.into_iter().skip(dropped).map(head_to_wire).collect(),
+    };
+    let services = context.connect(Need::Audit).await?;
+    let answer = services.answer(services.audit().verify_logs(request).await)?;
+    let mut out = output::results();
+    let is_well = answer.logs.iter().all(|log| log.findings.is_empty());
+    if style == Style::Table {
+        for log in &answer.logs {
+            write_log(&mut out, log)?;
+        }
+        if !is_well {
+            write_advice(&mut out)?;
+        }
+        out.flush()?;
+    } else {
+        let mut listing = Listing::new(style, FINDINGS, &context.terminal);
+        for log in &answer.logs {
+            for finding in &log.findings {
+                listing.row(&mut out, row(&log.service, finding))?;
+            }
+        }
+        listing.finish(&mut out)?;
+    }
+    Ok(if is_well { Done::Well } else { Done::WithFindings })
+}
+
+/// A head as JSON, or a file with one a line.
+fn read_anchor(anchor: &str) -> Result<Vec<Head>, Failure> {
+    if anchor.trim_start().starts_with('{') {
+        let head = Head::parse(anchor).map_err(|error| Failure::new(format!("--anchor: {error}.")))?;
+        return Ok(vec![head]);
+    }
+    let path = Path::new(anchor);
+    let text = std::fs::read_to_string(path).map_err(|error| Failure::reading(path, &error))?;
+    let mut heads = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        if line.trim().is_empty() {
+            continue;
+        }
+        heads.push(
+            Head::parse(line).map_err(|error| Failure::new(format!("{anchor}, line {number}: {error}.")))?,
+        );
+    }
+    if heads.is_empty() {
+        return Err(Failure::new(format!("{anchor} holds no head to compare with."))
+            .advice("Give a file that `nopic audit heads --output jsonl` wrote."));
+    }
+    Ok(heads)
+}
+
+fn row(service: &str, finding: &AuditFinding) -> Vec<Cell> {
+    let kind = audit_finding::Kind::try_from(finding.kind).unwrap_or_default();
+    let number = |number: Option<i64>| number.map_or_else(|| Cell::from(""), Cell::Number);
+    vec![
+        service.into(),
+        kind.as_str_name().into(),
+        number(finding.record),
+        number(finding.seal),
+        finding.sealed_at.as_str().into(),
+        finding.sentence.as_str().into(),
+    ]
+}
+
+fn write_log(out: &mut dyn Write, log: &VerifiedLog) -> Result<(), Failure> {
+    let seen = format!(
+        "{} in {}, {} compared",
+        counted(log.records, "record", "records"),
+        counted(log.seals, "seal", "seals"),
+        counted(log.heads, "head", "heads")
+    );
+    if log.findings.is_empty() {
+        writeln!(out, "{}: all is as it was written: {seen}", log.service)?;
+    } else {
+        writeln!(out, "{}: NOT AS IT WAS WRITTEN: {seen}", log.service)?;
+        for finding in &log.findings {
+            writeln!(out, "  - {}", printable(&finding.sentence))?;
+        }
+        if log.more_findings > 0 {
+            writeln!(out, "  - and {} more", log.more_findings)?;
+        }
+    }
+    if log.unsealed > 0 {
+        let waiting = counted(log.unsealed, "record waits", "records wait");
+        writeln!(out, "  ({waiting} for a seal; that takes a second)")?;
+    }
+    if log.unused_numbers > 0 {
+        writeln!(
+            out,
+            "  ({} without a record: of changes that were undone, or removed before they were sealed)",
+            counted(log.unused_numbers, "number", "numbers")
+        )?;
+    }
+    Ok(())
+}
+
+fn write_advice(out: &mut dyn Write) -> Result<(), Failure> {
+    writeln!(
+        out,
+        "\nWhat was found was done after the moment that stands with it, by someone with access to the database or to\n\
+         the files. Keep the database and the folder of heads as they are, and tell compliance: records are kept for\n\
+         five years (7 CFR 205.103). A backup that was made before that moment has the records as they were;\n\
+         `nopic audit verify` says of a backup, too, whether it is whole."
+    )?;
+    Ok(())
+}
+
+async fn heads(
+    context: &Context,
+    service: Option<Service>,
+    last: u32,
+    style: Style,
+) -> Result<Done, Failure> {
+    let services = context.connect(Need::Audit).await?;
+    let request = ListHeadsRequest {
+        services: Service::list(service),
+        last,
+    };
+    let answer = services.answer(services.audit().list_heads(request).await)?;
+    let mut out = output::results();
+    let mut listing = Listing::new(style, HEADS, &context.terminal);
+    let count = answer.heads.len();
+    for head in answer.heads {
+        let head =
+            head_from_wire(head).map_err(|why| Failure::new(format!("A head cannot be read: {why}.")))?;
+        if style == Style::Jsonl {
+            writeln!(out, "{}", head.to_json())?;
+            continue;
+        }
+        listing.row(
+            &mut out,
+            vec![
+                head.service.as_str().into(),
+                Cell::Number(head.seal),
+                Cell::Number(head.records),
+                head.sealed_at
+                    .to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+                    .into(),
+                head.hash_text().into(),
+            ],
+        )?;
+    }
+    listing.finish(&mut out)?;
+    if count == 0 {
+        context
+            .terminal
+            .note("no head was exported yet: nothing was changed");
+    }
+    Ok(Done::Well)
+}

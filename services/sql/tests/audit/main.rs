@@ -1,0 +1,8 @@
+//! The audit log on both engines: what is done to it by hand is found and named.
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
+mod outbox;
+mod properties;
+mod sealing;
+mod support;
+mod tampering;
