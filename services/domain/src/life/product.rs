@@ -78,7 +78,7 @@ fn matching<'a>(product: &[String], statement: &'a str, category: &str) -> Optio
 }
 
 /// Runs of letters and digits in lower case, without fill words.
-pub(super) fn words(text: &str) -> Vec<String> {
+pub(crate) fn words(text: &str) -> Vec<String> {
     text.split(|character: char| !character.is_alphanumeric())
         .filter(|word| !word.is_empty())
         .map(str::to_lowercase)
