@@ -7,6 +7,7 @@ use std::sync::Arc;
 use nopic_certificate::CertificateService;
 use nopic_chassis::clock::Clock;
 use nopic_chassis::transport::in_memory;
+use nopic_domain::identifier::CertifierId;
 use nopic_domain::principal::Principal;
 use nopic_entry_validation::{EntryValidation, StartError, Upstream};
 use nopic_registry::Registry;
@@ -17,10 +18,11 @@ use crate::connection::Need;
 use crate::failure::Failure;
 
 /// Names of every service, for health.
-pub(crate) const SERVICE_NAMES: [&str; 5] = [
+pub(crate) const SERVICE_NAMES: [&str; 6] = [
     "nopic.registry.v1.RegistryService",
     "nopic.certificate.v1.CertificateService",
     "nopic.certificate.v1.LedgerService",
+    "nopic.certificate.v1.CertificateLifeService",
     "nopic.entry_validation.v1.EntryValidationService",
     "nopic.entry_validation.v1.EntryRecordService",
 ];
@@ -76,9 +78,21 @@ pub(crate) async fn open(
                 registry: None,
             })
         }
+        Need::CertificateLife => {
+            let registry = registry(data, &clock, life).await?;
+            let certificates = certificates(data, &clock)
+                .await?
+                .with_registry(in_memory(Routes::new(registry.service(caller()))));
+            Ok(Opened {
+                routes: certificates.routes(caller()),
+                registry: Some(registry),
+            })
+        }
         Need::EntryValidation => {
             let registry = registry(data, &clock, life).await?;
-            let certificates = certificates(data, &clock).await?;
+            let certificates = certificates(data, &clock)
+                .await?
+                .with_registry(in_memory(Routes::new(registry.service(caller()))));
             let upstream = Upstream {
                 registry: in_memory(Routes::new(registry.service(caller()))),
                 certificate: in_memory(certificates.routes(caller())),
@@ -131,10 +145,29 @@ async fn certificates(data: &Path, clock: &Arc<dyn Clock>) -> Result<Certificate
     let config = nopic_certificate::Config {
         location: Location::from(data),
         schema_update: SchemaUpdate::Apply,
+        issues_for: issues_for(std::env::var(ISSUES_FOR).ok().as_deref())?,
     };
     CertificateService::open(config, Arc::clone(clock))
         .await
         .map_err(|error| unusable(&error, data))
+}
+
+/// Environment variable with the certifiers for which this deployment issues certificates: `015,062`.
+const ISSUES_FOR: &str = "NOPIC_ISSUES_FOR";
+
+fn issues_for(listed: Option<&str>) -> Result<Vec<CertifierId>, Failure> {
+    listed
+        .unwrap_or_default()
+        .split(',')
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+        .map(|text| {
+            text.parse().map_err(|error| {
+                Failure::new(format!("{ISSUES_FOR}: {error}."))
+                    .advice("List certifiers by their three digits, with commas between them.")
+            })
+        })
+        .collect()
 }
 
 /// Entry validation did not start: mostly because of a policy file.

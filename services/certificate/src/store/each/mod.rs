@@ -1,9 +1,9 @@
 //! The store's statements and what runs them: compiled for each engine.
 
 mod import;
+mod issue;
 mod ledger;
 mod ledger_sql;
-mod issue;
 mod life;
 mod life_read;
 mod life_sql;
