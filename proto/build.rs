@@ -11,6 +11,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "nopic/registry/v1/registry.proto",
         "nopic/certificate/v1/certificate.proto",
         "nopic/certificate/v1/ledger.proto",
+        "nopic/certificate/v1/life.proto",
         "nopic/entry_validation/v1/entry_validation.proto",
         "nopic/entry_validation/v1/filing.proto",
     ];

@@ -103,10 +103,12 @@ impl Services {
         let config = nopic_certificate::Config {
             location: database.location.clone(),
             schema_update: SchemaUpdate::Apply,
+            issues_for: Vec::new(),
         };
         let certificates = nopic_certificate::CertificateService::open(config, Arc::new(SystemClock))
             .await
-            .expect("the certificate service starts");
+            .expect("the certificate service starts")
+            .with_registry(in_memory(Routes::new(registry.service(caller()))));
         let channels = Upstream {
             registry: in_memory(Routes::new(registry.service(caller()))),
             certificate: in_memory(certificates.routes(caller())),

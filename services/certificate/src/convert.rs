@@ -1,6 +1,7 @@
 //! Between wire and domain, as far as only this service needs it.
 
 mod ledger;
+pub(crate) mod life;
 
 use nopic_domain::certificate::CertificateStatus;
 use nopic_domain::date::parse_iso;
@@ -72,7 +73,7 @@ pub(crate) fn list_filter(request: &wire::ListCertificatesRequest) -> Result<Lis
     })
 }
 
-fn given(text: &str) -> Option<&str> {
+pub(crate) fn given(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }
 

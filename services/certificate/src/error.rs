@@ -1,6 +1,7 @@
 //! What the service refuses or cannot do, and the one mapping to what callers see.
 
-use nopic_domain::identifier::CertificateNumber;
+use nopic_domain::identifier::{CertificateNumber, NopId};
+use nopic_domain::life::refusal::Refusal;
 use nopic_formats::certificates::CertificateFileError;
 use thiserror::Error;
 use tonic::Status;
@@ -23,6 +24,15 @@ pub(crate) enum Error {
     },
     #[error("certificate {0} is not known here")]
     NotFound(CertificateNumber),
+    #[error("request {0} is not known here")]
+    RequestNotFound(u64),
+    /// A step of a certificate's life that is not taken.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error("certificate {0} exists already: check the number")]
+    NumberExists(CertificateNumber),
+    #[error("operation {0} has used every certificate number up to 999999")]
+    SerialsUsedUp(NopId),
     #[error("importing certificates needs the role OPERATOR")]
     OperatorNeeded,
     #[error("setting draws needs one of the roles BROKER, COMPLIANCE and OPERATOR")]
@@ -61,8 +71,24 @@ impl From<Error> for Status {
             | Error::ImportOrder(_)
             | Error::ImportFile(_)
             | Error::ImportTooLarge { .. } => Self::invalid_argument(message),
-            Error::NotFound(_) | Error::NotKnownThen { .. } => Self::not_found(message),
+            Error::NotFound(_) | Error::RequestNotFound(_) | Error::NotKnownThen { .. } => {
+                Self::not_found(message)
+            }
             Error::OperatorNeeded | Error::FilerNeeded => Self::permission_denied(message),
+            Error::NumberExists(_) => Self::already_exists(message),
+            Error::SerialsUsedUp(_) => Self::failed_precondition(message),
+            Error::Refused(refusal) => match refusal {
+                Refusal::NotTheCertifier(_) | Refusal::NotTheExporter(_) => Self::permission_denied(message),
+                Refusal::OtherVersion { .. } => Self::aborted(message),
+                Refusal::Invalid { .. } | Refusal::NothingChanges => Self::invalid_argument(message),
+                Refusal::IllegalStep { .. }
+                | Refusal::ChecksFailed(_)
+                | Refusal::FindingsOpen(_)
+                | Refusal::IssuedAfterExport { .. }
+                | Refusal::ValidBeforeIssue { .. }
+                | Refusal::NumberInconsistent { .. }
+                | Refusal::LessThanDrawn { .. } => Self::failed_precondition(message),
+            },
             Error::Store(error) => store_failure(&error),
         }
     }

@@ -6,13 +6,17 @@ mod import_call;
 mod import_decision;
 mod rpc;
 mod store;
+mod upstream;
 
 use std::sync::Arc;
 
 use nopic_chassis::clock::Clock;
 use nopic_chassis::principal::RequirePrincipal;
 use nopic_chassis::transport::MAX_MESSAGE_BYTES;
+use nopic_domain::identifier::CertifierId;
+use nopic_domain::policy::Policy;
 use nopic_domain::principal::Principal;
+use nopic_proto::certificate::certificate_life_service_server::CertificateLifeServiceServer;
 use nopic_proto::certificate::certificate_service_server::CertificateServiceServer;
 use nopic_proto::certificate::ledger_service_server::LedgerServiceServer;
 use nopic_sql::audit::AuditLog;
@@ -20,9 +24,12 @@ use nopic_sql::{Location, SchemaUpdate};
 use thiserror::Error;
 use tonic::service::Routes;
 use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Channel;
 
 pub use crate::rpc::Rpc;
+pub use crate::rpc::life::LifeRpc;
 pub use crate::store::SCHEMA;
+use crate::upstream::Registry;
 
 /// Where the service keeps what it knows.
 #[derive(Debug, Clone)]
@@ -31,6 +38,9 @@ pub struct Config {
     pub location: Location,
     /// Whether a schema that is not up to date is brought there, or refused.
     pub schema_update: SchemaUpdate,
+    /// The certifiers for which certificates are issued here, with numbers of this deployment. For any other one, an
+    /// approved request waits until the number that OID gave is entered.
+    pub issues_for: Vec<CertifierId>,
 }
 
 /// Why the service cannot start.
@@ -50,6 +60,7 @@ pub enum OpenError {
 #[derive(Debug, Clone)]
 pub struct CertificateService {
     rpc: Rpc,
+    life: LifeRpc,
 }
 
 impl CertificateService {
@@ -61,6 +72,7 @@ impl CertificateService {
         let Config {
             location,
             schema_update,
+            issues_for,
         } = config;
         let store = store::open(&location, schema_update)
             .await
@@ -69,8 +81,36 @@ impl CertificateService {
                 source,
             })?;
         Ok(Self {
+            life: LifeRpc {
+                store: Arc::clone(&store),
+                clock: Arc::clone(&clock),
+                registry: Registry::default(),
+                issues_for: issues_for.into(),
+                policy: Arc::new(Policy::shipped()),
+            },
             rpc: Rpc { store, clock },
         })
+    }
+
+    /// The same service with a registry to ask. Without one, checks against the registry are indeterminate.
+    #[must_use]
+    pub fn with_registry(mut self, channel: Channel) -> Self {
+        self.life.registry = Registry::new(channel);
+        self
+    }
+
+    /// The service of a certificate's life, for a server's routes; `otherwise` as for [`CertificateService::service`].
+    #[must_use]
+    pub fn life_service(
+        &self,
+        otherwise: Option<Principal>,
+    ) -> InterceptedService<CertificateLifeServiceServer<LifeRpc>, RequirePrincipal> {
+        InterceptedService::new(
+            CertificateLifeServiceServer::new(self.life.clone())
+                .max_decoding_message_size(MAX_MESSAGE_BYTES)
+                .max_encoding_message_size(MAX_MESSAGE_BYTES),
+            RequirePrincipal { otherwise },
+        )
     }
 
     /// The service for a server's routes. `otherwise` is who calls where a call names nobody: the built-in principal
@@ -105,7 +145,9 @@ impl CertificateService {
     /// Every gRPC service of this one.
     #[must_use]
     pub fn routes(&self, otherwise: Option<Principal>) -> Routes {
-        Routes::new(self.service(otherwise.clone())).add_service(self.ledger(otherwise))
+        Routes::new(self.service(otherwise.clone()))
+            .add_service(self.ledger(otherwise.clone()))
+            .add_service(self.life_service(otherwise))
     }
 
     /// The log of who changed what: to be sealed while the service is served, and to be verified.

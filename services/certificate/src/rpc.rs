@@ -1,6 +1,7 @@
 //! The calls: convert, load, decide, save, convert.
 
 mod ledger;
+pub(crate) mod life;
 
 use std::fmt;
 use std::sync::Arc;

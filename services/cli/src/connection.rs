@@ -7,6 +7,7 @@ use nopic_chassis::principal::AttachPrincipal;
 use nopic_chassis::transport::{MAX_MESSAGE_BYTES, in_memory};
 use nopic_domain::principal::Principal;
 use nopic_proto::audit::audit_service_client::AuditServiceClient;
+use nopic_proto::certificate::certificate_life_service_client::CertificateLifeServiceClient;
 use nopic_proto::certificate::certificate_service_client::CertificateServiceClient;
 use nopic_proto::entry_validation::entry_record_service_client::EntryRecordServiceClient;
 use nopic_proto::entry_validation::entry_validation_service_client::EntryValidationServiceClient;
@@ -17,6 +18,7 @@ use tonic::service::{Interceptor, Routes};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
+use crate::command::certificate::acting::Acting;
 use crate::context::Context;
 use crate::embedded::{self, Life};
 use crate::failure::Failure;
@@ -38,6 +40,8 @@ pub(crate) enum Need {
     Registry,
     /// The certificates alone.
     Certificates,
+    /// The certificates with their life, which asks the registry.
+    CertificateLife,
     /// Entry validation, which asks the other two.
     EntryValidation,
     /// The audit logs of all that have one.
@@ -213,6 +217,27 @@ impl Services {
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 
+    /// Calls about a certificate's life, in the name of a certifier or an exporter.
+    pub(crate) fn certificate_life(
+        &self,
+        acting: &Acting,
+    ) -> Result<CertificateLifeServiceClient<Wire>, Failure> {
+        let mut caller = self.caller.clone();
+        if acting.is_given() {
+            if self.is_remote {
+                return Err(Failure::new(
+                    "A server takes who acts from the API key, not from the command line.",
+                )
+                .advice("Leave out --as-certifier and --as-exporter, and use a key of that person."));
+            }
+            caller = Caller::Local(AttachPrincipal::new(&acting.principal(&person())));
+        }
+        Ok(
+            CertificateLifeServiceClient::with_interceptor(self.channel.clone(), caller)
+                .max_decoding_message_size(MAX_MESSAGE_BYTES),
+        )
+    }
+
     /// Calls to entry validation.
     pub(crate) fn entry_validation(&self) -> EntryValidationServiceClient<Wire> {
         EntryValidationServiceClient::with_interceptor(self.channel.clone(), self.caller.clone())
@@ -280,13 +305,16 @@ fn number(holder: &lock::Holder) -> String {
 }
 
 /// The person at this machine, by the name that the system gives.
-fn local_caller() -> Caller {
-    let name = ["USER", "LOGNAME", "USERNAME"]
+fn person() -> String {
+    ["USER", "LOGNAME", "USERNAME"]
         .into_iter()
         .filter_map(|variable| std::env::var(variable).ok())
         .find(|name| !name.trim().is_empty())
-        .unwrap_or_else(|| "command line".to_owned());
-    Caller::Local(AttachPrincipal::new(&Principal::built_in(&name)))
+        .unwrap_or_else(|| "command line".to_owned())
+}
+
+fn local_caller() -> Caller {
+    Caller::Local(AttachPrincipal::new(&Principal::built_in(&person())))
 }
 
 async fn connect(url: &str) -> Result<Channel, Failure> {

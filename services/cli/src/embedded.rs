@@ -7,6 +7,7 @@ use nopic_certificate::{CertificateService, OpenError};
 use nopic_chassis::clock::Clock;
 use nopic_chassis::principal::RequirePrincipal;
 use nopic_chassis::transport::{MAX_MESSAGE_BYTES, in_memory};
+use nopic_domain::identifier::CertifierId;
 use nopic_domain::principal::Principal;
 use nopic_entry_validation::{EntryValidation, StartError, Upstream};
 use nopic_proto::audit::audit_service_server::AuditServiceServer;
@@ -21,10 +22,11 @@ use crate::failure::Failure;
 use crate::storage::Storage;
 
 /// Names of every service, for health.
-pub(crate) const SERVICE_NAMES: [&str; 6] = [
+pub(crate) const SERVICE_NAMES: [&str; 7] = [
     "nopic.registry.v1.RegistryService",
     "nopic.certificate.v1.CertificateService",
     "nopic.certificate.v1.LedgerService",
+    "nopic.certificate.v1.CertificateLifeService",
     "nopic.entry_validation.v1.EntryValidationService",
     "nopic.entry_validation.v1.EntryRecordService",
     "nopic.audit.v1.AuditService",
@@ -88,9 +90,23 @@ pub(crate) async fn open(
                 registry: None,
             })
         }
+        Need::CertificateLife => {
+            let registry = registry(storage, &clock, life).await?;
+            let certificates = certificates(storage, &clock)
+                .await?
+                .with_registry(in_memory(Routes::new(registry.service(caller()))));
+            let audits = vec![audit(certificates.audit_log())];
+            Ok(Opened {
+                routes: certificates.routes(caller()).add_service(audit_service(&audits)),
+                audits,
+                registry: Some(registry),
+            })
+        }
         Need::EntryValidation | Need::Audit => {
             let registry = registry(storage, &clock, life).await?;
-            let certificates = certificates(storage, &clock).await?;
+            let certificates = certificates(storage, &clock)
+                .await?
+                .with_registry(in_memory(Routes::new(registry.service(caller()))));
             let upstream = Upstream {
                 registry: in_memory(Routes::new(registry.service(caller()))),
                 certificate: in_memory(certificates.routes(caller())),
@@ -112,8 +128,8 @@ pub(crate) async fn open(
             // Who verifies the logs leaves them as they are.
             if need != Need::Audit {
                 if need != Need::Audit {
-                take_over(&entries).await;
-            }
+                    take_over(&entries).await;
+                }
             }
             if life == Life::Server {
                 // Ends with the process: a filing is taken up again wherever it stood.
@@ -182,10 +198,29 @@ async fn certificates(storage: &Storage, clock: &Arc<dyn Clock>) -> Result<Certi
     let config = nopic_certificate::Config {
         location: storage.location.clone(),
         schema_update: storage.schema_update,
+        issues_for: issues_for(std::env::var(ISSUES_FOR).ok().as_deref())?,
     };
     CertificateService::open(config, Arc::clone(clock))
         .await
         .map_err(|OpenError::Database { source, .. }| storage.unusable(&source))
+}
+
+/// Environment variable with the certifiers for which this deployment issues certificates: `015,062`.
+const ISSUES_FOR: &str = "NOPIC_ISSUES_FOR";
+
+fn issues_for(listed: Option<&str>) -> Result<Vec<CertifierId>, Failure> {
+    listed
+        .unwrap_or_default()
+        .split(',')
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+        .map(|text| {
+            text.parse().map_err(|error| {
+                Failure::new(format!("{ISSUES_FOR}: {error}."))
+                    .advice("List certifiers by their three digits, with commas between them.")
+            })
+        })
+        .collect()
 }
 
 /// Entry validation did not start: mostly because of a policy file.

@@ -73,8 +73,10 @@ impl Failure {
                 "Put the API key into the environment variable NOPIC_API_KEY, or the path of a file that holds it \
                  into NOPIC_API_KEY_FILE.",
             ),
-            Code::PermissionDenied => Self::new(format!("{target} does not allow this to the caller."))
-                .advice("Ask the operator for a key with the right role."),
+            Code::PermissionDenied => {
+                Self::new(format!("{target} does not allow this to the caller: {}", status.message().trim()))
+                    .advice("Act in the right role: with a key that has it, or with --as-certifier or --as-exporter.")
+            }
             Code::ResourceExhausted => Self::new(format!("{target} is asked for too much at once: {said}"))
                 .advice("Try again later, or with less at a time."),
             Code::DeadlineExceeded => {

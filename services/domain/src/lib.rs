@@ -11,6 +11,7 @@ pub mod flags;
 pub mod hts;
 pub mod identifier;
 pub mod ledger;
+pub mod life;
 pub mod policy;
 pub mod principal;
 pub mod registry;

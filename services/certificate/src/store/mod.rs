@@ -2,6 +2,7 @@
 
 mod ledger;
 mod ledger_row;
+pub(crate) mod life;
 mod postgres;
 mod row;
 mod sqlite;
@@ -21,6 +22,7 @@ pub(crate) use ledger::{
     Balance, DrawSet, DrawsChange, EntryDrawn, FiledEntry, HistoryQuestion, JudgedCertificate, RecordedDraw,
     StateBefore,
 };
+use life::Life;
 pub(crate) use row::{StoredCertificate, StoredDraw};
 
 use crate::import_decision::Stated;
@@ -34,6 +36,12 @@ pub const SCHEMA: Schema = Schema {
             name: "create_certificates",
             sqlite: include_str!("../../migrations/sqlite/0001_create_certificates.sql"),
             postgres: include_str!("../../migrations/postgres/0001_create_certificates.sql"),
+            oldest_compatible: 1,
+        },
+        Migration {
+            name: "create_requests",
+            sqlite: include_str!("../../migrations/sqlite/0002_create_requests.sql"),
+            postgres: include_str!("../../migrations/postgres/0002_create_requests.sql"),
             oldest_compatible: 1,
         },
     ],
@@ -163,7 +171,7 @@ pub(crate) trait Ledger: Send + Sync {
 
 /// All of the store.
 #[tonic::async_trait]
-pub(crate) trait CertificateStore: Reading + Importing + Ledger {
+pub(crate) trait CertificateStore: Reading + Importing + Ledger + Life {
     /// The log of who changed what.
     fn audit_log(&self) -> Arc<dyn AuditLog>;
 

@@ -5,6 +5,7 @@
 
 mod import;
 mod ledger;
+mod life;
 mod reading;
 mod support;
 mod volume;

@@ -1,8 +1,13 @@
 //! The store's statements and what runs them: compiled for each engine.
 
 mod import;
+mod issue;
 mod ledger;
 mod ledger_sql;
+mod life;
+mod life_read;
+mod life_sql;
+mod moving;
 mod read;
 mod sql;
 
@@ -46,7 +51,8 @@ pub(crate) async fn prepare_all(place: &engine::Place) {
 
     let store = Store::open(place, SchemaUpdate::Apply).await.unwrap();
     let mut transaction = store.database.write().await.unwrap();
-    for statement in sql::STATEMENTS.iter().chain(ledger_sql::STATEMENTS) {
+    let of_certificates = sql::STATEMENTS.iter().chain(ledger_sql::STATEMENTS);
+    for statement in of_certificates.chain(life_sql::STATEMENTS) {
         let statement: &'static str = statement;
         (*transaction)
             .prepare(statement.into_sql_str())

@@ -59,6 +59,7 @@ impl Deployment {
         let config = Config {
             location: database.location.clone(),
             schema_update: SchemaUpdate::Apply,
+            issues_for: Vec::new(),
         };
         let clock = ManualClock::new(DateTime::from_timestamp(1_760_000_000, 0).unwrap());
         let service = CertificateService::open(config, Arc::new(clock.clone()))

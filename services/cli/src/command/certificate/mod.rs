@@ -1,4 +1,10 @@
-//! `nopic certificate`: NOP Import Certificates and what was drawn from them.
+//! `nopic certificate`: NOP Import Certificates, their life, and what was drawn from them.
+
+pub(crate) mod acting;
+mod form;
+mod life;
+mod steps;
+mod told;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -14,7 +20,7 @@ use crate::connection::{Need, Services};
 use crate::context::{Context, Done};
 use crate::failure::Failure;
 use crate::feed::{chunks, feed, size_of};
-use crate::output::listing::{Column, Listing, column, printable};
+use crate::output::listing::{Cell, Column, Listing, column, printable};
 use crate::output::progress::Progress;
 use crate::output::rejects::RejectsLog;
 use crate::output::warnings::Warnings;
@@ -45,7 +51,7 @@ const DRAW_COLUMNS: &[Column] = &[
     column("KG", "weightKg"),
 ];
 
-/// NOP Import Certificates and what was drawn from them
+/// NOP Import Certificates, their life, and what was drawn from them
 #[derive(Debug, clap::Subcommand)]
 #[command(
     arg_required_else_help = true,
@@ -55,6 +61,13 @@ pub(crate) enum Command {
     Import(ImportArguments),
     Show(ShowArguments),
     List(ListArguments),
+    Request(life::RequestArguments),
+    Requests(life::RequestsArguments),
+    #[command(subcommand)]
+    Review(life::Review),
+    Void(life::VoidArguments),
+    Amend(Box<life::AmendArguments>),
+    History(life::HistoryArguments),
 }
 
 /// Import certificates from JSON lines
@@ -154,6 +167,12 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Done, Fai
             let services = context.connect(Need::Certificates).await?;
             list(context, &services, arguments).await
         }
+        Command::Request(arguments) => steps::request(context, arguments).await,
+        Command::Requests(arguments) => steps::list(context, arguments).await,
+        Command::Review(command) => steps::review(context, command).await,
+        Command::Void(arguments) => steps::void(context, arguments).await,
+        Command::Amend(arguments) => steps::amend(context, *arguments).await,
+        Command::History(arguments) => steps::history(context, arguments).await,
     }
 }
 
@@ -331,6 +350,24 @@ fn write_state(out: &mut dyn Write, state: &CertificateState) -> Result<(), Fail
     Ok(())
 }
 
+fn certificate_row(state: CertificateState) -> Vec<Cell> {
+    let certificate = state.certificate.unwrap_or_default();
+    vec![
+        certificate.number.into(),
+        certificate.status.into(),
+        certificate.valid_from.into(),
+        certificate.valid_to.into(),
+        certificate.exporter_nop_id.into(),
+        certificate.importer_nop_id.into(),
+        certificate.product.into(),
+        certificate.hts_code.into(),
+        certificate.total_weight_kg.into(),
+        state.drawn_kg.into(),
+        state.left_kg.into(),
+        state.version.into(),
+    ]
+}
+
 async fn list(context: &Context, services: &Services, arguments: ListArguments) -> Result<Done, Failure> {
     let mut out = output::results();
     let mut listing = Listing::new(arguments.output, COLUMNS, &context.terminal);
@@ -353,24 +390,7 @@ async fn list(context: &Context, services: &Services, arguments: ListArguments) 
             if listing.count() == limit {
                 break;
             }
-            let certificate = state.certificate.unwrap_or_default();
-            listing.row(
-                &mut out,
-                vec![
-                    certificate.number.into(),
-                    certificate.status.into(),
-                    certificate.valid_from.into(),
-                    certificate.valid_to.into(),
-                    certificate.exporter_nop_id.into(),
-                    certificate.importer_nop_id.into(),
-                    certificate.product.into(),
-                    certificate.hts_code.into(),
-                    certificate.total_weight_kg.into(),
-                    state.drawn_kg.into(),
-                    state.left_kg.into(),
-                    state.version.into(),
-                ],
-            )?;
+            listing.row(&mut out, certificate_row(state))?;
         }
         if page.complete || page.next_page_token.is_empty() {
             break;

@@ -1,0 +1,448 @@
+//! The calls of a certificate's life: convert, load, decide, save, convert.
+
+mod amend;
+mod same;
+
+use std::fmt;
+use std::sync::Arc;
+
+use chrono::{DateTime, SubsecRound as _, Utc};
+use nopic_chassis::clock::Clock;
+use nopic_chassis::principal;
+use nopic_domain::identifier::CertifierId;
+use nopic_domain::life::check::{self, Check};
+use nopic_domain::life::issued::void;
+use nopic_domain::life::request::{Action, Request as LifeRequest};
+use nopic_domain::life::requested::{MAX_REASON, Requested};
+use nopic_domain::life::{Step, require_certifier, require_exporter, require_version};
+use nopic_domain::policy::Policy;
+use nopic_domain::principal::Principal;
+use nopic_proto::certificate as wire;
+use nopic_proto::certificate::certificate_life_service_server::CertificateLifeService;
+use prost::Message;
+use tonic::{Request, Response, Status};
+
+use super::{DEFAULT_PAGE, MAX_PAGE, at_most};
+use crate::convert::life as convert;
+use crate::convert::{certificate_number, given};
+use crate::error::Error;
+use crate::store::CertificateStore;
+use crate::store::life::{Act, RequestAnswer, RequestVisibility, StoredRequest};
+use crate::upstream::Registry;
+
+/// Characters of the id of a request.
+const MAX_REQUEST_ID: usize = 200;
+
+/// The service behind its interceptor: what [`crate::CertificateService::life_service`] gives to a server.
+#[derive(Clone)]
+pub struct LifeRpc {
+    pub(crate) store: Arc<dyn CertificateStore>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) registry: Registry,
+    pub(crate) issues_for: Arc<[CertifierId]>,
+    pub(crate) policy: Arc<Policy>,
+}
+
+impl fmt::Debug for LifeRpc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LifeRpc").finish_non_exhaustive()
+    }
+}
+
+impl LifeRpc {
+    fn act(
+        &self,
+        principal: &Principal,
+        step: Step,
+        request_id: &str,
+        reason: &str,
+        message: &impl Message,
+    ) -> Result<Act, Error> {
+        if request_id.trim().is_empty() {
+            return Err(Error::invalid(
+                "request_id",
+                "not given: name the change, so that it is not made twice",
+            ));
+        }
+        at_most(
+            "request_id (characters)",
+            request_id.chars().count(),
+            MAX_REQUEST_ID,
+        )?;
+        at_most("reason (characters)", reason.trim().chars().count(), MAX_REASON)?;
+        Ok(Act {
+            principal: principal.clone(),
+            request_id: request_id.to_owned(),
+            hash: same::hash(principal, step, message),
+            now: self.now(),
+            step,
+            reason: reason.trim().to_owned(),
+        })
+    }
+
+    /// In whole microseconds, which both engines keep.
+    fn now(&self) -> DateTime<Utc> {
+        self.clock.now().trunc_subsecs(6)
+    }
+
+    async fn checks_of(&self, requested: &Requested, now: DateTime<Utc>) -> Vec<Check> {
+        let known = self
+            .registry
+            .knowledge(
+                requested.exporter_nop_id,
+                requested.importer_nop_id,
+                requested.final_handler_nop_id,
+            )
+            .await;
+        check::run(requested, &known, &self.policy, now.date_naive())
+    }
+
+    /// The request as it stands, where the caller may see it.
+    async fn load(&self, principal: &Principal, number: u64) -> Result<StoredRequest, Error> {
+        let visibility = RequestVisibility::of(principal);
+        let found = self.store.request(number, &visibility, None).await?;
+        found
+            .map(|(stored, _)| stored)
+            .ok_or(Error::RequestNotFound(number))
+    }
+
+    /// Takes a step; `checked` is the version that checks were run for, where they were.
+    async fn change(
+        &self,
+        act: &Act,
+        (number, expected): (u64, u32),
+        checked: Option<u32>,
+        action: Action,
+    ) -> Result<RequestAnswer, Error> {
+        if expected == 0 {
+            return Err(version_needed());
+        }
+        self.store
+            .change_request(act, number, &|request, current| {
+                let taken = request.take(action.clone(), (current, expected), &act.principal, act.now)?;
+                // Checks of an older version say nothing about this one.
+                require_version(current, checked.unwrap_or(current))?;
+                Ok(taken)
+            })
+            .await
+    }
+
+    fn state(&self, stored: StoredRequest) -> Option<wire::RequestState> {
+        Some(convert::request_state(stored, self.clock.today()))
+    }
+}
+
+fn version_needed() -> Error {
+    Error::invalid(
+        "expected_version",
+        "not given: name the version that is acted upon",
+    )
+}
+
+#[tonic::async_trait]
+impl CertificateLifeService for LifeRpc {
+    async fn request_certificate(
+        &self,
+        request: Request<wire::RequestCertificateRequest>,
+    ) -> Result<Response<wire::RequestCertificateResponse>, Status> {
+        let principal = principal::of(request.extensions())?.clone();
+        let request = request.into_inner();
+        let act = self.act(&principal, Step::Request, &request.request_id, "", &request)?;
+        let requested = request
+            .requested
+            .ok_or_else(|| Error::invalid("requested", "not given"))?;
+        let requested = convert::requested(requested)?;
+        require_exporter(&principal, requested.exporter_nop_id).map_err(Error::from)?;
+        let checks = self.checks_of(&requested, act.now).await;
+        let answer = self
+            .store
+            .create_request(&act, &|| {
+                LifeRequest::new(requested.clone(), checks.clone(), &principal, act.now)
+            })
+            .await?;
+        Ok(Response::new(wire::RequestCertificateResponse {
+            state: self.state(answer.stored),
+        }))
+    }
+
+    async fn answer_question(
+        &self,
+        request: Request<wire::AnswerQuestionRequest>,
+    ) -> Result<Response<wire::AnswerQuestionResponse>, Status> {
+        let principal = principal::of(request.extensions())?.clone();
+        let request = request.into_inner();
+        let id = &request.request_id;
+        let act = self.act(&principal, Step::AnswerQuestion, id, &request.answer, &request)?;
+        let corrected = match request.corrected {
+            None => None,
+            Some(corrected) => {
+                let requested = convert::requested(corrected)?;
+                require_exporter(&principal, requested.exporter_nop_id).map_err(Error::from)?;
+                let checks = self.checks_of(&requested, act.now).await;
+                Some(Box::new((requested, checks)))
+            }
+        };
+        let action = Action::AnswerQuestion {
+            answer: request.answer,
+            corrected,
+        };
+        let answer = self
+            .change(&act, (request.request, request.expected_version), None, action)
+            .await?;
+        Ok(Response::new(wire::AnswerQuestionResponse {
+            state: self.state(answer.stored),
+        }))
+    }
+
+    async fn start_review(
+        &self,
+        request: Request<wire::StartReviewRequest>,
+    ) -> Result<Response<wire::StartReviewResponse>, Status> {
+        let principal = principal::of(request.extensions())?.clone();
+        let request = request.into_inner();
+        let act = self.act(&principal, Step::StartReview, &request.request_id, "", &request)?;
+        let stored = self.load(&principal, request.request).await?;
+        let requested = &stored.request.requested;
+        require_certifier(&principal, requested.certifier_id).map_err(Error::from)?;
+        let checks = self.checks_of(requested, act.now).await;
+        let action = Action::StartReview { checks };
+        let what = (request.request, request.expected_version);
+        let answer = self.change(&act, what, Some(stored.version), action).await?;
+        Ok(Response::new(wire::StartReviewResponse {
+            state: self.state(answer.stored),
+        }))
+    }
+
+    async fn ask_for_more(
+        &self,
+        request: Request<wire::AskForMoreRequest>,
+    ) -> Result<Response<wire::AskForMoreResponse>, Status> {
+        let principal = principal::of(request.extensions())?.clone();
+        let request = request.into_inner();
+        let id = &request.request_id;
+        let act = self.act(&principal, Step::AskForMore, id, &request.question, &request)?;
+        let action = Action::AskForMore {
+            question: request.question,
+        };
+        let answer = self
+            .change(&act, (request.request, request.expected_version), None, action)
+            .await?;
+        Ok(Response::new(wire::AskForMoreResponse {
+            state: self.state(answer.stored),
+        }))
+    }
+
+    async fn approve_certificate(
+        &self,
+        request: Request<wire::ApproveCertificateRequest>,
+    ) -> Result<Response<wire::ApproveCertificateResponse>, Status> {
+        let principal = principal::of(request.extensions())?.clone();
+        let request = request.into_inner();
+        let id = &request.request_id;
+        let act = self.act(&principal, Step::Approve, id, &request.reason, &request)?;
+        let stored = self.load(&principal, request.request).await?;
+        let requested = &stored.request.requested;
+        require_certifier(&principal, requested.certifier_id).map_err(Error::from)?;
+        let action = Action::Approve {
+            checks: self.checks_of(requested, act.now).await,
+            accepted: convert::check_codes(&request.accepted)?,
+            stated: convert::stated_terms("", &request.valid_from, &request.valid_to)?,
+            issues: self.issues_for.contains(&requested.certifier_id),
+        };
+        let what = (request.request, request.expected_version);
+        let answer = self.change(&act, what, Some(stored.version), action).await?;
+        Ok(Response::new(wire::ApproveCertificateResponse {
+            certificate: answer.issued.as_ref().map(convert::standing),
+            state: self.state(answer.stored),
+        }))
+    }
+
+    async fn enter_issued_number(
+        &self,
+        request: Request<wire::EnterIssuedNumberRequest>,
+    ) -> Result<Response<wire::EnterIssuedNumberResponse>, Status> {
+        let principal = principal::of(request.extensions())?.clone();
+        let request = request.into_inner();
+        let act = self.act(&principal, Step::EnterNumber, &request.request_id, "", &request)?;
+        let action = Action::EnterNumber {
+            number: certificate_number("number", &request.number)?,
+            stated: convert::stated_terms(&request.issued_on, &request.valid_from, &request.valid_to)?,
+            accept_inconsistent: request.accept_inconsistent,
+        };
+        let answer = self
+            .change(&act, (request.request, request.expected_version), None, action)
+            .await?;
+        Ok(Response::new(wire::EnterIssuedNumberResponse {
+            certificate: answer.issued.as_ref().map(convert::standing),
+            state: self.state(answer.stored),
+        }))
+    }
+
+    async fn reject_certificate(
+        &self,
+        request: Request<wire::RejectCertificateRequest>,
+    ) -> Result<Response<wire::RejectCertificateResponse>, Status> {
+        let principal = principal::of(request.extensions())?.clone();
+        let request = request.into_inner();
+        let id = &request.request_id;
+        let act = self.act(&principal, Step::Reject, id, &request.reasons, &request)?;
+        let action = Action::Reject {
+            reasons: request.reasons,
+        };
+        let answer = self
+            .change(&act, (request.request, request.expected_version), None, action)
+            .await?;
+        Ok(Response::new(wire::RejectCertificateResponse {
+            state: self.state(answer.stored),
+        }))
+    }
+
+    async fn void_certificate(
+        &self,
+        request: Request<wire::VoidCertificateRequest>,
+    ) -> Result<Response<wire::VoidCertificateResponse>, Status> {
+        let principal = principal::of(request.extensions())?.clone();
+        let request = request.into_inner();
+        let id = &request.request_id;
+        let act = self.act(&principal, Step::Void, id, &request.reason, &request)?;
+        let number = certificate_number("number", &request.number)?;
+        if request.expected_version == 0 {
+            return Err(version_needed().into());
+        }
+        let standing = self
+            .store
+            .void(&act, number, &|certificate, current| {
+                let versions = (current, request.expected_version);
+                void(certificate, versions, &request.reason, &principal).map(|(voided, _)| voided)
+            })
+            .await?;
+        Ok(Response::new(wire::VoidCertificateResponse {
+            certificate: Some(convert::standing(&standing)),
+        }))
+    }
+
+    async fn amend_certificate(
+        &self,
+        request: Request<wire::AmendCertificateRequest>,
+    ) -> Result<Response<wire::AmendCertificateResponse>, Status> {
+        let principal = principal::of(request.extensions())?.clone();
+        let request = request.into_inner();
+        let id = &request.request_id;
+        let act = self.act(&principal, Step::Amend, id, &request.reason, &request)?;
+        let number = certificate_number("number", &request.number)?;
+        if request.expected_version == 0 {
+            return Err(version_needed().into());
+        }
+        if act.reason.is_empty() {
+            return Err(Error::invalid("reason", "not given").into());
+        }
+        let amended = self.amend(&principal, &act, number, &request).await?;
+        Ok(Response::new(wire::AmendCertificateResponse {
+            superseded: Some(convert::standing(&amended.superseded)),
+            successor: Some(convert::standing(&amended.successor)),
+        }))
+    }
+
+    async fn get_request(
+        &self,
+        request: Request<wire::GetRequestRequest>,
+    ) -> Result<Response<wire::GetRequestResponse>, Status> {
+        let principal = principal::of(request.extensions())?.clone();
+        let request = request.into_inner();
+        let as_of = convert::moment("as_of", &request.as_of)?;
+        let visibility = RequestVisibility::of(&principal);
+        let (stored, versions) = self
+            .store
+            .request(request.request, &visibility, as_of)
+            .await?
+            .ok_or(Error::RequestNotFound(request.request))?;
+        let today = as_of.unwrap_or_else(|| self.clock.now()).date_naive();
+        Ok(Response::new(wire::GetRequestResponse {
+            state: Some(convert::request_state(stored, today)),
+            steps: versions
+                .iter()
+                .map(|version| convert::step(version, &principal))
+                .collect(),
+        }))
+    }
+
+    async fn list_requests(
+        &self,
+        request: Request<wire::ListRequestsRequest>,
+    ) -> Result<Response<wire::ListRequestsResponse>, Status> {
+        let visibility = RequestVisibility::of(principal::of(request.extensions())?);
+        let request = request.into_inner();
+        let filter = convert::request_filter(&request)?;
+        let size = match request.page_size {
+            0 => DEFAULT_PAGE,
+            size => size,
+        };
+        at_most("page_size", size as usize, MAX_PAGE as usize)?;
+        let after: u64 = match given(&request.page_token) {
+            None => 0,
+            Some(token) => token
+                .parse()
+                .map_err(|_| Error::invalid("page_token", "not one that this service gave"))?,
+        };
+        let mut page = self.store.requests(filter, &visibility, after, size + 1).await?;
+        let complete = page.len() <= size as usize;
+        page.truncate(size as usize);
+        let next_page_token = match page.last() {
+            Some(last) if !complete => last.number.to_string(),
+            _ => String::new(),
+        };
+        let today = self.clock.today();
+        Ok(Response::new(wire::ListRequestsResponse {
+            states: page
+                .into_iter()
+                .map(|stored| convert::request_state(stored, today))
+                .collect(),
+            next_page_token,
+            complete,
+        }))
+    }
+
+    async fn get_history(
+        &self,
+        request: Request<wire::GetHistoryRequest>,
+    ) -> Result<Response<wire::GetHistoryResponse>, Status> {
+        let principal = principal::of(request.extensions())?.clone();
+        let request = request.into_inner();
+        let number = certificate_number("number", &request.number)?;
+        let as_of = convert::moment("as_of", &request.as_of)?;
+        let history = self.store.history(number, as_of).await?;
+        if history.versions.is_empty() {
+            return Err(Error::NotFound(number).into());
+        }
+        let visibility = RequestVisibility::of(&principal);
+        let origin = match history.request {
+            Some(number) => self
+                .store
+                .request(number, &visibility, as_of)
+                .await?
+                .map(|(stored, versions)| (stored.number, versions)),
+            None => None,
+        };
+        let (from, steps) = origin.unwrap_or_default();
+        Ok(Response::new(wire::GetHistoryResponse {
+            as_of: convert::rfc3339(as_of.unwrap_or_else(|| self.clock.now())),
+            versions: history
+                .versions
+                .iter()
+                .map(|version| wire::CertificateVersion {
+                    step: Some(convert::step(version, &principal)),
+                    certificate: Some((&version.content).into()),
+                })
+                .collect(),
+            supersedes: history
+                .supersedes
+                .map(|number| number.to_string())
+                .unwrap_or_default(),
+            request: from,
+            request_steps: steps
+                .iter()
+                .map(|version| convert::step(version, &principal))
+                .collect(),
+        }))
+    }
+}

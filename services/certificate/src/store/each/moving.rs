@@ -1,0 +1,45 @@
+//! What was drawn on a certificate moves to its successor.
+
+use chrono::{DateTime, Utc};
+use nopic_domain::identifier::CertificateNumber;
+use nopic_domain::life::issued::DrawnSoFar;
+use nopic_sql::Error;
+
+use super::engine::Connection;
+use super::life_sql as sql;
+use crate::store::row::key_of;
+
+/// Ends the draws in force on a certificate and records equal ones on its successor, with the sums, in the transaction
+/// of the amendment. The caller holds the certificate; nobody has drawn on the successor.
+pub(super) async fn move_draws(
+    connection: &mut Connection,
+    certificate: CertificateNumber,
+    successor: CertificateNumber,
+    taken_over: DrawnSoFar,
+    at: DateTime<Utc>,
+) -> Result<(), Error> {
+    let (from, to) = (key_of(certificate), key_of(successor));
+    sqlx::query(sql::COPY_DRAWS)
+        .bind(from)
+        .bind(to)
+        .bind(at)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query(sql::END_DRAWS)
+        .bind(from)
+        .bind(at)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query(sql::COPY_SUMS)
+        .bind(from)
+        .bind(to)
+        .bind(taken_over.limit.units())
+        .bind(taken_over.excess.units())
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query(sql::CLEAR_SUMS)
+        .bind(from)
+        .execute(&mut *connection)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,8 @@
+//! The life of certificates through the client, on both engines.
+
+mod amending;
+mod numbers;
+mod registry;
+mod review;
+mod support;
+mod time;

@@ -1,0 +1,267 @@
+//! What the registry says about the operations of a request.
+
+use super::{Check, CheckCode, MAX_EVIDENCE, Outcome, Subject};
+use crate::date::Date;
+use crate::life::knowledge::{Knowledge, Operation};
+use crate::life::product::{self, ProductMatch};
+use crate::life::requested::Contract;
+use crate::policy::Policy;
+use crate::registry::{Scope, Status, StatusOnDate, Timeline};
+
+/// Whether an operation is certified on a day, in words.
+pub(super) fn status(known: &Knowledge, today: Date) -> Result<String, (Outcome, String)> {
+    let operation = match known {
+        Knowledge::Unavailable => {
+            return Err((Outcome::Indeterminate, "the registry did not answer".to_owned()));
+        }
+        Knowledge::NotListed => {
+            return Err((Outcome::Failed, "not listed in the registry".to_owned()));
+        }
+        Knowledge::Listed(operation) => operation,
+    };
+    match operation.timeline.status_on(today) {
+        StatusOnDate::Known(Status::Certified) => Ok(format!("{} is certified on {today}", operation.name)),
+        StatusOnDate::Known(status) => Err((
+            Outcome::Failed,
+            format!(
+                "{} is {} on {today}, not certified",
+                operation.name,
+                status.as_str()
+            ),
+        )),
+        StatusOnDate::Unknown => Err((
+            Outcome::Indeterminate,
+            format!("no snapshot says anything about {} on {today}", operation.name),
+        )),
+    }
+}
+
+pub(super) fn exporter_certified(
+    subject: &Subject<'_>,
+    known: &Knowledge,
+    policy: &Policy,
+    today: Date,
+) -> Check {
+    let code = CheckCode::ExporterCertified;
+    match status(known, today) {
+        Ok(said) => Check::new(code, Outcome::Passed, said),
+        Err((Outcome::Failed, said))
+            if !is_listed_on(known, today) && has_arrangement(subject, policy, today) =>
+        {
+            Check::new(
+                code,
+                Outcome::Finding,
+                format!(
+                    "exporter {}: {said}; it cannot be verified here, because the country of origin has a trade \
+                     arrangement: look it up in OID's Trade Partner module",
+                    subject.exporter
+                ),
+            )
+        }
+        Err((outcome, said)) => Check::new(code, outcome, format!("exporter {}: {said}", subject.exporter)),
+    }
+}
+
+fn is_listed_on(known: &Knowledge, today: Date) -> bool {
+    match known {
+        Knowledge::Listed(operation) => {
+            operation.timeline.status_on(today) != StatusOnDate::Known(&Status::Unlisted)
+        }
+        Knowledge::Unavailable | Knowledge::NotListed => false,
+    }
+}
+
+fn has_arrangement(subject: &Subject<'_>, policy: &Policy, today: Date) -> bool {
+    subject
+        .countries
+        .iter()
+        .filter_map(|country| <[u8; 2]>::try_from(country.as_bytes()).ok())
+        .any(|country| policy.has_arrangement(country, today))
+}
+
+/// A scope fits if the product stands under it; where that is not stated, any certified scope does.
+pub(super) fn exporter_scope(known: &Knowledge, products: Option<&[ProductMatch]>, today: Date) -> Check {
+    let code = CheckCode::ExporterScope;
+    let operation = match known {
+        Knowledge::Unavailable => {
+            return Check::new(code, Outcome::Indeterminate, "the registry did not answer");
+        }
+        Knowledge::NotListed => {
+            return Check::new(
+                code,
+                Outcome::Indeterminate,
+                "nothing is known of the exporter's scopes",
+            );
+        }
+        Knowledge::Listed(operation) => operation,
+    };
+    let certified = certified_scopes(&operation.timeline, today);
+    let stated = Scope::ALL
+        .into_iter()
+        .any(|scope| operation.timeline.ever_stated(scope));
+    let wanted: Vec<Scope> = products
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|found| found.scope)
+        .collect();
+    let names: Vec<&str> = certified.iter().map(|scope| scope.as_str()).collect();
+    if certified.is_empty() {
+        return if stated {
+            Check::new(
+                code,
+                Outcome::Failed,
+                format!("{} has no certified scope on {today}", operation.name),
+            )
+        } else {
+            Check::new(
+                code,
+                Outcome::Finding,
+                format!("the registry states no scope of {}", operation.name),
+            )
+        };
+    }
+    if wanted.is_empty() || wanted.iter().any(|scope| certified.contains(scope)) {
+        return Check::new(
+            code,
+            Outcome::Passed,
+            format!("{} is certified for {}", operation.name, names.join(", ")),
+        );
+    }
+    let wanted: Vec<&str> = wanted.iter().map(|scope| scope.as_str()).collect();
+    Check::new(
+        code,
+        Outcome::Failed,
+        format!(
+            "the product stands under {}, {} is certified for {} only",
+            wanted.join(", "),
+            operation.name,
+            names.join(", ")
+        ),
+    )
+}
+
+fn certified_scopes(timeline: &Timeline, today: Date) -> Vec<Scope> {
+    Scope::ALL
+        .into_iter()
+        .filter(|scope| timeline.scope_on(*scope, today) == Some(&Status::Certified))
+        .collect()
+}
+
+pub(super) fn importer_handler(known: &Knowledge, today: Date) -> Check {
+    let code = CheckCode::ImporterHandler;
+    let operation: &Operation = match known {
+        Knowledge::Unavailable => {
+            return Check::new(code, Outcome::Indeterminate, "the registry did not answer");
+        }
+        Knowledge::NotListed => {
+            return Check::new(
+                code,
+                Outcome::Failed,
+                "the importer is not listed in the registry",
+            );
+        }
+        Knowledge::Listed(operation) => operation,
+    };
+    let name = &operation.name;
+    match operation.timeline.scope_on(Scope::Handling, today) {
+        Some(Status::Certified) => {
+            Check::new(code, Outcome::Passed, format!("{name} is certified as a handler"))
+        }
+        Some(status) => Check::new(
+            code,
+            Outcome::Failed,
+            format!("handling of {name} is {} on {today}", status.as_str()),
+        ),
+        None if operation.timeline.ever_stated(Scope::Handling) => Check::new(
+            code,
+            Outcome::Indeterminate,
+            format!("no snapshot says anything about handling of {name} on {today}"),
+        ),
+        None => Check::new(
+            code,
+            Outcome::Finding,
+            format!("the registry states no handling scope of {name}"),
+        ),
+    }
+}
+
+pub(super) fn product_certified(
+    subject: &Subject<'_>,
+    known: &Knowledge,
+    products: Option<&[ProductMatch]>,
+) -> Check {
+    let code = CheckCode::ProductCertified;
+    let product = subject.product;
+    match (known, products) {
+        (Knowledge::Unavailable, _) => {
+            Check::new(code, Outcome::Indeterminate, "the registry did not answer")
+        }
+        (_, None) => Check::new(
+            code,
+            Outcome::Indeterminate,
+            "nothing is known of the exporter's certified products",
+        ),
+        (_, Some([])) => Check::new(
+            code,
+            Outcome::Finding,
+            format!("no certified product of the exporter has the words of {product:?}"),
+        ),
+        (_, Some(found)) => Check {
+            evidence: found
+                .iter()
+                .take(MAX_EVIDENCE)
+                .map(|found| found.evidence.clone())
+                .collect(),
+            ..Check::new(
+                code,
+                Outcome::Passed,
+                format!("{product:?} is among the exporter's certified products"),
+            )
+        },
+    }
+}
+
+/// Names match if all words of one stand in the other.
+pub(super) fn contract_names_importer(contract: Option<&Contract>, known: &Knowledge) -> Check {
+    let code = CheckCode::ContractNamesImporter;
+    let Some(contract) = contract else {
+        return Check::new(
+            code,
+            Outcome::Finding,
+            "no contract is named: ask for the one that names the importer",
+        );
+    };
+    let operation = match known {
+        Knowledge::Unavailable => {
+            return Check::new(code, Outcome::Indeterminate, "the registry did not answer");
+        }
+        Knowledge::NotListed => {
+            return Check::new(code, Outcome::Indeterminate, "the importer's name is not known");
+        }
+        Knowledge::Listed(operation) => operation,
+    };
+    let named = product::words(&contract.importer);
+    let all_in = |needed: &[String], among: &[String]| {
+        !needed.is_empty() && needed.iter().all(|word| among.contains(word))
+    };
+    let same = std::iter::once(&operation.name)
+        .chain(&operation.other_names)
+        .find(|name| {
+            let name = product::words(name);
+            all_in(&name, &named) || all_in(&named, &name)
+        });
+    match same {
+        Some(name) => Check {
+            evidence: vec![format!("{:?} in {:?}", contract.importer, contract.reference)],
+            ..Check::new(code, Outcome::Passed, format!("the contract names {name}"))
+        },
+        None => Check::new(
+            code,
+            Outcome::Finding,
+            format!(
+                "contract {:?} names {:?}, the importer is {} in the registry",
+                contract.reference, contract.importer, operation.name
+            ),
+        ),
+    }
+}
