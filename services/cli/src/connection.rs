@@ -7,6 +7,7 @@ use nopic_chassis::transport::{MAX_MESSAGE_BYTES, in_memory};
 use nopic_domain::principal::Principal;
 use nopic_proto::certificate::certificate_service_client::CertificateServiceClient;
 use nopic_proto::entry_validation::entry_record_service_client::EntryRecordServiceClient;
+use nopic_proto::entry_validation::entry_trail_service_client::EntryTrailServiceClient;
 use nopic_proto::entry_validation::entry_validation_service_client::EntryValidationServiceClient;
 use nopic_proto::registry::registry_service_client::RegistryServiceClient;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -213,6 +214,12 @@ impl Services {
     /// Calls to the entries on record.
     pub(crate) fn records(&self) -> EntryRecordServiceClient<Wire> {
         EntryRecordServiceClient::with_interceptor(self.channel.clone(), self.caller.clone())
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
+    /// Calls to the trails of entries.
+    pub(crate) fn trails(&self) -> EntryTrailServiceClient<Wire> {
+        EntryTrailServiceClient::with_interceptor(self.channel.clone(), self.caller.clone())
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 

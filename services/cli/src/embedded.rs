@@ -16,12 +16,13 @@ use crate::failure::Failure;
 use crate::storage::Storage;
 
 /// Names of every service, for health.
-pub(crate) const SERVICE_NAMES: [&str; 5] = [
+pub(crate) const SERVICE_NAMES: [&str; 6] = [
     "nopic.registry.v1.RegistryService",
     "nopic.certificate.v1.CertificateService",
     "nopic.certificate.v1.LedgerService",
     "nopic.entry_validation.v1.EntryValidationService",
     "nopic.entry_validation.v1.EntryRecordService",
+    "nopic.entry_validation.v1.EntryTrailService",
 ];
 
 /// For how long the services are opened.
@@ -94,7 +95,8 @@ pub(crate) async fn open(
                 .routes(caller())
                 .add_service(registry.service(caller()))
                 .add_service(entries.service(caller()))
-                .add_service(entries.record_service(caller()));
+                .add_service(entries.record_service(caller()))
+                .add_service(entries.trail_service(caller()));
             take_over(&entries).await;
             if life == Life::Server {
                 // Ends with the process: a filing is taken up again wherever it stood.

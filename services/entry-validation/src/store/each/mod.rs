@@ -5,6 +5,7 @@ mod filings;
 mod flags;
 mod links;
 mod policies;
+mod trails;
 
 use nopic_sql::{Error, SchemaUpdate};
 
@@ -45,6 +46,7 @@ pub(crate) async fn prepare_all(place: &engine::Place) {
         flags::STATEMENTS,
         links::STATEMENTS,
         policies::STATEMENTS,
+        trails::STATEMENTS,
     ]
     .concat()
     {
