@@ -14,6 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "nopic/certificate/v1/life.proto",
         "nopic/entry_validation/v1/entry_validation.proto",
         "nopic/entry_validation/v1/filing.proto",
+        "nopic/entry_validation/v1/trail.proto",
     ];
     for file in files {
         println!("cargo:rerun-if-changed={file}");

@@ -14,6 +14,7 @@ use nopic_proto::certificate::{
     self, ImportCertificatesRequest, import_certificates_request, import_certificates_response,
 };
 use nopic_proto::entry_validation::entry_record_service_client::EntryRecordServiceClient;
+use nopic_proto::entry_validation::entry_trail_service_client::EntryTrailServiceClient;
 use nopic_proto::entry_validation::entry_validation_service_client::EntryValidationServiceClient;
 use nopic_proto::entry_validation::{
     DocumentOptions, EntryLine, ImportFlagsEnd, ImportFlagsOptions, ImportFlagsRequest, ImportFlagsResponse,
@@ -68,6 +69,8 @@ pub struct Services {
     pub entries: EntryValidationServiceClient<Channel>,
     /// Entries on record.
     pub records: EntryRecordServiceClient<Channel>,
+    /// Trails of entries.
+    pub trails: EntryTrailServiceClient<Channel>,
     /// What was drawn from certificates.
     pub ledger: LedgerServiceClient<Channel>,
     channels: Upstream,
@@ -119,7 +122,8 @@ impl Services {
             certificates: CertificateServiceClient::new(channels.certificate.clone()),
             ledger: LedgerServiceClient::new(channels.certificate.clone()).max_decoding_message_size(BOUND),
             entries: entry_client(channel.clone()),
-            records: EntryRecordServiceClient::new(channel).max_decoding_message_size(BOUND),
+            records: EntryRecordServiceClient::new(channel.clone()).max_decoding_message_size(BOUND),
+            trails: EntryTrailServiceClient::new(channel).max_decoding_message_size(BOUND),
             channels,
             database,
         }
@@ -139,7 +143,11 @@ impl Services {
             .await
             .expect("entry validation starts");
         let caller = || Some(Principal::built_in("test"));
-        in_memory(Routes::new(service.service(caller())).add_service(service.record_service(caller())))
+        in_memory(
+            Routes::new(service.service(caller()))
+                .add_service(service.record_service(caller()))
+                .add_service(service.trail_service(caller())),
+        )
     }
 
     /// Another entry validation beside the first, on the same data (whatever the setup says of these), with other

@@ -2,6 +2,7 @@
 
 pub mod certificate;
 pub mod entry_validation;
+pub mod trail;
 
 use std::fmt::Display;
 

@@ -10,6 +10,7 @@ use nopic_proto::audit::audit_service_client::AuditServiceClient;
 use nopic_proto::certificate::certificate_life_service_client::CertificateLifeServiceClient;
 use nopic_proto::certificate::certificate_service_client::CertificateServiceClient;
 use nopic_proto::entry_validation::entry_record_service_client::EntryRecordServiceClient;
+use nopic_proto::entry_validation::entry_trail_service_client::EntryTrailServiceClient;
 use nopic_proto::entry_validation::entry_validation_service_client::EntryValidationServiceClient;
 use nopic_proto::registry::registry_service_client::RegistryServiceClient;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -253,6 +254,12 @@ impl Services {
     /// Calls about the audit logs.
     pub(crate) fn audit(&self) -> AuditServiceClient<Wire> {
         AuditServiceClient::with_interceptor(self.channel.clone(), self.caller.clone())
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
+    /// Calls to the trails of entries.
+    pub(crate) fn trails(&self) -> EntryTrailServiceClient<Wire> {
+        EntryTrailServiceClient::with_interceptor(self.channel.clone(), self.caller.clone())
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 

@@ -22,13 +22,14 @@ use crate::failure::Failure;
 use crate::storage::Storage;
 
 /// Names of every service, for health.
-pub(crate) const SERVICE_NAMES: [&str; 7] = [
+pub(crate) const SERVICE_NAMES: [&str; 8] = [
     "nopic.registry.v1.RegistryService",
     "nopic.certificate.v1.CertificateService",
     "nopic.certificate.v1.LedgerService",
     "nopic.certificate.v1.CertificateLifeService",
     "nopic.entry_validation.v1.EntryValidationService",
     "nopic.entry_validation.v1.EntryRecordService",
+    "nopic.entry_validation.v1.EntryTrailService",
     "nopic.audit.v1.AuditService",
 ];
 
@@ -124,12 +125,11 @@ pub(crate) async fn open(
                 .add_service(registry.service(caller()))
                 .add_service(entries.service(caller()))
                 .add_service(entries.record_service(caller()))
+                .add_service(entries.trail_service(caller()))
                 .add_service(audit_service(&audits));
             // Who verifies the logs leaves them as they are.
             if need != Need::Audit {
-                if need != Need::Audit {
-                    take_over(&entries).await;
-                }
+                take_over(&entries).await;
             }
             if life == Life::Server {
                 // Ends with the process: a filing is taken up again wherever it stood.

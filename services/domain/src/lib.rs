@@ -16,4 +16,5 @@ pub mod policy;
 pub mod principal;
 pub mod registry;
 pub mod rules;
+pub mod trail;
 pub mod weight;

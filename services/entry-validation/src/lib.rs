@@ -23,6 +23,7 @@ use nopic_chassis::principal::RequirePrincipal;
 use nopic_domain::policy::{Policy, PolicyError, SHIPPED};
 use nopic_domain::principal::Principal;
 use nopic_proto::entry_validation::entry_record_service_server::EntryRecordServiceServer;
+use nopic_proto::entry_validation::entry_trail_service_server::EntryTrailServiceServer;
 use nopic_proto::entry_validation::entry_validation_service_server::EntryValidationServiceServer;
 use nopic_sql::audit::AuditLog;
 use nopic_sql::{Location, SchemaUpdate};
@@ -31,7 +32,7 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 
 use engine::Engine;
-use rpc::{RecordRpc, Rpc};
+use rpc::{RecordRpc, Rpc, TrailRpc};
 
 /// What the service is told at start.
 #[derive(Debug, Clone)]
@@ -158,6 +159,18 @@ impl EntryValidation {
         InterceptedService::new(server, RequirePrincipal { otherwise })
     }
 
+    /// The gRPC service of the trails of entries. `otherwise` is the caller where a call names none.
+    #[must_use]
+    pub fn trail_service(
+        &self,
+        otherwise: Option<Principal>,
+    ) -> InterceptedService<EntryTrailServiceServer<impl Sized + EntryTrailRpc>, RequirePrincipal> {
+        let server = EntryTrailServiceServer::new(TrailRpc(Arc::clone(&self.0)))
+            .max_decoding_message_size(nopic_chassis::transport::MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(nopic_chassis::transport::MAX_MESSAGE_BYTES);
+        InterceptedService::new(server, RequirePrincipal { otherwise })
+    }
+
     /// Finishes the filings that an earlier process of this name left, at once.
     ///
     /// # Errors
@@ -200,4 +213,5 @@ impl EntryValidation {
 pub use store::SCHEMA;
 
 pub use nopic_proto::entry_validation::entry_record_service_server::EntryRecordService as EntryRecordRpc;
+pub use nopic_proto::entry_validation::entry_trail_service_server::EntryTrailService as EntryTrailRpc;
 pub use nopic_proto::entry_validation::entry_validation_service_server::EntryValidationService as EntryValidationRpc;

@@ -4,6 +4,7 @@ pub(crate) mod listing;
 pub(crate) mod printer;
 pub(crate) mod progress;
 pub(crate) mod rejects;
+pub(crate) mod trail;
 pub(crate) mod verdict_record;
 pub(crate) mod verdict_table;
 pub(crate) mod warnings;

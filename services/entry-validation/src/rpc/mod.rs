@@ -6,9 +6,11 @@ mod flags;
 mod links;
 mod policy;
 mod record;
+mod trail;
 mod validate;
 
 pub(crate) use record::RecordRpc;
+pub(crate) use trail::TrailRpc;
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -19,7 +19,7 @@ use super::{Answers, date, file_stream, lines, open};
 use crate::engine::{Asker, Engine};
 use crate::error::Error;
 use crate::filing::{Kind, Request as Filing, file, replay};
-use crate::store::{DecisionFilter, Grouping, StoredDecision, certificate_key};
+use crate::store::{DecisionFilter, Grouping, StoredDecision, StoredVersion, certificate_key};
 
 /// Characters of a request id.
 const LONGEST_REQUEST_ID: usize = 200;
@@ -167,17 +167,7 @@ impl EntryRecordService for RecordRpc {
         }
         Ok(Response::new(wire::GetEntryResponse {
             entry_number,
-            versions: versions
-                .into_iter()
-                .map(|version| wire::EntryVersion {
-                    version: version.version,
-                    kind: version.kind,
-                    actor: version.actor,
-                    reason: version.reason,
-                    recorded_at: text(version.recorded_at),
-                    filed_on: version.filed_on.to_string(),
-                })
-                .collect(),
+            versions: versions.into_iter().map(version).collect(),
             decisions: decisions.into_iter().map(decision).collect(),
         }))
     }
@@ -310,7 +300,7 @@ pub(super) const fn kind(filed_on: Option<Date>) -> Kind {
     }
 }
 
-fn reason(text: &str) -> Result<String, Error> {
+pub(super) fn reason(text: &str) -> Result<String, Error> {
     let text = text.trim();
     if text.is_empty() || text.chars().count() > LONGEST_REASON || text.contains('\0') {
         return Err(Error::Invalid(format!(
@@ -321,7 +311,7 @@ fn reason(text: &str) -> Result<String, Error> {
 }
 
 /// The number in the form in which it is kept.
-fn entry_number(text: &str) -> String {
+pub(super) fn entry_number(text: &str) -> String {
     let line = EntryLine {
         entry_number: text.to_owned(),
         ..EntryLine::default()
@@ -342,7 +332,7 @@ fn optional_date(field: &str, text: &str) -> Result<Option<Date>, Error> {
     (!text.is_empty()).then(|| date(field, text)).transpose()
 }
 
-fn moment(field: &str, text: &str) -> Result<Option<DateTime<Utc>>, Error> {
+pub(super) fn moment(field: &str, text: &str) -> Result<Option<DateTime<Utc>>, Error> {
     if text.is_empty() {
         return Ok(None);
     }
@@ -431,8 +421,20 @@ fn filter(request: &wire::ListDecisionsRequest) -> Result<(DecisionFilter, usize
     Ok((filter, page as usize))
 }
 
-fn text(moment: DateTime<Utc>) -> String {
+pub(super) fn text(moment: DateTime<Utc>) -> String {
     moment.to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
+/// A version as it travels.
+pub(super) fn version(stored: StoredVersion) -> wire::EntryVersion {
+    wire::EntryVersion {
+        version: stored.version,
+        kind: stored.kind,
+        actor: stored.actor,
+        reason: stored.reason,
+        recorded_at: text(stored.recorded_at),
+        filed_on: stored.filed_on.to_string(),
+    }
 }
 
 /// A decision as it travels.

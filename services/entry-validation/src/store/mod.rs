@@ -3,6 +3,7 @@
 mod filings;
 mod postgres;
 mod sqlite;
+mod trails;
 
 use std::sync::Arc;
 
@@ -21,6 +22,8 @@ pub(crate) use filings::{
     StoredVersion, certificate_key,
 };
 
+pub(crate) use trails::{NewTrail, StoredTrailRecord, TrailAnswer};
+
 use crate::filing::Decided;
 
 /// The schema of the service.
@@ -38,6 +41,13 @@ pub const SCHEMA: Schema = Schema {
             name: "create_entries",
             sqlite: include_str!("../../migrations/sqlite/0002_create_entries.sql"),
             postgres: include_str!("../../migrations/postgres/0002_create_entries.sql"),
+            oldest_compatible: 3,
+        },
+        Migration {
+            name: "create_trail",
+            sqlite: include_str!("../../migrations/sqlite/0003_create_trail.sql"),
+            postgres: include_str!("../../migrations/postgres/0003_create_trail.sql"),
+            // A table of its own: programs that do not know it go on.
             oldest_compatible: 3,
         },
     ],
@@ -176,9 +186,24 @@ pub(crate) trait Decisions: Send + Sync {
     ) -> Result<Vec<wire::Statistic>, Error>;
 }
 
+/// Trails of entries on record.
+#[tonic::async_trait]
+pub(crate) trait Trails: Send + Sync {
+    /// Adds to the trail of an entry, or says why it cannot.
+    async fn record_trail(&self, new: NewTrail<'_>) -> Result<TrailAnswer, Error>;
+
+    /// What was recorded up to a moment, in the order in which it was.
+    async fn trail_records(
+        &self,
+        tenant: &str,
+        entry_number: &str,
+        as_of: Option<DateTime<Utc>>,
+    ) -> Result<Vec<StoredTrailRecord>, Error>;
+}
+
 /// All of the store.
 #[tonic::async_trait]
-pub(crate) trait Store: Links + Flags + Policies + Filings + Decisions {
+pub(crate) trait Store: Links + Flags + Policies + Filings + Decisions + Trails {
     /// The log of who changed what.
     fn audit_log(&self) -> Arc<dyn AuditLog>;
 

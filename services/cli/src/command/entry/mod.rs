@@ -2,6 +2,7 @@
 
 mod file;
 mod record;
+mod trail;
 mod validate;
 
 pub(crate) use validate::{Reading, Validated, sentences, summary, validate};
@@ -25,6 +26,11 @@ pub(crate) enum Command {
     Amend(record::AmendArguments),
     Cancel(record::CancelArguments),
     Statistics(record::StatisticsArguments),
+    Trail(trail::TrailArguments),
+    Document(trail::DocumentArguments),
+    Custody(trail::CustodyArguments),
+    Statement(trail::StatementArguments),
+    Withdraw(trail::WithdrawArguments),
 }
 
 pub(crate) async fn run(context: &Context, command: Command) -> Result<Done, Failure> {
@@ -38,5 +44,10 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Done, Fai
         Command::Amend(arguments) => record::amend(context, arguments).await,
         Command::Cancel(arguments) => record::cancel(context, arguments).await,
         Command::Statistics(arguments) => record::statistics(context, arguments).await,
+        Command::Trail(arguments) => trail::trail(context, arguments).await,
+        Command::Document(arguments) => trail::document(context, arguments).await,
+        Command::Custody(arguments) => trail::custody(context, arguments).await,
+        Command::Statement(arguments) => trail::statement(context, arguments).await,
+        Command::Withdraw(arguments) => trail::withdraw(context, arguments).await,
     }
 }

@@ -506,7 +506,7 @@ fn statistic_row(statistic: &Statistic, key: &str) -> Vec<Cell> {
 }
 
 /// The same change names the same request.
-fn request_id(parts: &[&str]) -> String {
+pub(super) fn request_id(parts: &[&str]) -> String {
     let mut hasher = Sha256::new();
     for part in parts {
         hasher.update(part.len().to_be_bytes());

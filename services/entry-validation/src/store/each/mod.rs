@@ -5,6 +5,7 @@ mod filings;
 mod flags;
 mod links;
 mod policies;
+mod trails;
 
 use std::sync::Arc;
 
@@ -52,6 +53,7 @@ pub(crate) async fn prepare_all(place: &engine::Place) {
         flags::STATEMENTS,
         links::STATEMENTS,
         policies::STATEMENTS,
+        trails::STATEMENTS,
     ]
     .concat()
     {

@@ -1,0 +1,301 @@
+//! The trail of an entry: what is recorded for it, and all of it with its gaps.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{SubsecRound as _, Utc};
+use nopic_domain::certificate::CertificateView;
+use nopic_domain::entry::EntryLine;
+use nopic_domain::identifier::NopId;
+use nopic_domain::principal::{Principal, Role};
+use nopic_domain::trail::{Trail, gaps};
+use nopic_proto::convert::ConversionError;
+use nopic_proto::convert::trail::Content;
+use nopic_proto::entry_validation as wire;
+use nopic_proto::entry_validation::entry_trail_service_server::EntryTrailService;
+use nopic_proto::entry_validation::finding::Code;
+use nopic_proto::entry_validation::trail_item::Content as Item;
+use tonic::{Request, Response, Status};
+
+use super::{open, record};
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::knowledge::link_key;
+use crate::store::{NewTrail, StoredDecision, StoredTrailRecord, TrailAnswer};
+
+/// Items of one request.
+const MOST_ITEMS: usize = 1_000;
+/// Records of one entry.
+const MOST_RECORDS: u32 = 10_000;
+
+/// The service's methods on the wire.
+#[derive(Debug, Clone)]
+pub(crate) struct TrailRpc(pub(crate) Arc<Engine>);
+
+#[tonic::async_trait]
+impl EntryTrailService for TrailRpc {
+    async fn record_trail(
+        &self,
+        request: Request<wire::RecordTrailRequest>,
+    ) -> Result<Response<wire::RecordTrailResponse>, Status> {
+        let (asker, request) = open(request, |_| None)?;
+        Ok(Response::new(
+            record_trail(&self.0, &asker.principal, request).await?,
+        ))
+    }
+
+    async fn get_trail(
+        &self,
+        request: Request<wire::GetTrailRequest>,
+    ) -> Result<Response<wire::GetTrailResponse>, Status> {
+        let (asker, request) = open(request, |_| None)?;
+        Ok(Response::new(
+            get_trail(&self.0, &asker.principal.tenant, request).await?,
+        ))
+    }
+}
+
+async fn record_trail(
+    engine: &Engine,
+    principal: &Principal,
+    request: wire::RecordTrailRequest,
+) -> Result<wire::RecordTrailResponse, Error> {
+    may_record(principal)?;
+    let request_id = record::request_id(&request.request_id)?;
+    let request_hash = record::hash(
+        "RecordTrail",
+        &wire::RecordTrailRequest {
+            request_id: String::new(),
+            ..request.clone()
+        },
+    );
+    if request.items.is_empty() || request.items.len() > MOST_ITEMS {
+        return Err(Error::TooMuch(format!(
+            "items: {}; give 1 to {MOST_ITEMS} in one request",
+            request.items.len()
+        )));
+    }
+    // What is told must be found again by the moment that was told, which has microseconds.
+    let now = engine.clock.now().trunc_subsecs(6);
+    let entry_number = record::entry_number(&request.entry_number);
+    let items = request
+        .items
+        .into_iter()
+        .enumerate()
+        .map(|(index, item)| {
+            complete(item, principal, now)
+                .map_err(|problem| Error::Invalid(format!("items[{index}].{problem}")))
+        })
+        .collect::<Result<_, Error>>()?;
+    let answer = engine
+        .store
+        .record_trail(NewTrail {
+            tenant: &principal.tenant,
+            actor: &principal.actor,
+            request_id: &request_id,
+            request_hash,
+            entry_number: &entry_number,
+            items,
+            now,
+            most: MOST_RECORDS,
+        })
+        .await?;
+    match answer {
+        TrailAnswer::Recorded(answer) => Ok(answer),
+        TrailAnswer::NoEntry => Err(Error::NotFound(format!(
+            "entry {entry_number} is not on record: file it first"
+        ))),
+        TrailAnswer::Full => Err(Error::TooMuch(format!(
+            "items: the trail of entry {entry_number} would have more than {MOST_RECORDS} records"
+        ))),
+        TrailAnswer::NoRecord(record_id) => Err(Error::NotFound(format!(
+            "entry {entry_number} has no record {record_id} that could be withdrawn"
+        ))),
+        TrailAnswer::WithdrawnBefore(record_id) => Err(Error::Outdated(format!(
+            "record {record_id} of entry {entry_number} is withdrawn already"
+        ))),
+    }
+}
+
+fn may_record(principal: &Principal) -> Result<(), Error> {
+    match principal.role {
+        Role::Broker | Role::Compliance | Role::Operator => Ok(()),
+        Role::Exporter | Role::Certifier | Role::Authority => Err(Error::Forbidden(
+            "only brokers, compliance and operators record trails",
+        )),
+    }
+}
+
+/// The item as it is kept: who and when are filled in where it does not say. Else what is wrong with it.
+fn complete(
+    mut item: wire::TrailItem,
+    principal: &Principal,
+    now: chrono::DateTime<Utc>,
+) -> Result<wire::TrailItem, String> {
+    match &mut item.content {
+        Some(Item::Document(document)) => {
+            if let Some(check) = &mut document.organic {
+                fill(&mut check.checked_by, || principal.actor.clone());
+                fill(&mut check.checked_at, || record::text(now));
+            }
+        }
+        Some(Item::Statement(statement)) => {
+            fill(&mut statement.stated_by, || principal.actor.clone());
+            fill(&mut statement.stated_on, || now.date_naive().to_string());
+        }
+        Some(Item::Withdrawal(withdrawal)) => {
+            withdrawal.reason = record::reason(&withdrawal.reason).map_err(|error| error.to_string())?;
+            return Ok(item);
+        }
+        Some(Item::Step(_)) | None => {}
+    }
+    let content = Content::try_from(item.clone()).map_err(|error| error.to_string())?;
+    match content {
+        Content::Step(step) => step.check()?,
+        Content::Document(document) => document.check()?,
+        Content::Statement(statement) => statement.check()?,
+    }
+    Ok(item)
+}
+
+fn fill(text: &mut String, otherwise: impl FnOnce() -> String) {
+    if text.trim().is_empty() {
+        *text = otherwise();
+    }
+}
+
+async fn get_trail(
+    engine: &Engine,
+    tenant: &str,
+    request: wire::GetTrailRequest,
+) -> Result<wire::GetTrailResponse, Error> {
+    let entry_number = record::entry_number(&request.entry_number);
+    let as_of = record::moment("as_of", &request.as_of)?;
+    let (versions, decisions) = engine.store.entry(tenant, &entry_number, as_of).await?;
+    if versions.is_empty() {
+        return Err(Error::NotFound(format!("entry {entry_number} is not on record")));
+    }
+    let records = engine.store.trail_records(tenant, &entry_number, as_of).await?;
+    let mut filings: BTreeMap<i64, wire::FilingInputs> = BTreeMap::new();
+    for decision in &decisions {
+        if !filings.contains_key(&decision.filing_id) {
+            let filing = engine
+                .store
+                .filing(decision.filing_id)
+                .await?
+                .ok_or_else(|| Error::Internal(format!("filing {} has no inputs", decision.filing_id)))?;
+            filings.insert(decision.filing_id, filing.inputs);
+        }
+    }
+    let mut answer = wire::GetTrailResponse {
+        entry_number,
+        as_of: as_of.map(record::text).unwrap_or_default(),
+        versions: versions.into_iter().map(record::version).collect(),
+        certificates: certificates(&filings)?,
+        lines: decisions
+            .into_iter()
+            .map(|decision| {
+                let inputs = filings.get(&decision.filing_id);
+                line(decision, inputs)
+            })
+            .collect(),
+        records: assemble(records),
+        gaps: Vec::new(),
+    };
+    let trail = Trail::try_from(answer.clone()).map_err(|error| corrupt(&error))?;
+    // What other entries of the same filing named is not of this trail.
+    answer.certificates.retain(|read| {
+        let number = read
+            .certificate
+            .as_ref()
+            .map(|certificate| certificate.number.as_str());
+        trail
+            .lines
+            .iter()
+            .filter_map(|line| line.certificate_number)
+            .any(|named| Some(named.to_string().as_str()) == number)
+    });
+    answer.gaps = gaps::find(&trail).into_iter().map(Into::into).collect();
+    Ok(answer)
+}
+
+fn corrupt(error: &ConversionError) -> Error {
+    nopic_sql::Error::corrupt("trail_record.content", error).into()
+}
+
+/// Those that the filings read; of one that changed meanwhile the newest.
+fn certificates(filings: &BTreeMap<i64, wire::FilingInputs>) -> Result<Vec<wire::TrailCertificate>, Error> {
+    let mut newest: BTreeMap<u64, nopic_proto::certificate::ValidationView> = BTreeMap::new();
+    for view in filings.values().flat_map(|inputs| &inputs.certificates) {
+        match newest.get(&view.number) {
+            Some(known) if known.version >= view.version => {}
+            _ => {
+                newest.insert(view.number, view.clone());
+            }
+        }
+    }
+    newest
+        .into_values()
+        .map(|view| {
+            let view = CertificateView::try_from(view).map_err(|error| corrupt(&error))?;
+            Ok(wire::TrailCertificate {
+                version: view.version,
+                certificate: Some((&*view.certificate).into()),
+            })
+        })
+        .collect()
+}
+
+fn line(stored: StoredDecision, inputs: Option<&wire::FilingInputs>) -> wire::TrailLine {
+    let normalised = EntryLine::from(stored.line.clone()).normalise();
+    let declares = matches!(normalised.message_set.as_deref(), Some("OR1" | "OR2"))
+        && normalised.disclaimer_code.is_none();
+    let must = stored
+        .verdict
+        .findings
+        .iter()
+        .any(|finding| matches!(finding.code(), Code::PgaDataMissing | Code::DisclaimerNotAllowed));
+    let named = normalised.importer_nop_id.as_deref().and_then(NopId::parse);
+    let linked = || {
+        let key = link_key(normalised.importer_of_record.as_deref()?);
+        let link = inputs?
+            .importers
+            .iter()
+            .find(|link| link.importer_of_record == key)?;
+        NopId::from_number(link.nop_id)
+    };
+    wire::TrailLine {
+        is_organic: declares || normalised.organic_claim == Some(true) || must,
+        importer_nop_id: named.or_else(linked).map(|id| id.to_string()).unwrap_or_default(),
+        decision: Some(record::decision(stored)),
+    }
+}
+
+/// Records with what became of each. Withdrawals are told with what they withdrew.
+fn assemble(records: Vec<StoredTrailRecord>) -> Vec<wire::TrailRecord> {
+    let mut withdrawn: BTreeMap<u64, wire::TrailWithdrawn> = BTreeMap::new();
+    for record in &records {
+        if let Some(Item::Withdrawal(withdrawal)) = &record.item.content {
+            withdrawn.insert(
+                withdrawal.record_id,
+                wire::TrailWithdrawn {
+                    record_id: record.record_id,
+                    by: record.actor.clone(),
+                    at: record::text(record.recorded_at),
+                    reason: withdrawal.reason.clone(),
+                },
+            );
+        }
+    }
+    records
+        .into_iter()
+        .filter(|record| !matches!(record.item.content, Some(Item::Withdrawal(_))))
+        .map(|record| wire::TrailRecord {
+            withdrawn: withdrawn.remove(&record.record_id),
+            record_id: record.record_id,
+            item: Some(record.item),
+            recorded_by: record.actor,
+            recorded_at: record::text(record.recorded_at),
+        })
+        .collect()
+}

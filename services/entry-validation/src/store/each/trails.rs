@@ -1,0 +1,217 @@
+//! What was recorded for the trails of entries.
+
+use chrono::{DateTime, Utc};
+use nopic_proto::entry_validation as wire;
+use nopic_proto::entry_validation::trail_item::Content;
+use nopic_sql::Error;
+use prost::Message as _;
+
+use super::Store;
+use super::engine::{Connection, audit, for_update, outbox, requests};
+use crate::store::{NewTrail, StoredTrailRecord, TrailAnswer, Trails};
+
+const SELECT_ENTRY: &str = concat!(
+    "/* trails.record */ SELECT entry_id FROM entry
+    WHERE tenant = $1 AND entry_number = $2 AND version >= 1",
+    for_update!()
+);
+const COUNT: &str = "/* trails.record */ SELECT COUNT(*) FROM trail_record WHERE entry_id = $1";
+const SELECT_LAST: &str = "/* trails.record */ SELECT recorded_at FROM trail_record
+    WHERE entry_id = $1 ORDER BY record_id DESC LIMIT 1";
+/// The record, and the one that withdrew it.
+const SELECT_TARGET: &str = "/* trails.record */ SELECT w.record_id
+    FROM trail_record t LEFT JOIN trail_record w ON w.withdraws = t.record_id
+    WHERE t.entry_id = $1 AND t.record_id = $2 AND t.kind <> 'WITHDRAWAL'";
+const INSERT: &str =
+    "/* trails.record */ INSERT INTO trail_record (entry_id, kind, withdraws, content, actor, recorded_at)
+    VALUES ($1, $2, $3, $4, $5, $6) RETURNING record_id";
+const SELECT: &str = "/* trails.get */ SELECT t.record_id, t.content, t.actor, t.recorded_at
+    FROM trail_record t JOIN entry e ON e.entry_id = t.entry_id
+    WHERE e.tenant = $1 AND e.entry_number = $2 AND (CAST($3 AS TIMESTAMPTZ) IS NULL OR t.recorded_at <= $3)
+    ORDER BY t.record_id";
+#[cfg(test)]
+pub(super) const STATEMENTS: &[&str] = &[SELECT_ENTRY, COUNT, SELECT_LAST, SELECT_TARGET, INSERT, SELECT];
+
+#[tonic::async_trait]
+impl Trails for Store {
+    async fn record_trail(&self, new: NewTrail<'_>) -> Result<TrailAnswer, Error> {
+        let mut transaction = self.database.write().await?;
+        let known = requests::begin(&mut transaction, new.tenant, new.request_id, &new.request_hash).await?;
+        if let Some(answer) = known {
+            return wire::RecordTrailResponse::decode(answer.as_slice())
+                .map(TrailAnswer::Recorded)
+                .map_err(|error| Error::corrupt("request.answer", error));
+        }
+        let entry_id: Option<i64> = sqlx::query_scalar(SELECT_ENTRY)
+            .bind(new.tenant)
+            .bind(new.entry_number)
+            .fetch_optional(&mut *transaction)
+            .await?;
+        let Some(entry_id) = entry_id else {
+            return Ok(TrailAnswer::NoEntry);
+        };
+        let count: i64 = sqlx::query_scalar(COUNT)
+            .bind(entry_id)
+            .fetch_one(&mut *transaction)
+            .await?;
+        let added = i64::try_from(new.items.len()).unwrap_or(i64::MAX);
+        if count.saturating_add(added) > i64::from(new.most) {
+            return Ok(TrailAnswer::Full);
+        }
+        // A clock that was set back does not put a record before one that it withdraws.
+        let last: Option<DateTime<Utc>> = sqlx::query_scalar(SELECT_LAST)
+            .bind(entry_id)
+            .fetch_optional(&mut *transaction)
+            .await?;
+        let at = last.map_or(new.now, |last| last.max(new.now));
+        let mut answer = wire::RecordTrailResponse::default();
+        for item in &new.items {
+            let (kind, withdraws) = kind(item);
+            if let Some(record_id) = withdraws {
+                match target(&mut transaction, entry_id, record_id).await? {
+                    Target::Stands => {}
+                    Target::Withdrawn => return Ok(TrailAnswer::WithdrawnBefore(record_id)),
+                    Target::Absent => return Ok(TrailAnswer::NoRecord(record_id)),
+                }
+            }
+            let record_id: i64 = sqlx::query_scalar(INSERT)
+                .bind(entry_id)
+                .bind(kind)
+                .bind(withdraws.map(u64::cast_signed))
+                .bind(item.encode_to_vec())
+                .bind(new.actor)
+                .bind(at)
+                .fetch_one(&mut *transaction)
+                .await?;
+            answer.record_ids.push(record_id.unsigned_abs());
+            note(&mut transaction, &new, at, record_id, item).await?;
+        }
+        requests::answer(
+            &mut transaction,
+            new.tenant,
+            new.request_id,
+            &new.request_hash,
+            &answer.encode_to_vec(),
+            at,
+        )
+        .await?;
+        transaction.commit().await?;
+        Ok(TrailAnswer::Recorded(answer))
+    }
+
+    async fn trail_records(
+        &self,
+        tenant: &str,
+        entry_number: &str,
+        as_of: Option<DateTime<Utc>>,
+    ) -> Result<Vec<StoredTrailRecord>, Error> {
+        let rows: Vec<(i64, Vec<u8>, String, DateTime<Utc>)> = sqlx::query_as(SELECT)
+            .bind(tenant)
+            .bind(entry_number)
+            .bind(as_of)
+            .fetch_all(self.database.readers())
+            .await?;
+        rows.into_iter()
+            .map(|(record_id, content, actor, recorded_at)| {
+                Ok(StoredTrailRecord {
+                    record_id: record_id.unsigned_abs(),
+                    item: wire::TrailItem::decode(content.as_slice())
+                        .map_err(|error| Error::corrupt("trail_record.content", error))?,
+                    actor,
+                    recorded_at,
+                })
+            })
+            .collect()
+    }
+}
+
+/// The word for it, and the record that it withdraws.
+const fn kind(item: &wire::TrailItem) -> (&'static str, Option<u64>) {
+    match &item.content {
+        Some(Content::Document(_)) => ("DOCUMENT", None),
+        Some(Content::Statement(_)) => ("STATEMENT", None),
+        Some(Content::Withdrawal(withdrawal)) => ("WITHDRAWAL", Some(withdrawal.record_id)),
+        Some(Content::Step(_)) | None => ("STEP", None),
+    }
+}
+
+/// How a record stands that is to be withdrawn.
+enum Target {
+    Stands,
+    Withdrawn,
+    Absent,
+}
+
+async fn target(connection: &mut Connection, entry_id: i64, record_id: u64) -> Result<Target, Error> {
+    let Ok(record_id) = i64::try_from(record_id) else {
+        return Ok(Target::Absent);
+    };
+    let found: Option<Option<i64>> = sqlx::query_scalar(SELECT_TARGET)
+        .bind(entry_id)
+        .bind(record_id)
+        .fetch_optional(connection)
+        .await?;
+    Ok(match found {
+        Some(None) => Target::Stands,
+        Some(Some(_)) => Target::Withdrawn,
+        None => Target::Absent,
+    })
+}
+
+/// Notes who recorded what. A notice is told to others: a certifier must hear of it.
+async fn note(
+    connection: &mut Connection,
+    new: &NewTrail<'_>,
+    at: DateTime<Utc>,
+    record_id: i64,
+    item: &wire::TrailItem,
+) -> Result<(), Error> {
+    let json = serde_json::json!({ "entry": new.entry_number, "record": record_id });
+    let mut detail = json.clone();
+    let (action, reason) = match &item.content {
+        Some(Content::Step(step)) => {
+            detail["role"] = step.role.as_str().into();
+            detail["party"] = step.party.as_ref().map_or("", |party| party.name.as_str()).into();
+            ("TRAIL_STEP_RECORDED", "")
+        }
+        Some(Content::Document(document)) => {
+            detail["kind"] = document.kind.as_str().into();
+            detail["reference"] = document.reference.as_str().into();
+            ("TRAIL_DOCUMENT_RECORDED", "")
+        }
+        Some(Content::Statement(statement)) => {
+            detail["kind"] = statement.kind.as_str().into();
+            detail["statedBy"] = statement.stated_by.as_str().into();
+            if statement.kind == "EMERGENCY_ACTION_NOTICE" {
+                outbox::put(
+                    connection,
+                    at,
+                    new.tenant,
+                    "entries.emergency_action_notice",
+                    new.entry_number,
+                    json.to_string().as_bytes(),
+                )
+                .await?;
+            }
+            ("TRAIL_STATEMENT_RECORDED", "")
+        }
+        Some(Content::Withdrawal(withdrawal)) => {
+            detail["withdraws"] = withdrawal.record_id.into();
+            ("TRAIL_RECORD_WITHDRAWN", withdrawal.reason.as_str())
+        }
+        None => ("TRAIL_STEP_RECORDED", ""),
+    };
+    audit::record(
+        connection,
+        &audit::Change {
+            at,
+            tenant: new.tenant,
+            actor: new.actor,
+            action,
+            subject: new.entry_number,
+            reason,
+            detail: &detail.to_string(),
+        },
+    )
+    .await
+}
