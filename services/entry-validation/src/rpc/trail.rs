@@ -1,6 +1,7 @@
 //! The trail of an entry: what is recorded for it, and all of it with its gaps.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use chrono::{SubsecRound as _, Utc};
@@ -178,13 +179,13 @@ async fn get_trail(
     let records = engine.store.trail_records(tenant, &entry_number, as_of).await?;
     let mut filings: BTreeMap<i64, wire::FilingInputs> = BTreeMap::new();
     for decision in &decisions {
-        if !filings.contains_key(&decision.filing_id) {
+        if let Entry::Vacant(place) = filings.entry(decision.filing_id) {
             let filing = engine
                 .store
                 .filing(decision.filing_id)
                 .await?
                 .ok_or_else(|| Error::Internal(format!("filing {} has no inputs", decision.filing_id)))?;
-            filings.insert(decision.filing_id, filing.inputs);
+            place.insert(filing.inputs);
         }
     }
     let mut answer = wire::GetTrailResponse {
