@@ -101,7 +101,8 @@ fn the_same_work_gives_the_same_output_on_either_engine() {
         .unwrap()
         .map(|entry| entry.unwrap().file_name())
         .collect();
-    assert_eq!(files, ["lock", "worker"]);
+    let is_database = |name: &std::ffi::OsString| name.to_string_lossy().contains(".sqlite");
+    assert!(!files.iter().any(is_database), "{files:?}");
 
     // A server on the database is asked by commands of its folder, and by none that means another database.
     let server = place.serve(&[&["serve", "all", "--listen", "127.0.0.1:0"][..], &on_server].concat());

@@ -422,7 +422,9 @@ async fn each_change_is_on_the_audit_record_once(#[values(Engine::Sqlite, Engine
         ..judged(1)
     };
     set(&mut client, request("s", &[outdated], &entries)).await;
-    let audit = Database::open(&deployment.database.location).await.audit().await;
+    let mut audit = Database::open(&deployment.database.location).await.audit().await;
+    // The import of the certificate is on the record, too.
+    audit.retain(|(_, _, action, _, _)| action != "CERTIFICATES_IMPORTED");
     let detail = format!("{{\"entries\":[[\"{}\",3],[\"{}\",1]]}}", entry(1), entry(2));
     let expected = ["ours", "test", "DRAWS_SET", "r", detail.as_str()].map(str::to_owned);
     let [tenant, actor, action, subject, detail] = expected;
