@@ -1,6 +1,6 @@
 //! What keeps a record from being taken.
 
-use super::{Claim, Document, LONGEST_STATEMENT, LONGEST_TEXT, MOST_NAMED, Party, Statement, Step};
+use super::{Claim, Document, LONGEST_STATEMENT, LONGEST_TEXT, MOST_NAMED, Party, Point, Statement, Step};
 
 impl Step {
     /// What keeps it from being recorded: the field, and what to do.
@@ -16,7 +16,7 @@ impl Step {
             text("place", place)?;
         }
         if let (Some(from), Some(to)) = (self.from, self.to)
-            && from.earliest() > to.latest()
+            && ends_before(to, from)
         {
             return Err(format!(
                 "to: the step ends at {to}, before it begins at {from}; mend one of them"
@@ -69,6 +69,14 @@ impl Statement {
             bounded("basis", &self.basis, LONGEST_STATEMENT)?;
         }
         lines(&self.lines)
+    }
+}
+
+/// Whether it surely does. The end of a day is the begin of the next, and belongs to that.
+fn ends_before(to: Point, from: Point) -> bool {
+    match to {
+        Point::Day(_) => to.latest() <= from.earliest(),
+        Point::Moment(_) => to.latest() < from.earliest(),
     }
 }
 

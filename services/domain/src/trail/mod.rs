@@ -400,7 +400,7 @@ pub struct Trail {
     pub versions: Vec<Version>,
     /// Those that stand, by line and PGA line; none where the entry was taken back.
     pub lines: Vec<Line>,
-    /// By number.
+    /// By rising number, each once.
     pub certificates: Vec<CertificateRead>,
     /// In the order in which they were recorded, as the two that follow; withdrawn ones are among them.
     pub steps: Vec<Recorded<Step>>,
@@ -415,10 +415,10 @@ impl Trail {
     #[must_use]
     pub fn certificate_of(&self, line: &Line) -> Option<&Certificate> {
         let number = line.certificate_number?;
-        let found = self
+        let place = self
             .certificates
-            .iter()
-            .find(|read| read.certificate.number == number)?;
-        Some(&found.certificate)
+            .binary_search_by_key(&number, |read| read.certificate.number)
+            .ok()?;
+        Some(&self.certificates.get(place)?.certificate)
     }
 }

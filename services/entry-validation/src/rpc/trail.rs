@@ -1,7 +1,7 @@
 //! The trail of an entry: what is recorded for it, and all of it with its gaps.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{SubsecRound as _, Utc};
@@ -205,16 +205,15 @@ async fn get_trail(
     };
     let trail = Trail::try_from(answer.clone()).map_err(|error| corrupt(&error))?;
     // What other entries of the same filing named is not of this trail.
+    let named: BTreeSet<String> = trail
+        .lines
+        .iter()
+        .filter_map(|line| Some(line.certificate_number?.to_string()))
+        .collect();
     answer.certificates.retain(|read| {
-        let number = read
-            .certificate
+        read.certificate
             .as_ref()
-            .map(|certificate| certificate.number.as_str());
-        trail
-            .lines
-            .iter()
-            .filter_map(|line| line.certificate_number)
-            .any(|named| Some(named.to_string().as_str()) == number)
+            .is_some_and(|certificate| named.contains(&certificate.number))
     });
     answer.gaps = gaps::find(&trail).into_iter().map(Into::into).collect();
     Ok(answer)
