@@ -2,6 +2,7 @@
 
 mod file;
 mod record;
+mod statistics;
 mod trail;
 mod validate;
 
@@ -25,7 +26,7 @@ pub(crate) enum Command {
     Explain(record::ExplainArguments),
     Amend(record::AmendArguments),
     Cancel(record::CancelArguments),
-    Statistics(record::StatisticsArguments),
+    Statistics(statistics::Arguments),
     Trail(trail::TrailArguments),
     Document(trail::DocumentArguments),
     Custody(trail::CustodyArguments),
@@ -43,7 +44,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Done, Fai
         Command::Explain(arguments) => record::explain(context, arguments).await,
         Command::Amend(arguments) => record::amend(context, arguments).await,
         Command::Cancel(arguments) => record::cancel(context, arguments).await,
-        Command::Statistics(arguments) => record::statistics(context, arguments).await,
+        Command::Statistics(arguments) => statistics::run(context, arguments).await,
         Command::Trail(arguments) => trail::trail(context, arguments).await,
         Command::Document(arguments) => trail::document(context, arguments).await,
         Command::Custody(arguments) => trail::custody(context, arguments).await,

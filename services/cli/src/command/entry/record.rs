@@ -1,19 +1,17 @@
-//! Entries on record: look at them, amend them, take them back, count them.
+//! Entries on record: look at them, amend them, take them back.
 
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use clap::ValueEnum;
 use nopic_formats::entries::{EntryEvent, Form, read_entries};
-use nopic_proto::entry_validation::get_statistics_request::Group;
 use nopic_proto::entry_validation::{
     AmendEntryRequest, CancelEntryRequest, Decision, ExplainDecisionRequest, GetEntryRequest,
-    GetStatisticsRequest, ListDecisionsRequest, Statistic, Verdict,
+    ListDecisionsRequest, Verdict,
 };
 use sha2::{Digest as _, Sha256};
 
 use super::validate::{Validated, printer};
-use crate::connection::{Need, Services};
+use crate::connection::Need;
 use crate::context::{Context, Done};
 use crate::failure::Failure;
 use crate::output::listing::{Cell, Column, Listing, column};
@@ -43,17 +41,6 @@ const VERSIONS: &[Column] = &[
     column("RECORDED AT", "recordedAt"),
     column("BY", "actor"),
     column("WHY", "reason"),
-];
-const STATISTICS: &[Column] = &[
-    column("GROUP", "key"),
-    column("LINES", "lines"),
-    column("ORGANIC", "organicLines"),
-    column("WITH CERTIFICATE", "withValidCertificate"),
-    column("SHARE", "share"),
-    column("ACCEPT", "accepted"),
-    column("WARN", "warned"),
-    column("REJECT", "rejected"),
-    column("INDETERMINATE", "indeterminate"),
 ];
 
 /// Show an entry on record: its versions and the decisions on its lines
@@ -163,38 +150,6 @@ pub(crate) struct CancelArguments {
     /// Why
     #[arg(long, value_name = "TEXT")]
     reason: String,
-}
-
-/// By what lines are counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum By {
-    Day,
-    Importer,
-    Reason,
-}
-
-/// Count lines on record: the share of organic lines with a valid certificate
-#[derive(Debug, clap::Args)]
-#[command(
-    after_long_help = "Examples:\n  nopic entry statistics --by importer --from 2026-01-01\n  \
-        nopic entry statistics --by reason --output csv"
-)]
-pub(crate) struct StatisticsArguments {
-    /// By day of filing, importer, or reason (code of a finding)
-    #[arg(long, value_enum, default_value = "day")]
-    by: By,
-    /// Filed on this day or later
-    #[arg(long, value_name = "DATE")]
-    from: Option<String>,
-    /// Filed on this day or earlier
-    #[arg(long, value_name = "DATE")]
-    to: Option<String>,
-    /// As it was known at this moment, RFC 3339
-    #[arg(long, value_name = "MOMENT")]
-    as_of: Option<String>,
-    /// How it is printed
-    #[arg(long, value_enum, default_value_t, env = "NOPIC_OUTPUT")]
-    output: Style,
 }
 
 fn decision_row(decision: &Decision) -> Vec<Cell> {
@@ -442,67 +397,6 @@ pub(super) async fn cancel(context: &Context, arguments: CancelArguments) -> Res
     )?;
     out.flush()?;
     Ok(Done::Well)
-}
-
-pub(super) async fn statistics(context: &Context, arguments: StatisticsArguments) -> Result<Done, Failure> {
-    let services = context.connect(Need::EntryValidation).await?;
-    let mut request = GetStatisticsRequest {
-        from: arguments.from.unwrap_or_default(),
-        to: arguments.to.unwrap_or_default(),
-        as_of: arguments.as_of.unwrap_or_default(),
-        ..GetStatisticsRequest::default()
-    };
-    request.set_group(match arguments.by {
-        By::Day => Group::Day,
-        By::Importer => Group::Importer,
-        By::Reason => Group::Reason,
-    });
-    let answer = counted(&services, request).await?;
-    let mut out = output::results();
-    let mut listing = Listing::new(arguments.output, STATISTICS, &context.terminal);
-    for statistic in &answer.0 {
-        listing.row(&mut out, statistic_row(statistic, statistic.key.as_str()))?;
-    }
-    if let Some(total) = &answer.1 {
-        listing.row(&mut out, statistic_row(total, "total"))?;
-    }
-    listing.finish(&mut out)?;
-    out.flush()?;
-    Ok(Done::Well)
-}
-
-async fn counted(
-    services: &Services,
-    request: GetStatisticsRequest,
-) -> Result<(Vec<Statistic>, Option<Statistic>), Failure> {
-    let answer = services.answer(services.records().get_statistics(request).await)?;
-    if !answer.complete {
-        return Err(
-            Failure::new("There are more than 1,000 groups.").advice("Name a span with --from and --to.")
-        );
-    }
-    Ok((answer.statistics, answer.total))
-}
-
-fn statistic_row(statistic: &Statistic, key: &str) -> Vec<Cell> {
-    let number = |number: u64| Cell::Number(i64::try_from(number).unwrap_or(i64::MAX));
-    // In whole percent, rounded down: all is 100 % only where it is all.
-    let share = statistic
-        .with_valid_certificate
-        .saturating_mul(100)
-        .checked_div(statistic.organic_lines)
-        .map_or_else(String::new, |percent| format!("{percent} %"));
-    vec![
-        key.into(),
-        number(statistic.lines),
-        number(statistic.organic_lines),
-        number(statistic.with_valid_certificate),
-        share.into(),
-        number(statistic.accepted),
-        number(statistic.warned),
-        number(statistic.rejected),
-        number(statistic.indeterminate),
-    ]
 }
 
 /// The same change names the same request.
