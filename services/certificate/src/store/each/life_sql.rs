@@ -126,27 +126,33 @@ pub(super) const UPDATE_CERTIFICATE: &str = concat!(
 pub(super) const INSERT_SUCCESSION: &str =
     "/* amend */ INSERT INTO certificate_succession (certificate, successor) VALUES ($1, $2)";
 
-/// Equal draws on the successor.
-pub(super) const COPY_DRAWS: &str = "/* move_draws */ INSERT INTO draw (certificate, entry_number, line_number,
-        pga_line_number, source, tenant, weight_units, excess_units, entry_version, recorded_by, recorded_at)
+/// Ends the draws in force on a certificate, and names them: a line has one in force from filing, so they end before
+/// their equals begin.
+pub(super) const END_DRAWS: &str = "/* move_draws */ UPDATE draw SET ended_at = $2
+    WHERE certificate = $1 AND ended_at IS NULL RETURNING draw_id";
+
+/// Records on a successor what the draws of a JSON list of lists of one id recorded.
+pub(super) const COPY_DRAWS: &str = concat!(
+    "/* move_draws */ INSERT INTO draw (certificate, entry_number, line_number, pga_line_number, source, tenant,
+        weight_units, excess_units, entry_version, recorded_by, recorded_at)
     SELECT $2, entry_number, line_number, pga_line_number, source, tenant, weight_units, excess_units, entry_version,
         recorded_by, $3
-    FROM draw WHERE certificate = $1 AND ended_at IS NULL ORDER BY draw_id";
-
-pub(super) const END_DRAWS: &str =
-    "/* move_draws */ UPDATE draw SET ended_at = $2 WHERE certificate = $1 AND ended_at IS NULL";
+    FROM draw WHERE draw_id IN (SELECT CAST(r.value ->> 0 AS BIGINT) FROM ",
+    rows!("$1"),
+    ") ORDER BY draw_id"
+);
 
 /// The sums of a certificate's ledger, on its successor.
 pub(super) const COPY_SUMS: &str = "/* move_draws */ UPDATE certificate SET
-        (drawn_units, draw_count, first_drawer, last_drawer, drawer_tenant) = (
-            SELECT p.drawn_units, p.draw_count, p.first_drawer, p.last_drawer, p.drawer_tenant
+        (drawn_units, marked_units, draw_count, first_drawer, last_drawer, drawer_tenant) = (
+            SELECT p.drawn_units, p.marked_units, p.draw_count, p.first_drawer, p.last_drawer, p.drawer_tenant
             FROM certificate p WHERE p.certificate = $1),
         limit_units = $3, excess_units = $4
     WHERE certificate = $2";
 
 pub(super) const CLEAR_SUMS: &str =
     "/* move_draws */ UPDATE certificate SET drawn_units = 0, excess_units = 0,
-        draw_count = 0, first_drawer = NULL, last_drawer = NULL, drawer_tenant = NULL
+        marked_units = 0, draw_count = 0, first_drawer = NULL, last_drawer = NULL, drawer_tenant = NULL
     WHERE certificate = $1";
 
 /// The versions of a certificate up to a moment.

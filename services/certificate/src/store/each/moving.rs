@@ -7,7 +7,7 @@ use nopic_sql::Error;
 
 use super::engine::Connection;
 use super::life_sql as sql;
-use crate::store::row::key_of;
+use crate::store::row::{json, key_of};
 
 /// Ends the draws in force on a certificate and records equal ones on its successor, with the sums, in the transaction
 /// of the amendment. The caller holds the certificate; nobody has drawn on the successor.
@@ -19,14 +19,14 @@ pub(super) async fn move_draws(
     at: DateTime<Utc>,
 ) -> Result<(), Error> {
     let (from, to) = (key_of(certificate), key_of(successor));
-    sqlx::query(sql::COPY_DRAWS)
+    let ended: Vec<(i64,)> = sqlx::query_as(sql::END_DRAWS)
         .bind(from)
-        .bind(to)
         .bind(at)
-        .execute(&mut *connection)
+        .fetch_all(&mut *connection)
         .await?;
-    sqlx::query(sql::END_DRAWS)
-        .bind(from)
+    sqlx::query(sql::COPY_DRAWS)
+        .bind(json(ended)?)
+        .bind(to)
         .bind(at)
         .execute(&mut *connection)
         .await?;

@@ -107,6 +107,63 @@ async fn what_was_drawn_moves_to_the_successor(#[values(Engine::Sqlite, Engine::
 
 #[rstest]
 #[tokio::test]
+async fn what_filing_drew_moves_too_and_can_be_given_back(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let world = World::new(engine).await;
+    world.import(&imported(NUMBER, "[]")).await;
+    let mut ledger = world.ledger();
+    let line = |number: &str, units: i64| wire::LineDraw {
+        line_number: 1,
+        pga_line_number: 1,
+        mode: wire::line_draw::Mode::Draw.into(),
+        number: number.replace('-', "").parse().unwrap(),
+        weight_units: units,
+        may_exceed: true,
+        may_reuse: false,
+    };
+    let draws = |id: &str, version: u32, number: &str, units: i64| wire::SetDrawsRequest {
+        request_id: id.into(),
+        entries: vec![wire::EntryDraws {
+            entry_number: entry(1).to_string(),
+            entry_version: version,
+            keep_other_lines: true,
+            lines: vec![line(number, units)],
+        }],
+        certificates: vec![wire::JudgedCertificate {
+            number: line(number, 0).number,
+            version: 1,
+            tolerance_units: 0,
+        }],
+    };
+    // 1,200 kg of 1,000: 200 kg are permitted past the limit.
+    let answer = ledger
+        .set_draws(draws("d1", 1, NUMBER, 12_000_000))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(answer.entries[0].lines[0].excess_units, 2_000_000);
+    let amended = world
+        .certifier()
+        .amend_certificate(amend("a", NUMBER, 1))
+        .await
+        .unwrap()
+        .into_inner();
+    let successor = amended.successor.unwrap();
+    assert_eq!((successor.drawn_kg.as_str(), successor.draw_count), ("1200", 1));
+    assert_eq!(amended.superseded.unwrap().drawn_kg, "0");
+    // Filed again on the successor, the entry gives back what was moved there.
+    let number = successor.certificate.unwrap().number;
+    ledger
+        .set_draws(draws("d2", 2, &number, 3_000_000))
+        .await
+        .unwrap();
+    let state = world.certificate(&number).await.state.unwrap();
+    assert_eq!((state.drawn_kg.as_str(), state.draw_count), ("300", 1));
+}
+
+#[rstest]
+#[tokio::test]
 async fn a_successor_may_not_allow_less_than_was_drawn(
     #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
 ) {

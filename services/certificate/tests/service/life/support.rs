@@ -12,9 +12,9 @@ use nopic_domain::principal::{Principal, Role};
 use nopic_proto::certificate as wire;
 use nopic_proto::certificate::certificate_life_service_client::CertificateLifeServiceClient;
 use nopic_proto::certificate::certificate_service_client::CertificateServiceClient;
+use nopic_proto::certificate::ledger_service_client::LedgerServiceClient;
 use nopic_sql::testing::{Engine, TestDatabase};
 use nopic_sql::{Location, SchemaUpdate};
-use tonic::service::Routes;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
@@ -57,12 +57,11 @@ impl World {
             .await
             .unwrap()
             .with_registry(FakeRegistry::channel(known.clone()));
-        let routes = Routes::new(service.service(None)).add_service(service.life_service(None));
         Self {
             database,
             clock,
             known,
-            channel: in_memory(routes),
+            channel: in_memory(service.routes(None)),
         }
     }
 
@@ -85,6 +84,15 @@ impl World {
     pub(super) fn certificates(&self) -> Client {
         let principal = AttachPrincipal::new(&Principal::built_in("operator"));
         CertificateServiceClient::with_interceptor(self.channel.clone(), principal)
+    }
+
+    /// The ledger, for a broker.
+    pub(super) fn ledger(&self) -> LedgerServiceClient<InterceptedService<Channel, AttachPrincipal>> {
+        let broker = Principal {
+            role: Role::Broker,
+            ..Principal::built_in("broker")
+        };
+        LedgerServiceClient::with_interceptor(self.channel.clone(), AttachPrincipal::new(&broker))
     }
 
     pub(super) async fn import(&self, line: &str) {
