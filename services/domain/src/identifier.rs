@@ -168,6 +168,9 @@ impl fmt::Display for CertifierId {
 
 text_identifier!(CertifierId);
 
+/// What is taken from a certificate number for its key.
+const KEY_OFFSET: u64 = 5_000_000_000_000_000_000;
+
 /// The number of an electronic NOP Import Certificate: `NNN-NNNNNNNNNN-NNNNNN`, 21 characters.
 ///
 /// That its parts are certifier, operation and serial is inferred; only warnings rest on it.
@@ -214,6 +217,19 @@ impl CertificateNumber {
     #[must_use]
     pub const fn number(self) -> u64 {
         self.0
+    }
+
+    /// The number as databases keep it: up to 19 digits are more than a signed number of 64 bits holds; less
+    /// 5 000 000 000 000 000 000 they fit, and keep their order.
+    #[must_use]
+    pub const fn key(self) -> i64 {
+        self.0.wrapping_sub(KEY_OFFSET).cast_signed()
+    }
+
+    /// The number of a [`CertificateNumber::key`].
+    #[must_use]
+    pub const fn from_key(key: i64) -> Option<Self> {
+        Self::from_number(key.cast_unsigned().wrapping_add(KEY_OFFSET))
     }
 
     /// The first three digits.
@@ -370,6 +386,24 @@ mod tests {
         assert_eq!(CertificateNumber::from_number(largest.number() + 1), None);
         assert_eq!(CertifierId::from_number(12), Some(number.certifier()));
         assert_eq!(CertifierId::from_number(1_000), None);
+    }
+
+    #[test]
+    fn keys_keep_the_order_of_the_numbers() {
+        let numbers = [
+            0,
+            1,
+            4_999_999_999_999_999_999,
+            5_000_000_000_000_000_000,
+            9_223_372_036_854_775_808,
+            9_999_999_999_999_999_999,
+        ]
+        .map(|number| CertificateNumber::from_number(number).unwrap());
+        assert!(numbers.is_sorted_by_key(|number| number.key()));
+        for number in numbers {
+            assert_eq!(CertificateNumber::from_key(number.key()), Some(number));
+        }
+        assert_eq!(CertificateNumber::from_key(i64::MAX), None);
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod location;
 mod migration;
 pub mod outbox;
 pub mod postgres;
+pub mod row;
 pub mod sqlite;
 #[cfg(feature = "testing")]
 pub mod testing;

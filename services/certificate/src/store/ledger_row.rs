@@ -11,7 +11,7 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use super::DrawsChange;
-use super::row::{corrupt, entry_number, key_of, number_of};
+use super::row::{corrupt, entry_number, number_of};
 
 /// Who drew, beside the entries of a change.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -230,7 +230,7 @@ impl<'a> Writes<'a> {
                 };
                 *counts.entry(take.number).or_default() += 1;
                 writes.draws.push((
-                    key_of(take.number),
+                    take.number.key(),
                     asked.entry_number,
                     line.line_number,
                     line.pga_line_number,
@@ -263,7 +263,7 @@ fn ledger(held: &Held, account: &Account, count: u32, tenant: &str) -> StoredLed
         (Some(_), Some(_)) => held.rest.tenant.clone().filter(|other| other == tenant),
     };
     StoredLedger(
-        key_of(held.number),
+        held.number.key(),
         account.limit.units(),
         account.drawn.units(),
         account.excess().units(),

@@ -8,37 +8,18 @@ use nopic_domain::date::Date;
 use nopic_domain::identifier::{CertificateNumber, EntryNumber};
 use nopic_domain::weight::Weight;
 use nopic_sql::Error;
+pub(super) use nopic_sql::row::{json, small};
 use serde::{Deserialize, Serialize};
 
 use super::Visibility;
 use crate::import_decision::Ledger;
 
-/// Certificate numbers have up to 19 digits, more than a signed number of 64 bits holds; less this they fit, and keep
-/// their order.
-const KEY_OFFSET: u64 = 5_000_000_000_000_000_000;
-
-/// The key of a certificate in every table.
-pub(super) fn key_of(number: CertificateNumber) -> i64 {
-    number.number().wrapping_sub(KEY_OFFSET).cast_signed()
-}
-
 pub(super) fn number_of(key: i64) -> Result<CertificateNumber, Error> {
-    CertificateNumber::from_number(key.cast_unsigned().wrapping_add(KEY_OFFSET))
-        .ok_or_else(|| corrupt("certificate.certificate", key))
+    CertificateNumber::from_key(key).ok_or_else(|| corrupt("certificate.certificate", key))
 }
 
 pub(super) fn corrupt(what: &'static str, found: impl ToString) -> Error {
     Error::corrupt(what, found)
-}
-
-/// A number of a column that this program only fills with numbers of 32 bits.
-pub(super) fn small(what: &'static str, number: i64) -> Result<u32, Error> {
-    u32::try_from(number).map_err(|_| corrupt(what, number))
-}
-
-/// A JSON array for the statements.
-pub(super) fn json(rows: impl Serialize) -> Result<String, Error> {
-    serde_json::to_string(&rows).map_err(|error| corrupt("statement parameters", error))
 }
 
 /// A certificate with the state of its ledger.
@@ -194,7 +175,7 @@ pub(super) struct CertificateRow<'a>(
 impl<'a> CertificateRow<'a> {
     pub(super) fn new(certificate: &'a Certificate, version: u32, ledger: Ledger) -> Self {
         Self(
-            key_of(certificate.number),
+            certificate.number.key(),
             version,
             certificate,
             certificate.status.as_str(),
@@ -212,28 +193,5 @@ impl<'a> CertificateRow<'a> {
             ledger.last_drawer,
             ledger.drawer_tenant,
         )
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_keep_the_order_of_the_numbers() {
-        let numbers = [
-            0,
-            1,
-            4_999_999_999_999_999_999,
-            5_000_000_000_000_000_000,
-            9_223_372_036_854_775_808,
-            9_999_999_999_999_999_999,
-        ]
-        .map(|number| CertificateNumber::from_number(number).unwrap());
-        assert!(numbers.is_sorted_by_key(|number| key_of(*number)));
-        for number in numbers {
-            assert_eq!(number_of(key_of(number)).unwrap(), number);
-        }
-        assert!(number_of(i64::MAX).is_err());
     }
 }

@@ -34,6 +34,8 @@ struct Parts {
     /// Parts that were filed.
     number: u32,
     waiting: Vec<NormalisedLine>,
+    /// How far an end of the part was looked for: lines that wait are looked at once, however they come.
+    searched: usize,
 }
 
 impl Parts {
@@ -49,6 +51,7 @@ impl Parts {
             filed_on: filed_on(&options.filed_on)?,
             number: 0,
             waiting: Vec::new(),
+            searched: LINES_PER_PART,
         })
     }
 
@@ -60,7 +63,9 @@ impl Parts {
     async fn file_complete(&mut self) -> Result<Option<Vec<wire::Decision>>, Error> {
         let ends_at =
             |place: &usize| self.waiting[*place].entry_number != self.waiting[*place - 1].entry_number;
-        match (LINES_PER_PART..self.waiting.len()).find(ends_at) {
+        let end = (self.searched..self.waiting.len()).find(ends_at);
+        self.searched = self.searched.max(self.waiting.len());
+        match end {
             Some(end) => self.file_first(end).await.map(Some),
             None if self.waiting.len() >= LINES_PER_PART + MAX_LINES_PER_ENTRY => {
                 Err(Error::TooMuch(format!(
@@ -83,6 +88,7 @@ impl Parts {
     async fn file_first(&mut self, count: usize) -> Result<Vec<wire::Decision>, Error> {
         let rest = self.waiting.split_off(count);
         let lines = std::mem::replace(&mut self.waiting, rest);
+        self.searched = LINES_PER_PART;
         let asked = wire::FileEntriesRequest {
             lines: lines.iter().map(|line| (**line).clone().into()).collect(),
             filed_on: self.filed_on.map(|date| date.to_string()).unwrap_or_default(),
@@ -296,10 +302,7 @@ impl Document<'_> {
                 EntryEvent::Line { line, .. } => {
                     self.summary.lines += 1;
                     self.parts.push([line.normalise()]);
-                    // Once for each part: a longer search for an end of it would be made for each line else.
-                    if self.parts.waiting.len() > LINES_PER_PART
-                        && let Some(decisions) = self.parts.file_complete().await?
-                    {
+                    if let Some(decisions) = self.parts.file_complete().await? {
                         self.tell(decisions).await?;
                     }
                 }

@@ -19,7 +19,7 @@ use super::{Answers, date, file_stream, lines, open};
 use crate::engine::{Asker, Engine};
 use crate::error::Error;
 use crate::filing::{Kind, Request as Filing, file, replay};
-use crate::store::{DecisionFilter, Grouping, StoredDecision, StoredVersion, certificate_key};
+use crate::store::{DecisionFilter, Grouping, StoredDecision, StoredVersion};
 
 /// Characters of a request id.
 const LONGEST_REQUEST_ID: usize = 200;
@@ -407,7 +407,7 @@ fn filter(request: &wire::ListDecisionsRequest) -> Result<(DecisionFilter, usize
         .transpose()?;
     let filter = DecisionFilter {
         entry_number: given(&request.entry_number).map(|text| entry_number(&text)),
-        certificate: certificate.map(certificate_key),
+        certificate: certificate.map(CertificateNumber::key),
         importer: importer.map(|id| id.number().cast_signed()),
         outcome,
         code,

@@ -113,15 +113,6 @@ pub(crate) struct StoredFiling {
     pub(crate) ledger: nopic_proto::certificate::SetDrawsResponse,
 }
 
-/// Certificate numbers have up to 19 digits, more than a signed number of 64 bits holds; less this they fit, and keep
-/// their order.
-const KEY_OFFSET: u64 = 5_000_000_000_000_000_000;
-
-/// The key of a certificate in the table of decisions.
-pub(crate) fn certificate_key(number: CertificateNumber) -> i64 {
-    number.number().wrapping_sub(KEY_OFFSET).cast_signed()
-}
-
 /// The row of a decision.
 #[derive(Debug, Clone)]
 pub(crate) struct DecisionRow {
@@ -177,7 +168,7 @@ impl DecisionRow {
             codes,
             // A NOP ID has 10 digits, so it never wraps.
             importer: decided.importer.map(|id| id.number().cast_signed()),
-            certificate: decided.certificate.map(certificate_key),
+            certificate: decided.certificate.map(CertificateNumber::key),
             is_organic: decided.is_organic,
             filed_on,
             drawn_units: decided.drawn.map(|(weight, _)| weight.units()),

@@ -19,7 +19,7 @@ use rustc_hash::FxHashMap;
 
 pub(crate) use filings::{
     Begun, DecisionFilter, DecisionRow, Grouping, Lease, NewFiling, OpenFiling, StoredDecision, StoredFiling,
-    StoredVersion, certificate_key,
+    StoredVersion,
 };
 
 pub(crate) use trails::{NewTrail, StoredTrailRecord, TrailAnswer};

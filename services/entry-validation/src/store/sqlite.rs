@@ -2,6 +2,7 @@
 
 use nopic_domain::date::Date;
 use nopic_sql::Error;
+use nopic_sql::row::json;
 use nopic_sql::sqlite as engine;
 use nopic_sql::sqlite::{Connection, bytes, rows};
 use serde::Serialize;
@@ -85,9 +86,8 @@ async fn insert_decisions(connection: &mut Connection, decisions: &[DecisionRow]
         return Ok(());
     };
     let rows: Vec<Row<'_>> = decisions.iter().map(Row::new).collect();
-    let rows = serde_json::to_string(&rows).map_err(|error| Error::corrupt("statement parameters", error))?;
     sqlx::query(INSERT)
-        .bind(rows)
+        .bind(json(rows)?)
         .bind(first.recorded_at)
         .execute(connection)
         .await?;

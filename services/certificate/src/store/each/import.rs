@@ -10,7 +10,7 @@ use super::engine::{Connection, audit, hold};
 use super::read::hold_certificates;
 use super::{Store, sql};
 use crate::import_decision::{Change, Filed, ImportedDraw, Known, Stated, decide};
-use crate::store::row::{CertificateRow, corrupt, entry_number, json, key_of, number_of, small};
+use crate::store::row::{CertificateRow, corrupt, entry_number, json, number_of, small};
 use crate::store::{ImportOrigin, Imported, Importing};
 
 /// Certificates written by one statement: large enough to spread its cost, small enough to stay in the processor's
@@ -115,7 +115,7 @@ async fn load(
     if known.is_empty() {
         return Ok(known);
     }
-    let keys = json(known.keys().map(|number| [key_of(*number)]).collect::<Vec<_>>())?;
+    let keys = json(known.keys().map(|number| [number.key()]).collect::<Vec<_>>())?;
     let draws: Vec<(i64, String, i64, i64, i64, i64, String)> = sqlx::query_as(sql::SELECT_IMPORTED_DRAWS)
         .bind(&keys)
         .fetch_all(&mut *connection)
@@ -186,7 +186,7 @@ struct Writes<'a> {
 
 impl<'a> Writes<'a> {
     fn add(&mut self, certificate: &'a Certificate, known: Option<&Known>, change: Change) {
-        let key = key_of(certificate.number);
+        let key = certificate.number.key();
         self.certificates
             .push(CertificateRow::new(certificate, change.version, change.ledger));
         if change.new_version {

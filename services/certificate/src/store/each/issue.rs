@@ -13,7 +13,7 @@ use super::life_sql as sql;
 use super::moving::move_draws;
 use crate::error::Error;
 use crate::store::life::{Act, Amended, DecideAmendment, DecideVoid, Standing, SuccessorNumber};
-use crate::store::row::{corrupt, json, key_of, number_of, small};
+use crate::store::row::{corrupt, json, number_of, small};
 
 /// The greatest serial of six digits.
 const LAST_SERIAL: u32 = 999_999;
@@ -71,7 +71,7 @@ impl Serials {
         .await?;
         let key = |serial| {
             CertificateNumber::from_parts(certifier, exporter, serial)
-                .map(key_of)
+                .map(CertificateNumber::key)
                 .ok_or(Error::SerialsUsedUp(exporter))
         };
         let (given, greatest): (Option<i64>, Option<i64>) = sqlx::query_as(sql::SELECT_LAST_SERIAL)
@@ -118,7 +118,7 @@ async fn insert(
     limit: Weight,
 ) -> Result<bool, SqlError> {
     let row = (
-        key_of(certificate.number),
+        certificate.number.key(),
         certificate,
         certificate.status.as_str(),
         certificate.certifier_id.number(),
@@ -143,7 +143,7 @@ async fn insert_version(
     at: DateTime<Utc>,
 ) -> Result<(), SqlError> {
     sqlx::query(sql::INSERT_VERSION)
-        .bind(json([(key_of(certificate.number), version, certificate)])?)
+        .bind(json([(certificate.number.key(), version, certificate)])?)
         .bind(act.step.as_str())
         .bind(&act.reason)
         .bind(&act.principal.tenant)
@@ -181,14 +181,14 @@ async fn hold_certificate(
     now: DateTime<Utc>,
 ) -> Result<Held, Error> {
     let row: Option<(i64, String, i64, i64, i64, i64)> = sqlx::query_as(sql::HOLD_CERTIFICATE)
-        .bind(key_of(number))
+        .bind(number.key())
         .fetch_optional(&mut *connection)
         .await
         .map_err(SqlError::from)?;
     let (version, content, limit, drawn, excess, draw_count) = row.ok_or(Error::NotFound(number))?;
     let (changed_at, drawn_at, marked): (Option<DateTime<Utc>>, Option<DateTime<Utc>>, i64) =
         sqlx::query_as(sql::SELECT_LAST_CHANGES)
-            .bind(key_of(number))
+            .bind(number.key())
             .fetch_one(connection)
             .await
             .map_err(SqlError::from)?;
@@ -215,7 +215,7 @@ async fn update(
     at: DateTime<Utc>,
 ) -> Result<(), SqlError> {
     sqlx::query(sql::UPDATE_CERTIFICATE)
-        .bind(key_of(certificate.number))
+        .bind(certificate.number.key())
         .bind(i64::from(version))
         .bind(certificate.status.as_str())
         .bind(json([certificate])?)
@@ -273,8 +273,8 @@ pub(super) async fn amend(
     let version = held.version + 1;
     update(connection, act, &superseded, version, held.at).await?;
     sqlx::query(sql::INSERT_SUCCESSION)
-        .bind(key_of(number))
-        .bind(key_of(next.number))
+        .bind(number.key())
+        .bind(next.number.key())
         .execute(&mut *connection)
         .await
         .map_err(SqlError::from)?;

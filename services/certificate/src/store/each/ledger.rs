@@ -12,7 +12,7 @@ use super::engine::{Connection, audit, requests};
 use super::{Store, ledger_sql as sql};
 use crate::convert;
 use crate::store::ledger_row::{Drawn, Held, Rest, Writes, unpack_drawn, unpack_held};
-use crate::store::row::{corrupt, entry_number, json, key_of, small};
+use crate::store::row::{corrupt, entry_number, json, small};
 use crate::store::{
     Balance, DrawSet, DrawsChange, EntryDrawn, HistoryQuestion, Ledger, RecordedDraw, StateBefore,
 };
@@ -43,7 +43,7 @@ impl Ledger for Store {
         moment: DateTime<Utc>,
     ) -> Result<Option<Balance>, Error> {
         let found: Option<(i64, String, i64, i64)> = sqlx::query_as(sql::SELECT_BALANCE)
-            .bind(key_of(number))
+            .bind(number.key())
             .bind(moment)
             .fetch_optional(self.database.readers())
             .await?;
@@ -75,7 +75,7 @@ impl Ledger for Store {
             DateTime<Utc>,
             Option<DateTime<Utc>>,
         );
-        let key = key_of(question.number);
+        let key = question.number.key();
         let mut transaction = self.database.read().await?;
         let is_known: bool = sqlx::query_scalar(sql::IS_KNOWN)
             .bind(key)
@@ -222,11 +222,7 @@ async fn hold(
     change: &DrawsChange,
     entries: &str,
 ) -> Result<FxHashMap<CertificateNumber, Held>, Error> {
-    let keys: Vec<[i64; 1]> = change
-        .judged
-        .iter()
-        .map(|judged| [key_of(judged.number)])
-        .collect();
+    let keys: Vec<[i64; 1]> = change.judged.iter().map(|judged| [judged.number.key()]).collect();
     let rows: Option<String> = sqlx::query_scalar(sql::HOLD)
         .bind(json(keys)?)
         .bind(entries)
@@ -271,7 +267,7 @@ async fn find_other_drawers(
         if held.draw_count == count {
             held.rest = Rest::default();
         } else if held.rest.may_lack(|entry| is_filed.contains(entry)) {
-            asked.push([key_of(number)]);
+            asked.push([number.key()]);
         }
     }
     if asked.is_empty() {

@@ -16,7 +16,7 @@ use crate::store::life::{
     Act, Amended, CertificateHistory, DecideAmendment, DecideRequest, DecideVoid, Life, RequestAnswer,
     RequestFilter, RequestVisibility, Standing, StoredRequest, SuccessorNumber, VersionRecord,
 };
-use crate::store::row::{corrupt, json, key_of, small};
+use crate::store::row::{corrupt, json, small};
 
 /// Under this topic others hear of every step.
 const TOPIC: &str = "certificate.life";
@@ -220,7 +220,7 @@ async fn save(connection: &mut Connection, act: &Act, stored: &StoredRequest) ->
         requested.importer_nop_id.number(),
         request.due_on,
         &stored.tenant,
-        request.number.map(key_of),
+        request.number.map(CertificateNumber::key),
     );
     sqlx::query(sql::UPSERT_REQUEST)
         .bind(json([row])?)

@@ -13,7 +13,7 @@ use super::{Store, life_sql as sql};
 use crate::store::life::{
     CertificateHistory, RequestFilter, RequestVisibility, StoredRequest, VersionRecord,
 };
-use crate::store::row::{corrupt, json, key_of, number_of, small};
+use crate::store::row::{corrupt, json, number_of, small};
 
 /// Version, content, step, reason, tenant, actor, moment.
 type VersionRow = (i64, String, String, String, String, String, DateTime<Utc>);
@@ -108,12 +108,12 @@ pub(super) async fn history(
 ) -> Result<CertificateHistory, Error> {
     let mut transaction = store.database.read().await?;
     let rows: Vec<VersionRow> = sqlx::query_as(sql::SELECT_VERSIONS)
-        .bind(key_of(number))
+        .bind(number.key())
         .bind(as_of.unwrap_or(END_OF_TIME))
         .fetch_all(&mut *transaction)
         .await?;
     let (supersedes, request): (Option<i64>, Option<i64>) = sqlx::query_as(sql::SELECT_ORIGIN)
-        .bind(key_of(number))
+        .bind(number.key())
         .fetch_one(&mut *transaction)
         .await?;
     transaction.commit().await?;

@@ -7,7 +7,7 @@ use nopic_sql::Error;
 
 use super::engine::Connection;
 use super::life_sql as sql;
-use crate::store::row::{json, key_of};
+use crate::store::row::json;
 
 /// Ends the draws in force on a certificate and records equal ones on its successor, with the sums, in the transaction
 /// of the amendment. The caller holds the certificate; nobody has drawn on the successor.
@@ -18,7 +18,7 @@ pub(super) async fn move_draws(
     taken_over: DrawnSoFar,
     at: DateTime<Utc>,
 ) -> Result<(), Error> {
-    let (from, to) = (key_of(certificate), key_of(successor));
+    let (from, to) = (certificate.key(), successor.key());
     let ended: Vec<(i64,)> = sqlx::query_as(sql::END_DRAWS)
         .bind(from)
         .bind(at)

@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::engine::Connection;
 use super::{Store, sql};
-use crate::store::row::{json, key_of, unpack, unpack_all, unpack_all_draws, unpack_draw};
+use crate::store::row::{json, unpack, unpack_all, unpack_all_draws, unpack_draw};
 use crate::store::{
     ForValidation, ListFilter, OwnDrawsKey, Reading, StoredCertificate, StoredDraw, Visibility,
 };
@@ -38,7 +38,7 @@ impl Reading for Store {
         if !questions.is_empty() {
             let questions: Vec<_> = questions
                 .iter()
-                .map(|(number, entry)| (key_of(*number), entry))
+                .map(|(number, entry)| (number.key(), entry))
                 .collect();
             let rows: Option<String> = sqlx::query_scalar(sql::SELECT_OWN_DRAWS)
                 .bind(json(questions)?)
@@ -69,7 +69,7 @@ impl Reading for Store {
             return Ok(None);
         };
         let rows: Vec<String> = sqlx::query_scalar(sql::SELECT_DRAWS)
-            .bind(key_of(number))
+            .bind(number.key())
             .bind(visibility.all)
             .bind(visibility.tenant.as_str())
             .bind(i64::from(limit))
@@ -104,7 +104,7 @@ impl Reading for Store {
         };
         // A NOP ID has 10 digits, so it never wraps.
         let rows: Vec<String> = sqlx::query_scalar(statement)
-            .bind(after.map_or(BEFORE_ALL, key_of))
+            .bind(after.map_or(BEFORE_ALL, CertificateNumber::key))
             .bind(filter.status.map(CertificateStatus::as_str))
             .bind(filter.certifier.map(|id| i64::from(id.number())))
             .bind(filter.exporter.map(|id| id.number().cast_signed()))
@@ -140,7 +140,7 @@ async fn find(
     if numbers.is_empty() {
         return Ok(FxHashMap::default());
     }
-    let keys: Vec<[i64; 1]> = numbers.iter().map(|number| [key_of(*number)]).collect();
+    let keys: Vec<[i64; 1]> = numbers.iter().map(|number| [number.key()]).collect();
     let rows: Option<String> = sqlx::query_scalar(statement)
         .bind(json(keys)?)
         .fetch_one(connection)

@@ -6,6 +6,7 @@ use nopic_domain::finding::Code;
 use nopic_proto::certificate::SetDrawsResponse;
 use nopic_proto::entry_validation as wire;
 use nopic_sql::Error;
+use nopic_sql::row::{json, small};
 use prost::Message as _;
 
 use super::Store;
@@ -134,10 +135,6 @@ type Row = (
     Option<DateTime<Utc>>,
 );
 type Counts = (String, i64, i64, i64, i64, i64, i64, i64);
-
-fn small(what: &'static str, number: i64) -> Result<u32, Error> {
-    u32::try_from(number).map_err(|_| Error::corrupt(what, number))
-}
 
 fn stored(row: Row) -> Result<StoredDecision, Error> {
     let (
@@ -301,9 +298,7 @@ impl Decisions for Store {
             .bind(i64::from(limit));
         if grouping == Grouping::Reason {
             let codes: Vec<[&str; 1]> = Code::ALL.iter().map(|code| [code.as_str()]).collect();
-            let codes = serde_json::to_string(&codes)
-                .map_err(|error| Error::corrupt("statement parameters", error))?;
-            query = query.bind(codes);
+            query = query.bind(json(codes)?);
         }
         let rows: Vec<Counts> = query.fetch_all(self.database.readers()).await?;
         Ok(rows.into_iter().map(statistic).collect())

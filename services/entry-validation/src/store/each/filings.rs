@@ -5,9 +5,9 @@ use nopic_domain::date::{Date, parse_iso};
 use nopic_proto::certificate::SetDrawsResponse;
 use nopic_proto::entry_validation as wire;
 use nopic_sql::Error;
+use nopic_sql::row::{json, small};
 use prost::Message as _;
 use rustc_hash::FxHashMap;
-use serde::Serialize;
 
 use super::Store;
 use super::engine::{Connection, audit, date, for_update, hold, outbox, rows, skip_locked};
@@ -111,14 +111,6 @@ pub(super) const STATEMENTS: &[&str] = &[
     INSERT_VERSIONS,
     RELEASE,
 ];
-
-fn json(rows: impl Serialize) -> Result<String, Error> {
-    serde_json::to_string(&rows).map_err(|error| Error::corrupt("statement parameters", error))
-}
-
-fn small(what: &'static str, number: i64) -> Result<u32, Error> {
-    u32::try_from(number).map_err(|_| Error::corrupt(what, number))
-}
 
 fn open(row: (i64, String, i64, Vec<u8>)) -> Result<OpenFiling, Error> {
     let (filing_id, tenant, attempt, inputs) = row;
