@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use crate::{Error, Schema, SchemaUpdate};
@@ -30,8 +31,8 @@ pub type Place = PgConnectOptions;
 
 pub use crate::{
     postgres_bytes as bytes, postgres_date as date, postgres_for_update as for_update,
-    postgres_json_of as json_of, postgres_moment as moment, postgres_rows as rows,
-    postgres_skip_locked as skip_locked,
+    postgres_json_of as json_of, postgres_look_up as look_up, postgres_moment as moment,
+    postgres_one_of as one_of, postgres_rows as rows, postgres_skip_locked as skip_locked,
 };
 
 /// The elements of a JSON list that is bound as text, as rows `r (value)`: `rows!("$1")` behind `FROM`. Parts are
@@ -41,6 +42,37 @@ pub use crate::{
 macro_rules! postgres_rows {
     ($parameter:literal) => {
         concat!("jsonb_array_elements(CAST(", $parameter, " AS jsonb)) r (value)")
+    };
+}
+
+/// Joins each row before it with the rows of a table that fit, by an index of that table:
+/// `look_up!("draw", "d", "d.entry_number = r.value ->> 0")`. A plain join would read the table from end to end wherever
+/// the planner knows no better, and keep that plan while the table grows.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! postgres_look_up {
+    ($table:literal, $name:literal, $condition:literal) => {
+        concat!(
+            " JOIN LATERAL (SELECT * FROM ",
+            $table,
+            " ",
+            $name,
+            " WHERE ",
+            $condition,
+            " OFFSET 0) ",
+            $name,
+            " ON true"
+        )
+    };
+}
+
+/// Whether a value is one of those that a statement of one column selects, for a look-up by index:
+/// `one_of!("draw_id", "SELECT CAST(r.value ->> 0 AS BIGINT) FROM ", rows!("$1"))`. See `look_up!`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! postgres_one_of {
+    ($value:literal, $($select:expr),+ $(,)?) => {
+        concat!($value, " = ANY(ARRAY(", $($select),+, "))")
     };
 }
 
@@ -152,6 +184,8 @@ const KEEP_ALIVE: [(&str, &str); 3] = [
     ("tcp_keepalives_interval", "10"),
     ("tcp_keepalives_count", "3"),
 ];
+/// For how long a connection that was given back needs no look whether it lives.
+const FRESH: Duration = Duration::from_secs(1);
 /// Statements that a connection keeps prepared.
 const STATEMENTS: usize = 128;
 /// Held by whoever changes a schema of the database.
@@ -237,6 +271,17 @@ async fn connect(place: &Place, schema: &Schema, connections: u32) -> Result<Poo
     let pool = PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(PATIENCE)
+        // As the pool does before each use by itself, but for connections that were in use just now: they have shown
+        // that they live.
+        .test_before_acquire(false)
+        .before_acquire(|connection, state| {
+            Box::pin(async move {
+                if state.idle_for > FRESH {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .connect_with(options)
         .await?;
     Ok(pool)

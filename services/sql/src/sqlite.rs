@@ -33,7 +33,8 @@ pub type Place = Path;
 
 pub use crate::{
     sqlite_bytes as bytes, sqlite_date as date, sqlite_for_update as for_update, sqlite_json_of as json_of,
-    sqlite_moment as moment, sqlite_rows as rows, sqlite_skip_locked as skip_locked,
+    sqlite_look_up as look_up, sqlite_moment as moment, sqlite_one_of as one_of, sqlite_rows as rows,
+    sqlite_skip_locked as skip_locked,
 };
 
 /// The elements of a JSON list that is bound as text, as rows `r (value)`: `rows!("$1")` behind `FROM`. Parts are
@@ -43,6 +44,26 @@ pub use crate::{
 macro_rules! sqlite_rows {
     ($parameter:literal) => {
         concat!("json_each(", $parameter, ") r")
+    };
+}
+
+/// Joins each row before it with the rows of a table that fit, by an index of that table:
+/// `look_up!("draw", "d", "d.entry_number = r.value ->> 0")`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! sqlite_look_up {
+    ($table:literal, $name:literal, $condition:literal) => {
+        concat!(" JOIN ", $table, " ", $name, " ON ", $condition)
+    };
+}
+
+/// Whether a value is one of those that a statement of one column selects, for a look-up by index:
+/// `one_of!("draw_id", "SELECT CAST(r.value ->> 0 AS BIGINT) FROM ", rows!("$1"))`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! sqlite_one_of {
+    ($value:literal, $($select:expr),+ $(,)?) => {
+        concat!($value, " IN (", $($select),+, ")")
     };
 }
 

@@ -171,8 +171,10 @@ async fn file_to_the_end(
     };
     crash_point("filing.begun").await;
     let filing_id = filing.filing_id;
-    go_on(engine, filing).await?;
-    Ok(engine.store.decisions_of(filing_id).await?)
+    match go_on(engine, filing).await? {
+        Some(decisions) => Ok(decisions),
+        None => Ok(engine.store.decisions_of(filing_id).await?),
+    }
 }
 
 /// Finishes every filing that its worker left. How many there were.
@@ -196,8 +198,8 @@ fn lease(engine: &Engine) -> Lease<'_> {
     }
 }
 
-/// From the frozen inputs to the decisions on record.
-async fn go_on(engine: &Engine, mut filing: OpenFiling) -> Result<(), Error> {
+/// From the frozen inputs to the decisions on record; absent where another worker recorded them.
+async fn go_on(engine: &Engine, mut filing: OpenFiling) -> Result<Option<Vec<StoredDecision>>, Error> {
     loop {
         let thawed = thaw(engine, &filing.inputs).await?;
         let request_id = format!("filing/{}/{}", filing.filing_id, filing.attempt);
@@ -210,14 +212,13 @@ async fn go_on(engine: &Engine, mut filing: OpenFiling) -> Result<(), Error> {
             crash_point("filing.decided").await;
             let finished = engine
                 .store
-                .finish_filing(&filing, &decided, &answer, lease(engine))
+                .finish_filing(&filing, decided, &answer, lease(engine))
                 .await?;
             crash_point("filing.finished").await;
-            return if finished {
-                Ok(())
-            } else {
-                wait_for(engine, &filing).await
-            };
+            if finished.is_none() {
+                wait_for(engine, &filing).await?;
+            }
+            return Ok(finished);
         }
         if filing.attempt >= ATTEMPTS {
             return Err(Error::Busy(
@@ -233,7 +234,8 @@ async fn go_on(engine: &Engine, mut filing: OpenFiling) -> Result<(), Error> {
         let known = engine.know(&asker, &thawed.lines).await?;
         freeze(&mut filing.inputs, &thawed.lines, &known);
         if !engine.store.freeze_anew(&filing, lease(engine)).await? {
-            return wait_for(engine, &filing).await;
+            wait_for(engine, &filing).await?;
+            return Ok(None);
         }
         filing.attempt += 1;
         crash_point("filing.frozen_anew").await;

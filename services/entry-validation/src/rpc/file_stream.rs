@@ -21,6 +21,7 @@ use super::{MAX_CHUNK_BYTES, MESSAGES_AHEAD, VERDICTS_PER_MESSAGE, document, lin
 use crate::engine::{Asker, Engine};
 use crate::error::Error;
 use crate::filing::{Kind, Request, file};
+use crate::store::Deletion;
 
 /// A part ends with the entry that reaches so many lines.
 const LINES_PER_PART: usize = 1_000;
@@ -109,18 +110,30 @@ impl Parts {
 
     /// Takes an entry back that the file deletes; `false`: it is not on record.
     async fn cancel(&mut self, entry_number: String) -> Result<bool, Error> {
-        let tenant = &self.asker.principal.tenant;
-        let (versions, _) = self.engine.store.entry(tenant, &entry_number, None).await?;
-        let Some(newest) = versions.last() else {
-            return Ok(false);
-        };
+        let tenant = self.asker.principal.tenant.clone();
         let asked = wire::CancelEntryRequest {
             entry_number: entry_number.clone(),
             ..wire::CancelEntryRequest::default()
         };
+        let (id, request_hash) = (self.next_id(), hash("DeleteEntry", &asked));
+        let deletion = Deletion {
+            tenant: &tenant,
+            request_id: &id,
+            request_hash,
+            entry_number: &entry_number,
+            at: self.engine.clock.now(),
+        };
+        // Sent again, the file finds the entry that it filed behind the deletion.
+        if self.engine.store.finds_nothing_to_delete(deletion).await? {
+            return Ok(false);
+        }
+        let (versions, _) = self.engine.store.entry(&tenant, &entry_number, None).await?;
+        let newest = versions
+            .last()
+            .ok_or_else(|| Error::Internal(format!("entry {entry_number} has no versions")))?;
         let request = Request {
-            id: self.next_id(),
-            hash: hash("DeleteEntry", &asked),
+            id,
+            hash: request_hash,
             kind: Kind::Cancelled,
             filed_on: self.filed_on,
             reason: "deleted by the file".to_owned(),

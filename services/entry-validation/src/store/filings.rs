@@ -21,6 +21,16 @@ pub(crate) struct NewFiling<'a> {
     pub(crate) lease: Lease<'a>,
 }
 
+/// A request that deletes an entry if there is one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deletion<'a> {
+    pub(crate) tenant: &'a str,
+    pub(crate) request_id: &'a str,
+    pub(crate) request_hash: [u8; 32],
+    pub(crate) entry_number: &'a str,
+    pub(crate) at: DateTime<Utc>,
+}
+
 /// Who works on a filing, and until when nobody else does.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lease<'a> {

@@ -18,8 +18,8 @@ use nopic_sql::{Error, Location, Migration, SHARED, Schema, SchemaUpdate};
 use rustc_hash::FxHashMap;
 
 pub(crate) use filings::{
-    Begun, DecisionFilter, DecisionRow, Grouping, Lease, NewFiling, OpenFiling, StoredDecision, StoredFiling,
-    StoredVersion,
+    Begun, DecisionFilter, DecisionRow, Deletion, Grouping, Lease, NewFiling, OpenFiling, StoredDecision,
+    StoredFiling, StoredVersion,
 };
 
 pub(crate) use trails::{NewTrail, StoredTrailRecord, TrailAnswer};
@@ -129,6 +129,10 @@ pub(crate) trait Filings: Send + Sync {
         request_id: &str,
     ) -> Result<Option<(i64, Vec<u8>, bool)>, Error>;
 
+    /// Whether a request that deletes an entry found nothing to delete: when it was asked first, if it was asked before.
+    /// That it found nothing is kept, and nothing else is.
+    async fn finds_nothing_to_delete(&self, deletion: Deletion<'_>) -> Result<bool, Error>;
+
     /// Keeps other inputs in place of those of this attempt; `false`: another worker has the filing.
     async fn freeze_anew(&self, filing: &OpenFiling, lease: Lease<'_>) -> Result<bool, Error>;
 
@@ -138,14 +142,14 @@ pub(crate) trait Filings: Send + Sync {
     /// Ends every lease of this holder: for a process that knows that the others of its name have ended.
     async fn expire_leases(&self, holder: &str, now: DateTime<Utc>) -> Result<(), Error>;
 
-    /// Records the decisions, once; `false`: another worker has the filing.
+    /// Records the decisions, once, and gives them; `None`: another worker has the filing.
     async fn finish_filing(
         &self,
         filing: &OpenFiling,
-        decided: &[Decided],
+        decided: Vec<Decided>,
         ledger: &SetDrawsResponse,
         lease: Lease<'_>,
-    ) -> Result<bool, Error>;
+    ) -> Result<Option<Vec<StoredDecision>>, Error>;
 }
 
 /// Decisions on record.

@@ -21,13 +21,18 @@ const INSERT: &str = "/* filing.finish */ INSERT INTO decision (filing_id, place
     SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[],
         $7::bigint[], $8::bytea[], $9::bytea[], $10::text[], $11::text[], $12::bigint[],
         $13::bigint[], $14::boolean[], $15::date[], $16::bigint[], $17::bigint[], $18::timestamptz[],
-        $19::timestamptz[])";
+        $19::timestamptz[])
+    RETURNING place, decision_id";
 
-async fn insert_decisions(connection: &mut Connection, decisions: &[DecisionRow]) -> Result<(), Error> {
+/// Places of the lines, and the ids of their decisions.
+async fn insert_decisions(
+    connection: &mut Connection,
+    decisions: &[DecisionRow],
+) -> Result<Vec<(i64, i64)>, Error> {
     if decisions.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
-    sqlx::query(INSERT)
+    Ok(sqlx::query_as(INSERT)
         .bind(column(decisions, |row| row.filing_id))
         .bind(column(decisions, |row| row.place))
         .bind(column(decisions, |row| row.entry_id))
@@ -47,9 +52,8 @@ async fn insert_decisions(connection: &mut Connection, decisions: &[DecisionRow]
         .bind(column(decisions, |row| row.excess_units))
         .bind(column(decisions, |row| row.recorded_at))
         .bind(column(decisions, |row| row.ended_at))
-        .execute(connection)
-        .await?;
-    Ok(())
+        .fetch_all(connection)
+        .await?)
 }
 
 fn column<'a, T>(decisions: &'a [DecisionRow], value: impl Fn(&'a DecisionRow) -> T) -> Vec<T> {

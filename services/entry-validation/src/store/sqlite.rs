@@ -30,7 +30,7 @@ const INSERT: &str = concat!(
         r.value ->> 16, $2, CASE WHEN r.value ->> 17 THEN $2 END
     FROM ",
     rows!("$1"),
-    " WHERE true"
+    " WHERE true RETURNING place, decision_id"
 );
 
 /// The columns, in their order.
@@ -81,17 +81,20 @@ impl<'a> Row<'a> {
     }
 }
 
-async fn insert_decisions(connection: &mut Connection, decisions: &[DecisionRow]) -> Result<(), Error> {
+/// Places of the lines, and the ids of their decisions.
+async fn insert_decisions(
+    connection: &mut Connection,
+    decisions: &[DecisionRow],
+) -> Result<Vec<(i64, i64)>, Error> {
     let Some(first) = decisions.first() else {
-        return Ok(());
+        return Ok(Vec::new());
     };
     let rows: Vec<Row<'_>> = decisions.iter().map(Row::new).collect();
-    sqlx::query(INSERT)
+    Ok(sqlx::query_as(INSERT)
         .bind(json(rows)?)
         .bind(first.recorded_at)
-        .execute(connection)
-        .await?;
-    Ok(())
+        .fetch_all(connection)
+        .await?)
 }
 
 fn hex(bytes: &[u8]) -> String {

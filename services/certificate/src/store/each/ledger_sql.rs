@@ -1,6 +1,6 @@
 //! Every statement of the ledger.
 
-use super::engine::{for_update, json_of, rows};
+use super::engine::{for_update, json_of, look_up, one_of, rows};
 
 /// Holds certificates until the transaction ends, in the order of their keys, so that no two changes wait for each
 /// other: those of a JSON list of lists of one key, and those that entries drew on: a JSON list of lists of entry
@@ -11,8 +11,12 @@ pub(super) const HOLD: &str = concat!(
     rows!("$1"),
     " UNION SELECT d.certificate FROM ",
     rows!("$2"),
-    " JOIN draw d ON d.entry_number = r.value ->> 0 AND d.tenant = $3 AND d.ended_at IS NULL
-    )
+    look_up!(
+        "draw",
+        "d",
+        "d.entry_number = r.value ->> 0 AND d.tenant = $3 AND d.ended_at IS NULL"
+    ),
+    ")
     SELECT '[' || string_agg('[' || c.certificate || ',' || c.version || ',' || ",
     json_of!("c.kind"),
     " || ',' || ",
@@ -29,7 +33,9 @@ pub(super) const HOLD: &str = concat!(
         SELECT c.certificate, c.version, c.content ->> 'kind' AS kind, c.content ->> 'totalWeightKg' AS total,
             c.limit_units, c.drawn_units, c.excess_units, c.marked_units, c.draw_count, c.first_drawer,
             c.last_drawer, c.drawer_tenant
-        FROM wanted JOIN certificate c ON c.certificate = wanted.certificate ORDER BY c.certificate",
+        FROM certificate c WHERE ",
+    one_of!("c.certificate", "SELECT wanted.certificate FROM wanted"),
+    " ORDER BY c.certificate",
     for_update!(),
     ") c"
 );
@@ -41,7 +47,11 @@ pub(super) const SELECT_DRAWN: &str = concat!(
         || ']', ',') || ']'
     FROM ",
     rows!("$1"),
-    " JOIN draw d ON d.entry_number = r.value ->> 0 AND d.tenant = $2 AND d.ended_at IS NULL"
+    look_up!(
+        "draw",
+        "d",
+        "d.entry_number = r.value ->> 0 AND d.tenant = $2 AND d.ended_at IS NULL"
+    )
 );
 
 /// Who else drew on certificates of a JSON list of lists of one key: others than the entries of a JSON list of lists of
@@ -51,17 +61,24 @@ pub(super) const SELECT_OTHER_DRAWERS: &str = concat!(
         CASE WHEN MIN(d.tenant) = MAX(d.tenant) THEN MIN(d.tenant) END
     FROM ",
     rows!("$1"),
-    " JOIN draw d ON d.certificate = CAST(r.value ->> 0 AS BIGINT) AND d.ended_at IS NULL
-    WHERE NOT (d.tenant = $3 AND d.entry_number IN (SELECT r.value ->> 0 FROM ",
+    look_up!(
+        "draw",
+        "d",
+        "d.certificate = CAST(r.value ->> 0 AS BIGINT) AND d.ended_at IS NULL"
+    ),
+    " WHERE NOT (d.tenant = $3 AND d.entry_number IN (SELECT r.value ->> 0 FROM ",
     rows!("$2"),
     ")) GROUP BY d.certificate"
 );
 
 /// Ends draws: a JSON list of lists of one id.
 pub(super) const END_DRAWS: &str = concat!(
-    "/* set_draws */ UPDATE draw SET ended_at = $2 WHERE draw_id IN (SELECT CAST(r.value ->> 0 AS BIGINT) FROM ",
-    rows!("$1"),
-    ")"
+    "/* set_draws */ UPDATE draw SET ended_at = $2 WHERE ",
+    one_of!(
+        "draw_id",
+        "SELECT CAST(r.value ->> 0 AS BIGINT) FROM ",
+        rows!("$1")
+    )
 );
 
 /// Records draws: a JSON list of `[key, entry number, line, PGA line, weight, excess, version of the entry]`.
@@ -84,7 +101,13 @@ pub(super) const UPDATE_LEDGERS: &str = concat!(
         first_drawer = r.value ->> 6, last_drawer = r.value ->> 7, drawer_tenant = r.value ->> 8
     FROM ",
     rows!("$1"),
-    " WHERE certificate = CAST(r.value ->> 0 AS BIGINT)"
+    " WHERE certificate = CAST(r.value ->> 0 AS BIGINT) AND ",
+    // Says the same again, for a look-up by index.
+    one_of!(
+        "certificate",
+        "SELECT CAST(r.value ->> 0 AS BIGINT) FROM ",
+        rows!("$1")
+    )
 );
 
 /// What was drawn from a certificate at the moment `$2`, by its version then.

@@ -1,6 +1,6 @@
 //! Every statement of requests, issuing, voiding and amending.
 
-use super::engine::{date, for_update, rows};
+use super::engine::{date, for_update, one_of, rows};
 
 /// The number of the next request: under a lock, so that numbers are in the order of the commits.
 pub(super) const NEXT_REQUEST: &str =
@@ -137,9 +137,13 @@ pub(super) const COPY_DRAWS: &str = concat!(
         weight_units, excess_units, entry_version, recorded_by, recorded_at)
     SELECT $2, entry_number, line_number, pga_line_number, source, tenant, weight_units, excess_units, entry_version,
         recorded_by, $3
-    FROM draw WHERE draw_id IN (SELECT CAST(r.value ->> 0 AS BIGINT) FROM ",
-    rows!("$1"),
-    ") ORDER BY draw_id"
+    FROM draw WHERE ",
+    one_of!(
+        "draw_id",
+        "SELECT CAST(r.value ->> 0 AS BIGINT) FROM ",
+        rows!("$1")
+    ),
+    " ORDER BY draw_id"
 );
 
 /// The sums of a certificate's ledger, on its successor.

@@ -1,6 +1,6 @@
 //! Every statement of reading and importing.
 
-use super::engine::{date, for_update, json_of, rows};
+use super::engine::{date, for_update, json_of, look_up, one_of, rows};
 
 /// A certificate with its ledger, as one JSON array: one value costs far less to hand over than a dozen, and the
 /// content is passed on as it stands.
@@ -32,16 +32,24 @@ pub(super) const SELECT_CERTIFICATES: &str = concat!(
     packed!(),
     ", ',') || ']' FROM ",
     rows!("$1"),
-    " JOIN certificate c ON c.certificate = CAST(r.value ->> 0 AS BIGINT)"
+    look_up!(
+        "certificate",
+        "c",
+        "c.certificate = CAST(r.value ->> 0 AS BIGINT)"
+    )
 );
 
 /// The same, held until the transaction ends: in the order of their keys, so that nobody waits for each other.
 pub(super) const HOLD_CERTIFICATES: &str = concat!(
     "/* import */ SELECT '[' || string_agg(",
     packed!(),
-    ", ',') || ']' FROM (SELECT c.* FROM ",
-    rows!("$1"),
-    " JOIN certificate c ON c.certificate = CAST(r.value ->> 0 AS BIGINT) ORDER BY c.certificate",
+    ", ',') || ']' FROM (SELECT c.* FROM certificate c WHERE ",
+    one_of!(
+        "c.certificate",
+        "SELECT CAST(r.value ->> 0 AS BIGINT) FROM ",
+        rows!("$1")
+    ),
+    " ORDER BY c.certificate",
     for_update!(),
     ") c"
 );
@@ -53,8 +61,12 @@ pub(super) const SELECT_OWN_DRAWS: &str = concat!(
     packed_draw!(),
     ", ',') || ']' FROM ",
     rows!("$1"),
-    " JOIN draw d ON d.certificate = CAST(r.value ->> 0 AS BIGINT) AND d.entry_number = r.value ->> 1
-    WHERE d.ended_at IS NULL AND ($2 OR d.tenant = $3)"
+    look_up!(
+        "draw",
+        "d",
+        "d.certificate = CAST(r.value ->> 0 AS BIGINT) AND d.entry_number = r.value ->> 1"
+    ),
+    " WHERE d.ended_at IS NULL AND ($2 OR d.tenant = $3)"
 );
 
 /// The draws in force on one certificate, up to `$4`; `$2`, `$3` as above.
@@ -95,8 +107,8 @@ pub(super) const SELECT_IMPORTED_DRAWS: &str = concat!(
         d.excess_units, d.tenant
     FROM ",
     rows!("$1"),
-    " JOIN draw d ON d.certificate = CAST(r.value ->> 0 AS BIGINT)
-    WHERE d.source = 'IMPORT' AND d.ended_at IS NULL
+    look_up!("draw", "d", "d.certificate = CAST(r.value ->> 0 AS BIGINT)"),
+    " WHERE d.source = 'IMPORT' AND d.ended_at IS NULL
     ORDER BY d.draw_id"
 );
 
@@ -107,8 +119,8 @@ pub(super) const SELECT_FILED: &str = concat!(
         CASE WHEN MIN(d.tenant) = MAX(d.tenant) THEN MIN(d.tenant) END
     FROM ",
     rows!("$1"),
-    " JOIN draw d ON d.certificate = CAST(r.value ->> 0 AS BIGINT)
-    WHERE d.source = 'FILING' AND d.ended_at IS NULL
+    look_up!("draw", "d", "d.certificate = CAST(r.value ->> 0 AS BIGINT)"),
+    " WHERE d.source = 'FILING' AND d.ended_at IS NULL
     GROUP BY d.certificate"
 );
 
@@ -116,8 +128,8 @@ pub(super) const SELECT_FILED: &str = concat!(
 pub(super) const SELECT_FILED_LINES: &str = concat!(
     "/* import */ SELECT d.certificate, d.entry_number, d.line_number, d.pga_line_number FROM ",
     rows!("$1"),
-    " JOIN draw d ON d.certificate = CAST(r.value ->> 0 AS BIGINT)
-    WHERE d.source = 'FILING' AND d.ended_at IS NULL AND d.tenant = $2"
+    look_up!("draw", "d", "d.certificate = CAST(r.value ->> 0 AS BIGINT)"),
+    " WHERE d.source = 'FILING' AND d.ended_at IS NULL AND d.tenant = $2"
 );
 
 /// Writes certificates with their ledgers: a JSON list of lists.
@@ -157,10 +169,13 @@ pub(super) const INSERT_VERSIONS: &str = concat!(
 
 /// Ends the imported draws on certificates of a JSON list of lists of one key.
 pub(super) const END_IMPORTED_DRAWS: &str = concat!(
-    "/* import */ UPDATE draw SET ended_at = $2
-    WHERE certificate IN (SELECT CAST(r.value ->> 0 AS BIGINT) FROM ",
-    rows!("$1"),
-    ") AND source = 'IMPORT' AND ended_at IS NULL"
+    "/* import */ UPDATE draw SET ended_at = $2 WHERE ",
+    one_of!(
+        "certificate",
+        "SELECT CAST(r.value ->> 0 AS BIGINT) FROM ",
+        rows!("$1")
+    ),
+    " AND source = 'IMPORT' AND ended_at IS NULL"
 );
 
 /// Records imported draws: a JSON list of `[key, entry number, line, PGA line, weight, excess, tenant]`.

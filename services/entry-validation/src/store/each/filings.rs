@@ -10,107 +10,10 @@ use prost::Message as _;
 use rustc_hash::FxHashMap;
 
 use super::Store;
-use super::engine::{Connection, audit, date, for_update, hold, outbox, rows, skip_locked};
-use super::insert_decisions;
+use super::engine::{Connection, audit, hold, outbox, requests};
+use super::{filings_sql as sql, insert_decisions};
 use crate::filing::Decided;
-use crate::store::{Begun, DecisionRow, Filings, Lease, NewFiling, OpenFiling};
-
-const SELECT_REQUEST: &str = "/* filing.begin */ SELECT filing_id, request_hash, state FROM filing
-    WHERE tenant = $1 AND request_id = $2";
-/// Entries are a JSON list of lists of one number.
-const INSERT_ENTRIES: &str = concat!(
-    "/* filing.begin */ INSERT INTO entry (tenant, entry_number, version)
-    SELECT $1, r.value ->> 0, 0 FROM ",
-    rows!("$2"),
-    " WHERE true ON CONFLICT (tenant, entry_number) DO NOTHING"
-);
-const SELECT_ENTRIES: &str = concat!(
-    "/* filing.begin */ SELECT entry_id, entry_number, version, claimed_by FROM entry
-    WHERE tenant = $1 AND entry_number IN (SELECT r.value ->> 0 FROM ",
-    rows!("$2"),
-    ") ORDER BY entry_id",
-    for_update!()
-);
-const INSERT_FILING: &str =
-    "/* filing.begin */ INSERT INTO filing (tenant, request_id, request_hash, state, attempt,
-        inputs, lease_holder, lease_until, began_at)
-    VALUES ($1, $2, $3, 'OPEN', 1, $4, $5, $6, $7) RETURNING filing_id";
-/// Entries are a JSON list of lists of one id.
-const CLAIM: &str = concat!(
-    "/* filing.begin */ UPDATE entry SET claimed_by = $1
-    WHERE entry_id IN (SELECT CAST(r.value ->> 0 AS BIGINT) FROM ",
-    rows!("$2"),
-    ")"
-);
-const SELECT_STATE: &str = "/* filing.state */ SELECT filing_id, request_hash, state FROM filing
-    WHERE tenant = $1 AND request_id = $2";
-const REFREEZE: &str =
-    "/* filing.refreeze */ UPDATE filing SET attempt = attempt + 1, inputs = $1, lease_until = $2
-    WHERE filing_id = $3 AND attempt = $4 AND lease_holder = $5 AND state = 'OPEN'";
-const TAKE: &str = concat!(
-    "/* filing.take */ UPDATE filing SET lease_holder = $1, lease_until = $2
-    WHERE filing_id = (SELECT filing_id FROM filing WHERE state = 'OPEN' AND lease_until < $3
-        ORDER BY lease_until LIMIT 1",
-    skip_locked!(),
-    ")
-    RETURNING filing_id, tenant, attempt, inputs"
-);
-const EXPIRE: &str = "/* filing.expire */ UPDATE filing SET lease_until = $1
-    WHERE state = 'OPEN' AND lease_holder = $2";
-const FINISH: &str = "/* filing.finish */ UPDATE filing SET state = 'DONE', ledger = $1, done_at = $2
-    WHERE filing_id = $3 AND state = 'OPEN' AND lease_holder = $4";
-const SELECT_CLAIMED: &str = "/* filing.finish */ SELECT entry_id, entry_number FROM entry
-    WHERE tenant = $1 AND claimed_by = $2";
-/// Lines are a JSON list of lists of entry, line and PGA line.
-const END_LINES: &str = concat!(
-    "/* filing.finish */ UPDATE decision SET ended_at = $1
-    WHERE ended_at IS NULL AND (entry_id, line_number, pga_line_number) IN (
-        SELECT CAST(r.value ->> 0 AS BIGINT), CAST(r.value ->> 1 AS BIGINT), CAST(r.value ->> 2 AS BIGINT) FROM ",
-    rows!("$2"),
-    ")"
-);
-/// Entries are a JSON list of lists of one id.
-const END_ENTRIES: &str = concat!(
-    "/* filing.finish */ UPDATE decision SET ended_at = $1
-    WHERE ended_at IS NULL AND entry_id IN (SELECT CAST(r.value ->> 0 AS BIGINT) FROM ",
-    rows!("$2"),
-    ")"
-);
-/// Versions are a JSON list of lists of entry, version and day of filing.
-const INSERT_VERSIONS: &str = concat!(
-    "/* filing.finish */ INSERT INTO entry_version (entry_id, version, filing_id, kind, actor, reason, filed_on,
-        recorded_at)
-    SELECT CAST(r.value ->> 0 AS BIGINT), CAST(r.value ->> 1 AS BIGINT), $2, $3, $4, $5, ",
-    date!("r.value ->> 2"),
-    ", $6 FROM ",
-    rows!("$1"),
-    " WHERE true"
-);
-/// Entries are a JSON list of lists of id and version.
-const RELEASE: &str = concat!(
-    "/* filing.finish */ UPDATE entry SET claimed_by = NULL, version = q.version
-    FROM (SELECT CAST(r.value ->> 0 AS BIGINT) AS entry_id, CAST(r.value ->> 1 AS BIGINT) AS version FROM ",
-    rows!("$1"),
-    ") q WHERE entry.entry_id = q.entry_id"
-);
-#[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[
-    SELECT_REQUEST,
-    INSERT_ENTRIES,
-    SELECT_ENTRIES,
-    INSERT_FILING,
-    CLAIM,
-    SELECT_STATE,
-    REFREEZE,
-    TAKE,
-    EXPIRE,
-    FINISH,
-    SELECT_CLAIMED,
-    END_LINES,
-    END_ENTRIES,
-    INSERT_VERSIONS,
-    RELEASE,
-];
+use crate::store::{Begun, DecisionRow, Deletion, Filings, Lease, NewFiling, OpenFiling, StoredDecision};
 
 fn open(row: (i64, String, i64, Vec<u8>)) -> Result<OpenFiling, Error> {
     let (filing_id, tenant, attempt, inputs) = row;
@@ -128,7 +31,7 @@ impl Filings for Store {
     async fn begin_filing(&self, mut new: NewFiling<'_>) -> Result<Begun, Error> {
         let mut transaction = self.database.write().await?;
         hold(&mut transaction, &[new.tenant, new.request_id]).await?;
-        let known: Option<(i64, Vec<u8>, String)> = sqlx::query_as(SELECT_REQUEST)
+        let known: Option<(i64, Vec<u8>, String)> = sqlx::query_as(sql::SELECT_REQUEST)
             .bind(new.tenant)
             .bind(new.request_id)
             .fetch_optional(&mut *transaction)
@@ -140,25 +43,15 @@ impl Filings for Store {
                 (true, _) => Ok(Begun::Busy { entry_number: None }),
             };
         }
-        let mut numbers: Vec<[&str; 1]> = new
+        let numbers: Vec<[&str; 1]> = new
             .inputs
             .entries
             .iter()
             .map(|entry| [entry.entry_number.as_str()])
             .collect();
-        // In one order always, so that two filings do not wait for each other.
-        numbers.sort_unstable();
-        let numbers = json(numbers)?;
-        if new.current_version.is_none() {
-            sqlx::query(INSERT_ENTRIES)
-                .bind(new.tenant)
-                .bind(&numbers)
-                .execute(&mut *transaction)
-                .await?;
-        }
-        let found: Vec<(i64, String, i64, Option<i64>)> = sqlx::query_as(SELECT_ENTRIES)
+        let found: Vec<(i64, String, i64, Option<i64>)> = sqlx::query_as(sql::SELECT_ENTRIES)
             .bind(new.tenant)
-            .bind(&numbers)
+            .bind(json(numbers)?)
             .fetch_all(&mut *transaction)
             .await?;
         let mut versions: FxHashMap<&str, (i64, u32)> = FxHashMap::default();
@@ -171,21 +64,23 @@ impl Filings for Store {
             versions.insert(entry_number, (*entry_id, small("entry.version", *version)?));
         }
         let mut claimed = Vec::with_capacity(found.len());
+        let mut added = Vec::new();
         for entry in &mut new.inputs.entries {
             let known = versions.get(entry.entry_number.as_str()).copied();
             let current = known.map_or(0, |(_, version)| version);
-            let Some((entry_id, _)) =
-                known.filter(|_| new.current_version.is_none_or(|asked| asked == current))
-            else {
+            if new.current_version.is_some_and(|asked| asked != current) {
                 return Ok(Begun::Outdated {
                     entry_number: entry.entry_number.clone(),
                     current,
                 });
-            };
+            }
             entry.version = current + 1;
-            claimed.push([entry_id]);
+            match known {
+                Some((entry_id, _)) => claimed.push([entry_id]),
+                None => added.push([entry.entry_number.clone()]),
+            }
         }
-        let filing_id: i64 = sqlx::query_scalar(INSERT_FILING)
+        let filing_id: i64 = sqlx::query_scalar(sql::INSERT_FILING)
             .bind(new.tenant)
             .bind(new.request_id)
             .bind(&new.request_hash[..])
@@ -195,11 +90,29 @@ impl Filings for Store {
             .bind(new.lease.now)
             .fetch_one(&mut *transaction)
             .await?;
-        sqlx::query(CLAIM)
-            .bind(filing_id)
-            .bind(json(claimed)?)
-            .execute(&mut *transaction)
-            .await?;
+        if !claimed.is_empty() {
+            sqlx::query(sql::CLAIM)
+                .bind(filing_id)
+                .bind(json(claimed)?)
+                .execute(&mut *transaction)
+                .await?;
+        }
+        if !added.is_empty() {
+            let count = added.len() as u64;
+            // In one order always, so that two filings do not wait for each other; behind the entries that are held.
+            added.sort_unstable();
+            let inserted = sqlx::query(sql::INSERT_ENTRIES)
+                .bind(new.tenant)
+                .bind(json(added)?)
+                .bind(filing_id)
+                .execute(&mut *transaction)
+                .await?
+                .rows_affected();
+            if inserted < count {
+                // Another filing brought one of them meanwhile.
+                return Ok(Begun::Busy { entry_number: None });
+            }
+        }
         transaction.commit().await?;
         Ok(Begun::Open(Box::new(OpenFiling {
             filing_id,
@@ -214,7 +127,7 @@ impl Filings for Store {
         tenant: &str,
         request_id: &str,
     ) -> Result<Option<(i64, Vec<u8>, bool)>, Error> {
-        let row: Option<(i64, Vec<u8>, String)> = sqlx::query_as(SELECT_STATE)
+        let row: Option<(i64, Vec<u8>, String)> = sqlx::query_as(sql::SELECT_STATE)
             .bind(tenant)
             .bind(request_id)
             .fetch_optional(self.database.readers())
@@ -222,9 +135,42 @@ impl Filings for Store {
         Ok(row.map(|(filing_id, hash, state)| (filing_id, hash, state == "DONE")))
     }
 
+    async fn finds_nothing_to_delete(&self, deletion: Deletion<'_>) -> Result<bool, Error> {
+        let Deletion {
+            tenant,
+            request_id,
+            request_hash,
+            ..
+        } = deletion;
+        let mut transaction = self.database.write().await?;
+        let before = requests::begin(&mut transaction, tenant, request_id, &request_hash).await?;
+        if before.is_some() {
+            return Ok(true);
+        }
+        let version: Option<i64> = sqlx::query_scalar(sql::SELECT_VERSION)
+            .bind(tenant)
+            .bind(deletion.entry_number)
+            .fetch_optional(&mut *transaction)
+            .await?;
+        if version.is_some_and(|version| version > 0) {
+            return Ok(false);
+        }
+        requests::answer(
+            &mut transaction,
+            tenant,
+            request_id,
+            &request_hash,
+            &[],
+            deletion.at,
+        )
+        .await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+
     async fn freeze_anew(&self, filing: &OpenFiling, lease: Lease<'_>) -> Result<bool, Error> {
         let mut transaction = self.database.write().await?;
-        let changed = sqlx::query(REFREEZE)
+        let changed = sqlx::query(sql::REFREEZE)
             .bind(filing.inputs.encode_to_vec())
             .bind(lease.until)
             .bind(filing.filing_id)
@@ -239,7 +185,7 @@ impl Filings for Store {
 
     async fn take_left_filing(&self, lease: Lease<'_>) -> Result<Option<OpenFiling>, Error> {
         let mut transaction = self.database.write().await?;
-        let row = sqlx::query_as(TAKE)
+        let row = sqlx::query_as(sql::TAKE)
             .bind(lease.holder)
             .bind(lease.until)
             .bind(lease.now)
@@ -251,7 +197,7 @@ impl Filings for Store {
 
     async fn expire_leases(&self, holder: &str, now: DateTime<Utc>) -> Result<(), Error> {
         let mut transaction = self.database.write().await?;
-        sqlx::query(EXPIRE)
+        sqlx::query(sql::EXPIRE)
             .bind(now - chrono::TimeDelta::seconds(1))
             .bind(holder)
             .execute(&mut *transaction)
@@ -263,12 +209,12 @@ impl Filings for Store {
     async fn finish_filing(
         &self,
         filing: &OpenFiling,
-        decided: &[Decided],
+        decided: Vec<Decided>,
         ledger: &SetDrawsResponse,
         lease: Lease<'_>,
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<Vec<StoredDecision>>, Error> {
         let mut transaction = self.database.write().await?;
-        let finished = sqlx::query(FINISH)
+        let finished = sqlx::query(sql::FINISH)
             .bind(ledger.encode_to_vec())
             .bind(lease.now)
             .bind(filing.filing_id)
@@ -278,26 +224,32 @@ impl Filings for Store {
             .rows_affected();
         if finished == 0 {
             // Another worker took it over and finishes it, or has.
-            return Ok(false);
+            return Ok(None);
         }
-        write_decisions(&mut transaction, filing, decided, lease.now).await?;
+        let stored = write_decisions(&mut transaction, filing, decided, lease.now).await?;
         transaction.commit().await?;
-        Ok(true)
+        Ok(Some(stored))
     }
 }
 
 async fn write_decisions(
     connection: &mut Connection,
     filing: &OpenFiling,
-    decided: &[Decided],
+    decided: Vec<Decided>,
     now: DateTime<Utc>,
-) -> Result<(), Error> {
+) -> Result<Vec<StoredDecision>, Error> {
     let inputs = &filing.inputs;
     let filed_on =
         parse_iso(&inputs.filed_on).ok_or_else(|| Error::corrupt("filing.inputs", &inputs.filed_on))?;
-    let claimed: Vec<(i64, String)> = sqlx::query_as(SELECT_CLAIMED)
+    let numbers: Vec<[&str; 1]> = inputs
+        .entries
+        .iter()
+        .map(|entry| [entry.entry_number.as_str()])
+        .collect();
+    let claimed: Vec<(i64, String)> = sqlx::query_as(sql::SELECT_CLAIMED)
         .bind(&filing.tenant)
         .bind(filing.filing_id)
+        .bind(json(numbers)?)
         .fetch_all(&mut *connection)
         .await?;
     let ids: FxHashMap<String, i64> = claimed
@@ -308,18 +260,20 @@ async fn write_decisions(
     let mut versions: Vec<(i64, u32, Date)> = Vec::new();
     let mut lines = Vec::new();
     let mut decisions = Vec::with_capacity(decided.len());
-    let mut rest = (0u32..).zip(decided);
+    let mut rest = (0u32..).zip(&decided);
     for entry in &inputs.entries {
         let entry_id = *ids
             .get(&entry.entry_number)
             .ok_or_else(|| Error::corrupt("entry.claimed_by", &entry.entry_number))?;
         versions.push((entry_id, entry.version, filed_on));
-        if !entry.keep_other_lines {
+        // Of its first version nothing stands yet.
+        let replaces = entry.version > 1;
+        if replaces && !entry.keep_other_lines {
             whole.push([entry_id]);
         }
         for (place, decided) in rest.by_ref().take(entry.line_count as usize) {
             let verdict = &decided.verdict;
-            if entry.keep_other_lines {
+            if replaces && entry.keep_other_lines {
                 lines.push((entry_id, verdict.line_number, verdict.pga_line_number));
             }
             decisions.push(DecisionRow::new(
@@ -332,7 +286,7 @@ async fn write_decisions(
             ));
         }
     }
-    for (statement, rows) in [(END_ENTRIES, json(whole)?), (END_LINES, json(lines)?)] {
+    for (statement, rows) in [(sql::END_ENTRIES, json(whole)?), (sql::END_LINES, json(lines)?)] {
         if rows != "[]" {
             sqlx::query(statement)
                 .bind(now)
@@ -341,9 +295,9 @@ async fn write_decisions(
                 .await?;
         }
     }
-    insert_decisions(connection, &decisions).await?;
+    let ids = insert_decisions(connection, &decisions).await?;
     let principal = inputs.principal.clone().unwrap_or_default();
-    sqlx::query(INSERT_VERSIONS)
+    sqlx::query(sql::INSERT_VERSIONS)
         .bind(json(&versions)?)
         .bind(filing.filing_id)
         .bind(&inputs.kind)
@@ -352,11 +306,45 @@ async fn write_decisions(
         .bind(now)
         .execute(&mut *connection)
         .await?;
-    sqlx::query(RELEASE)
+    sqlx::query(sql::RELEASE)
         .bind(json(&versions)?)
         .execute(&mut *connection)
         .await?;
-    note(connection, filing, decided.len(), now).await
+    note(connection, filing, decided.len(), now).await?;
+    stored(decided, &decisions, ids)
+}
+
+/// The decisions as they are read later. The ids come with the places of their lines, in any order.
+fn stored(
+    decided: Vec<Decided>,
+    rows: &[DecisionRow],
+    mut ids: Vec<(i64, i64)>,
+) -> Result<Vec<StoredDecision>, Error> {
+    ids.sort_unstable();
+    if ids.len() != rows.len() {
+        return Err(Error::corrupt(
+            "decision",
+            format!("{} rows of {}", ids.len(), rows.len()),
+        ));
+    }
+    ids.into_iter()
+        .zip(rows)
+        .zip(decided)
+        .map(|(((place, decision_id), row), decided)| {
+            Ok(StoredDecision {
+                decision_id,
+                filing_id: row.filing_id,
+                place: small("decision.place", place)?,
+                version: small("decision.version", row.version)?,
+                verdict: decided.verdict,
+                line: decided.line,
+                drawn_units: row.drawn_units,
+                excess_units: row.excess_units,
+                recorded_at: row.recorded_at,
+                ended_at: row.ended_at,
+            })
+        })
+        .collect()
 }
 
 /// Tells others of a filing, and notes who made it. History that is brought in is no news.

@@ -2,6 +2,7 @@
 
 mod decisions;
 mod filings;
+mod filings_sql;
 mod flags;
 mod links;
 mod policies;
@@ -49,7 +50,7 @@ pub(crate) async fn prepare_all(place: &engine::Place) {
     let mut transaction = store.database.write().await.unwrap();
     for statement in [
         decisions::STATEMENTS,
-        filings::STATEMENTS,
+        filings_sql::STATEMENTS,
         flags::STATEMENTS,
         links::STATEMENTS,
         policies::STATEMENTS,

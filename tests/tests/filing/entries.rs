@@ -1,187 +1,18 @@
 //! Entries on record: what is filed stays, once, however it is sent, and can be proved.
-#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
 use std::collections::BTreeMap;
 
 use nopic_domain::weight::Weight;
-use nopic_formats::entries::{EntryEvent, Form, read_entries};
-use nopic_formats::sample::{SampleOptions, generate};
-use nopic_proto::certificate::ListDrawsRequest;
-use nopic_proto::entry_validation::verdict::Outcome;
 use nopic_proto::entry_validation::{
     AmendEntryRequest, CancelEntryRequest, Decision, EntryLine, ExplainDecisionRequest, FileEntriesRequest,
     FileOptions, FileStreamRequest, GetEntryRequest, GetStatisticsRequest, ListDecisionsRequest,
 };
-use nopic_proto::registry::import_options::Completeness;
 use nopic_sql::testing::Engine;
-use nopic_tests::services::{Services, Setup};
 use rstest::rstest;
 use tokio_stream::StreamExt as _;
 use tonic::Code;
 
-/// Services with a sample of the registry and of certificates, and lines of entries.
-struct Filing {
-    services: Services,
-    lines: Vec<EntryLine>,
-}
-
-impl Filing {
-    async fn new(engine: Engine, lines: u64) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let options = SampleOptions {
-            operations: 120,
-            certificates: 40,
-            lines,
-            seed: 5,
-        };
-        let sample = generate(&options, folder.path()).unwrap();
-        let mut services = Services::start(&Setup {
-            engine,
-            ..Setup::default()
-        })
-        .await;
-        for snapshot in &sample.files[..2] {
-            services
-                .import_snapshot(snapshot, Completeness::Unspecified)
-                .await
-                .unwrap();
-        }
-        let certificates = std::fs::read(folder.path().join("certificates.jsonl")).unwrap();
-        // Without the draws of the sample, so that what is filed is all that is drawn.
-        let certificates: String = String::from_utf8(certificates)
-            .unwrap()
-            .lines()
-            .map(|line| {
-                let mut certificate: serde_json::Value = serde_json::from_str(line).unwrap();
-                certificate.as_object_mut().unwrap().remove("draws");
-                format!("{certificate}\n")
-            })
-            .collect();
-        services
-            .import_certificates(certificates.as_bytes())
-            .await
-            .unwrap();
-        let content = std::fs::read(folder.path().join("entries.jsonl")).unwrap();
-        let lines = read_entries(Form::Jsonl, &content)
-            .unwrap()
-            .into_iter()
-            .filter_map(|event| match event {
-                EntryEvent::Line { line, .. } => Some(EntryLine::from(line)),
-                EntryEvent::Reject(_) | EntryEvent::Deleted { .. } => None,
-            })
-            .collect();
-        Self { services, lines }
-    }
-
-    async fn file(
-        &mut self,
-        request_id: &str,
-        lines: Vec<EntryLine>,
-    ) -> Result<Vec<Decision>, tonic::Status> {
-        let request = FileEntriesRequest {
-            request_id: request_id.to_owned(),
-            lines,
-            ..FileEntriesRequest::default()
-        };
-        let answer = self.services.records.file_entries(request).await?;
-        Ok(answer.into_inner().decisions)
-    }
-
-    /// What stands on record, and what was drawn by it, must be the same: by entry, line and PGA line.
-    async fn assert_the_ledger_agrees(&mut self) {
-        let mut recorded: BTreeMap<(String, u32, u32), String> = BTreeMap::new();
-        let mut request = ListDecisionsRequest {
-            page_size: 1_000,
-            ..ListDecisionsRequest::default()
-        };
-        let mut numbers = std::collections::BTreeSet::new();
-        loop {
-            let page = self
-                .services
-                .records
-                .list_decisions(request.clone())
-                .await
-                .unwrap()
-                .into_inner();
-            for decision in page.decisions {
-                let verdict = decision.verdict.unwrap();
-                numbers.insert(decision.line.unwrap().certificate_number.trim().to_owned());
-                let may_file = matches!(verdict.verdict(), Outcome::Accept | Outcome::Warn);
-                assert!(may_file || decision.drawn_kg.is_empty());
-                if !decision.drawn_kg.is_empty() {
-                    let key = (verdict.entry_number, verdict.line_number, verdict.pga_line_number);
-                    recorded.insert(key, decision.drawn_kg);
-                }
-            }
-            if page.complete {
-                break;
-            }
-            request.page_token = page.next_page_token;
-        }
-        let mut drawn = BTreeMap::new();
-        for number in numbers {
-            let request = ListDrawsRequest {
-                number,
-                page_size: 1_000,
-                ..ListDrawsRequest::default()
-            };
-            // Lines name special codes and numbers that are none, too.
-            let Ok(page) = self.services.ledger.list_draws(request).await else {
-                continue;
-            };
-            let page = page.into_inner();
-            assert!(page.complete);
-            for draw in page.draws.into_iter().filter(|draw| draw.ended_at.is_empty()) {
-                let key = (draw.entry_number, draw.line_number, draw.pga_line_number);
-                assert_eq!(
-                    drawn.insert(key.clone(), draw.weight_kg),
-                    None,
-                    "{key:?} draws twice"
-                );
-            }
-        }
-        assert_eq!(drawn, recorded);
-    }
-}
-
-fn verdicts(decisions: &[Decision]) -> Vec<(String, u32, Outcome, Vec<i32>)> {
-    decisions
-        .iter()
-        .map(|decision| {
-            let verdict = decision.verdict.as_ref().unwrap();
-            let codes = verdict.findings.iter().map(|finding| finding.code).collect();
-            (
-                verdict.entry_number.clone(),
-                verdict.line_number,
-                verdict.verdict(),
-                codes,
-            )
-        })
-        .collect()
-}
-
-fn ids(decisions: &[Decision]) -> Vec<u64> {
-    decisions.iter().map(|decision| decision.decision_id).collect()
-}
-
-/// The lines of the first entry that may be filed and draws.
-fn an_entry_that_draws(lines: &[EntryLine], decisions: &[Decision]) -> (String, Vec<EntryLine>) {
-    let entry = decisions
-        .iter()
-        .find(|decision| !decision.drawn_kg.is_empty() && decision.drawn_kg != "0")
-        .unwrap()
-        .verdict
-        .as_ref()
-        .unwrap()
-        .entry_number
-        .clone();
-    let of_entry = lines
-        .iter()
-        .filter(|line| line.entry_number.replace('-', "") == entry)
-        .cloned()
-        .collect();
-    (entry, of_entry)
-}
+use crate::support::{Filing, an_entry_that_draws, ids, verdicts};
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,0 +1,6 @@
+//! Filing through the services' gRPC code, on both engines.
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
+mod document;
+mod entries;
+mod support;
