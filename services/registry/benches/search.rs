@@ -1,7 +1,8 @@
 //! How well and how fast names are found: seeded misspellings over the names of a whole registry, through gRPC.
 //!
 //! `NOPIC_BENCH_ROWS` sets the number of operations (default 76,000). Fails where fewer than 95 of 100 are among the
-//! first ten hits, or the slowest hundredth takes more than 20 ms.
+//! first ten hits, or the slowest hundredth takes more than 20 ms; with `--test`, as machines with other work run it,
+//! however long it takes.
 #![allow(clippy::print_stderr, reason = "figures for people")]
 #![allow(clippy::unwrap_used, reason = "a benchmark may fail where it stands")]
 
@@ -88,7 +89,8 @@ async fn main() {
         times[QUERIES - 1]
     );
     assert!(found * 100 >= QUERIES * 95, "too few were found");
-    assert!(slowest_hundredth <= SLOWEST_HUNDREDTH, "too slow");
+    let is_trial = std::env::args().any(|argument| argument == "--test");
+    assert!(is_trial || slowest_hundredth <= SLOWEST_HUNDREDTH, "too slow");
 }
 
 async fn search(registry: &mut Fixture, query: &str) -> Vec<wire::SearchHit> {
