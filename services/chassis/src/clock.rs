@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, NaiveDate, SubsecRound as _, TimeDelta, Utc};
+use nopic_domain::date::day_of;
 
 /// Tells the time.
 pub trait Clock: Send + Sync + 'static {
     /// The present moment, in whole microseconds: as both databases keep it.
     fn now(&self) -> DateTime<Utc>;
 
-    /// The present day in UTC.
+    /// The present day; see [`day_of`].
     fn today(&self) -> NaiveDate {
-        self.now().date_naive()
+        day_of(self.now())
     }
 }
 

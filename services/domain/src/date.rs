@@ -1,8 +1,16 @@
-//! Calendar dates as the file forms write them.
+//! Calendar dates as the file forms write them, and the day of a moment.
 
 pub use chrono::NaiveDate as Date;
+use chrono::{DateTime, Utc};
+use chrono_tz::America::New_York;
 
 use crate::identifier::digits;
+
+/// The day of a moment in New York: the day by which the trade and customs count.
+#[must_use]
+pub fn day_of(moment: DateTime<Utc>) -> Date {
+    moment.with_timezone(&New_York).date_naive()
+}
 
 /// Reads exactly `YYYY-MM-DD`; `None` for anything else, also for days that do not exist.
 #[must_use]
@@ -39,5 +47,20 @@ mod tests {
         ] {
             assert_eq!(parse_iso(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_day_ends_at_midnight_in_new_york() {
+        let day_at = |moment: &str| day_of(moment.parse().expect("a moment")).to_string();
+        // In winter five hours behind UTC, in summer four.
+        assert_eq!(day_at("2028-02-29T04:59:59Z"), "2028-02-28");
+        assert_eq!(day_at("2028-02-29T05:00:00Z"), "2028-02-29");
+        assert_eq!(day_at("2028-03-01T04:59:59.999999Z"), "2028-02-29");
+        assert_eq!(day_at("2026-07-04T03:59:59Z"), "2026-07-03");
+        assert_eq!(day_at("2026-07-04T04:00:00Z"), "2026-07-04");
+        // On the days on which the clocks change.
+        assert_eq!(day_at("2026-03-08T04:59:59Z"), "2026-03-07");
+        assert_eq!(day_at("2026-03-09T03:59:59Z"), "2026-03-08");
+        assert_eq!(day_at("2026-11-02T04:59:59Z"), "2026-11-01");
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use chrono::{DateTime, SubsecRound as _, Utc};
 use nopic_chassis::clock::Clock;
 use nopic_chassis::principal;
+use nopic_domain::date::day_of;
 use nopic_domain::identifier::CertifierId;
 use nopic_domain::life::check::{self, Check};
 use nopic_domain::life::issued::void;
@@ -94,7 +95,7 @@ impl LifeRpc {
                 requested.final_handler_nop_id,
             )
             .await;
-        check::run(requested, &known, &self.policy, now.date_naive())
+        check::run(requested, &known, &self.policy, day_of(now))
     }
 
     /// The request as it stands, where the caller may see it.
@@ -356,7 +357,7 @@ impl CertificateLifeService for LifeRpc {
             .request(request.request, &visibility, as_of)
             .await?
             .ok_or(Error::RequestNotFound(request.request))?;
-        let today = as_of.unwrap_or_else(|| self.clock.now()).date_naive();
+        let today = day_of(as_of.unwrap_or_else(|| self.clock.now()));
         Ok(Response::new(wire::GetRequestResponse {
             state: Some(convert::request_state(stored, today)),
             steps: versions

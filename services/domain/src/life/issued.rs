@@ -9,7 +9,7 @@ use super::requested::{countries, list, reason, text, weight, window};
 use super::step::{Step, possible_for};
 use super::{require_certifier, require_version};
 use crate::certificate::{Certificate, CertificateKind, CertificateStatus};
-use crate::date::Date;
+use crate::date::{Date, day_of};
 use crate::entry::normalise_list;
 use crate::hts::HtsCode;
 use crate::identifier::{CertificateNumber, NopId};
@@ -162,7 +162,7 @@ pub fn successor(
     if next == *certificate {
         return Err(Refusal::NothingChanges);
     }
-    next.issued_on = Some(now.date_naive());
+    next.issued_on = Some(day_of(now));
     Ok(next)
 }
 

@@ -9,7 +9,7 @@ use super::requested::{Requested, reason, window};
 use super::step::{Stage, Step};
 use super::{require_certifier, require_exporter, require_version};
 use crate::certificate::{Certificate, CertificateStatus};
-use crate::date::Date;
+use crate::date::{Date, day_of};
 use crate::identifier::CertificateNumber;
 use crate::principal::Principal;
 
@@ -346,7 +346,7 @@ impl Request {
 
     /// The terms that are stated, else those approved, else those asked for; issue comes before export.
     fn terms(&self, stated: StatedTerms) -> Result<Terms, Refusal> {
-        let today = self.changed_at.date_naive();
+        let today = day_of(self.changed_at);
         let issued_on = stated.issued_on.unwrap_or(today);
         // Somewhere on earth the next day has begun.
         if issued_on > today + Days::new(1) {
@@ -421,7 +421,7 @@ impl Request {
 
 /// The day by which a request of this moment must be reviewed.
 fn due_on(now: DateTime<Utc>) -> Date {
-    now.date_naive() + Days::new(REVIEW_DAYS)
+    day_of(now) + Days::new(REVIEW_DAYS)
 }
 
 pub(super) fn refuse_failed(checks: &[Check]) -> Result<(), Refusal> {

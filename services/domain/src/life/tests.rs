@@ -106,7 +106,7 @@ fn approved(now: DateTime<Utc>, requested: Requested, stated: StatedTerms) -> Re
 }
 
 #[test]
-fn a_certificate_is_issued_before_export_to_the_second_of_midnight() {
+fn a_certificate_is_issued_before_export_to_the_second_of_midnight_in_new_york() {
     let leap = Requested {
         valid_from: date("2024-02-29"),
         valid_to: date("2024-03-31"),
@@ -114,8 +114,8 @@ fn a_certificate_is_issued_before_export_to_the_second_of_midnight() {
         ..requested()
     };
     let none = StatedTerms::default();
-    assert!(approved(at("2024-02-29T23:59:59.999999Z"), leap.clone(), none).is_ok());
-    let late = approved(at("2024-03-01T00:00:00Z"), leap, none).unwrap_err();
+    assert!(approved(at("2024-03-01T04:59:59.999999Z"), leap.clone(), none).is_ok());
+    let late = approved(at("2024-03-01T05:00:00Z"), leap, none).unwrap_err();
     assert!(matches!(late, Refusal::IssuedAfterExport { .. }), "{late}");
 
     // Without a day of export, the validity may be moved to the day of issue.
@@ -137,9 +137,9 @@ fn a_certificate_is_issued_before_export_to_the_second_of_midnight() {
 #[test]
 fn the_review_is_due_after_thirty_calendar_days_leap_day_included() {
     let made = |now: &str| Request::new(requested(), Vec::new(), &exporter(), at(now)).unwrap();
-    assert_eq!(made("2024-01-30T23:59:59Z").due_on, date("2024-02-29"));
-    assert_eq!(made("2023-01-30T23:59:59Z").due_on, date("2023-03-01"));
-    let request = made("2024-01-30T00:00:00Z");
+    assert_eq!(made("2024-01-31T04:59:59Z").due_on, date("2024-02-29"));
+    assert_eq!(made("2023-01-31T04:59:59Z").due_on, date("2023-03-01"));
+    let request = made("2024-01-30T05:00:00Z");
     assert!(!request.is_overdue(date("2024-02-29")));
     assert!(request.is_overdue(date("2024-03-01")));
 }

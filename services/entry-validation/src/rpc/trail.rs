@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use chrono::{SubsecRound as _, Utc};
 use nopic_domain::certificate::CertificateView;
+use nopic_domain::date::day_of;
 use nopic_domain::entry::EntryLine;
 use nopic_domain::identifier::NopId;
 use nopic_domain::principal::{Principal, Role};
@@ -142,7 +143,7 @@ fn complete(
         }
         Some(Item::Statement(statement)) => {
             fill(&mut statement.stated_by, || principal.actor.clone());
-            fill(&mut statement.stated_on, || now.date_naive().to_string());
+            fill(&mut statement.stated_on, || day_of(now).to_string());
         }
         Some(Item::Withdrawal(withdrawal)) => {
             withdrawal.reason = record::reason(&withdrawal.reason).map_err(|error| error.to_string())?;

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use nopic_domain::certificate::Certificate;
+use nopic_domain::date::day_of;
 use nopic_domain::identifier::{CertificateNumber, CertifierId};
 use nopic_domain::life::issued::{move_along, require_amendable, require_checked, successor};
 use nopic_domain::life::refusal::Refusal;
@@ -42,7 +43,7 @@ impl LifeRpc {
         let decide = |certificate: &Certificate, current: u32, so_far, at: DateTime<Utc>| {
             require_amendable(certificate, (current, request.expected_version), principal)?;
             let next = successor(certificate, amendment.clone(), at)?;
-            let checks = check::run(&next, &answers, &self.policy, at.date_naive());
+            let checks = check::run(&next, &answers, &self.policy, day_of(at));
             require_checked(certificate, &next, &checks, &accepted)?;
             let taken_over = move_along(certificate, &next, so_far)?;
             Ok::<_, Refusal>((next, taken_over))

@@ -23,8 +23,10 @@ async fn history(
 
 #[rstest]
 #[tokio::test]
-async fn the_leap_day_ends_at_midnight_utc(#[values(Engine::Sqlite, Engine::Postgres)] engine: Engine) {
-    let world = World::at(engine, "2028-01-30T23:59:59.999999Z").await;
+async fn the_leap_day_ends_at_midnight_in_new_york(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let world = World::at(engine, "2028-01-31T04:59:59.999999Z").await;
     world.known.lock().unwrap().clear();
     let mut asks = request("leap");
     let requested = asks.requested.as_mut().unwrap();
@@ -93,7 +95,7 @@ async fn the_leap_day_ends_at_midnight_utc(#[values(Engine::Sqlite, Engine::Post
 #[rstest]
 #[tokio::test]
 async fn goods_that_have_left_get_no_certificate(#[values(Engine::Sqlite, Engine::Postgres)] engine: Engine) {
-    let world = World::at(engine, "2026-03-02T00:00:00Z").await;
+    let world = World::at(engine, "2026-03-02T05:00:00Z").await;
     let mut left = request("left");
     left.requested.as_mut().unwrap().export_on = "2026-03-01".into();
     assert_refused(
