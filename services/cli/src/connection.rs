@@ -9,6 +9,7 @@ use nopic_domain::principal::Principal;
 use nopic_proto::audit::audit_service_client::AuditServiceClient;
 use nopic_proto::certificate::certificate_life_service_client::CertificateLifeServiceClient;
 use nopic_proto::certificate::certificate_service_client::CertificateServiceClient;
+use nopic_proto::certificate::ledger_service_client::LedgerServiceClient;
 use nopic_proto::entry_validation::entry_record_service_client::EntryRecordServiceClient;
 use nopic_proto::entry_validation::entry_trail_service_client::EntryTrailServiceClient;
 use nopic_proto::entry_validation::entry_validation_service_client::EntryValidationServiceClient;
@@ -215,6 +216,12 @@ impl Services {
     /// Calls to the certificates.
     pub(crate) fn certificates(&self) -> CertificateServiceClient<Wire> {
         CertificateServiceClient::with_interceptor(self.channel.clone(), self.caller.clone())
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
+    /// Calls to the ledger of the certificates.
+    pub(crate) fn ledger(&self) -> LedgerServiceClient<Wire> {
+        LedgerServiceClient::with_interceptor(self.channel.clone(), self.caller.clone())
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 

@@ -45,11 +45,12 @@ impl Parts {
             at_least_revision: options.at_least_revision,
             latest_certificates: true,
         };
+        let filed_on = filed_on(&options.filed_on, engine.clock.today())?;
         Ok(Self {
             engine,
             asker: Asker::new(principal, Some(freshness)),
             request_id: request_id(&options.request_id)?,
-            filed_on: filed_on(&options.filed_on)?,
+            filed_on,
             number: 0,
             waiting: Vec::new(),
             searched: LINES_PER_PART,

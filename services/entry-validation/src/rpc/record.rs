@@ -46,7 +46,7 @@ impl EntryRecordService for RecordRpc {
                 latest_certificates: true,
             })
         })?;
-        let filed_on = filed_on(&request.filed_on)?;
+        let filed_on = filed_on(&request.filed_on, self.0.clock.today())?;
         let filing = Filing {
             id: request_id(&request.request_id)?,
             hash: hash(
@@ -288,8 +288,15 @@ pub(super) fn request_id(text: &str) -> Result<String, Error> {
     Ok(text.to_owned())
 }
 
-pub(super) fn filed_on(text: &str) -> Result<Option<Date>, Error> {
-    optional_date("filed_on", text)
+/// The day of filing that a request states: history, so none that is still to come.
+pub(super) fn filed_on(text: &str, today: Date) -> Result<Option<Date>, Error> {
+    let date = optional_date("filed_on", text)?;
+    match date {
+        Some(date) if date > today => Err(Error::Invalid(format!(
+            "filed_on: {date} is still to come; today is {today}"
+        ))),
+        date => Ok(date),
+    }
 }
 
 /// What comes with a day of its own is history.

@@ -2,6 +2,7 @@
 
 pub(crate) mod acting;
 mod form;
+mod ledger;
 mod life;
 mod steps;
 mod told;
@@ -60,6 +61,7 @@ const DRAW_COLUMNS: &[Column] = &[
 pub(crate) enum Command {
     Import(ImportArguments),
     Show(ShowArguments),
+    Ledger(ledger::LedgerArguments),
     List(ListArguments),
     Request(life::RequestArguments),
     Requests(life::RequestsArguments),
@@ -167,6 +169,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Done, Fai
             let services = context.connect(Need::Certificates).await?;
             list(context, &services, arguments).await
         }
+        Command::Ledger(arguments) => ledger::show(context, arguments).await,
         Command::Request(arguments) => steps::request(context, arguments).await,
         Command::Requests(arguments) => steps::list(context, arguments).await,
         Command::Review(command) => steps::review(context, command).await,

@@ -78,6 +78,7 @@ impl From<FileDocumentResponse> for Answer {
         Self {
             verdicts: answer.decisions.into_iter().filter_map(verdict).collect(),
             rejects: answer.rejects,
+            cancelled: answer.cancelled_entries,
             summary: answer.summary,
         }
     }

@@ -18,6 +18,7 @@ use crate::connection::{Need, Services};
 use crate::context::{Context, Done};
 use crate::failure::Failure;
 use crate::feed::{Requests, Trouble, chunks, feed, size_of};
+use crate::output::listing::printable;
 use crate::output::printer::{Printed, Printer};
 use crate::output::progress::Progress;
 use crate::output::rejects::RejectsLog;
@@ -94,6 +95,8 @@ pub(crate) struct Validated {
     pub(crate) tally: Tally,
     /// What could not be read.
     pub(crate) refused: u64,
+    /// Entries that were on record and are taken back.
+    pub(super) cancelled: u64,
     /// The server's word on the file.
     summary: DocumentSummary,
 }
@@ -191,6 +194,8 @@ pub(crate) async fn sentences(context: &Context, services: &Services) -> Result<
 pub(super) struct Answer {
     pub(super) verdicts: Vec<Verdict>,
     pub(super) rejects: Vec<Reject>,
+    /// Entries that were on record and are taken back.
+    pub(super) cancelled: Vec<String>,
     pub(super) summary: Option<DocumentSummary>,
 }
 
@@ -199,6 +204,7 @@ impl From<ValidateDocumentResponse> for Answer {
         Self {
             verdicts: answer.verdicts,
             rejects: answer.rejects,
+            cancelled: Vec::new(),
             summary: answer.summary,
         }
     }
@@ -245,7 +251,7 @@ impl Following<'_> {
         printer: Printer,
     ) -> Result<(Validated, Printer), Failure> {
         let (batches, printing) = start(printer);
-        let mut summary = None;
+        let (mut summary, mut cancelled) = (None, 0);
         let ended = loop {
             let answer: Answer = match self.trouble.or(answers.message()).await {
                 Ok(Ok(Some(answer))) => answer.into(),
@@ -255,6 +261,13 @@ impl Following<'_> {
             };
             for reject in &answer.rejects {
                 self.rejects.add(reject, &self.progress)?;
+            }
+            for entry in &answer.cancelled {
+                cancelled += 1;
+                self.progress.note(&format!(
+                    "Entry {} is taken back: what it drew is given back.",
+                    printable(entry)
+                ));
             }
             summary = answer.summary.or(summary);
             // The printer ends early only with an error of its own, which is read below.
@@ -273,6 +286,7 @@ impl Following<'_> {
         let validated = Validated {
             tally,
             refused: self.rejects.count(),
+            cancelled,
             summary: summary.ok_or_else(broken_off)?,
         };
         if u64::from(validated.summary.lines) != validated.tally.lines() {
@@ -348,7 +362,14 @@ pub(crate) fn summary(validated: &Validated, printer: &Printer) -> String {
     if validated.refused > 0 {
         text.push_str(&format!(", {} could not be read", count(validated.refused)));
     }
-    let deleted = validated.summary.deleted_entries;
+    let cancelled = validated.cancelled;
+    if cancelled > 0 {
+        text.push_str(&format!(
+            ", {} taken back",
+            counted(cancelled, "entry was", "entries were")
+        ));
+    }
+    let deleted = u64::from(validated.summary.deleted_entries).saturating_sub(cancelled);
     if deleted > 0 {
         text.push_str(&format!(
             ", {} to be deleted had nothing to judge",
@@ -380,6 +401,7 @@ mod tests {
         let validated = Validated {
             tally,
             refused: 2,
+            cancelled: 0,
             summary: DocumentSummary {
                 deleted_entries: 1,
                 ..DocumentSummary::default()

@@ -1,0 +1,194 @@
+//! Entries on record through the real program: filed, looked at, put right, taken back, brought in from the past.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use nopic_domain::entry::EntryLine;
+use nopic_formats::entries::{AbiTransmission, write_abi};
+use serde_json::Value;
+use support::Place;
+
+const ENTRY: &str = "ZZ900000037";
+const CERTIFICATE: &str = "555-5550000001-000001";
+const CERTIFICATES: &str = r#"{"number":"555-5550000001-000001","status":"ISSUED","certifierId":"555","exporterNopId":"5550000001","importerNopId":"7770000001","finalHandlerNopId":"5550000001","product":"Green coffee, organic","htsCode":"0901110015","kind":"MULTIPLE_SHIPMENTS","issuedOn":"2022-12-20","validFrom":"2023-01-01","validTo":"2026-12-31","totalWeightKg":"10000","countriesOfOrigin":["PE","EC"],"lots":["LOT-1"]}
+"#;
+const LINE: &str = r#"{"entryNumber":"ZZ900000037","lineNumber":1,"entryDate":"2024-02-01","exportDate":"2024-01-20","importerNopId":"7770000001","exporterNopId":"5550000001","htsCode":"0901110015","description":"Green coffee organic","organicClaim":true,"messageSet":"OR2","certificateNumber":"555-5550000001-000001","netWeightKg":"100"}
+"#;
+
+/// A folder with a registry and a certificate.
+fn place() -> Place {
+    let place = Place::new();
+    let operations = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../tests/data/cases/operations-1.json"
+    );
+    place.done(&["registry", "import", operations, "--full"]);
+    place.file("certificates.jsonl", CERTIFICATES);
+    place.done(&["certificate", "import", "certificates.jsonl"]);
+    place.file("entry.jsonl", LINE);
+    place
+}
+
+/// A line of `--output jsonl`.
+fn rows(place: &Place, arguments: &[&str]) -> Vec<Value> {
+    let ended = place.done(&[arguments, &["--output", "jsonl"]].concat());
+    let lines = ended.out.lines().filter(|line| line.starts_with('{'));
+    lines.map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// What the entry drew, each draw with whether it stands.
+fn drawn(place: &Place) -> Vec<(String, bool)> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    rows(place, &["certificate", "ledger", CERTIFICATE])
+        .iter()
+        .map(|row| (text(&row["weightKg"]), text(&row["endedAt"]).is_empty()))
+        .collect()
+}
+
+/// How the versions of the entry came, from `show`'s table.
+fn versions(place: &Place) -> Vec<String> {
+    let shown = place.done(&["entry", "show", ENTRY]).out;
+    let kinds = ["FILED", "AMENDED", "CANCELLED", "IMPORTED"];
+    shown
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(1))
+        .filter(|word| kinds.contains(word))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn an_entry_is_filed_put_right_and_taken_back() {
+    let place = place();
+    let filed = place.done(&["entry", "file", "entry.jsonl", "--output", "jsonl"]);
+    assert!(filed.out.contains(r#""verdict":"ACCEPT""#), "{filed:?}");
+    assert_eq!(drawn(&place), [("100".to_owned(), true)]);
+    // Sent again, the same file gets the first answer.
+    assert_eq!(
+        place
+            .done(&["entry", "file", "entry.jsonl", "--output", "jsonl"])
+            .out,
+        filed.out
+    );
+    assert_eq!(versions(&place), ["FILED"]);
+
+    place.file("entry.jsonl", LINE.replace(r#""100""#, r#""250""#));
+    let amend = [
+        "entry",
+        "amend",
+        ENTRY,
+        "entry.jsonl",
+        "--current",
+        "1",
+        "--reason",
+        "weighed again",
+    ];
+    place.done(&amend);
+    assert_eq!(
+        drawn(&place),
+        [("100".to_owned(), false), ("250".to_owned(), true)]
+    );
+    // Asked for again, it is done once; another change of the version that is gone is refused with the one that is.
+    place.done(&amend);
+    place.file("entry.jsonl", LINE.replace(r#""100""#, r#""300""#));
+    let late = place.run(&amend);
+    assert_eq!(late.status, 2);
+    assert!(late.said.contains("at version 2, not 1"), "{late:?}");
+    assert_eq!(versions(&place), ["FILED", "AMENDED"]);
+
+    place.done(&[
+        "entry",
+        "cancel",
+        ENTRY,
+        "--current",
+        "2",
+        "--reason",
+        "never shipped",
+    ]);
+    assert_eq!(
+        drawn(&place),
+        [("100".to_owned(), false), ("250".to_owned(), false)]
+    );
+    assert_eq!(versions(&place), ["FILED", "AMENDED", "CANCELLED"]);
+    let unknown = place.run(&[
+        "entry",
+        "cancel",
+        "ZZ900000045",
+        "--current",
+        "1",
+        "--reason",
+        "x",
+    ]);
+    assert_eq!(unknown.status, 2);
+    assert!(unknown.said.contains("is not on record"), "{unknown:?}");
+
+    let decisions = rows(&place, &["entry", "decisions", "--ended"]);
+    assert_eq!(decisions.len(), 2);
+    for decision in decisions {
+        place.done(&["entry", "explain", &decision["decisionId"].to_string()]);
+    }
+}
+
+#[test]
+fn a_transmission_takes_back_what_it_deletes() {
+    let place = place();
+    let line = EntryLine {
+        // No record has a place for it.
+        organic_claim: None,
+        ..serde_json::from_str(LINE).unwrap()
+    };
+    let mut written = Vec::new();
+    write_abi(&mut written, &AbiTransmission::default(), &[line]).unwrap();
+    let text = String::from_utf8(written).unwrap();
+    place.file("add.abi", &text);
+    place.done(&["entry", "file", "add.abi"]);
+    assert_eq!(drawn(&place), [("100".to_owned(), true)]);
+
+    let header = text.lines().find(|record| record.starts_with("10")).unwrap();
+    place.file(
+        "delete.abi",
+        text.replace(header, &format!("10D{}", &header[3..])),
+    );
+    for _ in 0..2 {
+        let deleted = place.done(&["entry", "file", "delete.abi"]);
+        assert!(
+            format!("{}{}", deleted.out, deleted.said).contains(ENTRY),
+            "{deleted:?}"
+        );
+        assert_eq!(versions(&place), ["FILED", "CANCELLED"]);
+        assert_eq!(drawn(&place), [("100".to_owned(), false)]);
+    }
+}
+
+#[test]
+fn the_past_is_brought_in_on_the_day_it_was_filed() {
+    let place = place();
+    let import = ["entry", "import", "entry.jsonl", "--filed-at"];
+    place.done(&[&import[..], &["2024-02-01"]].concat());
+    assert_eq!(versions(&place), ["IMPORTED"]);
+    let of_the_day = [
+        "entry",
+        "statistics",
+        "--by",
+        "day",
+        "--from",
+        "2024-02-01",
+        "--to",
+        "2024-02-01",
+    ];
+    let counted = rows(&place, &of_the_day);
+    let of_group: Vec<_> = counted.iter().map(|row| (&row["key"], &row["lines"])).collect();
+    assert_eq!(
+        of_group,
+        [
+            (&Value::from("2024-02-01"), &Value::from(1)),
+            (&Value::from("total"), &Value::from(1))
+        ]
+    );
+    for wrong in ["2024-02-30", "yesterday", "2999-01-01"] {
+        let refused = place.run(&[&import[..], &[wrong]].concat());
+        assert_eq!(refused.status, 2, "{refused:?}");
+    }
+    assert_eq!(versions(&place), ["IMPORTED"]);
+}
