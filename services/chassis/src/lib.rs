@@ -1,7 +1,12 @@
 //! What every process of nopic needs and nothing that it decides: the clock, the caller, the transport.
 
+pub mod callers;
+pub mod client;
 pub mod clock;
+pub mod config;
 pub mod crash;
+pub mod incoming;
 pub mod principal;
 pub mod serving;
+pub mod tls;
 pub mod transport;

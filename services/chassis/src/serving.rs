@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use tonic::service::Routes;
 use tonic_health::ServingStatus;
 
-use crate::transport;
+use crate::transport::{self, Taking};
 
 /// How long open calls may take to end once the server is to stop.
 pub const DRAIN: Duration = Duration::from_secs(10);
@@ -35,6 +35,7 @@ pub async fn serve(
     listener: TcpListener,
     routes: Routes,
     names: &[&'static str],
+    taking: Taking,
     stop: impl Future<Output = ()> + Send,
 ) -> Result<(), ServingError> {
     let (health, health_service) = tonic_health::server::health_reporter();
@@ -49,7 +50,7 @@ pub async fn serve(
         .build_v1()?;
     let routes = routes.add_service(health_service).add_service(reflection);
     let (stopping, stopped) = oneshot::channel();
-    let server = transport::serve(listener, routes, async {
+    let server = transport::serve(listener, routes, taking, async {
         // Either way it is time to stop.
         let _ = stopped.await;
     });

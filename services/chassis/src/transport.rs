@@ -3,15 +3,20 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
-use futures::StreamExt as _;
 use hyper_util::rt::TokioIo;
 use tokio::io::DuplexStream;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::service::Routes;
 use tonic::transport::{Channel, Endpoint, Server};
+
+use crate::callers::Authorize;
+use crate::incoming::accept;
+use crate::tls::ServerTls;
 
 /// Bytes under way in one direction of an in-memory connection before the writer waits.
 const IN_MEMORY_BUFFER: usize = 1 << 20;
@@ -26,6 +31,13 @@ fn server() -> Server {
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_frame_size(1 << 20)
+}
+
+/// The windows of every client.
+pub(crate) fn with_windows(endpoint: Endpoint) -> Endpoint {
+    endpoint
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
 }
 
 /// A channel to services in this process, without a socket. They are served for as long as the channel or a clone of
@@ -44,20 +56,40 @@ pub fn in_memory(routes: Routes) -> Channel {
             );
         }
     });
-    Endpoint::from_static("http://in-memory")
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .connect_with_connector_lazy(tower::service_fn(move |_| {
-            let connections = connections.clone();
-            async move {
-                let (client, server) = tokio::io::duplex(IN_MEMORY_BUFFER);
-                connections
-                    .send(Ok(server))
-                    .await
-                    .map_err(|_| io::Error::from(io::ErrorKind::ConnectionRefused))?;
-                Ok::<_, io::Error>(TokioIo::new(client))
-            }
-        }))
+    let connector = tower::service_fn(move |_| {
+        let connections = connections.clone();
+        async move {
+            let (client, server) = tokio::io::duplex(IN_MEMORY_BUFFER);
+            connections
+                .send(Ok(server))
+                .await
+                .map_err(|_| io::Error::from(io::ErrorKind::ConnectionRefused))?;
+            Ok::<_, io::Error>(TokioIo::new(client))
+        }
+    });
+    with_windows(Endpoint::from_static("http://in-memory")).connect_with_connector_lazy(connector)
+}
+
+/// How a server takes connections.
+#[derive(Debug, Clone)]
+pub struct Taking {
+    /// Certificates, and who may call what; absent: plain text, for everybody who reaches it.
+    pub secured: Option<(Arc<ServerTls>, Authorize)>,
+    /// Open connections at a time; others wait.
+    pub max_connections: usize,
+    /// After so long a connection ends by itself, when its calls are done: so that clients spread over new replicas.
+    /// Absent: never.
+    pub max_connection_age: Option<Duration>,
+}
+
+impl Default for Taking {
+    fn default() -> Self {
+        Self {
+            secured: None,
+            max_connections: 10_000,
+            max_connection_age: None,
+        }
+    }
 }
 
 /// Serves on a socket until `shutdown` ends, then lets open calls finish.
@@ -67,18 +99,33 @@ pub fn in_memory(routes: Routes) -> Channel {
 pub async fn serve(
     listener: TcpListener,
     routes: Routes,
+    taking: Taking,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), tonic::transport::Error> {
-    let incoming = TcpListenerStream::new(listener).map(|connection| {
-        connection.inspect(|stream| {
-            // Small answers must not wait for a full packet; a socket that refuses is served all the same.
-            let _ = stream.set_nodelay(true);
-        })
-    });
-    server()
-        .add_routes(routes)
-        .serve_with_incoming_shutdown(incoming, shutdown)
-        .await
+    let mut server = server();
+    if let Some(age) = taking.max_connection_age {
+        server = server.max_connection_age(age);
+    }
+    match taking.secured {
+        None => {
+            let incoming = accept(listener, None, taking.max_connections);
+            server
+                .add_routes(routes)
+                .serve_with_incoming_shutdown(incoming, shutdown)
+                .await
+        }
+        Some((tls, authorize)) => {
+            let incoming = accept(listener, Some(Arc::clone(&tls)), taking.max_connections);
+            let served = server
+                .layer(authorize)
+                .add_routes(routes)
+                .serve_with_incoming_shutdown(incoming, shutdown);
+            tokio::select! {
+                served = served => served,
+                () = tls.follow() => Ok(()),
+            }
+        }
+    }
 }
 
 /// Binds a listener on this address; port 0 takes a free one.

@@ -5,10 +5,15 @@ use std::path::PathBuf;
 use chrono::NaiveDate;
 use clap::builder::{FalseyValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand};
+use nopic_chassis::config::Secret;
 
 use crate::command::{
-    audit, certificate, completions, demo, entry, flags, importer, migrate, policy, registry, sample, serve,
+    audit, certificate, completions, config, demo, dev_certs, entry, flags, importer, migrate, policy,
+    registry, sample, serve,
 };
+
+/// The data folder, unless another one is named.
+pub(crate) const DEFAULT_DATA: &str = "./nopic-data";
 
 /// Can this entry line be filed as organic, and if not, why, and who must act?
 #[derive(Debug, Parser)]
@@ -48,7 +53,7 @@ pub(crate) struct GlobalOptions {
         global = true,
         env = "NOPIC_DATA",
         value_name = "DIR",
-        default_value = "./nopic-data"
+        default_value = DEFAULT_DATA
     )]
     pub(crate) data: PathBuf,
     /// PostgreSQL database to use instead of files in the folder, such as postgres://nopic@db.example:5432/nopic (see
@@ -84,6 +89,12 @@ impl DatabaseUrl {
     }
 }
 
+impl From<&Secret> for DatabaseUrl {
+    fn from(secret: &Secret) -> Self {
+        Self(secret.reveal().to_owned())
+    }
+}
+
 impl std::fmt::Debug for DatabaseUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("DatabaseUrl")
@@ -95,6 +106,9 @@ impl std::fmt::Debug for DatabaseUrl {
 pub(crate) enum Command {
     Demo(demo::Arguments),
     Serve(serve::Arguments),
+    #[command(subcommand)]
+    Config(config::Command),
+    DevCerts(dev_certs::Arguments),
     Migrate(migrate::Arguments),
     #[command(subcommand)]
     Registry(registry::Command),

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use nopic_chassis::client::tls_of;
 use nopic_chassis::principal::AttachPrincipal;
+use nopic_chassis::tls::TlsFiles;
 use nopic_chassis::transport::{MAX_MESSAGE_BYTES, in_memory};
 use nopic_domain::principal::Principal;
 use nopic_proto::audit::audit_service_client::AuditServiceClient;
@@ -25,6 +27,7 @@ use crate::context::Context;
 use crate::embedded::{self, Life};
 use crate::failure::Failure;
 use crate::lock::{self, Acquired, DataLock};
+use crate::settings::identity;
 use crate::storage::Storage;
 
 /// Environment variable with an API key.
@@ -140,7 +143,7 @@ impl Services {
                     data.display(),
                     number(&holder)
                 ));
-                let channel = connect(url).await?;
+                let channel = connect(url, None).await?;
                 Ok(Self {
                     channel,
                     caller: local_caller(),
@@ -182,9 +185,16 @@ impl Services {
     }
 
     async fn remote(context: &Context, url: &str) -> Result<Self, Failure> {
+        let identity = if url.starts_with("https://") {
+            identity()?
+        } else {
+            None
+        };
         let caller = match key()? {
+            // Whoever shows a certificate says for whom it calls.
+            _ if identity.is_some() => local_caller(),
             Some(key) => {
-                if !is_this_machine(url) {
+                if url.starts_with("http://") && !is_this_machine(url) {
                     context
                         .terminal
                         .note("the API key travels unencrypted: the address begins with http://");
@@ -194,7 +204,7 @@ impl Services {
             None => Caller::Nobody,
         };
         Ok(Self {
-            channel: connect(url).await?,
+            channel: connect(url, identity.as_ref()).await?,
             caller,
             target: format!("the server at {url}"),
             is_remote: true,
@@ -232,7 +242,7 @@ impl Services {
     ) -> Result<CertificateLifeServiceClient<Wire>, Failure> {
         let mut caller = self.caller.clone();
         if acting.is_given() {
-            if self.is_remote {
+            if !matches!(self.caller, Caller::Local(_)) {
                 return Err(Failure::new(
                     "A server takes who acts from the API key, not from the command line.",
                 )
@@ -331,16 +341,12 @@ fn local_caller() -> Caller {
     Caller::Local(AttachPrincipal::new(&Principal::built_in(&person())))
 }
 
-async fn connect(url: &str) -> Result<Channel, Failure> {
+async fn connect(url: &str, identity: Option<&TlsFiles>) -> Result<Channel, Failure> {
     let wrong = || {
         Failure::new(format!("{url} is not the address of a server."))
             .advice("Give scheme, host and port, such as http://127.0.0.1:50051.")
     };
-    if url.starts_with("https://") {
-        return Err(Failure::new(format!("{url}: this version speaks http:// only."))
-            .advice("Give the address of a server that is reached over a trusted network, with http://."));
-    }
-    if !url.starts_with("http://") {
+    if !url.starts_with("http://") && !url.starts_with("https://") {
         return Err(wrong());
     }
     let endpoint = Endpoint::from_shared(url.to_owned())
@@ -351,8 +357,34 @@ async fn connect(url: &str) -> Result<Channel, Failure> {
         .initial_connection_window_size(CONNECTION_WINDOW)
         .user_agent(concat!("nopic/", env!("CARGO_PKG_VERSION")))
         .map_err(|_| wrong())?;
+    let endpoint = match (url.starts_with("https://"), identity) {
+        (false, _) => endpoint,
+        (true, None) => {
+            return Err(
+                Failure::new(format!("{url}: this program has no certificate to show there.")).advice(
+                    "Name its files by NOPIC_TLS_CERTIFICATE and NOPIC_TLS_KEY, and the authority of the server's by \
+                     NOPIC_TLS_AUTHORITY.",
+                ),
+            );
+        }
+        (true, Some(files)) => {
+            let name = endpoint.uri().host().unwrap_or_default().to_owned();
+            tls_of(files, &name)
+                .map_err(|error| error.to_string())
+                .and_then(|tls| endpoint.tls_config(tls).map_err(|error| error.to_string()))
+                .map_err(|error| Failure::new(format!("{url}: the certificates cannot be used: {error}.")))?
+        }
+    };
     endpoint.connect().await.map_err(|error| {
         tracing::debug!(error = &error as &dyn std::error::Error, "no connection");
+        let innermost = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source())
+            .last()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        if innermost.contains("certificate") {
+            return Failure::new(format!("The server at {url} does not show a certificate that fits: {innermost}."))
+                .advice("Use the host name that stands in its certificate, and the authority that signed it.");
+        }
         Failure::new(format!("The server at {url} cannot be reached.")).advice(
             "Check the address and that `nopic serve all` runs there, or leave out --endpoint to work on a folder of \
              your own.",
@@ -416,10 +448,12 @@ mod tests {
 
     #[tokio::test]
     async fn wrong_addresses_are_explained() {
-        for url in ["127.0.0.1:50051", "ftp://x", "http://", "https://nopic.example"] {
-            let said = connect(url).await.unwrap_err().to_string();
-            assert!(said.contains("http://"), "{said}");
+        for url in ["127.0.0.1:50051", "ftp://x", "http://"] {
+            let said = connect(url, None).await.unwrap_err().to_string();
+            assert!(said.contains("such as http://"), "{said}");
         }
+        let said = connect("https://nopic.example", None).await.unwrap_err();
+        assert!(said.to_string().contains("NOPIC_TLS_CERTIFICATE"), "{said}");
     }
 
     #[tokio::test]
@@ -427,7 +461,7 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         drop(listener);
-        let said = connect(&url).await.unwrap_err().to_string();
+        let said = connect(&url, None).await.unwrap_err().to_string();
         assert!(
             said.contains(&url) && said.contains("cannot be reached"),
             "{said}"

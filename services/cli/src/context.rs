@@ -50,6 +50,14 @@ impl Context {
         }
     }
 
+    /// The same with other options.
+    pub(crate) fn with_options(&self, options: GlobalOptions) -> Self {
+        Self {
+            options,
+            ..self.clone()
+        }
+    }
+
     /// Lets these logs be sealed when the command is done, and the folder be held until then.
     pub(crate) fn seal_at_end(&self, audits: Vec<Audit>, lock: Arc<DataLock>) {
         let mut at_end = self.at_end.lock().unwrap_or_else(PoisonError::into_inner);

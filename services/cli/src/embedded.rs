@@ -48,7 +48,7 @@ pub(crate) struct Opened {
     /// The audit logs of those that have one: to be sealed by whoever opened them.
     pub(crate) audits: Vec<Audit>,
     /// The registry, where it is among them.
-    registry: Option<Registry>,
+    pub(crate) registry: Option<Registry>,
 }
 
 impl Opened {
@@ -83,42 +83,40 @@ pub(crate) async fn open(
             })
         }
         Need::Certificates => {
-            let certificates = certificates(storage, &clock).await?;
+            let certificates = certificates(storage, &clock, &[]).await?;
             let audits = vec![audit(certificates.audit_log())];
             Ok(Opened {
-                routes: certificates.routes(caller()).add_service(audit_service(&audits)),
+                routes: certificates
+                    .routes(caller())
+                    .add_service(audit_service(&audits, caller())),
                 audits,
                 registry: None,
             })
         }
         Need::CertificateLife => {
             let registry = registry(storage, &clock, life).await?;
-            let certificates = certificates(storage, &clock)
+            let certificates = certificates(storage, &clock, &[])
                 .await?
                 .with_registry(in_memory(Routes::new(registry.service(caller()))));
             let audits = vec![audit(certificates.audit_log())];
             Ok(Opened {
-                routes: certificates.routes(caller()).add_service(audit_service(&audits)),
+                routes: certificates
+                    .routes(caller())
+                    .add_service(audit_service(&audits, caller())),
                 audits,
                 registry: Some(registry),
             })
         }
         Need::EntryValidation | Need::Audit => {
             let registry = registry(storage, &clock, life).await?;
-            let certificates = certificates(storage, &clock)
+            let certificates = certificates(storage, &clock, &[])
                 .await?
                 .with_registry(in_memory(Routes::new(registry.service(caller()))));
             let upstream = Upstream {
                 registry: in_memory(Routes::new(registry.service(caller()))),
                 certificate: in_memory(certificates.routes(caller())),
             };
-            let mut config = nopic_entry_validation::Config::new(storage.location.clone());
-            config.schema_update = storage.schema_update;
-            config.policy = policy.map(Path::to_path_buf);
-            config.worker = Some(worker(&storage.folder, clock.as_ref())?);
-            let entries = EntryValidation::open(config, clock, upstream)
-                .await
-                .map_err(|error| starting(&error, storage))?;
+            let entries = entries(storage, &clock, policy, upstream).await?;
             let audits = vec![audit(certificates.audit_log()), audit(entries.audit_log())];
             let routes = certificates
                 .routes(caller())
@@ -126,7 +124,7 @@ pub(crate) async fn open(
                 .add_service(entries.service(caller()))
                 .add_service(entries.record_service(caller()))
                 .add_service(entries.trail_service(caller()))
-                .add_service(audit_service(&audits));
+                .add_service(audit_service(&audits, caller()));
             // Who verifies the logs leaves them as they are.
             if need != Need::Audit {
                 take_over(&entries).await;
@@ -169,19 +167,26 @@ async fn take_over(entries: &EntryValidation) {
 }
 
 /// The one service for the audit logs of all.
-fn audit_service(audits: &[Audit]) -> InterceptedService<AuditServiceServer<AuditRpc>, RequirePrincipal> {
+pub(crate) fn audit_service(
+    audits: &[Audit],
+    otherwise: Option<Principal>,
+) -> InterceptedService<AuditServiceServer<AuditRpc>, RequirePrincipal> {
     let server = AuditServiceServer::new(AuditRpc(audits.to_vec()))
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
-    InterceptedService::new(server, RequirePrincipal { otherwise: caller() })
+    InterceptedService::new(server, RequirePrincipal { otherwise })
 }
 
 /// Who calls where a call names nobody: the built-in tenant.
-fn caller() -> Option<Principal> {
+pub(crate) fn caller() -> Option<Principal> {
     Some(Principal::built_in("embedded"))
 }
 
-async fn registry(storage: &Storage, clock: &Arc<dyn Clock>, life: Life) -> Result<Registry, Failure> {
+pub(crate) async fn registry(
+    storage: &Storage,
+    clock: &Arc<dyn Clock>,
+    life: Life,
+) -> Result<Registry, Failure> {
     let mut config = nopic_registry::Config::new(storage.location.clone(), &storage.folder);
     config.schema_update = storage.schema_update;
     // A command that ends with its import would make the index for nobody.
@@ -194,11 +199,34 @@ async fn registry(storage: &Storage, clock: &Arc<dyn Clock>, life: Life) -> Resu
         })
 }
 
-async fn certificates(storage: &Storage, clock: &Arc<dyn Clock>) -> Result<CertificateService, Failure> {
+/// Entry validation, which asks these others.
+pub(crate) async fn entries(
+    storage: &Storage,
+    clock: &Arc<dyn Clock>,
+    policy: Option<&Path>,
+    upstream: Upstream,
+) -> Result<EntryValidation, Failure> {
+    let mut config = nopic_entry_validation::Config::new(storage.location.clone());
+    config.schema_update = storage.schema_update;
+    config.policy = policy.map(Path::to_path_buf);
+    config.worker = Some(worker(&storage.folder, clock.as_ref())?);
+    EntryValidation::open(config, Arc::clone(clock), upstream)
+        .await
+        .map_err(|error| starting(&error, storage))
+}
+
+/// The certificates; `configured`: for whom they are issued here beside those that the environment lists.
+pub(crate) async fn certificates(
+    storage: &Storage,
+    clock: &Arc<dyn Clock>,
+    configured: &[CertifierId],
+) -> Result<CertificateService, Failure> {
+    let mut issues_for = issues_for(std::env::var(ISSUES_FOR).ok().as_deref())?;
+    issues_for.extend_from_slice(configured);
     let config = nopic_certificate::Config {
         location: storage.location.clone(),
         schema_update: storage.schema_update,
-        issues_for: issues_for(std::env::var(ISSUES_FOR).ok().as_deref())?,
+        issues_for,
     };
     CertificateService::open(config, Arc::clone(clock))
         .await

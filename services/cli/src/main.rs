@@ -11,6 +11,8 @@ mod feed;
 mod lock;
 mod logging;
 mod output;
+mod separate;
+mod settings;
 mod storage;
 mod sync;
 

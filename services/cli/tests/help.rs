@@ -123,6 +123,8 @@ fn every_command_of_the_specification_is_there() {
         "flags import",
         "flags show",
         "flags upcoming",
+        "config check",
+        "dev-certs",
         "policy show",
         "policy check",
         "policy explain",

@@ -425,6 +425,7 @@ async fn an_upload_whose_caller_leaves_leaves_nothing(
     tokio::spawn(nopic_chassis::transport::serve(
         listener,
         tonic::service::Routes::new(service),
+        nopic_chassis::transport::Taking::default(),
         std::future::pending(),
     ));
     let other = tokio::task::spawn_blocking(move || {

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use nopic_chassis::transport::Taking;
 use nopic_domain::entry::EntryLine;
 use nopic_formats::entries::{AbiTransmission, write_abi, write_csv, write_csv_header};
 use nopic_formats::sample::{SampleLine, SampleOptions, World, generate};
@@ -12,7 +13,7 @@ use nopic_proto::registry::import_result;
 
 use super::entry::{Reading, Validated, sentences, summary, validate};
 use super::registry::import::{self, ContentArguments, Input, Source};
-use super::serve::{listen, serve_until_stopped};
+use super::serve::{Serving, listen, serve_until_stopped};
 use super::{certificate, importer};
 use crate::connection::{Need, Services};
 use crate::context::{Context, Done};
@@ -92,7 +93,13 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
     load(context, &services, &sample).await?;
     judge(context, &services, &sample).await?;
     if let Some(listener) = listener {
-        serve_until_stopped(context, listener, opened, None).await?;
+        let serving = Serving {
+            opened,
+            names: &embedded::SERVICE_NAMES,
+            taking: Taking::default(),
+            announce: None,
+        };
+        serve_until_stopped(context, listener, serving).await?;
     }
     Ok(Done::Well)
 }

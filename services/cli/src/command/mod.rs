@@ -3,7 +3,9 @@
 pub(crate) mod audit;
 pub(crate) mod certificate;
 pub(crate) mod completions;
+pub(crate) mod config;
 pub(crate) mod demo;
+pub(crate) mod dev_certs;
 pub(crate) mod entry;
 pub(crate) mod flags;
 pub(crate) mod importer;
@@ -32,6 +34,8 @@ async fn run_command(context: &Context, command: Command) -> Result<Done, Failur
     match command {
         Command::Demo(arguments) => demo::run(context, arguments).await,
         Command::Serve(arguments) => serve::run(context, arguments).await,
+        Command::Config(command) => config::run(command),
+        Command::DevCerts(arguments) => dev_certs::run(context, &arguments),
         Command::Migrate(_) => migrate::run(context).await,
         Command::Registry(command) => registry::run(context, command).await,
         Command::Certificate(command) => certificate::run(context, command).await,

@@ -2,43 +2,67 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::ValueEnum;
+use nopic_chassis::callers::Authorize;
 use nopic_chassis::serving::{serve, stop_requested};
-use nopic_chassis::transport::bind;
+use nopic_chassis::tls::ServerTls;
+use nopic_chassis::transport::{Taking, bind};
 use nopic_sql::audit::SEAL_INTERVAL;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::arguments::{DEFAULT_DATA, DatabaseUrl, GlobalOptions};
 use crate::connection::{Need, busy, take_folder};
 use crate::context::{Context, Done};
 use crate::embedded::{self, Life, Opened};
 use crate::failure::Failure;
 use crate::lock::{Acquired, DataLock};
 use crate::output;
+use crate::separate::{self, Service};
+use crate::settings::Settings;
 use crate::storage::Storage;
+
+/// Where a server listens unless it is told otherwise.
+const DEFAULT_PORT: u16 = 50_051;
 
 /// Serve gRPC until Ctrl-C or SIGTERM
 ///
-/// Other commands that name the same data folder then ask this server.
+/// `all` is everything in one process: other commands that name the same data folder then ask this server. A service
+/// alone asks the others at the addresses of its configuration, over TLS with certificates on both sides.
+///
+/// The configuration is a TOML file; each key of it can be set by the environment, too, as NOPIC_SERVER_LISTEN sets
+/// server.listen:
+///
+///   [server]               listen, max_connections, max_connection_age_seconds,
+///                          plain_text = true (without [tls], on loopback only)
+///   [tls]                  certificate, key, authority: PEM files, read anew when they change
+///   [callers]              NAME = ["package.Service/Method", "package.Service/*", "*"]: who may call what
+///   [storage]              data (folder), database_file (file with the URL of a PostgreSQL database)
+///   [upstream.registry]    address = "host:port", name (in its certificate, if it is not registry)
+///   [upstream.certificate] the same for the certificate service
+///   [certificate]          issues_for = ["015"]
+///   [entry-validation]     policy
 #[derive(Debug, clap::Args)]
 #[command(
+    verbatim_doc_comment,
     after_long_help = "Examples:\n  nopic serve all --listen 127.0.0.1:50051 --data ./nopic-data\n  \
-                             nopic serve all --database postgres://nopic@db.example/nopic"
+                             nopic serve all --database postgres://nopic@db.example/nopic\n  \
+                             nopic serve registry --config registry.toml"
 )]
 pub(crate) struct Arguments {
     /// What to serve
     #[arg(value_enum)]
     what: What,
-    /// Address to listen on; port 0: a free one
-    #[arg(
-        long,
-        value_name = "ADDRESS",
-        default_value = "127.0.0.1:50051",
-        env = "NOPIC_LISTEN"
-    )]
-    listen: SocketAddr,
+    /// Configuration file (see `nopic config check`)
+    #[arg(long, value_name = "FILE", env = "NOPIC_CONFIG")]
+    config: Option<PathBuf>,
+    /// Address to listen on; port 0: a free one [default: 127.0.0.1:50051]
+    #[arg(long, value_name = "ADDRESS", env = "NOPIC_LISTEN")]
+    listen: Option<SocketAddr>,
 }
 
 /// What can be served.
@@ -46,33 +70,115 @@ pub(crate) struct Arguments {
 enum What {
     /// Registry, certificates and entry validation in one process
     All,
+    /// The registry alone
+    Registry,
+    /// The certificates alone
+    Certificate,
+    /// Entry validation alone
+    EntryValidation,
+}
+
+impl What {
+    const fn alone(self) -> Option<Service> {
+        match self {
+            Self::All => None,
+            Self::Registry => Some(Service::Registry),
+            Self::Certificate => Some(Service::Certificate),
+            Self::EntryValidation => Some(Service::EntryValidation),
+        }
+    }
 }
 
 pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done, Failure> {
-    let What::All = arguments.what;
     if context.options.endpoint.is_some() {
         return Err(
             Failure::new("A server works on a folder of its own, not for another server.")
                 .advice("Leave out --endpoint (and NOPIC_ENDPOINT)."),
         );
     }
+    let settings = Settings::read(arguments.config.as_deref())?;
+    let address = arguments
+        .listen
+        .or(settings.listen)
+        .unwrap_or(SocketAddr::from(([127, 0, 0, 1], DEFAULT_PORT)));
+    let taking = taking(arguments.what.alone().is_some(), address, &settings)?;
+    let context = &context.with_options(with_settings(&context.options, &settings));
     let storage = Storage::of(&context.options)?;
     let lock = match take_folder(context)? {
         Acquired::Held(lock) => lock,
         Acquired::Busy(holder) => return Err(busy(&storage.folder, &holder)),
     };
-    let listener = listen(arguments.listen).await?;
+    let listener = listen(address).await?;
     let policy = context.options.policy.as_deref();
-    let opened = embedded::open(
-        Need::EntryValidation,
-        Life::Server,
-        &storage,
-        policy,
-        context.clock.clone(),
-    )
-    .await?;
-    serve_until_stopped(context, listener, opened, Some((&lock, &storage))).await?;
+    let clock = context.clock.clone();
+    let (opened, names) = match arguments.what.alone() {
+        None => {
+            let need = Need::EntryValidation;
+            let opened = embedded::open(need, Life::Server, &storage, policy, clock).await?;
+            (opened, &embedded::SERVICE_NAMES[..])
+        }
+        Some(service) => {
+            // Behind certificates a caller names whoever it calls for.
+            let caller = embedded::caller().filter(|_| taking.secured.is_none());
+            let opened = separate::open(service, &settings, &storage, policy, clock, caller).await?;
+            (opened, service.names())
+        }
+    };
+    let announced = arguments.what == What::All;
+    let serving = Serving {
+        opened,
+        names,
+        taking,
+        announce: announced.then_some((&lock, &storage)),
+    };
+    serve_until_stopped(context, listener, serving).await?;
     Ok(Done::Well)
+}
+
+/// What is given on the command line or by its variables, else what the configuration says.
+fn with_settings(options: &GlobalOptions, settings: &Settings) -> GlobalOptions {
+    let mut options = options.clone();
+    if options.database.is_none() {
+        options.database = settings.database.as_ref().map(DatabaseUrl::from);
+    }
+    if options.policy.is_none() {
+        options.policy.clone_from(&settings.policy);
+    }
+    if let Some(data) = &settings.data
+        && options.data == Path::new(DEFAULT_DATA)
+    {
+        options.data.clone_from(data);
+    }
+    options
+}
+
+/// How connections are taken: a service alone takes plain text only where it was told so, and on loopback.
+fn taking(is_alone: bool, address: SocketAddr, settings: &Settings) -> Result<Taking, Failure> {
+    let secured = match (&settings.tls, &settings.callers) {
+        (Some(files), Some(callers)) => {
+            let tls = ServerTls::load(files.clone())
+                .map_err(|error| Failure::new(format!("The certificates cannot be used: {error}.")))?;
+            Some((Arc::new(tls), Authorize::new(callers.clone())))
+        }
+        _ if is_alone && !settings.plain_text => {
+            return Err(Failure::new("A service alone is served with certificates.").advice(
+                "Configure [tls] and [callers] (`nopic dev-certs DIR` makes a set to try), or server.plain_text = \
+                 true on loopback.",
+            ));
+        }
+        _ if is_alone && !address.ip().is_loopback() => {
+            return Err(Failure::new(format!(
+                "Plain text is served on loopback only, not on {address}."
+            ))
+            .advice("Configure [tls] and [callers], or listen on 127.0.0.1."));
+        }
+        _ => None,
+    };
+    Ok(Taking {
+        secured,
+        max_connections: settings.max_connections,
+        max_connection_age: is_alone.then_some(settings.max_connection_age),
+    })
 }
 
 /// Binds an address, or says why it cannot be had.
@@ -89,18 +195,34 @@ pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> 
     })
 }
 
+/// What is served, and how.
+pub(crate) struct Serving<'a> {
+    pub(crate) opened: Opened,
+    /// Of its services, for health.
+    pub(crate) names: &'static [&'static str],
+    pub(crate) taking: Taking,
+    /// The folder whose other users are told of this server.
+    pub(crate) announce: Option<(&'a DataLock, &'a Storage)>,
+}
+
 /// Serves, tells where, and drains when asked to stop.
 pub(crate) async fn serve_until_stopped(
     context: &Context,
     listener: TcpListener,
-    opened: Opened,
-    holding: Option<(&DataLock, &Storage)>,
+    serving: Serving<'_>,
 ) -> Result<(), Failure> {
+    let Serving {
+        opened,
+        names,
+        taking,
+        announce,
+    } = serving;
     let address = listener
         .local_addr()
         .map_err(|error| Failure::new(format!("The address of the server cannot be told: {error}.")))?;
-    let url = format!("http://{}", reachable(address));
-    if let Some((lock, storage)) = holding {
+    let scheme = if taking.secured.is_some() { "https" } else { "http" };
+    let url = format!("{scheme}://{}", reachable(address));
+    if let Some((lock, storage)) = announce {
         lock.announce(&url, storage.server().as_deref())
             .map_err(|error| Failure::writing(&context.options.data, &error))?;
     }
@@ -126,7 +248,7 @@ pub(crate) async fn serve_until_stopped(
         stop_requested().await;
         opened.end_streams();
     };
-    let ended = serve(listener, opened.routes.clone(), &embedded::SERVICE_NAMES, end).await;
+    let ended = serve(listener, opened.routes.clone(), names, taking, end).await;
     // After the last call: what it noted is sealed, too.
     let _ = served.send(true);
     sealers.join_all().await;

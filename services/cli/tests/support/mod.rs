@@ -80,8 +80,12 @@ impl Place {
 
     /// Starts a server and waits until it says where it serves.
     pub fn serve(&self, arguments: &[&str]) -> Serving {
-        let mut child = self
-            .command(arguments)
+        self.serve_by(self.command(arguments))
+    }
+
+    /// The same with a command that has more of an environment.
+    pub fn serve_by(&self, mut command: Command) -> Serving {
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

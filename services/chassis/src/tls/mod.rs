@@ -1,0 +1,13 @@
+//! Mutual TLS between processes: certificates from files, read anew when they change.
+
+mod material;
+mod server;
+
+pub(crate) use material::Texts;
+pub use material::{Material, TlsError, TlsFiles};
+pub use server::ServerTls;
+
+use std::time::Duration;
+
+/// How often files are looked at for a change.
+pub const LOOK_EVERY: Duration = Duration::from_secs(2);

@@ -1,0 +1,90 @@
+//! The server's side of TLS: every client shows a certificate of the authority.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use rustls::server::WebPkiClientVerifier;
+use rustls::{ServerConfig, version};
+
+use super::{LOOK_EVERY, Material, TlsError, TlsFiles};
+
+/// The certificates of a server, which follow their files.
+#[derive(Debug)]
+pub struct ServerTls {
+    files: TlsFiles,
+    current: ArcSwap<Current>,
+}
+
+#[derive(Debug)]
+struct Current {
+    config: Arc<ServerConfig>,
+    hash: [u8; 32],
+}
+
+impl Current {
+    fn of(files: &TlsFiles) -> Result<Self, TlsError> {
+        let material = files.load()?;
+        let config = config(&material).map_err(|why| TlsError {
+            path: files.certificate.clone(),
+            why,
+        })?;
+        Ok(Self {
+            config: Arc::new(config),
+            hash: material.texts.hash(),
+        })
+    }
+}
+
+impl ServerTls {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// A file that cannot be used, and why.
+    pub fn load(files: TlsFiles) -> Result<Self, TlsError> {
+        let current = ArcSwap::from_pointee(Current::of(&files)?);
+        Ok(Self { files, current })
+    }
+
+    /// What holds for a connection that begins now.
+    pub(crate) fn config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.current.load().config)
+    }
+
+    /// Follows the files until the task is dropped. Files that cannot be used change nothing: they may be half written.
+    pub async fn follow(&self) {
+        let mut failed = None;
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            match Current::of(&self.files) {
+                Ok(current) if current.hash != self.current.load().hash => {
+                    self.current.store(Arc::new(current));
+                    tracing::info!("the certificates of this server were read anew");
+                    failed = None;
+                }
+                Ok(_) => failed = None,
+                Err(error) => {
+                    if failed.as_ref() != Some(&error) {
+                        tracing::error!(%error, "the certificates of this server cannot be read anew: the old ones serve");
+                    }
+                    failed = Some(error);
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn config(material: &Material) -> Result<ServerConfig, String> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(material.roots.clone()), Arc::clone(&provider))
+            .build()
+            .map_err(|error| error.to_string())?;
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&version::TLS13])
+        .map_err(|error| error.to_string())?
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(material.chain.clone(), material.key.clone_key())
+        .map_err(|error| error.to_string())?;
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(config)
+}

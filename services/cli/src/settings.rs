@@ -1,0 +1,190 @@
+//! The configuration of a server: a file, above it the environment (`NOPIC_` and the key in capitals).
+//!
+//! One file may serve several services: each takes what it needs, and every key is checked.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nopic_chassis::callers::Callers;
+use nopic_chassis::client::Target;
+use nopic_chassis::config::{ConfigError, Reader, Secret};
+use nopic_chassis::tls::TlsFiles;
+use nopic_domain::identifier::CertifierId;
+
+use crate::failure::Failure;
+
+/// Open connections of a server, unless it is told otherwise.
+const MAX_CONNECTIONS: u64 = 10_000;
+/// After so long clients connect anew, unless it is told otherwise.
+const MAX_CONNECTION_AGE: Duration = Duration::from_secs(300);
+
+/// What servers are told.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) listen: Option<SocketAddr>,
+    /// Whether a service may be served in plain text: on loopback only.
+    pub(crate) plain_text: bool,
+    pub(crate) max_connections: usize,
+    pub(crate) max_connection_age: Duration,
+    pub(crate) tls: Option<TlsFiles>,
+    pub(crate) callers: Option<Callers>,
+    pub(crate) data: Option<PathBuf>,
+    pub(crate) database: Option<Secret>,
+    pub(crate) policy: Option<PathBuf>,
+    pub(crate) issues_for: Vec<CertifierId>,
+    pub(crate) registry: Option<Target>,
+    pub(crate) certificate: Option<Target>,
+}
+
+impl Settings {
+    /// Reads a file, or the environment alone.
+    ///
+    /// # Errors
+    /// Every problem there is.
+    pub(crate) fn read(file: Option<&Path>) -> Result<Self, Failure> {
+        let reader = match file {
+            Some(file) => Reader::of_file(file, environment()),
+            None => Ok(Reader::of_environment(environment())),
+        };
+        reader.and_then(Self::of).map_err(|error| {
+            let what = file.map_or_else(|| "the environment".to_owned(), |file| file.display().to_string());
+            Failure::new(format!(
+                "The configuration in {what} cannot be used:\n  - {}",
+                error.problems.join("\n  - ")
+            ))
+            .advice("Mend these places; `nopic config check FILE` looks again.")
+        })
+    }
+
+    fn of(mut reader: Reader) -> Result<Self, ConfigError> {
+        let tls = tls(&mut reader);
+        let settings = Self {
+            listen: reader.address("server.listen"),
+            plain_text: reader.flag("server.plain_text").unwrap_or(false),
+            max_connections: reader
+                .number("server.max_connections", 1..=1_000_000)
+                .unwrap_or(MAX_CONNECTIONS)
+                .try_into()
+                .unwrap_or(usize::MAX),
+            max_connection_age: reader
+                .seconds("server.max_connection_age_seconds", 1..=86_400)
+                .unwrap_or(MAX_CONNECTION_AGE),
+            callers: callers(&mut reader),
+            data: reader.path("storage.data"),
+            database: reader.secret("storage.database"),
+            policy: reader.path("entry-validation.policy"),
+            issues_for: certifiers(&mut reader),
+            registry: target(&mut reader, "registry", tls.as_ref()),
+            certificate: target(&mut reader, "certificate", tls.as_ref()),
+            tls,
+        };
+        if settings.tls.is_some() && settings.callers.is_none() && reader.names("callers").is_empty() {
+            reader.problem(
+                "callers",
+                "with certificates, list who may call, such as entry-validation = [\"*\"]",
+            );
+        }
+        if settings.tls.is_none() && settings.callers.is_some() {
+            reader.problem(
+                "callers",
+                "without [tls] nobody can show a name: add it, or leave this out",
+            );
+        }
+        reader.finish()?;
+        Ok(settings)
+    }
+}
+
+/// Certificates with which this program shows who it is to servers: `NOPIC_TLS_CERTIFICATE`, `NOPIC_TLS_KEY` and
+/// `NOPIC_TLS_AUTHORITY`.
+///
+/// # Errors
+/// One is missing, or cannot be used.
+pub(crate) fn identity() -> Result<Option<TlsFiles>, Failure> {
+    let mut reader = Reader::of_environment(environment());
+    let files = tls(&mut reader);
+    reader.finish().map_err(|error| {
+        Failure::new(format!(
+            "The certificates that NOPIC_TLS_CERTIFICATE, NOPIC_TLS_KEY and NOPIC_TLS_AUTHORITY name cannot be used:\n  - {}",
+            error.problems.join("\n  - ")
+        ))
+    })?;
+    Ok(files)
+}
+
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
+/// All three files, or none.
+fn tls(reader: &mut Reader) -> Option<TlsFiles> {
+    let keys = ["tls.certificate", "tls.key", "tls.authority"];
+    let [certificate, key, authority] = keys.map(|key| reader.path(key));
+    match (certificate, key, authority) {
+        (Some(certificate), Some(key), Some(authority)) => {
+            let files = TlsFiles {
+                certificate,
+                key,
+                authority,
+            };
+            if let Err(error) = files.load() {
+                reader.problem("tls", error);
+            }
+            Some(files)
+        }
+        (None, None, None) => None,
+        _ => {
+            for key in keys {
+                if !reader.has(key) {
+                    reader.problem(key, "it is missing: all three files belong together");
+                }
+            }
+            None
+        }
+    }
+}
+
+fn callers(reader: &mut Reader) -> Option<Callers> {
+    let mut table = Vec::new();
+    for name in reader.names("callers") {
+        let methods = reader.texts(&format!("callers.{name}")).unwrap_or_default();
+        table.push((name, methods));
+    }
+    if table.is_empty() {
+        return None;
+    }
+    match Callers::parse(table) {
+        Ok(callers) => Some(callers),
+        Err(error) => {
+            reader.problem("callers", error);
+            None
+        }
+    }
+}
+
+fn certifiers(reader: &mut Reader) -> Vec<CertifierId> {
+    const KEY: &str = "certificate.issues_for";
+    let mut certifiers = Vec::new();
+    for text in reader.texts(KEY).unwrap_or_default() {
+        match text.parse() {
+            Ok(certifier) => certifiers.push(certifier),
+            Err(error) => reader.problem(KEY, format_args!("{text:?}: {error}")),
+        }
+    }
+    certifiers
+}
+
+/// Another service: `upstream.registry.address` and, where its certificate has another name than it, `name`.
+fn target(reader: &mut Reader, service: &str, tls: Option<&TlsFiles>) -> Option<Target> {
+    let authority = reader.text(&format!("upstream.{service}.address"));
+    let name = reader
+        .text(&format!("upstream.{service}.name"))
+        .unwrap_or_else(|| service.to_owned());
+    Some(Target {
+        authority: authority?,
+        name,
+        tls: tls.cloned(),
+    })
+}

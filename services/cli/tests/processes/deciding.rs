@@ -1,0 +1,220 @@
+//! Three processes decide what one decides.
+
+use std::net::TcpListener;
+use std::process::Command;
+
+use nopic_sql::Location;
+use nopic_sql::testing::{Engine, TestDatabase};
+use rstest::rstest;
+use serde_json::Value;
+
+use crate::support::{Place, Serving};
+
+const IMPORTS: [(&str, &[&str]); 3] = [
+    (
+        "registry",
+        &["registry", "import", "sample/INTEGRITY_Export_20240301.xlsx"],
+    ),
+    (
+        "registry",
+        &["registry", "import", "sample/operations-2024-09-30.zip"],
+    ),
+    (
+        "certificate",
+        &["certificate", "import", "sample/certificates.jsonl"],
+    ),
+];
+
+fn sample() -> Place {
+    let place = Place::new();
+    place.done(&[
+        "sample",
+        "--operations",
+        "150",
+        "--certificates",
+        "60",
+        "--lines",
+        "1500",
+        "--seed",
+        "9",
+        "--out",
+        "sample",
+    ]);
+    place
+}
+
+/// Verdicts of a run that found something to reject.
+fn verdicts(mut command: Command) -> Vec<Value> {
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+/// Services in three processes, with their addresses.
+struct Processes<'a> {
+    place: &'a Place,
+    database: &'a TestDatabase,
+    ports: [u16; 3],
+    running: [Option<Serving>; 3],
+}
+
+const NAMES: [&str; 3] = ["registry", "certificate", "entry-validation"];
+
+impl<'a> Processes<'a> {
+    fn start(place: &'a Place, database: &'a TestDatabase) -> Self {
+        place.done(&["dev-certs", "try"]);
+        // Free until they are taken again below.
+        let ports = [(); 3].map(|()| {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            listener.local_addr().unwrap().port()
+        });
+        let mut processes = Self {
+            place,
+            database,
+            ports,
+            running: [None, None, None],
+        };
+        for service in 0..NAMES.len() {
+            processes.start_one(service);
+        }
+        processes
+    }
+
+    fn start_one(&mut self, service: usize) {
+        let name = NAMES[service];
+        let config = format!("try/{name}.toml");
+        let listen = format!("127.0.0.1:{}", self.ports[service]);
+        let mut command = self
+            .place
+            .command(&["serve", name, "--config", &config, "--listen", &listen]);
+        for (upstream, port) in NAMES.iter().zip(self.ports).take(2) {
+            command.env(
+                format!("NOPIC_UPSTREAM_{}_ADDRESS", upstream.to_uppercase()),
+                format!("localhost:{port}"),
+            );
+        }
+        if let Some(url) = url(self.database) {
+            command.env("NOPIC_DATABASE", url);
+        }
+        self.running[service] = Some(self.place.serve_by(command));
+    }
+
+    /// A command that asks one of the services, as the operator.
+    fn command(&self, service: &str, arguments: &[&str]) -> Command {
+        let index = NAMES.iter().position(|name| *name == service).unwrap();
+        let endpoint = format!("https://localhost:{}", self.ports[index]);
+        let mut command = self.place.command(arguments);
+        command.args(["--endpoint", &endpoint]);
+        for (variable, file) in [
+            ("CERTIFICATE", "operator.pem"),
+            ("KEY", "operator.key"),
+            ("AUTHORITY", "authority.pem"),
+        ] {
+            command.env(
+                format!("NOPIC_TLS_{variable}"),
+                self.place.path().join("try").join(file),
+            );
+        }
+        command
+    }
+
+    fn import(&self) {
+        for (service, arguments) in IMPORTS {
+            let output = self.command(service, arguments).output().unwrap();
+            assert!(output.status.success(), "{arguments:?}: {output:?}");
+        }
+    }
+}
+
+fn url(database: &TestDatabase) -> Option<String> {
+    match &database.location {
+        Location::Folder(_) => None,
+        Location::Postgres(options) => Some(format!(
+            "postgres://{}@{}:{}/{}",
+            options.get_username(),
+            options.get_host(),
+            options.get_port(),
+            options.get_database().unwrap()
+        )),
+    }
+}
+
+const VALIDATE: [&str; 6] = [
+    "entry",
+    "validate",
+    "sample/entries.jsonl",
+    "--output",
+    "jsonl",
+    "--quiet",
+];
+const FILE: [&str; 6] = [
+    "entry",
+    "file",
+    "sample/entries.jsonl",
+    "--output",
+    "jsonl",
+    "--quiet",
+];
+
+#[rstest]
+#[tokio::test]
+async fn three_processes_decide_what_one_decides(#[values(Engine::Sqlite, Engine::Postgres)] engine: Engine) {
+    let place = sample();
+    for (_, arguments) in IMPORTS {
+        place.done(arguments);
+    }
+    let validated = verdicts(place.command(&VALIDATE));
+    let filed = verdicts(place.command(&FILE));
+
+    let database = engine.database().await;
+    if let Some(url) = url(&database) {
+        let migrated = place.command(&["migrate"]).env("NOPIC_DATABASE", url).output();
+        assert!(migrated.unwrap().status.success());
+    }
+    let processes = Processes::start(&place, &database);
+    processes.import();
+    assert_eq!(
+        verdicts(processes.command("entry-validation", &VALIDATE)),
+        validated
+    );
+    assert_eq!(verdicts(processes.command("entry-validation", &FILE)), filed);
+    // Asked again, it is the first answer.
+    assert_eq!(verdicts(processes.command("entry-validation", &FILE)), filed);
+}
+
+#[tokio::test]
+async fn a_service_that_is_gone_is_missed_and_nothing_else() {
+    let place = sample();
+    let database = Engine::Sqlite.database().await;
+    let mut processes = Processes::start(&place, &database);
+    processes.import();
+    let expected = verdicts(processes.command("entry-validation", &VALIDATE));
+
+    // Killed, not stopped.
+    processes.running[1] = None;
+    let without = verdicts(processes.command("entry-validation", &VALIDATE));
+    assert_eq!(without.len(), expected.len());
+    let (mut same, mut indeterminate) = (0, 0);
+    for (without, expected) in without.iter().zip(&expected) {
+        if without["verdict"] == expected["verdict"] {
+            same += 1;
+        } else {
+            // Never another answer.
+            assert_eq!(without["verdict"], "INDETERMINATE", "{without} beside {expected}");
+            indeterminate += 1;
+        }
+    }
+    // Lines without a certificate are decided all the same.
+    assert!(same > 0 && indeterminate > 0, "{same}, {indeterminate}");
+
+    processes.start_one(1);
+    assert_eq!(
+        verdicts(processes.command("entry-validation", &VALIDATE)),
+        expected
+    );
+}

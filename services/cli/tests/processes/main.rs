@@ -1,0 +1,8 @@
+//! Each service as a process of its own, with certificates on both sides.
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
+mod certificates;
+mod deciding;
+mod refusing;
+#[path = "../support/mod.rs"]
+mod support;
