@@ -1,5 +1,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use bytes::Bytes;
+use nopic_domain::date::Date;
 use nopic_domain::identifier::NopId;
 use nopic_domain::registry::{Segment, Status, Timeline};
 
