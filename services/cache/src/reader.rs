@@ -94,6 +94,13 @@ impl From<SourceError> for Unavailable {
 type Answer = Result<StatusView, Unavailable>;
 type Pending = watch::Receiver<Option<Answer>>;
 
+/// Whether a load was begun for its caller, or had begun before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Joined {
+    Began,
+    UnderWay,
+}
+
 /// Keeps the views of a registry. Clones share everything.
 #[derive(Debug)]
 pub struct StatusReader<S>(Arc<Inner<S>>);
@@ -168,10 +175,15 @@ impl<S: ShardSource> StatusReader<S> {
             RevisionChoice::Current => self.current().await,
             RevisionChoice::AtLeast(wanted) => {
                 let known = match self.current().await {
-                    // Not there yet, or not reachable a moment ago: the caller does not accept less, so ask now.
-                    Ok(view) if view.revision() < wanted => self.load(choice).await?,
-                    Err(_) => self.load(choice).await?,
-                    Ok(view) => view,
+                    Ok(view) if view.revision() >= wanted => view,
+                    // Not there yet, or not reachable a moment ago: the caller does not accept less, so ask now. A
+                    // load that was under way may have asked before the revision came to be: ask once more after it.
+                    _ => match self.load(choice).await {
+                        Ok((view, Joined::Began)) => view,
+                        Ok((view, Joined::UnderWay)) if view.revision() >= wanted => view,
+                        Ok((_, Joined::UnderWay)) => self.load(choice).await?.0,
+                        Err(why) => return Err(why),
+                    },
                 };
                 if known.revision() < wanted {
                     return Err(Unavailable::Behind {
@@ -183,7 +195,7 @@ impl<S: ShardSource> StatusReader<S> {
             }
             RevisionChoice::Exact(revision) => match self.known_exact(revision) {
                 Some(view) => Ok(view),
-                None => self.load(choice).await,
+                None => Ok(self.load(choice).await?.0),
             },
         }
     }
@@ -207,7 +219,7 @@ impl<S: ShardSource> StatusReader<S> {
             }
         };
         match (self.load(RevisionChoice::Current).await, last) {
-            (Ok(view), _) => Ok(view),
+            (Ok((view, _)), _) => Ok(view),
             (Err(why), Some((view, at))) if at.elapsed() < options.max_staleness => {
                 tracing::warn!(
                     reason = %why,
@@ -235,11 +247,11 @@ impl<S: ShardSource> StatusReader<S> {
     }
 
     /// Joins the load that is under way, or begins one.
-    async fn load(&self, choice: RevisionChoice) -> Answer {
-        let mut pending = {
+    async fn load(&self, choice: RevisionChoice) -> Result<(StatusView, Joined), Unavailable> {
+        let (mut pending, joined) = {
             let mut state = self.lock();
             match state.pending.get(&choice) {
-                Some(pending) => pending.clone(),
+                Some(pending) => (pending.clone(), Joined::UnderWay),
                 None => {
                     let (sender, receiver) = watch::channel(None);
                     state.pending.insert(choice, receiver.clone());
@@ -250,18 +262,19 @@ impl<S: ShardSource> StatusReader<S> {
                         let answer = reader.fetch(choice).await;
                         sender.send_replace(Some(answer));
                     });
-                    receiver
+                    (receiver, Joined::Began)
                 }
             }
         };
-        match pending.wait_for(Option::is_some).await {
+        let answer = match pending.wait_for(Option::is_some).await {
             Ok(answer) => answer
                 .clone()
                 .unwrap_or_else(|| Err(Unavailable::Unreachable("it gave no answer".to_owned()))),
             Err(_) => Err(Unavailable::Unreachable(
                 "its answer could not be read".to_owned(),
             )),
-        }
+        };
+        Ok((answer?, joined))
     }
 
     async fn fetch(&self, choice: RevisionChoice) -> Answer {
