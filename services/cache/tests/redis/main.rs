@@ -6,5 +6,6 @@
 mod failing;
 mod publishing;
 mod reading;
+mod sentinel;
 mod server;
 mod world;
