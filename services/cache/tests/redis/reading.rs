@@ -256,3 +256,39 @@ async fn ten_thousand_lookups_make_one_load_and_a_cancelled_one_harms_nobody(#[c
     assert_eq!((registry.manifests(), registry.shards()), (1, 256));
     assert_eq!(stats.shards_origin.get(), 256);
 }
+
+#[tokio::test]
+async fn another_registrys_pointer_and_manifest_are_not_followed() {
+    let options = options(Servers::Single);
+    let registry = Arc::new(Registry::default());
+    registry.import(1, &operations(100));
+    publish(&registry, &options, OLD, 1).await;
+    let (reader, _) = reader(&registry, &options);
+    reader.view(RevisionChoice::Current).await.unwrap();
+    // One that was restored elsewhere publishes into the same deployment, and is ahead.
+    let stranger = Registry::default();
+    stranger.import(2, &operations(50));
+    publish(&stranger, &options, NEW, 2).await;
+    assert_shows(
+        &reader.view(RevisionChoice::Current).await.unwrap(),
+        &registry.content(1),
+    );
+    let mut redis = bare(&options).await;
+    let key = format!("oid:{}:manifest:2", options.deployment);
+    let foreign: Vec<u8> = redis::cmd("GET").arg(&key).query_async(&mut redis).await.unwrap();
+    // The registry's own 2, under whose number the other's manifest stands again.
+    publish(&registry, &options, OLD, 1).await;
+    reader.view(RevisionChoice::Current).await.unwrap();
+    registry.import(2, &operations(101));
+    publish(&registry, &options, OLD, 2).await;
+    let () = redis::cmd("SET")
+        .arg(&key)
+        .arg(foreign)
+        .query_async(&mut redis)
+        .await
+        .unwrap();
+    assert_shows(
+        &reader.view(RevisionChoice::Current).await.unwrap(),
+        &registry.content(2),
+    );
+}

@@ -32,7 +32,7 @@ async fn after_a_failover_the_new_primary_is_used() {
     reader.view(RevisionChoice::Current).await.unwrap();
     assert_eq!((stats.shards_redis.get(), registry.shards()), (256, 0));
     // A replica that lacks a write is not what is tested.
-    primary.command(&["WAIT", "1", "10000"]);
+    primary.until_replicated();
     sentinel.until_replica_is_known("oid");
     primary.kill();
     registry.import(2, &operations(501));

@@ -79,6 +79,23 @@ impl Server {
         panic!("the sentinel has not heard of the replica");
     }
 
+    pub(crate) fn until_replicated(&self) {
+        let client = redis::Client::open(self.url()).unwrap();
+        let mut connection = client.get_connection().unwrap();
+        // `WAIT` waits for the writes of its own connection, and so for all before them.
+        let () = redis::cmd("SET")
+            .arg("last")
+            .arg(1)
+            .query(&mut connection)
+            .unwrap();
+        let replicas: u32 = redis::cmd("WAIT")
+            .arg(1)
+            .arg(20_000)
+            .query(&mut connection)
+            .unwrap();
+        assert_eq!(replicas, 1);
+    }
+
     pub(crate) fn command(&self, words: &[&str]) -> redis::Value {
         let client = redis::Client::open(self.url()).unwrap();
         let mut connection = client.get_connection().unwrap();
