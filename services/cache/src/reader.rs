@@ -1,26 +1,27 @@
-//! The reader of the services that decide: every shard of one revision in the process, confirmed with the registry
-//! at most once a second.
+//! The reader of the services that decide: every shard of one revision in the process, confirmed with its source
+//! (the registry, or Redis before it) at most once a second, or when the source says that there is news.
 //!
 //! Whatever asks the registry runs as a task of its own and its result is shared, so a caller that goes away takes
 //! nobody with it. A registry that does not answer is bridged by what was last confirmed, for a bounded time; after
 //! that there is no answer: never a yes from nothing.
 
 mod l1;
+mod source;
 mod view;
 
-use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
-use nopic_domain::date::Date;
 use rustc_hash::FxHashMap;
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::redis::Lineage;
 use crate::shard::{SHARD_COUNT, Shard, ShardHash};
+use crate::stats::Stats;
 use l1::L1;
+pub use source::{Confirmed, Manifest, ShardSource, SourceError};
 pub use view::StatusView;
 
 /// Which revision a caller is content with.
@@ -33,41 +34,6 @@ pub enum RevisionChoice {
     AtLeast(u32),
     /// This one exactly.
     Exact(u32),
-}
-
-/// What the registry says about a revision.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Manifest {
-    /// The revision; 0: the registry holds no snapshot.
-    pub revision: u32,
-    /// Publication date of its newest full snapshot.
-    pub published_on: Option<Date>,
-    /// Hashes of the shards by index: [`SHARD_COUNT`] of them, or none at revision 0.
-    pub shard_hashes: Vec<ShardHash>,
-}
-
-/// Why a source gave no answer.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum SourceError {
-    /// It cannot be reached, or failed; asking again may help.
-    #[error("{0}")]
-    Unreachable(String),
-    /// It answered that there is no such revision.
-    #[error("{0}")]
-    NoSuchRevision(String),
-}
-
-/// Where manifests and shards come from: the registry's gRPC client.
-pub trait ShardSource: Send + Sync + 'static {
-    /// The manifest of a revision.
-    fn manifest(&self, choice: RevisionChoice) -> impl Future<Output = Result<Manifest, SourceError>> + Send;
-
-    /// The encoded shards with these indexes (at most [`ReaderOptions::shards_a_call`]), in the order asked.
-    fn shards(
-        &self,
-        revision: u32,
-        indexes: &[u8],
-    ) -> impl Future<Output = Result<Vec<Bytes>, SourceError>> + Send;
 }
 
 /// Bounds of a reader.
@@ -128,6 +94,13 @@ impl From<SourceError> for Unavailable {
 type Answer = Result<StatusView, Unavailable>;
 type Pending = watch::Receiver<Option<Answer>>;
 
+/// Whether a load was begun for its caller, or had begun before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Joined {
+    Began,
+    UnderWay,
+}
+
 /// Keeps the views of a registry. Clones share everything.
 #[derive(Debug)]
 pub struct StatusReader<S>(Arc<Inner<S>>);
@@ -142,6 +115,7 @@ impl<S> Clone for StatusReader<S> {
 struct Inner<S> {
     source: S,
     options: ReaderOptions,
+    stats: Arc<Stats>,
     state: Mutex<State>,
     /// Held while shards are fetched: what one load has fetched the next one finds, so no shard is loaded twice.
     l1: tokio::sync::Mutex<L1>,
@@ -151,12 +125,23 @@ struct Inner<S> {
 struct State {
     /// The newest view, and when the registry last said that it is the current one.
     current: Option<(StatusView, Instant)>,
+    /// The history that its number belongs to, where the source knows.
+    lineage: Option<Lineage>,
+    /// How often the source had woken its readers before it was last asked.
+    wakes: u64,
     /// When a confirmation last failed.
     failed_at: Option<(Instant, Unavailable)>,
     /// Views of older revisions that were asked for exactly, the last used at the end.
     exact: Vec<StatusView>,
     /// Loads under way.
     pending: FxHashMap<RevisionChoice, Pending>,
+}
+
+impl State {
+    /// Whether the registry has begun to count revisions anew since it was last asked.
+    fn is_another_history(&self, lineage: Option<Lineage>) -> bool {
+        lineage.is_some() && self.lineage.is_some() && lineage != self.lineage
+    }
 }
 
 /// Views of older revisions that are kept beside the current one.
@@ -166,8 +151,15 @@ impl<S: ShardSource> StatusReader<S> {
     /// A reader that has asked nothing yet.
     #[must_use]
     pub fn new(source: S, options: ReaderOptions) -> Self {
+        Self::with_stats(source, options, Arc::default())
+    }
+
+    /// The same, counting into what its source counts into.
+    #[must_use]
+    pub fn with_stats(source: S, options: ReaderOptions, stats: Arc<Stats>) -> Self {
         Self(Arc::new(Inner {
             source,
+            stats,
             state: Mutex::default(),
             l1: tokio::sync::Mutex::new(L1::new(options.shards_kept)),
             options,
@@ -183,10 +175,15 @@ impl<S: ShardSource> StatusReader<S> {
             RevisionChoice::Current => self.current().await,
             RevisionChoice::AtLeast(wanted) => {
                 let known = match self.current().await {
-                    // Not there yet, or not reachable a moment ago: the caller does not accept less, so ask now.
-                    Ok(view) if view.revision() < wanted => self.confirm().await?,
-                    Err(_) => self.confirm().await?,
-                    Ok(view) => view,
+                    Ok(view) if view.revision() >= wanted => view,
+                    // Not there yet, or not reachable a moment ago: the caller does not accept less, so ask now. A
+                    // load that was under way may have asked before the revision came to be: ask once more after it.
+                    _ => match self.load(choice).await {
+                        Ok((view, Joined::Began)) => view,
+                        Ok((view, Joined::UnderWay)) if view.revision() >= wanted => view,
+                        Ok((_, Joined::UnderWay)) => self.load(choice).await?.0,
+                        Err(why) => return Err(why),
+                    },
                 };
                 if known.revision() < wanted {
                     return Err(Unavailable::Behind {
@@ -198,7 +195,7 @@ impl<S: ShardSource> StatusReader<S> {
             }
             RevisionChoice::Exact(revision) => match self.known_exact(revision) {
                 Some(view) => Ok(view),
-                None => self.load(choice).await,
+                None => Ok(self.load(choice).await?.0),
             },
         }
     }
@@ -208,8 +205,9 @@ impl<S: ShardSource> StatusReader<S> {
         let last = {
             let state = self.lock();
             let recently = |at: &Instant| at.elapsed() < options.confirm_every;
+            let no_news = self.0.source.wake_count() == state.wakes;
             match (&state.current, &state.failed_at) {
-                (Some((view, at)), _) if recently(at) => return Ok(view.clone()),
+                (Some((view, at)), _) if recently(at) && no_news => return Ok(view.clone()),
                 // The registry was asked a moment ago and did not answer: do not make every caller wait for it.
                 (Some((view, at)), Some((failed, _)))
                     if recently(failed) && at.elapsed() < options.max_staleness =>
@@ -220,8 +218,8 @@ impl<S: ShardSource> StatusReader<S> {
                 (current, _) => current.clone(),
             }
         };
-        match (self.confirm().await, last) {
-            (Ok(view), _) => Ok(view),
+        match (self.load(RevisionChoice::Current).await, last) {
+            (Ok((view, _)), _) => Ok(view),
             (Err(why), Some((view, at))) if at.elapsed() < options.max_staleness => {
                 tracing::warn!(
                     reason = %why,
@@ -232,10 +230,6 @@ impl<S: ShardSource> StatusReader<S> {
             }
             (Err(why), _) => Err(why),
         }
-    }
-
-    async fn confirm(&self) -> Answer {
-        self.load(RevisionChoice::Current).await
     }
 
     fn known_exact(&self, revision: u32) -> Option<StatusView> {
@@ -253,11 +247,11 @@ impl<S: ShardSource> StatusReader<S> {
     }
 
     /// Joins the load that is under way, or begins one.
-    async fn load(&self, choice: RevisionChoice) -> Answer {
-        let mut pending = {
+    async fn load(&self, choice: RevisionChoice) -> Result<(StatusView, Joined), Unavailable> {
+        let (mut pending, joined) = {
             let mut state = self.lock();
             match state.pending.get(&choice) {
-                Some(pending) => pending.clone(),
+                Some(pending) => (pending.clone(), Joined::UnderWay),
                 None => {
                     let (sender, receiver) = watch::channel(None);
                     state.pending.insert(choice, receiver.clone());
@@ -268,22 +262,25 @@ impl<S: ShardSource> StatusReader<S> {
                         let answer = reader.fetch(choice).await;
                         sender.send_replace(Some(answer));
                     });
-                    receiver
+                    (receiver, Joined::Began)
                 }
             }
         };
-        match pending.wait_for(Option::is_some).await {
+        let answer = match pending.wait_for(Option::is_some).await {
             Ok(answer) => answer
                 .clone()
                 .unwrap_or_else(|| Err(Unavailable::Unreachable("it gave no answer".to_owned()))),
             Err(_) => Err(Unavailable::Unreachable(
                 "its answer could not be read".to_owned(),
             )),
-        }
+        };
+        Ok((answer?, joined))
     }
 
     async fn fetch(&self, choice: RevisionChoice) -> Answer {
         let limit = self.0.options.load_timeout;
+        // Before the source is asked: news that comes later is not in its answer.
+        let wakes = self.0.source.wake_count();
         let answer = tokio::time::timeout(limit, self.fetch_unbounded(choice))
             .await
             .unwrap_or_else(|_| {
@@ -293,43 +290,80 @@ impl<S: ShardSource> StatusReader<S> {
                 )))
             });
         let mut state = self.lock();
-        match (&answer, choice) {
-            (Ok(view), RevisionChoice::Exact(_)) => {
+        match (answer, choice) {
+            (Ok((view, _)), RevisionChoice::Exact(_)) => {
                 state.exact.push(view.clone());
                 if state.exact.len() > EXACT_VIEWS_KEPT {
                     state.exact.remove(0);
                 }
+                Ok(view)
             }
-            (Ok(view), _) => {
+            (Ok((view, lineage)), _) => {
+                if state.is_another_history(lineage) {
+                    // The same numbers mean something else now.
+                    state.exact.clear();
+                } else if let Some((newer, _)) = &state.current
+                    && newer.revision() > view.revision()
+                {
+                    // Another load was faster and got further.
+                    return Ok(newer.clone());
+                }
                 state.current = Some((view.clone(), Instant::now()));
+                state.lineage = lineage.or(state.lineage);
+                state.wakes = wakes;
                 state.failed_at = None;
+                Ok(view)
             }
-            (Err(why), RevisionChoice::Current) => state.failed_at = Some((Instant::now(), why.clone())),
-            (Err(_), _) => {}
+            (Err(why), RevisionChoice::Current) => {
+                state.failed_at = Some((Instant::now(), why.clone()));
+                state.wakes = wakes;
+                Err(why)
+            }
+            (Err(why), _) => Err(why),
         }
-        answer
     }
 
-    async fn fetch_unbounded(&self, choice: RevisionChoice) -> Answer {
-        let manifest = self.0.source.manifest(choice).await?;
-        let last = self.lock().current.as_ref().map(|(view, _)| view.clone());
-        match (choice, last) {
-            (RevisionChoice::Exact(wanted), _) if manifest.revision != wanted => {
-                return Err(Unavailable::Unreachable(format!(
-                    "it answered with revision {} to a question about revision {wanted}",
-                    manifest.revision
-                )));
+    async fn fetch_unbounded(
+        &self,
+        choice: RevisionChoice,
+    ) -> Result<(StatusView, Option<Lineage>), Unavailable> {
+        let source = &self.0.source;
+        let (manifest, lineage) = match choice {
+            RevisionChoice::Exact(wanted) => {
+                let manifest = source.manifest(choice).await?;
+                if manifest.revision != wanted {
+                    return Err(Unavailable::Unreachable(format!(
+                        "it answered with revision {} to a question about revision {wanted}",
+                        manifest.revision
+                    )));
+                }
+                (manifest, None)
             }
-            (RevisionChoice::Current, Some(last)) if manifest.revision < last.revision() => {
-                // A replica that lags or a database that was set back: a withdrawn certification must not come back.
-                return Err(Unavailable::Behind {
-                    current: manifest.revision,
-                    wanted: last.revision(),
-                });
+            RevisionChoice::Current => source.confirm(0).await?.into_parts(),
+            RevisionChoice::AtLeast(wanted) => source.confirm(wanted).await?.into_parts(),
+        };
+        if !matches!(choice, RevisionChoice::Exact(_)) {
+            let state = self.lock();
+            match &state.current {
+                Some((last, _))
+                    if manifest.revision < last.revision() && !state.is_another_history(lineage) =>
+                {
+                    // A replica that lags or a database that was set back: a withdrawn certification must not come
+                    // back.
+                    return Err(Unavailable::Behind {
+                        current: manifest.revision,
+                        wanted: last.revision(),
+                    });
+                }
+                Some((last, _)) if last.is_of(&manifest) => return Ok((last.clone(), lineage)),
+                _ => {}
             }
-            (RevisionChoice::Current, Some(last)) if last.is_of(&manifest) => return Ok(last),
-            _ => {}
         }
+        Ok((self.assemble(&manifest).await?, lineage))
+    }
+
+    /// The view of a manifest, from the shards at hand and those that the source has to bring.
+    async fn assemble(&self, manifest: &Manifest) -> Answer {
         if manifest.revision == 0 {
             return Ok(StatusView::empty());
         }
@@ -345,8 +379,11 @@ impl<S: ShardSource> StatusReader<S> {
         let missing: Vec<u8> = (0..=u8::MAX)
             .filter(|index| shards[usize::from(*index)].is_none())
             .collect();
-        for indexes in missing.chunks(self.0.options.shards_a_call.max(1)) {
-            let fetched = self.0.source.shards(manifest.revision, indexes).await?;
+        self.0.stats.shards_l1.add(SHARD_COUNT - missing.len());
+        let source = &self.0.source;
+        let shards_a_call = source.shards_a_call().unwrap_or(self.0.options.shards_a_call);
+        for indexes in missing.chunks(shards_a_call.max(1)) {
+            let fetched = source.shards_of(manifest, indexes).await?;
             if fetched.len() != indexes.len() {
                 return Err(Unavailable::Unreachable(format!(
                     "it sent {} shards instead of {}",
@@ -369,7 +406,7 @@ impl<S: ShardSource> StatusReader<S> {
             }
         }
         // Every missing index was fetched above, so none is left out here.
-        Ok(StatusView::new(&manifest, shards.into_iter().flatten().collect()))
+        Ok(StatusView::new(manifest, shards.into_iter().flatten().collect()))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {

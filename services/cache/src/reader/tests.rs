@@ -1,5 +1,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use bytes::Bytes;
+use nopic_domain::date::Date;
 use nopic_domain::identifier::NopId;
 use nopic_domain::registry::{Segment, Status, Timeline};
 
@@ -13,6 +15,8 @@ struct Fake {
     down: AtomicBool,
     hanging: AtomicBool,
     lying: AtomicBool,
+    /// The manifest that was current a second ago is what arrives.
+    slow: AtomicBool,
     manifests: AtomicU32,
     shards: AtomicU32,
 }
@@ -66,6 +70,9 @@ impl ShardSource for Arc<Fake> {
         } else {
             shards_at(revision)
         };
+        if self.slow.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
         Ok(Manifest {
             revision,
             published_on: Date::from_ymd_opt(2024, 3, 1).filter(|_| revision > 0),
@@ -128,6 +135,29 @@ async fn at_least_asks_at_once_and_does_not_accept_less() {
         Unavailable::Behind {
             current: 2,
             wanted: 3
+        }
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_least_is_not_answered_by_a_load_that_asked_before_the_revision_was() {
+    let (fake, reader) = reader();
+    reader.view(RevisionChoice::Current).await.unwrap();
+    fake.slow.store(true, Ordering::SeqCst);
+    let early = tokio::spawn({
+        let reader = reader.clone();
+        async move { reader.view(RevisionChoice::AtLeast(2)).await }
+    });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(fake.manifests.load(Ordering::SeqCst), 2);
+    fake.revision.store(2, Ordering::SeqCst);
+    let late = reader.view(RevisionChoice::AtLeast(2)).await.unwrap();
+    assert_eq!(late.revision(), 2);
+    assert_eq!(
+        early.await.unwrap().unwrap_err(),
+        Unavailable::Behind {
+            current: 1,
+            wanted: 2
         }
     );
 }

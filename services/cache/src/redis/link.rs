@@ -1,0 +1,174 @@
+//! Calls to Redis: bounded in time, behind the breaker, over a connection that is made anew after a failure.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ::redis::{Cmd, RedisError, Value};
+use thiserror::Error;
+use tokio::time::{Instant, timeout};
+
+use super::breaker::Breaker;
+use super::open::{Connection, Opener};
+use super::options::{Options, OptionsError};
+use crate::stats::Stats;
+
+/// Why a call gave no answer.
+#[derive(Debug, Error)]
+pub(super) enum Failure {
+    /// It was not made.
+    #[error("Redis is left alone for a moment, its last calls failed")]
+    Tripped,
+    /// It took too long.
+    #[error("Redis did not answer within {0:?}")]
+    Slow(Duration),
+    /// No connection, or the server refused.
+    #[error("Redis failed: {0}")]
+    Failed(String),
+}
+
+impl From<RedisError> for Failure {
+    fn from(error: RedisError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+/// The way to Redis.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) options: Options,
+    pub(super) stats: Arc<Stats>,
+    pub(super) opener: Opener,
+    breaker: Mutex<Breaker>,
+    connected: Mutex<Connected>,
+    /// Held while a connection is made, so that one is made at a time.
+    connecting: tokio::sync::Mutex<()>,
+}
+
+/// The connection in use and its number: a failure of an earlier one must not take a later one away.
+#[derive(Default)]
+struct Connected {
+    number: u64,
+    connection: Option<Connection>,
+}
+
+impl std::fmt::Debug for Connected {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "connection {}", self.number)
+    }
+}
+
+impl Link {
+    /// # Errors
+    /// The options cannot be meant. No connection is made yet.
+    pub(super) fn new(options: Options, stats: Arc<Stats>) -> Result<Arc<Self>, OptionsError> {
+        let opener = Opener::new(&options)?;
+        let breaker = Breaker::new(options.failures_to_trip, options.probe_every);
+        Ok(Arc::new(Self {
+            options,
+            stats,
+            opener,
+            breaker: Mutex::new(breaker),
+            connected: Mutex::default(),
+            connecting: tokio::sync::Mutex::default(),
+        }))
+    }
+
+    /// The answers to these commands within this time. Whether they are worth something the caller reports
+    /// with [`Link::sound`] or [`Link::unsound`].
+    pub(super) async fn ask(
+        self: &Arc<Self>,
+        commands: &[Cmd],
+        limit: Duration,
+    ) -> Result<Vec<Value>, Failure> {
+        if !lock(&self.breaker).admits(Instant::now()) {
+            self.stats.refused.add(1);
+            return Err(Failure::Tripped);
+        }
+        let mut number = None;
+        let attempt = async {
+            let (made, mut connection) = self.connection().await?;
+            number = Some(made);
+            Ok(connection.ask(commands).await?)
+        };
+        let answer = timeout(limit, attempt).await.unwrap_or(Err(Failure::Slow(limit)));
+        if let Err(failure) = &answer {
+            if let Some(number) = number {
+                self.forget(number);
+            }
+            self.stats.failures.add(1);
+            self.unsound(failure);
+        }
+        answer
+    }
+
+    /// An answer was what it should be.
+    pub(super) fn sound(&self) {
+        let mut breaker = lock(&self.breaker);
+        let was_tripped = breaker.is_tripped();
+        breaker.succeeded();
+        self.stats.tripped.store(false, Ordering::Relaxed);
+        if was_tripped {
+            tracing::info!("Redis answers again and is asked again");
+        }
+    }
+
+    /// A call failed, or its answer was damaged: a server that lies is left alone like one that is gone.
+    pub(super) fn unsound(&self, why: &dyn std::fmt::Display) {
+        let mut breaker = lock(&self.breaker);
+        if breaker.failed(Instant::now()) {
+            self.stats.trips.add(1);
+            tracing::warn!(reason = %why, "Redis is left alone for a moment, the registry answers in its place");
+        }
+        self.stats.tripped.store(breaker.is_tripped(), Ordering::Relaxed);
+    }
+
+    fn known(&self) -> Option<(u64, Connection)> {
+        let connected = lock(&self.connected);
+        Some((connected.number, connected.connection.clone()?))
+    }
+
+    fn forget(&self, number: u64) {
+        let mut connected = lock(&self.connected);
+        if connected.number == number {
+            connected.connection = None;
+        }
+    }
+
+    async fn connection(self: &Arc<Self>) -> Result<(u64, Connection), Failure> {
+        if let Some(known) = self.known() {
+            return Ok(known);
+        }
+        // A task of its own: a caller's limit is shorter than what connecting may take, and the next one profits.
+        let link = Arc::clone(self);
+        tokio::spawn(async move { link.connect().await })
+            .await
+            .map_err(|error| Failure::Failed(error.to_string()))?
+    }
+
+    async fn connect(&self) -> Result<(u64, Connection), Failure> {
+        let Ok(_turn) = self.connecting.try_lock() else {
+            // Wait for the one that is being made, and take what came of it.
+            drop(self.connecting.lock().await);
+            return self
+                .known()
+                .ok_or_else(|| Failure::Failed("no connection could be made".to_owned()));
+        };
+        if let Some(known) = self.known() {
+            return Ok(known);
+        }
+        let limit = self.options.connect_timeout;
+        let made = timeout(limit, self.opener.connection(&self.options))
+            .await
+            .map_err(|_| Failure::Slow(limit))??;
+        let mut connected = lock(&self.connected);
+        connected.number += 1;
+        connected.connection = Some(made.clone());
+        Ok((connected.number, made))
+    }
+}
+
+/// A panic elsewhere leaves a state that is still whole: every change of it is one assignment.
+fn lock<T>(state: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,89 @@
+//! Listens for the publisher's message. It may get lost, so it only makes a reader ask earlier than it would.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::redis::{RedisError, RedisResult, Value};
+use futures::StreamExt as _;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+
+use super::link::Link;
+
+/// Pauses between attempts to subscribe.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// A connection that was cut without a word is noticed by this.
+const PING_EVERY: Duration = Duration::from_secs(5);
+
+/// The task that listens; it ends with this.
+#[derive(Debug)]
+pub(super) struct Subscriber {
+    wakes: watch::Sender<u64>,
+    task: JoinHandle<()>,
+}
+
+impl Subscriber {
+    pub(super) fn new(link: Arc<Link>, channel: String) -> Self {
+        let wakes = watch::Sender::new(0);
+        let task = tokio::spawn(listen(link, channel, wakes.clone()));
+        Self { wakes, task }
+    }
+
+    pub(super) fn wakes(&self) -> watch::Receiver<u64> {
+        self.wakes.subscribe()
+    }
+}
+
+impl Drop for Subscriber {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn listen(link: Arc<Link>, channel: String, wakes: watch::Sender<u64>) {
+    let mut pause = FIRST_PAUSE;
+    for turn in 0.. {
+        let before = *wakes.borrow();
+        if let Err(error) = follow(&link, &channel, &wakes, turn).await {
+            tracing::debug!(reason = %error, "no subscription to Redis: readers learn of new revisions by asking");
+        }
+        if *wakes.borrow() > before {
+            pause = FIRST_PAUSE;
+        }
+        sleep(pause).await;
+        pause = (2 * pause).min(LONGEST_PAUSE);
+    }
+}
+
+/// Subscribes and counts messages until the connection ends.
+async fn follow(link: &Link, channel: &str, wakes: &watch::Sender<u64>, turn: usize) -> RedisResult<()> {
+    let limit = link.options.connect_timeout;
+    let mut pubsub = timeout(limit, link.opener.pubsub(turn)).await.map_err(slow)??;
+    timeout(limit, pubsub.subscribe(channel)).await.map_err(slow)??;
+    let wake = || {
+        link.stats.wakes.add(1);
+        wakes.send_modify(|wakes| *wakes += 1);
+    };
+    // What was published while nobody listened: ask for it now.
+    wake();
+    let (mut sink, mut messages) = pubsub.split();
+    let mut pings = interval(PING_EVERY);
+    pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            message = messages.next() => match message {
+                Some(_) => wake(),
+                None => return Ok(()),
+            },
+            _ = pings.tick() => {
+                timeout(limit, sink.ping::<Value>()).await.map_err(slow)??;
+            }
+        }
+    }
+}
+
+fn slow(_: tokio::time::error::Elapsed) -> RedisError {
+    std::io::Error::from(std::io::ErrorKind::TimedOut).into()
+}
