@@ -116,7 +116,7 @@ pub(crate) async fn open(
                 registry: in_memory(Routes::new(registry.service(caller()))),
                 certificate: in_memory(certificates.routes(caller())),
             };
-            let entries = entries(storage, &clock, policy, upstream).await?;
+            let entries = entries(storage, &clock, policy, upstream, None).await?;
             let audits = vec![audit(certificates.audit_log()), audit(entries.audit_log())];
             let routes = certificates
                 .routes(caller())
@@ -205,10 +205,12 @@ pub(crate) async fn entries(
     clock: &Arc<dyn Clock>,
     policy: Option<&Path>,
     upstream: Upstream,
+    redis: Option<nopic_cache::redis::Options>,
 ) -> Result<EntryValidation, Failure> {
     let mut config = nopic_entry_validation::Config::new(storage.location.clone());
     config.schema_update = storage.schema_update;
     config.policy = policy.map(Path::to_path_buf);
+    config.redis = redis;
     config.worker = Some(worker(&storage.folder, clock.as_ref())?);
     EntryValidation::open(config, Arc::clone(clock), upstream)
         .await
@@ -261,6 +263,7 @@ fn starting(error: &StartError, storage: &Storage) -> Failure {
             source.problems.join("\n  - ")
         ))
         .advice("Mend these places; `nopic policy check` looks again, `nopic policy show` prints a policy that works."),
+        StartError::Cache(error) => Failure::new(format!("The shared cache cannot be used: {error}.")),
         StartError::Store(error) => storage.unusable(error),
     }
 }

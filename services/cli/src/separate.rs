@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use nopic_cache::redis::Publisher;
 use nopic_chassis::client::{Target, channel};
 use nopic_chassis::clock::Clock;
 use nopic_domain::principal::Principal;
@@ -62,6 +63,11 @@ pub(crate) async fn open(
     let (routes, audits, registry) = match service {
         Service::Registry => {
             let registry = embedded::registry(storage, &clock, Life::Server).await?;
+            if let Some(options) = settings.redis.clone() {
+                let publisher = Publisher::new(options)
+                    .map_err(|error| Failure::new(format!("The shared cache cannot be used: {error}.")))?;
+                tokio::spawn(registry.clone().publish_forever(publisher));
+            }
             (Routes::new(registry.service(caller)), Vec::new(), Some(registry))
         }
         Service::Certificate => {
@@ -80,7 +86,8 @@ pub(crate) async fn open(
                 registry: upstream("registry", settings.registry.as_ref())?,
                 certificate: upstream("certificate", settings.certificate.as_ref())?,
             };
-            let entries = embedded::entries(storage, &clock, policy, upstream).await?;
+            let entries =
+                embedded::entries(storage, &clock, policy, upstream, settings.redis.clone()).await?;
             let audits = vec![audit(entries.audit_log())];
             let routes = Routes::new(entries.service(caller.clone()))
                 .add_service(entries.record_service(caller.clone()))

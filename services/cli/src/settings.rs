@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nopic_cache::redis::{Mode, Options, Publisher, Tls};
 use nopic_chassis::callers::Callers;
 use nopic_chassis::client::Target;
 use nopic_chassis::config::{ConfigError, Reader, Secret};
@@ -33,6 +34,8 @@ pub(crate) struct Settings {
     pub(crate) database: Option<Secret>,
     pub(crate) policy: Option<PathBuf>,
     pub(crate) issues_for: Vec<CertifierId>,
+    /// The shared cache of the registry's statuses.
+    pub(crate) redis: Option<Options>,
     pub(crate) registry: Option<Target>,
     pub(crate) certificate: Option<Target>,
 }
@@ -75,6 +78,7 @@ impl Settings {
             database: reader.secret("storage.database"),
             policy: reader.path("entry-validation.policy"),
             issues_for: certifiers(&mut reader),
+            redis: redis(&mut reader),
             registry: target(&mut reader, "registry", tls.as_ref()),
             certificate: target(&mut reader, "certificate", tls.as_ref()),
             tls,
@@ -174,6 +178,60 @@ fn certifiers(reader: &mut Reader) -> Vec<CertifierId> {
         }
     }
     certifiers
+}
+
+/// The shared cache: one server by `url`, a cluster by `cluster`, or the primary that `sentinels` name `primary`.
+fn redis(reader: &mut Reader) -> Option<Options> {
+    let url = reader.text("redis.url");
+    let cluster = reader.texts("redis.cluster");
+    let sentinels = reader.texts("redis.sentinels");
+    let primary = reader.text("redis.primary");
+    let sentinel_password = reader.secret("redis.sentinel_password");
+    let password = reader.secret("redis.password");
+    let user = reader.text("redis.user");
+    let deployment = reader.text("redis.deployment");
+    let authority = reader.path("redis.authority");
+    let mode = match (url, cluster, sentinels) {
+        (None, None, None) => {
+            if deployment.is_some() {
+                reader.problem("redis", "name the servers by url, cluster or sentinels");
+            }
+            return None;
+        }
+        (Some(url), None, None) => Mode::Single { url },
+        (None, Some(nodes), None) => Mode::Cluster { nodes },
+        (None, None, Some(nodes)) => Mode::Sentinel {
+            nodes,
+            primary: primary.unwrap_or_else(|| "mymaster".to_owned()),
+            password: sentinel_password.map(|secret| secret.reveal().to_owned()),
+        },
+        _ => {
+            reader.problem("redis", "give one of url, cluster and sentinels, not several");
+            return None;
+        }
+    };
+    let mut options = Options::new(mode, deployment.unwrap_or_else(|| "nopic".to_owned()));
+    options.user = user;
+    options.password = password.map(|secret| secret.reveal().to_owned());
+    if let Some(path) = authority {
+        match std::fs::read(&path) {
+            Ok(roots) => {
+                options.tls = Some(Tls {
+                    roots: Some(roots),
+                    client: None,
+                });
+            }
+            Err(error) => reader.problem(
+                "redis.authority",
+                format_args!("{} cannot be read: {error}", path.display()),
+            ),
+        }
+    }
+    // What would be refused at the start is said now.
+    if let Err(error) = Publisher::new(options.clone()) {
+        reader.problem("redis", error);
+    }
+    Some(options)
 }
 
 /// Another service: `upstream.registry.address` and, where its certificate has another name than it, `name`.

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use nopic_cache::{ReaderOptions, RevisionChoice, StatusReader};
+use nopic_cache::{RevisionChoice, StatusReader};
 use nopic_chassis::clock::Clock;
-use nopic_chassis::principal::AttachPrincipal;
 use nopic_domain::entry::NormalisedLine;
 use nopic_domain::flags::FlagTable;
 use nopic_domain::identifier::EntryNumber;
@@ -19,7 +18,7 @@ use crate::Upstream;
 use crate::error::Error;
 use crate::knowledge::{Known, link_key};
 use crate::store::Store;
-use crate::upstream::{Certificates, Ledger, RegistrySource};
+use crate::upstream::{Certificates, Ledger, Statuses};
 
 /// For whom a call is made, and how fresh what it rests on must be.
 #[derive(Debug, Clone)]
@@ -50,7 +49,7 @@ pub(crate) struct Engine {
     pub(crate) ledger: Ledger,
     /// Names this process among those that share the database.
     pub(crate) worker: String,
-    registry: StatusReader<RegistrySource>,
+    registry: StatusReader<Statuses>,
     certificates: Certificates,
 }
 
@@ -66,13 +65,11 @@ impl Engine {
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         upstream: Upstream,
-        registry: ReaderOptions,
+        registry: StatusReader<Statuses>,
         worker: Option<String>,
     ) -> Result<Self, nopic_sql::Error> {
         let flags = store.serving_flags().await?;
         store.keep_flags(&flags, clock.now()).await?;
-        // Statuses are the same for everyone, so the service asks for them in its own name.
-        let itself = AttachPrincipal::new(&Principal::built_in("entry-validation"));
         Ok(Self {
             policy: Arc::new(policy),
             flags: ArcSwap::from_pointee(flags),
@@ -83,7 +80,7 @@ impl Engine {
                 format!("{}-{}", std::process::id(), clock.now().timestamp_micros())
             }),
             clock,
-            registry: StatusReader::new(RegistrySource::new(upstream.registry, itself), registry),
+            registry,
             ledger: Ledger::new(upstream.certificate.clone()),
             certificates: Certificates::new(upstream.certificate),
         })

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nopic_cache::ReaderOptions;
+use nopic_cache::{ReaderOptions, StatusReader};
 use nopic_chassis::clock::Clock;
 use nopic_chassis::principal::RequirePrincipal;
 use nopic_domain::policy::{Policy, PolicyError, SHIPPED};
@@ -33,6 +33,7 @@ use tonic::transport::Channel;
 
 use engine::Engine;
 use rpc::{RecordRpc, Rpc, TrailRpc};
+use upstream::Statuses;
 
 /// What the service is told at start.
 #[derive(Debug, Clone)]
@@ -45,6 +46,8 @@ pub struct Config {
     pub policy: Option<PathBuf>,
     /// How fresh the registry's answers are.
     pub registry: ReaderOptions,
+    /// The shared cache of the registry's statuses; absent: the registry alone is asked.
+    pub redis: Option<nopic_cache::redis::Options>,
     /// Names this process among those that share the database; the same as an earlier one's only where that has ended.
     /// Absent: a name that nobody else has.
     pub worker: Option<String>,
@@ -59,6 +62,7 @@ impl Config {
             schema_update: SchemaUpdate::Apply,
             policy: None,
             registry: ReaderOptions::default(),
+            redis: None,
             worker: None,
         }
     }
@@ -92,6 +96,9 @@ pub enum StartError {
         /// Every problem of it.
         source: PolicyError,
     },
+    /// The shared cache cannot be used as it is configured.
+    #[error("the shared cache: {0}")]
+    Cache(#[from] nopic_cache::redis::OptionsError),
     /// The database cannot be used.
     #[error("the database of entry validation: {0}")]
     Store(#[from] nopic_sql::Error),
@@ -130,7 +137,9 @@ impl EntryValidation {
         })?;
         let store = store::open(&config.location, config.schema_update).await?;
         store.keep_policy(policy.version(), &text, clock.now()).await?;
-        let engine = Engine::new(policy, store, clock, upstream, config.registry, config.worker).await?;
+        let statuses = Statuses::new(&upstream, config.redis)?;
+        let statuses = StatusReader::new(statuses, config.registry);
+        let engine = Engine::new(policy, store, clock, upstream, statuses, config.worker).await?;
         Ok(Self(Arc::new(engine)))
     }
 

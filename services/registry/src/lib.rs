@@ -7,6 +7,7 @@
 mod current;
 mod error;
 mod import;
+mod publishing;
 mod release;
 mod rpc;
 mod search;
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nopic_cache::redis::Publisher;
 use nopic_chassis::clock::Clock;
 use nopic_chassis::principal::RequirePrincipal;
 use nopic_chassis::transport::MAX_MESSAGE_BYTES;
@@ -111,6 +113,11 @@ impl Registry {
             current.search(&*self.0.store).await?;
         }
         Ok(())
+    }
+
+    /// Publishes the current revision to the shared cache, and each that follows, until the registry closes.
+    pub async fn publish_forever(self, publisher: Publisher) {
+        publishing::publish_forever(self.0, publisher).await;
     }
 
     /// The current revision; 0: no snapshot.

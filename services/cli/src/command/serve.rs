@@ -44,6 +44,8 @@ const DEFAULT_PORT: u16 = 50_051;
 ///   [storage]              data (folder), database_file (file with the URL of a PostgreSQL database)
 ///   [upstream.registry]    address = "host:port", name (in its certificate, if it is not registry)
 ///   [upstream.certificate] the same for the certificate service
+///   [redis]                the shared cache of statuses: url, or cluster = [...], or sentinels = [...] and
+///                          primary; deployment, user, password_file, authority
 ///   [certificate]          issues_for = ["015"]
 ///   [entry-validation]     policy
 #[derive(Debug, clap::Args)]

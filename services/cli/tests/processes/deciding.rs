@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use nopic_sql::Location;
 use nopic_sql::testing::{Engine, TestDatabase};
@@ -60,6 +61,8 @@ struct Processes<'a> {
     place: &'a Place,
     database: &'a TestDatabase,
     ports: [u16; 3],
+    /// URL of Redis, and the deployment's name there.
+    redis: Option<(String, String)>,
     running: [Option<Serving>; 3],
 }
 
@@ -67,6 +70,10 @@ const NAMES: [&str; 3] = ["registry", "certificate", "entry-validation"];
 
 impl<'a> Processes<'a> {
     fn start(place: &'a Place, database: &'a TestDatabase) -> Self {
+        Self::start_with(place, database, None)
+    }
+
+    fn start_with(place: &'a Place, database: &'a TestDatabase, redis: Option<(String, String)>) -> Self {
         place.done(&["dev-certs", "try"]);
         // Free until they are taken again below.
         let ports = [(); 3].map(|()| {
@@ -77,6 +84,7 @@ impl<'a> Processes<'a> {
             place,
             database,
             ports,
+            redis,
             running: [None, None, None],
         };
         for service in 0..NAMES.len() {
@@ -100,6 +108,10 @@ impl<'a> Processes<'a> {
         }
         if let Some(url) = url(self.database) {
             command.env("NOPIC_DATABASE", url);
+        }
+        if let Some((url, deployment)) = &self.redis {
+            command.env("NOPIC_REDIS_URL", url);
+            command.env("NOPIC_REDIS_DEPLOYMENT", deployment);
         }
         self.running[service] = Some(self.place.serve_by(command));
     }
@@ -213,6 +225,72 @@ async fn a_service_that_is_gone_is_missed_and_nothing_else() {
     assert!(same > 0 && indeterminate > 0, "{same}, {indeterminate}");
 
     processes.start_one(1);
+    assert_eq!(
+        verdicts(processes.command("entry-validation", &VALIDATE)),
+        expected
+    );
+}
+
+/// The pointer to the current revision in Redis, once it is another one than before.
+fn pointer_after(before: &[u8], url: &str, deployment: &str) -> Vec<u8> {
+    let began = Instant::now();
+    loop {
+        let key = format!("oid:{deployment}:revision");
+        let output = Command::new("redis-cli")
+            .args(["-u", url, "--raw", "GET", &key])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        if output.stdout.len() > 1 && output.stdout != before {
+            return output.stdout;
+        }
+        assert!(began.elapsed() < Duration::from_secs(30), "nothing is published");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[tokio::test]
+async fn statuses_come_from_the_cache_while_the_registry_is_gone() {
+    let url = std::env::var("NOPIC_TEST_REDIS").expect("Redis runs: begin the command with tests/with-redis");
+    let place = sample();
+    let database = Engine::Sqlite.database().await;
+    let deployment = format!("processes-{}", std::process::id());
+    let redis = Some((url.clone(), deployment.clone()));
+    let mut processes = Processes::start_with(&place, &database, redis);
+    let mut pointer = Vec::new();
+    for (service, arguments) in IMPORTS {
+        let output = processes.command(service, arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        if service == "registry" {
+            pointer = pointer_after(&pointer, &url, &deployment);
+        }
+    }
+    let expected = verdicts(processes.command("entry-validation", &VALIDATE));
+
+    // A process that has asked nothing yet, and no registry to ask.
+    processes.running[0] = None;
+    processes.running[2] = None;
+    processes.start_one(2);
+    assert_eq!(
+        verdicts(processes.command("entry-validation", &VALIDATE)),
+        expected
+    );
+}
+
+#[tokio::test]
+async fn without_redis_the_registry_is_asked() {
+    let place = sample();
+    let database = Engine::Sqlite.database().await;
+    let mut processes = Processes::start(&place, &database);
+    processes.import();
+    let expected = verdicts(processes.command("entry-validation", &VALIDATE));
+
+    // Nobody listens there.
+    processes.redis = Some(("redis://127.0.0.1:9".to_owned(), "gone".to_owned()));
+    for service in 0..NAMES.len() {
+        processes.running[service] = None;
+        processes.start_one(service);
+    }
     assert_eq!(
         verdicts(processes.command("entry-validation", &VALIDATE)),
         expected

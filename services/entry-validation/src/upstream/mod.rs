@@ -3,7 +3,8 @@
 mod certificates;
 mod ledger;
 mod registry;
+mod statuses;
 
 pub(crate) use certificates::{CertificateAnswers, Certificates};
 pub(crate) use ledger::{Ledger, NoAnswer};
-pub(crate) use registry::RegistrySource;
+pub(crate) use statuses::Statuses;

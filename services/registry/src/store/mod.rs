@@ -28,16 +28,34 @@ pub(crate) use snapshot::{Listed, Order, Ranks, SnapshotRow, State};
 /// The schema of the service.
 pub const SCHEMA: Schema = Schema {
     name: "registry",
-    migrations: &[Migration {
-        name: "create_snapshots",
-        sqlite: include_str!("../../migrations/sqlite/0001_create_snapshots.sql"),
-        postgres: include_str!("../../migrations/postgres/0001_create_snapshots.sql"),
-        oldest_compatible: 1,
-    }],
+    migrations: &[
+        Migration {
+            name: "create_snapshots",
+            sqlite: include_str!("../../migrations/sqlite/0001_create_snapshots.sql"),
+            postgres: include_str!("../../migrations/postgres/0001_create_snapshots.sql"),
+            oldest_compatible: 1,
+        },
+        Migration {
+            name: "create_lineage",
+            sqlite: include_str!("../../migrations/sqlite/0002_create_lineage.sql"),
+            postgres: include_str!("../../migrations/postgres/0002_create_lineage.sql"),
+            oldest_compatible: 1,
+        },
+    ],
 };
 
 /// The store, on whichever engine.
 pub(crate) type Store = dyn RegistryStore;
+
+/// The name of this database's history.
+#[tonic::async_trait]
+pub(crate) trait Lineages: Send + Sync {
+    /// The name; this fresh one where there is none yet.
+    async fn lineage(&self, fresh: [u8; 16]) -> Result<[u8; 16], Error>;
+
+    /// Gives it a fresh name, unless another process did so meanwhile.
+    async fn replace_lineage(&self, old: [u8; 16], fresh: [u8; 16]) -> Result<(), Error>;
+}
 
 /// Reading which snapshots there are.
 #[tonic::async_trait]
@@ -152,7 +170,7 @@ pub(crate) trait Writing: Send + std::fmt::Debug {
 
 /// All of the store.
 #[tonic::async_trait]
-pub(crate) trait RegistryStore: Snapshots + Observations + Items + Blocks {
+pub(crate) trait RegistryStore: Lineages + Snapshots + Observations + Items + Blocks {
     /// Begins a change of the snapshots; absent: another process has one under way.
     async fn begin(&self) -> Result<Option<Box<dyn Writing>>, Error>;
 

@@ -2,6 +2,7 @@
 
 mod blocks;
 mod items;
+mod lineage;
 mod observations;
 mod snapshots;
 mod writing;
@@ -128,6 +129,7 @@ pub(crate) async fn prepare_all(place: &engine::Place) {
         observations::STATEMENTS,
         items::STATEMENTS,
         blocks::STATEMENTS,
+        lineage::STATEMENTS,
         writing::STATEMENTS,
         super::bulk::STATEMENTS,
     ]
