@@ -6,7 +6,7 @@ use std::time::Duration;
 use nopic_proto::DESCRIPTORS;
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tonic::service::Routes;
 use tonic_health::ServingStatus;
 
@@ -27,7 +27,8 @@ pub enum ServingError {
 }
 
 /// Serves `routes` on the listener, with gRPC health for `names` and with reflection, until `stop` ends. Then it is
-/// not serving for whoever asks, takes no new calls, and lets the open ones end within [`DRAIN`].
+/// not serving for whoever asks, takes no new calls, and lets the open ones end within [`DRAIN`]. While `ready` says no,
+/// health says that it does not serve: what it cannot do without is gone. Nothing else changes.
 ///
 /// # Errors
 /// Where the server fails; open calls that outlast the drain are no error.
@@ -36,9 +37,10 @@ pub async fn serve(
     routes: Routes,
     names: &[&'static str],
     taking: Taking,
+    mut ready: watch::Receiver<bool>,
     stop: impl Future<Output = ()> + Send,
 ) -> Result<(), ServingError> {
-    let (health, health_service) = tonic_health::server::health_reporter();
+    let (mut health, health_service) = tonic_health::server::health_reporter();
     // A reporter says "serving" from birth for the whole server.
     let all = || names.iter().copied().chain([""]);
     for name in all() {
@@ -55,11 +57,25 @@ pub async fn serve(
         let _ = stopped.await;
     });
     tokio::pin!(server);
-    for name in all() {
-        health.set_service_status(name, ServingStatus::Serving).await;
-    }
+    let tell = async {
+        loop {
+            let status = if *ready.borrow_and_update() {
+                ServingStatus::Serving
+            } else {
+                ServingStatus::NotServing
+            };
+            for name in all() {
+                health.set_service_status(name, status).await;
+            }
+            if ready.changed().await.is_err() {
+                // Nobody says anything any more.
+                std::future::pending::<()>().await;
+            }
+        }
+    };
     tokio::select! {
         served = &mut server => return served.map_err(ServingError::from),
+        () = tell => {}
         () = stop => {}
     }
     for name in all() {
@@ -67,6 +83,10 @@ pub async fn serve(
     }
     // The server listens for this as long as it is polled, which is below.
     let _ = stopping.send(());
+    // Whoever watches has been told; without this it would go on watching, and hold up the end.
+    for name in all() {
+        health.clear_service_status(name).await;
+    }
     match tokio::time::timeout(DRAIN, server).await {
         Ok(served) => served.map_err(ServingError::from),
         Err(_) => {

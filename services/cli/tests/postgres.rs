@@ -86,7 +86,7 @@ fn the_same_work_gives_the_same_output_on_either_engine() {
     assert!(early.said.contains("run `nopic migrate`"), "{}", early.said);
     let migrated = place.done(&["migrate", "--database", &url]).out;
     assert!(
-        migrated.contains("registry          1 step applied: create_snapshots\n"),
+        migrated.contains("registry          2 steps applied: create_snapshots, create_lineage\n"),
         "{migrated}"
     );
     assert!(migrated.contains("entry_validation "), "{migrated}");

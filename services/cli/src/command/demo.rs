@@ -97,6 +97,7 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
             opened,
             names: &embedded::SERVICE_NAMES,
             taking: Taking::default(),
+            database: None,
             announce: None,
         };
         serve_until_stopped(context, listener, serving).await?;

@@ -4,12 +4,14 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::ValueEnum;
 use nopic_chassis::callers::Authorize;
 use nopic_chassis::serving::{serve, stop_requested};
 use nopic_chassis::tls::ServerTls;
 use nopic_chassis::transport::{Taking, bind};
+use nopic_sql::Location;
 use nopic_sql::audit::SEAL_INTERVAL;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -26,6 +28,10 @@ use crate::separate::{self, Service};
 use crate::settings::Settings;
 use crate::storage::Storage;
 
+/// How often a server looks for its database, and for how long it waits for a word from it: what is gone shows within
+/// 6 s.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+const LOOK_PATIENCE: Duration = Duration::from_secs(3);
 /// Where a server listens unless it is told otherwise.
 const DEFAULT_PORT: u16 = 50_051;
 
@@ -131,6 +137,7 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
         opened,
         names,
         taking,
+        database: storage.server().map(|_| storage.location.clone()),
         announce: announced.then_some((&lock, &storage)),
     };
     serve_until_stopped(context, listener, serving).await?;
@@ -203,6 +210,8 @@ pub(crate) struct Serving<'a> {
     /// Of its services, for health.
     pub(crate) names: &'static [&'static str],
     pub(crate) taking: Taking,
+    /// The database without which it is not ready; absent: files, which do not go away.
+    pub(crate) database: Option<Location>,
     /// The folder whose other users are told of this server.
     pub(crate) announce: Option<(&'a DataLock, &'a Storage)>,
 }
@@ -217,6 +226,7 @@ pub(crate) async fn serve_until_stopped(
         opened,
         names,
         taking,
+        database,
         announce,
     } = serving;
     let address = listener
@@ -250,13 +260,37 @@ pub(crate) async fn serve_until_stopped(
         stop_requested().await;
         opened.end_streams();
     };
-    let ended = serve(listener, opened.routes.clone(), names, taking, end).await;
+    let (_is_up, always) = watch::channel(true);
+    let ready = database.map_or(always, ready_while_there);
+    let ended = serve(listener, opened.routes.clone(), names, taking, ready, end).await;
     // After the last call: what it noted is sealed, too.
     let _ = served.send(true);
     sealers.join_all().await;
     ended.map_err(|error| Failure::new(format!("The server ended: {error}.")))?;
     context.terminal.note("ended");
     Ok(())
+}
+
+/// Whether the database lets us in, looked at again and again until nobody wants to know.
+fn ready_while_there(database: Location) -> watch::Receiver<bool> {
+    let (ready, receiver) = watch::channel(true);
+    tokio::spawn(async move {
+        while !ready.is_closed() {
+            let is_there = matches!(
+                tokio::time::timeout(LOOK_PATIENCE, database.check()).await,
+                Ok(Ok(()))
+            );
+            if ready.send_if_modified(|ready| std::mem::replace(ready, is_there) != is_there) {
+                if is_there {
+                    tracing::info!("the database answers again: this server is ready");
+                } else {
+                    tracing::error!("the database does not answer: this server is not ready");
+                }
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    });
+    receiver
 }
 
 /// Where a server that listens on every address is reached from this machine.

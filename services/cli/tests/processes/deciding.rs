@@ -2,12 +2,13 @@
 
 use std::net::TcpListener;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nopic_sql::Location;
 use nopic_sql::testing::{Engine, TestDatabase};
 use rstest::rstest;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::support::{Place, Serving};
 
@@ -232,6 +233,7 @@ async fn a_service_that_is_gone_is_missed_and_nothing_else() {
 }
 
 /// The pointer to the current revision in Redis, once it is another one than before.
+#[track_caller]
 fn pointer_after(before: &[u8], url: &str, deployment: &str) -> Vec<u8> {
     let began = Instant::now();
     loop {
@@ -244,7 +246,11 @@ fn pointer_after(before: &[u8], url: &str, deployment: &str) -> Vec<u8> {
         if output.stdout.len() > 1 && output.stdout != before {
             return output.stdout;
         }
-        assert!(began.elapsed() < Duration::from_secs(30), "nothing is published");
+        assert!(
+            began.elapsed() < Duration::from_secs(30),
+            "nothing is published: {:?}",
+            output.stdout
+        );
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -291,6 +297,79 @@ async fn without_redis_the_registry_is_asked() {
         processes.running[service] = None;
         processes.start_one(service);
     }
+    assert_eq!(
+        verdicts(processes.command("entry-validation", &VALIDATE)),
+        expected
+    );
+}
+
+#[tokio::test]
+async fn a_registry_that_was_restored_is_not_taken_for_what_it_was() {
+    let url = std::env::var("NOPIC_TEST_REDIS").expect("Redis runs: begin the command with tests/with-redis");
+    let place = sample();
+    let newer: &[&str] = &[
+        "registry",
+        "import",
+        "sample/operations-2026-03-01.json",
+        "--full",
+    ];
+    // What a registry says that never had the second snapshot.
+    for arguments in [IMPORTS[0].1, newer, IMPORTS[2].1] {
+        place.done(arguments);
+    }
+    let expected = verdicts(place.command(&VALIDATE));
+
+    let database = Engine::Sqlite.database().await;
+    let deployment = format!("restored-{}", std::process::id());
+    let redis = Some((url.clone(), deployment.clone()));
+    let mut processes = Processes::start_with(&place, &database, redis);
+    let import = |processes: &Processes<'_>, service: &str, arguments: &[&str]| {
+        let output = processes.command(service, arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+    };
+    import(&processes, "registry", IMPORTS[0].1);
+    import(&processes, "certificate", IMPORTS[2].1);
+    let pointer = pointer_after(&[], &url, &deployment);
+    // The backup, while nothing writes.
+    processes.running[0].take().unwrap().stop();
+    let data = place.path().join("try/data-registry");
+    // With what stands beside the database itself.
+    let database_files = || {
+        let files = std::fs::read_dir(&data).unwrap().map(|file| file.unwrap().path());
+        files.filter(|path| path.to_string_lossy().contains("registry.sqlite"))
+    };
+    let backup: Vec<_> = database_files()
+        .map(|path| (path.clone(), std::fs::read(path).unwrap()))
+        .collect();
+    assert!(!backup.is_empty());
+    processes.start_one(0);
+    import(&processes, "registry", IMPORTS[1].1);
+    let pointer = pointer_after(&pointer, &url, &deployment);
+    let before = verdicts(processes.command("entry-validation", &VALIDATE));
+    assert_ne!(before, expected);
+
+    processes.running[0].take().unwrap().stop();
+    database_files().for_each(|path| std::fs::remove_file(path).unwrap());
+    for (path, content) in backup {
+        std::fs::write(path, content).unwrap();
+    }
+    processes.start_one(0);
+    let pointer = pointer_after(&pointer, &url, &deployment);
+    // The number of the second revision is given again.
+    import(&processes, "registry", newer);
+    pointer_after(&pointer, &url, &deployment);
+
+    // The process that knew the other second revision, and one that knows nothing.
+    let began = Instant::now();
+    while verdicts(processes.command("entry-validation", &VALIDATE)) != expected {
+        assert!(
+            began.elapsed() < Duration::from_secs(30),
+            "the old revision goes on serving"
+        );
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    processes.running[2] = None;
+    processes.start_one(2);
     assert_eq!(
         verdicts(processes.command("entry-validation", &VALIDATE)),
         expected

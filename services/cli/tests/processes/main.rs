@@ -3,6 +3,7 @@
 
 mod certificates;
 mod deciding;
+mod readiness;
 mod refusing;
 #[path = "../support/mod.rs"]
 mod support;

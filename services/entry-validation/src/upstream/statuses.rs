@@ -15,7 +15,7 @@ use crate::Upstream;
 #[derive(Debug)]
 pub(crate) enum Statuses {
     Registry(RegistrySource),
-    Cached(CachedSource<RegistrySource>),
+    Cached(Box<CachedSource<RegistrySource>>),
 }
 
 impl Statuses {
@@ -27,7 +27,11 @@ impl Statuses {
         let registry = RegistrySource::new(upstream.registry.clone(), itself);
         Ok(match redis {
             None => Self::Registry(registry),
-            Some(options) => Self::Cached(CachedSource::new(registry, options, Arc::new(Stats::default()))?),
+            Some(options) => Self::Cached(Box::new(CachedSource::new(
+                registry,
+                options,
+                Arc::new(Stats::default()),
+            )?)),
         })
     }
 }
