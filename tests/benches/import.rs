@@ -18,6 +18,10 @@ use nopic_sql::testing::{Engine, SERVER};
 use nopic_tests::memory::{peak_kib, wait_and_watch};
 use nopic_tests::services::{Services, Setup};
 
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const SEED: u64 = 7;
 const CHILD: &str = "NOPIC_BENCH_IMPORT";
 
