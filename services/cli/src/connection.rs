@@ -362,8 +362,8 @@ async fn connect(url: &str, identity: Option<&TlsFiles>) -> Result<Channel, Fail
         (true, None) => {
             return Err(
                 Failure::new(format!("{url}: this program has no certificate to show there.")).advice(
-                    "Name its files by NOPIC_TLS_CERTIFICATE and NOPIC_TLS_KEY, and the authority of the server's by \
-                     NOPIC_TLS_AUTHORITY.",
+                    "Name its files by NOPIC_CLIENT_CERTIFICATE and NOPIC_CLIENT_KEY, and the authority of the server's \
+                     by NOPIC_CLIENT_AUTHORITY.",
                 ),
             );
         }
@@ -453,7 +453,7 @@ mod tests {
             assert!(said.contains("such as http://"), "{said}");
         }
         let said = connect("https://nopic.example", None).await.unwrap_err();
-        assert!(said.to_string().contains("NOPIC_TLS_CERTIFICATE"), "{said}");
+        assert!(said.to_string().contains("NOPIC_CLIENT_CERTIFICATE"), "{said}");
     }
 
     #[tokio::test]

@@ -61,7 +61,7 @@ impl Settings {
     }
 
     fn of(mut reader: Reader) -> Result<Self, ConfigError> {
-        let tls = tls(&mut reader);
+        let tls = tls(&mut reader, "tls");
         let settings = Self {
             listen: reader.address("server.listen"),
             plain_text: reader.flag("server.plain_text").unwrap_or(false),
@@ -100,17 +100,17 @@ impl Settings {
     }
 }
 
-/// Certificates with which this program shows who it is to servers: `NOPIC_TLS_CERTIFICATE`, `NOPIC_TLS_KEY` and
-/// `NOPIC_TLS_AUTHORITY`.
+/// Certificates with which a command shows who it is to servers: `NOPIC_CLIENT_CERTIFICATE`, `NOPIC_CLIENT_KEY` and
+/// `NOPIC_CLIENT_AUTHORITY`.
 ///
 /// # Errors
 /// One is missing, or cannot be used.
 pub(crate) fn identity() -> Result<Option<TlsFiles>, Failure> {
     let mut reader = Reader::of_environment(environment());
-    let files = tls(&mut reader);
+    let files = tls(&mut reader, "client");
     reader.finish().map_err(|error| {
         Failure::new(format!(
-            "The certificates that NOPIC_TLS_CERTIFICATE, NOPIC_TLS_KEY and NOPIC_TLS_AUTHORITY name cannot be used:\n  - {}",
+            "The certificates that NOPIC_CLIENT_CERTIFICATE, NOPIC_CLIENT_KEY and NOPIC_CLIENT_AUTHORITY name cannot be used:\n  - {}",
             error.problems.join("\n  - ")
         ))
     })?;
@@ -123,9 +123,9 @@ fn environment() -> impl Iterator<Item = (String, String)> {
 }
 
 /// All three files, or none.
-fn tls(reader: &mut Reader) -> Option<TlsFiles> {
-    let keys = ["tls.certificate", "tls.key", "tls.authority"];
-    let [certificate, key, authority] = keys.map(|key| reader.path(key));
+fn tls(reader: &mut Reader, section: &str) -> Option<TlsFiles> {
+    let keys = ["certificate", "key", "authority"].map(|name| format!("{section}.{name}"));
+    let [certificate, key, authority] = keys.each_ref().map(|key| reader.path(key));
     match (certificate, key, authority) {
         (Some(certificate), Some(key), Some(authority)) => {
             let files = TlsFiles {
@@ -134,15 +134,15 @@ fn tls(reader: &mut Reader) -> Option<TlsFiles> {
                 authority,
             };
             if let Err(error) = files.load() {
-                reader.problem("tls", error);
+                reader.problem(section, error);
             }
             Some(files)
         }
         (None, None, None) => None,
         _ => {
             for key in keys {
-                if !reader.has(key) {
-                    reader.problem(key, "it is missing: all three files belong together");
+                if !reader.has(&key) {
+                    reader.problem(&key, "it is missing: all three files belong together");
                 }
             }
             None

@@ -129,7 +129,7 @@ impl<'a> Processes<'a> {
             ("AUTHORITY", "authority.pem"),
         ] {
             command.env(
-                format!("NOPIC_TLS_{variable}"),
+                format!("NOPIC_CLIENT_{variable}"),
                 self.place.path().join("try").join(file),
             );
         }
