@@ -110,7 +110,7 @@ async fn wire(
         .collect();
     let texts = match &target.tls {
         None => None,
-        Some(files) => Some(files.load().map_err(|error| error.to_string())?.texts),
+        Some(files) => Some(files.read().map_err(|error| error.to_string())?),
     };
     let wiring = Wiring {
         addresses,
@@ -121,6 +121,10 @@ async fn wire(
     }
     let scheme = if texts.is_some() { "https" } else { "http" };
     let has_new_material = wiring.material != wired.material;
+    if let Some(files) = target.tls.as_ref().filter(|_| has_new_material) {
+        // Half written, they do not fit together: then nothing changes yet.
+        files.load().map_err(|error| error.to_string())?;
+    }
     let endpoints = wiring
         .addresses
         .iter()

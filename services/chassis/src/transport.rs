@@ -33,8 +33,9 @@ fn server() -> Server {
         .max_frame_size(1 << 20)
 }
 
-/// The windows of every client.
-pub(crate) fn with_windows(endpoint: Endpoint) -> Endpoint {
+/// The windows of every client: as the servers', so that answers flow while the next are decoded.
+#[must_use]
+pub fn with_windows(endpoint: Endpoint) -> Endpoint {
     endpoint
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)

@@ -34,7 +34,8 @@ pub(crate) const DEFAULT_DATA: &str = "./nopic-data";
                        its work.\n\
                        API keys are read from NOPIC_API_KEY or from the file that NOPIC_API_KEY_FILE names, never \
                        from the command line; the files of a certificate to show to a server by \
-                       NOPIC_CLIENT_CERTIFICATE, NOPIC_CLIENT_KEY and NOPIC_CLIENT_AUTHORITY. NOPIC_LOG filters the log (as in NOPIC_LOG=debug)."
+                       NOPIC_CLIENT_CERTIFICATE, NOPIC_CLIENT_KEY and NOPIC_CLIENT_AUTHORITY. NOPIC_LOG filters the \
+                       log (as in NOPIC_LOG=debug)."
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]

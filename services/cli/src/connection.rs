@@ -6,7 +6,7 @@ use std::sync::Arc;
 use nopic_chassis::client::tls_of;
 use nopic_chassis::principal::AttachPrincipal;
 use nopic_chassis::tls::TlsFiles;
-use nopic_chassis::transport::{MAX_MESSAGE_BYTES, in_memory};
+use nopic_chassis::transport::{MAX_MESSAGE_BYTES, in_memory, with_windows};
 use nopic_domain::principal::Principal;
 use nopic_proto::audit::audit_service_client::AuditServiceClient;
 use nopic_proto::certificate::certificate_life_service_client::CertificateLifeServiceClient;
@@ -34,9 +34,6 @@ use crate::storage::Storage;
 const KEY: &str = "NOPIC_API_KEY";
 /// Environment variable with the path of a file that holds an API key.
 const KEY_FILE: &str = "NOPIC_API_KEY_FILE";
-/// HTTP/2 window of one stream: as the servers', so that verdicts flow while the next are decoded.
-const STREAM_WINDOW: u32 = 2 << 20;
-const CONNECTION_WINDOW: u32 = 8 << 20;
 
 /// Which services a command calls. Only these are opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -349,12 +346,9 @@ async fn connect(url: &str, identity: Option<&TlsFiles>) -> Result<Channel, Fail
     if !url.starts_with("http://") && !url.starts_with("https://") {
         return Err(wrong());
     }
-    let endpoint = Endpoint::from_shared(url.to_owned())
-        .map_err(|_| wrong())?
+    let endpoint = with_windows(Endpoint::from_shared(url.to_owned()).map_err(|_| wrong())?)
         .connect_timeout(std::time::Duration::from_secs(5))
         .tcp_nodelay(true)
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
         .user_agent(concat!("nopic/", env!("CARGO_PKG_VERSION")))
         .map_err(|_| wrong())?;
     let endpoint = match (url.starts_with("https://"), identity) {

@@ -91,7 +91,8 @@ impl Publisher {
         Ok(Self { link, keys })
     }
 
-    /// Publishes a revision: its shards by index, as encoded. Shards that Redis has are not sent again.
+    /// Publishes a revision: its shards by index, as encoded. Shards that Redis has are not sent again. Published again,
+    /// a revision has its time to live renewed and what Redis lost brought back, and wakes nobody if the pointer stands.
     ///
     /// # Errors
     /// The shards are not those of the manifest, or Redis failed.
@@ -128,20 +129,6 @@ impl Publisher {
                 revision,
                 reason: failure.to_string(),
             })
-    }
-
-    /// Publishes the current revision again, as a periodic job does: it renews what would expire, brings back what
-    /// Redis lost, and wakes nobody if the pointer stands.
-    ///
-    /// # Errors
-    /// As [`Publisher::publish`].
-    pub async fn keep_alive(
-        &self,
-        lineage: Lineage,
-        manifest: &Manifest,
-        shards: &[Bytes],
-    ) -> Result<Published, PublishError> {
-        self.publish(lineage, manifest, shards).await
     }
 
     async fn write(

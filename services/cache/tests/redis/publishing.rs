@@ -98,7 +98,7 @@ async fn keeping_alive_renews_restores_and_tells_nobody() {
     }
     let lost = keys.iter().find(|key| key.contains(":shard:")).unwrap();
     let () = redis::cmd("DEL").arg(lost).query_async(&mut redis).await.unwrap();
-    let kept = publisher.keep_alive(OLD, &manifest, &shards).await.unwrap();
+    let kept = publisher.publish(OLD, &manifest, &shards).await.unwrap();
     assert_eq!((kept.shards_written, kept.pointer), (1, PointerMove::Unchanged));
     for key in &keys {
         let left: i64 = redis::cmd("TTL").arg(key).query_async(&mut redis).await.unwrap();

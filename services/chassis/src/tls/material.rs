@@ -71,11 +71,7 @@ impl TlsFiles {
     /// # Errors
     /// A file that cannot be read or does not hold what it should, and why.
     pub fn load(&self) -> Result<Material, TlsError> {
-        let texts = Texts {
-            certificate: read(&self.certificate)?,
-            key: read(&self.key)?,
-            authority: read(&self.authority)?,
-        };
+        let texts = self.read()?;
         let chain = certificates(&self.certificate, &texts.certificate)?;
         let key =
             PrivateKeyDer::from_pem_slice(&texts.key).map_err(|error| fault(&self.key, error.to_string()))?;
@@ -94,6 +90,15 @@ impl TlsFiles {
         // Whether key and certificate belong together.
         super::server::config(&material).map_err(|why| fault(&self.certificate, why))?;
         Ok(material)
+    }
+
+    /// The texts alone: to see whether they changed.
+    pub(crate) fn read(&self) -> Result<Texts, TlsError> {
+        Ok(Texts {
+            certificate: read(&self.certificate)?,
+            key: read(&self.key)?,
+            authority: read(&self.authority)?,
+        })
     }
 }
 

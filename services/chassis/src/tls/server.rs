@@ -55,13 +55,19 @@ impl ServerTls {
         let mut failed = None;
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            match Current::of(&self.files) {
-                Ok(current) if current.hash != self.current.load().hash => {
+            let known = self.current.load().hash;
+            let changed = match self.files.read() {
+                Ok(texts) if texts.hash() == known => Ok(None),
+                Ok(_) => Current::of(&self.files).map(Some),
+                Err(error) => Err(error),
+            };
+            match changed {
+                Ok(Some(current)) => {
                     self.current.store(Arc::new(current));
                     tracing::info!("the certificates of this server were read anew");
                     failed = None;
                 }
-                Ok(_) => failed = None,
+                Ok(None) => failed = None,
                 Err(error) => {
                     if failed.as_ref() != Some(&error) {
                         tracing::error!(%error, "the certificates of this server cannot be read anew: the old ones serve");

@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use nopic_proto::certificate::{DrawRecord, GetBalanceRequest, GetBalanceResponse, ListDrawsRequest};
 
-use super::PAGE;
+use super::{PAGE, kilograms};
 use crate::connection::Need;
 use crate::context::{Context, Done};
 use crate::failure::Failure;
@@ -82,20 +82,13 @@ pub(super) async fn show(context: &Context, arguments: LedgerArguments) -> Resul
 }
 
 fn balance_text(balance: &GetBalanceResponse) -> String {
-    let weight = |text: &str| {
-        if text.is_empty() {
-            "-".to_owned()
-        } else {
-            format!("{text} kg")
-        }
-    };
     format!(
         "as of   {}\ntotal   {}\ndrawn   {} in {}\nleft    {}\nversion {}\n",
         balance.as_of,
-        weight(&balance.total_weight_kg),
-        weight(&balance.drawn_kg),
+        kilograms(&balance.total_weight_kg),
+        kilograms(&balance.drawn_kg),
         counted(balance.draw_count, "draw", "draws"),
-        weight(&balance.left_kg),
+        kilograms(&balance.left_kg),
         balance.version
     )
 }

@@ -306,15 +306,17 @@ fn list_draws(
     Ok(Done::Well)
 }
 
+/// A weight for people.
+fn kilograms(text: &str) -> String {
+    if text.is_empty() {
+        "-".to_owned()
+    } else {
+        format!("{text} kg")
+    }
+}
+
 fn write_state(out: &mut dyn Write, state: &CertificateState) -> Result<(), Failure> {
     let certificate = state.certificate.clone().unwrap_or_default();
-    let weight = |text: &str| {
-        if text.is_empty() {
-            "-".to_owned()
-        } else {
-            format!("{text} kg")
-        }
-    };
     let status = if certificate.superseded_by.is_empty() {
         certificate.status.clone()
     } else {
@@ -335,16 +337,16 @@ fn write_state(out: &mut dyn Write, state: &CertificateState) -> Result<(), Fail
         ("valid to", certificate.valid_to),
         ("origin", certificate.countries_of_origin.join(", ")),
         ("lots", certificate.lots.join(", ")),
-        ("total", weight(&certificate.total_weight_kg)),
+        ("total", kilograms(&certificate.total_weight_kg)),
         (
             "drawn",
             format!(
                 "{} in {}",
-                weight(&state.drawn_kg),
+                kilograms(&state.drawn_kg),
                 counted(state.draw_count, "draw", "draws")
             ),
         ),
-        ("left", weight(&state.left_kg)),
+        ("left", kilograms(&state.left_kg)),
         ("version", state.version.to_string()),
     ];
     for (name, value) in rows.into_iter().filter(|(_, value)| !value.is_empty()) {
