@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nopic_chassis::clock::SystemClock;
+use nopic_chassis::metrics::Metrics;
+use nopic_chassis::rpc::client::Client;
 use nopic_chassis::transport::in_memory;
 use nopic_domain::principal::Principal;
 use nopic_entry_validation::{EntryValidation, Upstream};
@@ -107,20 +109,23 @@ impl Services {
             location: database.location.clone(),
             schema_update: SchemaUpdate::Apply,
             issues_for: Vec::new(),
+            metrics: Metrics::default(),
         };
+        let registry_channel = in_memory(Routes::new(registry.service(caller())));
         let certificates = nopic_certificate::CertificateService::open(config, Arc::new(SystemClock))
             .await
             .expect("the certificate service starts")
-            .with_registry(in_memory(Routes::new(registry.service(caller()))));
+            .with_registry(Client::new(registry_channel.clone(), "registry"));
+        let certificate_channel = in_memory(certificates.routes(caller()));
         let channels = Upstream {
-            registry: in_memory(Routes::new(registry.service(caller()))),
-            certificate: in_memory(certificates.routes(caller())),
+            registry: Client::new(registry_channel.clone(), "registry"),
+            certificate: Client::new(certificate_channel.clone(), "certificate"),
         };
         let channel = Self::entry_validation(&database.location, &channels, setup).await;
         Self {
-            registry: RegistryServiceClient::new(channels.registry.clone()).max_decoding_message_size(BOUND),
-            certificates: CertificateServiceClient::new(channels.certificate.clone()),
-            ledger: LedgerServiceClient::new(channels.certificate.clone()).max_decoding_message_size(BOUND),
+            registry: RegistryServiceClient::new(registry_channel).max_decoding_message_size(BOUND),
+            certificates: CertificateServiceClient::new(certificate_channel.clone()),
+            ledger: LedgerServiceClient::new(certificate_channel).max_decoding_message_size(BOUND),
             entries: entry_client(channel.clone()),
             records: EntryRecordServiceClient::new(channel.clone()).max_decoding_message_size(BOUND),
             trails: EntryTrailServiceClient::new(channel).max_decoding_message_size(BOUND),
@@ -132,10 +137,10 @@ impl Services {
     async fn entry_validation(location: &Location, channels: &Upstream, setup: &Setup) -> Channel {
         let mut upstream = channels.clone();
         if !setup.registry_answers {
-            upstream.registry = nobody();
+            upstream.registry = Client::new(nobody(), "registry");
         }
         if !setup.certificates_answer {
-            upstream.certificate = nobody();
+            upstream.certificate = Client::new(nobody(), "certificate");
         }
         let mut config = nopic_entry_validation::Config::new(location.clone());
         config.policy.clone_from(&setup.policy);

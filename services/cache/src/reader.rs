@@ -16,6 +16,7 @@ use rustc_hash::FxHashMap;
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use crate::redis::Lineage;
 use crate::shard::{SHARD_COUNT, Shard, ShardHash};
@@ -200,6 +201,14 @@ impl<S: ShardSource> StatusReader<S> {
         }
     }
 
+    /// The newest view, and how long ago it was confirmed to be the current one; `None`: there is none yet.
+    #[must_use]
+    pub fn confirmed(&self) -> Option<(StatusView, Duration)> {
+        let state = self.lock();
+        let (view, at) = state.current.as_ref()?;
+        Some((view.clone(), at.elapsed()))
+    }
+
     async fn current(&self) -> Answer {
         let options = self.0.options;
         let last = {
@@ -256,12 +265,14 @@ impl<S: ShardSource> StatusReader<S> {
                     let (sender, receiver) = watch::channel(None);
                     state.pending.insert(choice, receiver.clone());
                     let reader = self.clone();
-                    tokio::spawn(async move {
+                    let load = async move {
                         // Dropped whatever happens, so that a panic leaves no load that never ends.
                         let _ended = Ended(&reader.0.state, choice);
                         let answer = reader.fetch(choice).await;
                         sender.send_replace(Some(answer));
-                    });
+                    };
+                    // In the trace of the caller who began it, and of none of the others.
+                    tokio::spawn(load.in_current_span());
                     (receiver, Joined::Began)
                 }
             }

@@ -4,6 +4,7 @@ mod convert;
 mod error;
 mod import_call;
 mod import_decision;
+mod metrics;
 mod rpc;
 mod store;
 mod upstream;
@@ -11,7 +12,9 @@ mod upstream;
 use std::sync::Arc;
 
 use nopic_chassis::clock::Clock;
+use nopic_chassis::metrics::Metrics;
 use nopic_chassis::principal::RequirePrincipal;
+use nopic_chassis::rpc::client::Client;
 use nopic_chassis::transport::MAX_MESSAGE_BYTES;
 use nopic_domain::identifier::CertifierId;
 use nopic_domain::policy::Policy;
@@ -24,8 +27,8 @@ use nopic_sql::{Location, SchemaUpdate};
 use thiserror::Error;
 use tonic::service::Routes;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::Channel;
 
+use crate::metrics::Ending;
 pub use crate::rpc::Rpc;
 pub use crate::rpc::life::LifeRpc;
 pub use crate::store::SCHEMA;
@@ -41,6 +44,8 @@ pub struct Config {
     /// The certifiers for which certificates are issued here, with numbers of this deployment. For any other one, an
     /// approved request waits until the number that OID gave is entered.
     pub issues_for: Vec<CertifierId>,
+    /// Where the service's numbers are read.
+    pub metrics: Metrics,
 }
 
 /// Why the service cannot start.
@@ -61,6 +66,7 @@ pub enum OpenError {
 pub struct CertificateService {
     rpc: Rpc,
     life: LifeRpc,
+    ending: Arc<Ending>,
 }
 
 impl CertificateService {
@@ -73,6 +79,7 @@ impl CertificateService {
             location,
             schema_update,
             issues_for,
+            metrics,
         } = config;
         let store = store::open(&location, schema_update)
             .await
@@ -89,13 +96,20 @@ impl CertificateService {
                 policy: Arc::new(Policy::shipped()),
             },
             rpc: Rpc { store, clock },
+            ending: Ending::new(&metrics),
         })
+    }
+
+    /// Counts the certificates near their end for the metrics, until the future of it is dropped.
+    pub async fn count_ending_forever(self) {
+        let Rpc { store, clock } = &self.rpc;
+        self.ending.count_forever(&**store, &**clock).await;
     }
 
     /// The same service with a registry to ask. Without one, checks against the registry are indeterminate.
     #[must_use]
-    pub fn with_registry(mut self, channel: Channel) -> Self {
-        self.life.registry = Registry::new(channel);
+    pub fn with_registry(mut self, client: Client) -> Self {
+        self.life.registry = Registry::new(client);
         self
     }
 

@@ -61,7 +61,7 @@ impl CertificateService for Rpc {
             principal,
             answers,
         };
-        tokio::spawn(call.run(request.into_inner()));
+        nopic_chassis::deadline::spawn(call.run(request.into_inner()));
         Ok(Response::new(ReceiverStream::new(stream)))
     }
 

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use futures::future::join3;
+use nopic_chassis::deadline;
 use nopic_chassis::principal::AttachPrincipal;
+use nopic_chassis::retry::Retry;
+use nopic_chassis::rpc;
 use nopic_chassis::transport::MAX_MESSAGE_BYTES;
 use nopic_domain::date::parse_iso;
 use nopic_domain::identifier::NopId;
@@ -14,22 +17,22 @@ use nopic_proto::registry::registry_service_client::RegistryServiceClient;
 use nopic_proto::registry::{self as wire, revision_choice::Choice};
 use tonic::Code;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::Channel;
 
 /// How long the registry may take to answer; after that nothing is known.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-type Client = RegistryServiceClient<InterceptedService<Channel, AttachPrincipal>>;
+type Client = RegistryServiceClient<InterceptedService<rpc::client::Client, AttachPrincipal>>;
 
 /// The registry, where there is one.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Registry(Option<Client>);
+pub(crate) struct Registry(Option<(Client, Retry)>);
 
 impl Registry {
-    pub(crate) fn new(channel: Channel) -> Self {
+    pub(crate) fn new(client: rpc::client::Client) -> Self {
         let principal = AttachPrincipal::new(&Principal::built_in("certificate"));
-        let client = RegistryServiceClient::with_interceptor(channel, principal);
-        Self(Some(client.max_decoding_message_size(MAX_MESSAGE_BYTES)))
+        let client = RegistryServiceClient::with_interceptor(client, principal);
+        let client = client.max_decoding_message_size(MAX_MESSAGE_BYTES);
+        Self(Some((client, Retry::default())))
     }
 
     /// What is known of the operations of a request, all from one revision. What does not come in time is unknown.
@@ -39,10 +42,10 @@ impl Registry {
         importer: NopId,
         final_handler: Option<NopId>,
     ) -> RegistryKnowledge {
-        let Some(client) = &self.0 else {
+        let Some((client, retry)) = &self.0 else {
             return RegistryKnowledge::unavailable();
         };
-        match tokio::time::timeout(PATIENCE, ask(client, exporter, importer, final_handler)).await {
+        match deadline::timeout(PATIENCE, ask(client, retry, exporter, importer, final_handler)).await {
             Ok(Some(known)) => known,
             Ok(None) => RegistryKnowledge::unavailable(),
             Err(_) => {
@@ -55,13 +58,20 @@ impl Registry {
 
 async fn ask(
     client: &Client,
+    retry: &Retry,
     exporter: NopId,
     importer: NopId,
     final_handler: Option<NopId>,
 ) -> Option<RegistryKnowledge> {
-    let current = client
-        .clone()
-        .get_current_revision(wire::GetCurrentRevisionRequest {})
+    let current = retry
+        .call(|| {
+            let mut client = client.clone();
+            async move {
+                client
+                    .get_current_revision(wire::GetCurrentRevisionRequest {})
+                    .await
+            }
+        })
         .await;
     let revision = match current {
         Ok(answer) => answer.into_inner().revision?,
@@ -74,7 +84,7 @@ async fn ask(
     if revision.revision == 0 {
         return None;
     }
-    let of = |id| operation(client.clone(), id, revision.revision);
+    let of = |id| operation(client, retry, id, revision.revision);
     let handler = async {
         match final_handler {
             Some(id) => of(id).await,
@@ -91,14 +101,20 @@ async fn ask(
     })
 }
 
-async fn operation(mut client: Client, id: NopId, revision: u32) -> Knowledge {
+async fn operation(client: &Client, retry: &Retry, id: NopId, revision: u32) -> Knowledge {
     let request = wire::GetOperationRequest {
         nop_id: id.to_string(),
         revision: Some(wire::RevisionChoice {
             choice: Some(Choice::Exact(revision)),
         }),
     };
-    match client.get_operation(request).await {
+    let answer = retry
+        .call(|| {
+            let (mut client, request) = (client.clone(), request.clone());
+            async move { client.get_operation(request).await }
+        })
+        .await;
+    match answer {
         Ok(answer) => match answer.into_inner().operation.and_then(from_wire) {
             Some(operation) => Knowledge::Listed(Box::new(operation)),
             None => {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use futures::future::Either;
@@ -14,6 +13,7 @@ use tonic::codegen::http;
 use tower::{Layer, Service};
 
 use crate::incoming::Peer;
+use crate::metrics::{Count, Metrics};
 
 /// Every listed client may ask whether the server serves.
 const HEALTH: &str = "/grpc.health.v1.Health/";
@@ -113,7 +113,7 @@ impl Callers {
 #[derive(Debug, Clone)]
 pub struct Authorize {
     callers: Callers,
-    refused: Arc<AtomicU64>,
+    refused: Arc<Count>,
 }
 
 impl Authorize {
@@ -126,10 +126,22 @@ impl Authorize {
         }
     }
 
+    /// Shows how many calls were refused.
+    pub(crate) fn count_in(&self, metrics: &Metrics) {
+        let refused = Arc::clone(&self.refused);
+        metrics.add_read(move |reading| {
+            reading.counter(
+                "rpc_server_calls_refused",
+                "Calls of clients that are not listed for the method, or show no name",
+                &[(&[], refused.get())],
+            )
+        });
+    }
+
     /// How many calls were refused.
     #[must_use]
     pub fn refused(&self) -> u64 {
-        self.refused.load(Ordering::Relaxed)
+        self.refused.get()
     }
 }
 
@@ -172,7 +184,7 @@ where
         if name.is_some_and(|name| self.authorize.callers.may_call(name, path)) {
             return Either::Left(self.inner.call(request));
         }
-        self.authorize.refused.fetch_add(1, Ordering::Relaxed);
+        self.authorize.refused.add();
         tracing::warn!(
             client = name.unwrap_or("(no name)"),
             method = path,

@@ -1,12 +1,19 @@
 //! What every process of nopic needs and nothing that it decides: the clock, the caller, the transport.
 
+pub mod admin;
 pub mod callers;
 pub mod client;
 pub mod clock;
 pub mod config;
 pub mod crash;
+pub mod deadline;
+pub mod dependencies;
 pub mod incoming;
+pub mod metrics;
 pub mod principal;
+pub mod retry;
+pub mod rpc;
 pub mod serving;
+pub mod telemetry;
 pub mod tls;
 pub mod transport;

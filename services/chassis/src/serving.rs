@@ -26,23 +26,57 @@ pub enum ServingError {
     Server(#[from] tonic::transport::Error),
 }
 
-/// Serves `routes` on the listener, with gRPC health for `names` and with reflection, until `stop` ends. Then it is
-/// not serving for whoever asks, takes no new calls, and lets the open ones end within [`DRAIN`]. While `ready` says no,
-/// health says that it does not serve: what it cannot do without is gone. Nothing else changes.
+/// A part of a server that has a health of its own: a gRPC service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    name: &'static str,
+    needs_all: bool,
+}
+
+impl Part {
+    /// One that does not serve while a hard dependency is gone.
+    #[must_use]
+    pub const fn hard(name: &'static str) -> Self {
+        Self {
+            name,
+            needs_all: true,
+        }
+    }
+
+    /// One that answers without them, too.
+    #[must_use]
+    pub const fn soft(name: &'static str) -> Self {
+        Self {
+            name,
+            needs_all: false,
+        }
+    }
+}
+
+/// Whether the server as a whole serves anything: by its parts, and whether every hard dependency is there.
+#[must_use]
+pub fn serves(parts: &[Part], has_all: bool) -> bool {
+    has_all || parts.iter().any(|part| !part.needs_all)
+}
+
+/// Serves `routes` on the listener, with gRPC health for `parts` and with reflection, until `stop` ends. Then it is not
+/// serving for whoever asks, takes no new calls, and lets the open ones end within [`DRAIN`]. While `ready` says no, the
+/// parts that need what is gone do not serve by their health, nor does the whole where every part needs it. Nothing else
+/// changes.
 ///
 /// # Errors
 /// Where the server fails; open calls that outlast the drain are no error.
 pub async fn serve(
     listener: TcpListener,
     routes: Routes,
-    names: &[&'static str],
+    parts: &[Part],
     taking: Taking,
     mut ready: watch::Receiver<bool>,
     stop: impl Future<Output = ()> + Send,
 ) -> Result<(), ServingError> {
     let (mut health, health_service) = tonic_health::server::health_reporter();
     // A reporter says "serving" from birth for the whole server.
-    let all = || names.iter().copied().chain([""]);
+    let all = || parts.iter().map(|part| part.name).chain([""]);
     for name in all() {
         health.set_service_status(name, ServingStatus::NotServing).await;
     }
@@ -59,14 +93,21 @@ pub async fn serve(
     tokio::pin!(server);
     let tell = async {
         loop {
-            let status = if *ready.borrow_and_update() {
-                ServingStatus::Serving
-            } else {
-                ServingStatus::NotServing
+            let has_all = *ready.borrow_and_update();
+            let status = |serves| {
+                if serves {
+                    ServingStatus::Serving
+                } else {
+                    ServingStatus::NotServing
+                }
             };
-            for name in all() {
-                health.set_service_status(name, status).await;
+            for part in parts {
+                let serves = has_all || !part.needs_all;
+                health.set_service_status(part.name, status(serves)).await;
             }
+            health
+                .set_service_status("", status(serves(parts, has_all)))
+                .await;
             if ready.changed().await.is_err() {
                 // Nobody says anything any more.
                 std::future::pending::<()>().await;

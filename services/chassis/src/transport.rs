@@ -16,6 +16,8 @@ use tonic::transport::{Channel, Endpoint, Server};
 
 use crate::callers::Authorize;
 use crate::incoming::accept;
+use crate::metrics::Metrics;
+use crate::rpc::server::Observe;
 use crate::tls::ServerTls;
 
 /// Bytes under way in one direction of an in-memory connection before the writer waits.
@@ -47,6 +49,7 @@ pub fn in_memory(routes: Routes) -> Channel {
     let (connections, incoming) = mpsc::channel::<io::Result<DuplexStream>>(16);
     tokio::spawn(async move {
         let served = server()
+            .layer(Observe::uncounted())
             .add_routes(routes)
             .serve_with_incoming(ReceiverStream::new(incoming))
             .await;
@@ -81,6 +84,8 @@ pub struct Taking {
     /// After so long a connection ends by itself, when its calls are done: so that clients spread over new replicas.
     /// Absent: never.
     pub max_connection_age: Option<Duration>,
+    /// Where its calls are counted.
+    pub metrics: Metrics,
 }
 
 impl Default for Taking {
@@ -89,6 +94,7 @@ impl Default for Taking {
             secured: None,
             max_connections: 10_000,
             max_connection_age: None,
+            metrics: Metrics::default(),
         }
     }
 }
@@ -104,6 +110,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), tonic::transport::Error> {
     let mut server = server();
+    let observe = Observe::new(&taking.metrics);
     if let Some(age) = taking.max_connection_age {
         server = server.max_connection_age(age);
     }
@@ -111,13 +118,16 @@ pub async fn serve(
         None => {
             let incoming = accept(listener, None, taking.max_connections);
             server
+                .layer(observe)
                 .add_routes(routes)
                 .serve_with_incoming_shutdown(incoming, shutdown)
                 .await
         }
         Some((tls, authorize)) => {
             let incoming = accept(listener, Some(Arc::clone(&tls)), taking.max_connections);
+            authorize.count_in(&taking.metrics);
             let served = server
+                .layer(observe)
                 .layer(authorize)
                 .add_routes(routes)
                 .serve_with_incoming_shutdown(incoming, shutdown);

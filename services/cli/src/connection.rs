@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use nopic_chassis::client::tls_of;
+use nopic_chassis::metrics::Metrics;
 use nopic_chassis::principal::AttachPrincipal;
 use nopic_chassis::tls::TlsFiles;
 use nopic_chassis::transport::{MAX_MESSAGE_BYTES, in_memory, with_windows};
@@ -160,7 +161,15 @@ impl Services {
         policy: Option<&Path>,
         lock: Arc<DataLock>,
     ) -> Result<Self, Failure> {
-        let opened = embedded::open(need, Life::Command, storage, policy, context.clock.clone()).await?;
+        let opened = embedded::open(
+            need,
+            Life::Command,
+            storage,
+            policy,
+            context.clock.clone(),
+            &Metrics::default(),
+        )
+        .await?;
         // Who verifies the logs leaves them as they are.
         if need != Need::Audit {
             context.seal_at_end(opened.audits, Arc::clone(&lock));

@@ -5,8 +5,12 @@ use std::sync::Arc;
 
 use nopic_certificate::{CertificateService, OpenError};
 use nopic_chassis::clock::Clock;
+use nopic_chassis::dependencies::{Dependency, Need as Weight};
+use nopic_chassis::metrics::Metrics;
 use nopic_chassis::principal::RequirePrincipal;
-use nopic_chassis::transport::{MAX_MESSAGE_BYTES, in_memory};
+use nopic_chassis::rpc::client::Client;
+use nopic_chassis::serving::Part;
+use nopic_chassis::transport::MAX_MESSAGE_BYTES;
 use nopic_domain::identifier::CertifierId;
 use nopic_domain::principal::Principal;
 use nopic_entry_validation::{EntryValidation, StartError, Upstream};
@@ -19,19 +23,25 @@ use tonic::service::interceptor::InterceptedService;
 use crate::audit_service::AuditRpc;
 use crate::connection::Need;
 use crate::failure::Failure;
+use crate::needs;
 use crate::storage::Storage;
 
-/// Names of every service, for health.
-pub(crate) const SERVICE_NAMES: [&str; 8] = [
-    "nopic.registry.v1.RegistryService",
-    "nopic.certificate.v1.CertificateService",
-    "nopic.certificate.v1.LedgerService",
-    "nopic.certificate.v1.CertificateLifeService",
-    "nopic.entry_validation.v1.EntryValidationService",
-    "nopic.entry_validation.v1.EntryRecordService",
-    "nopic.entry_validation.v1.EntryTrailService",
-    "nopic.audit.v1.AuditService",
+/// The parts of every service, for health: of the registry one, of the certificates three and the audit log, which entry
+/// validation has, too, of that three more. What is judged before it is filed needs no database.
+pub(crate) const PARTS: [Part; 8] = [
+    Part::hard("nopic.registry.v1.RegistryService"),
+    Part::hard("nopic.certificate.v1.CertificateService"),
+    Part::hard("nopic.certificate.v1.LedgerService"),
+    Part::hard("nopic.certificate.v1.CertificateLifeService"),
+    Part::hard("nopic.audit.v1.AuditService"),
+    Part::soft("nopic.entry_validation.v1.EntryValidationService"),
+    Part::hard("nopic.entry_validation.v1.EntryRecordService"),
+    Part::hard("nopic.entry_validation.v1.EntryTrailService"),
 ];
+
+/// Names of services, as others call them.
+pub(crate) const REGISTRY: &str = "registry";
+pub(crate) const CERTIFICATE: &str = "certificate";
 
 /// For how long the services are opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +59,8 @@ pub(crate) struct Opened {
     pub(crate) audits: Vec<Audit>,
     /// The registry, where it is among them.
     pub(crate) registry: Option<Registry>,
+    /// What they need beside themselves.
+    pub(crate) dependencies: Vec<Dependency>,
 }
 
 impl Opened {
@@ -70,20 +82,23 @@ pub(crate) async fn open(
     storage: &Storage,
     policy: Option<&Path>,
     clock: Arc<dyn Clock>,
+    metrics: &Metrics,
 ) -> Result<Opened, Failure> {
     storage.check().await?;
     let audit = |log| Audit::new(log, Heads::in_data_folder(&storage.folder));
+    let dependencies = || needs::database(storage, Weight::Hard).into_iter().collect();
     match need {
         Need::Registry => {
-            let registry = registry(storage, &clock, life).await?;
+            let registry = registry(storage, &clock, life, metrics).await?;
             Ok(Opened {
                 routes: Routes::new(registry.service(caller())),
                 audits: Vec::new(),
                 registry: Some(registry),
+                dependencies: dependencies(),
             })
         }
         Need::Certificates => {
-            let certificates = certificates(storage, &clock, &[]).await?;
+            let certificates = certificates(storage, &clock, &[], metrics).await?;
             let audits = vec![audit(certificates.audit_log())];
             Ok(Opened {
                 routes: certificates
@@ -91,13 +106,18 @@ pub(crate) async fn open(
                     .add_service(audit_service(&audits, caller())),
                 audits,
                 registry: None,
+                dependencies: dependencies(),
             })
         }
         Need::CertificateLife => {
-            let registry = registry(storage, &clock, life).await?;
-            let certificates = certificates(storage, &clock, &[])
-                .await?
-                .with_registry(in_memory(Routes::new(registry.service(caller()))));
+            let registry = registry(storage, &clock, life, metrics).await?;
+            let certificates =
+                certificates(storage, &clock, &[], metrics)
+                    .await?
+                    .with_registry(Client::in_memory(
+                        Routes::new(registry.service(caller())),
+                        REGISTRY,
+                    ));
             let audits = vec![audit(certificates.audit_log())];
             Ok(Opened {
                 routes: certificates
@@ -105,18 +125,23 @@ pub(crate) async fn open(
                     .add_service(audit_service(&audits, caller())),
                 audits,
                 registry: Some(registry),
+                dependencies: dependencies(),
             })
         }
         Need::EntryValidation | Need::Audit => {
-            let registry = registry(storage, &clock, life).await?;
-            let certificates = certificates(storage, &clock, &[])
-                .await?
-                .with_registry(in_memory(Routes::new(registry.service(caller()))));
+            let registry = registry(storage, &clock, life, metrics).await?;
+            let certificates =
+                certificates(storage, &clock, &[], metrics)
+                    .await?
+                    .with_registry(Client::in_memory(
+                        Routes::new(registry.service(caller())),
+                        REGISTRY,
+                    ));
             let upstream = Upstream {
-                registry: in_memory(Routes::new(registry.service(caller()))),
-                certificate: in_memory(certificates.routes(caller())),
+                registry: Client::in_memory(Routes::new(registry.service(caller())), REGISTRY),
+                certificate: Client::in_memory(certificates.routes(caller()), CERTIFICATE),
             };
-            let entries = entries(storage, &clock, policy, upstream, None).await?;
+            let entries = entries(storage, &clock, policy, upstream, None, metrics).await?;
             let audits = vec![audit(certificates.audit_log()), audit(entries.audit_log())];
             let routes = certificates
                 .routes(caller())
@@ -132,11 +157,13 @@ pub(crate) async fn open(
             if life == Life::Server {
                 // Ends with the process: a filing is taken up again wherever it stood.
                 tokio::spawn(entries.recover_forever());
+                tokio::spawn(certificates.count_ending_forever());
             }
             Ok(Opened {
                 routes,
                 audits,
                 registry: Some(registry),
+                dependencies: dependencies(),
             })
         }
     }
@@ -186,9 +213,11 @@ pub(crate) async fn registry(
     storage: &Storage,
     clock: &Arc<dyn Clock>,
     life: Life,
+    metrics: &Metrics,
 ) -> Result<Registry, Failure> {
     let mut config = nopic_registry::Config::new(storage.location.clone(), &storage.folder);
     config.schema_update = storage.schema_update;
+    config.metrics = metrics.clone();
     // A command that ends with its import would make the index for nobody.
     config.search_after_import = life == Life::Server;
     Registry::open(config, Arc::clone(clock))
@@ -206,11 +235,13 @@ pub(crate) async fn entries(
     policy: Option<&Path>,
     upstream: Upstream,
     redis: Option<nopic_cache::redis::Options>,
+    metrics: &Metrics,
 ) -> Result<EntryValidation, Failure> {
     let mut config = nopic_entry_validation::Config::new(storage.location.clone());
     config.schema_update = storage.schema_update;
     config.policy = policy.map(Path::to_path_buf);
     config.redis = redis;
+    config.metrics = metrics.clone();
     config.worker = Some(worker(&storage.folder, clock.as_ref())?);
     EntryValidation::open(config, Arc::clone(clock), upstream)
         .await
@@ -222,6 +253,7 @@ pub(crate) async fn certificates(
     storage: &Storage,
     clock: &Arc<dyn Clock>,
     configured: &[CertifierId],
+    metrics: &Metrics,
 ) -> Result<CertificateService, Failure> {
     let mut issues_for = issues_for(std::env::var(ISSUES_FOR).ok().as_deref())?;
     issues_for.extend_from_slice(configured);
@@ -229,6 +261,7 @@ pub(crate) async fn certificates(
         location: storage.location.clone(),
         schema_update: storage.schema_update,
         issues_for,
+        metrics: metrics.clone(),
     };
     CertificateService::open(config, Arc::clone(clock))
         .await

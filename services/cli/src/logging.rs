@@ -2,24 +2,23 @@
 
 use std::io::IsTerminal as _;
 
+use nopic_chassis::telemetry::{DEFAULT_FILTER, filter};
 use tracing_subscriber::EnvFilter;
 
 /// Environment variable with the filter, in the form of `tracing-subscriber` (`debug`, `nopic_registry=trace`, …).
 const FILTER: &str = "NOPIC_LOG";
-/// What users see without asking: trouble of the services. The database's remarks on slow statements are none.
-const DEFAULT: &str = "warn,sqlx=error";
 
-/// Starts logging. A filter that cannot be read is said and left out.
+/// The filter that the environment asks for; empty: none.
+pub(crate) fn wanted() -> String {
+    std::env::var(FILTER).unwrap_or_default()
+}
+
+/// Starts the log of a command. A filter that cannot be read is said and left out.
 pub(crate) fn start(terminal: &crate::output::Terminal) {
-    let wanted = std::env::var(FILTER).unwrap_or_default();
-    let filter = if wanted.trim().is_empty() {
-        EnvFilter::new(DEFAULT)
-    } else {
-        EnvFilter::try_new(&wanted).unwrap_or_else(|error| {
-            terminal.note(&format!("{FILTER} is not understood and left aside: {error}"));
-            EnvFilter::new(DEFAULT)
-        })
-    };
+    let filter = filter(&wanted()).unwrap_or_else(|error| {
+        terminal.note(&format!("{FILTER} is left aside: {error}"));
+        EnvFilter::new(DEFAULT_FILTER)
+    });
     let started = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

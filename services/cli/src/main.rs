@@ -10,6 +10,8 @@ mod failure;
 mod feed;
 mod lock;
 mod logging;
+mod needs;
+mod observing;
 mod output;
 mod separate;
 mod settings;
@@ -41,7 +43,10 @@ fn main() -> ExitCode {
         }
     };
     let context = Context::new(arguments.global);
-    logging::start(&context.terminal);
+    // A server has a log of its own, by its configuration.
+    if !matches!(arguments.command, arguments::Command::Serve(_)) {
+        logging::start(&context.terminal);
+    }
     let ended = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => {
             let ended = runtime.block_on(command::run(&context, arguments.command));

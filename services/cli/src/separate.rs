@@ -6,14 +6,17 @@ use std::sync::Arc;
 use nopic_cache::redis::Publisher;
 use nopic_chassis::client::{Target, channel};
 use nopic_chassis::clock::Clock;
+use nopic_chassis::metrics::Metrics;
+use nopic_chassis::rpc::client::{Client, ClientMetrics};
+use nopic_chassis::serving::Part;
 use nopic_domain::principal::Principal;
 use nopic_entry_validation::Upstream;
 use nopic_sql::audit::{Audit, Heads};
 use tonic::service::Routes;
-use tonic::transport::Channel;
 
-use crate::embedded::{self, Life, Opened};
+use crate::embedded::{self, CERTIFICATE, Life, Opened, REGISTRY};
 use crate::failure::Failure;
+use crate::needs::{self, Others};
 use crate::settings::Settings;
 use crate::storage::Storage;
 
@@ -26,22 +29,21 @@ pub(crate) enum Service {
 }
 
 impl Service {
-    /// Names of its parts, for health.
-    pub(crate) fn names(self) -> &'static [&'static str] {
+    /// How others call it.
+    pub(crate) const fn name(self) -> &'static str {
         match self {
-            Self::Registry => &["nopic.registry.v1.RegistryService"],
-            Self::Certificate => &[
-                "nopic.certificate.v1.CertificateService",
-                "nopic.certificate.v1.LedgerService",
-                "nopic.certificate.v1.CertificateLifeService",
-                "nopic.audit.v1.AuditService",
-            ],
-            Self::EntryValidation => &[
-                "nopic.entry_validation.v1.EntryValidationService",
-                "nopic.entry_validation.v1.EntryRecordService",
-                "nopic.entry_validation.v1.EntryTrailService",
-                "nopic.audit.v1.AuditService",
-            ],
+            Self::Registry => REGISTRY,
+            Self::Certificate => CERTIFICATE,
+            Self::EntryValidation => "entry-validation",
+        }
+    }
+
+    /// Its parts, for health.
+    pub(crate) fn parts(self) -> &'static [Part] {
+        match self {
+            Self::Registry => &embedded::PARTS[..1],
+            Self::Certificate => &embedded::PARTS[1..5],
+            Self::EntryValidation => &embedded::PARTS[4..],
         }
     }
 }
@@ -57,12 +59,15 @@ pub(crate) async fn open(
     policy: Option<&Path>,
     clock: Arc<dyn Clock>,
     caller: Option<Principal>,
+    metrics: &Metrics,
 ) -> Result<Opened, Failure> {
     storage.check().await?;
     let audit = |log| Audit::new(log, Heads::in_data_folder(&storage.folder));
+    let calls = ClientMetrics::new(metrics);
+    let mut others = Others::default();
     let (routes, audits, registry) = match service {
         Service::Registry => {
-            let registry = embedded::registry(storage, &clock, Life::Server).await?;
+            let registry = embedded::registry(storage, &clock, Life::Server, metrics).await?;
             if let Some(options) = settings.redis.clone() {
                 let publisher = Publisher::new(options)
                     .map_err(|error| Failure::new(format!("The shared cache cannot be used: {error}.")))?;
@@ -71,10 +76,12 @@ pub(crate) async fn open(
             (Routes::new(registry.service(caller)), Vec::new(), Some(registry))
         }
         Service::Certificate => {
-            let registry = upstream("registry", settings.registry.as_ref())?;
-            let certificates = embedded::certificates(storage, &clock, &settings.issues_for)
+            let registry = upstream(REGISTRY, settings.registry.as_ref(), &calls)?;
+            others.registry = Some(registry.clone());
+            let certificates = embedded::certificates(storage, &clock, &settings.issues_for, metrics)
                 .await?
                 .with_registry(registry);
+            tokio::spawn(certificates.clone().count_ending_forever());
             let audits = vec![audit(certificates.audit_log())];
             let routes = certificates
                 .routes(caller.clone())
@@ -83,11 +90,15 @@ pub(crate) async fn open(
         }
         Service::EntryValidation => {
             let upstream = Upstream {
-                registry: upstream("registry", settings.registry.as_ref())?,
-                certificate: upstream("certificate", settings.certificate.as_ref())?,
+                registry: upstream(REGISTRY, settings.registry.as_ref(), &calls)?,
+                certificate: upstream(CERTIFICATE, settings.certificate.as_ref(), &calls)?,
             };
-            let entries =
-                embedded::entries(storage, &clock, policy, upstream, settings.redis.clone()).await?;
+            others = Others {
+                registry: Some(upstream.registry.clone()),
+                certificate: Some(upstream.certificate.clone()),
+            };
+            let redis = settings.redis.clone();
+            let entries = embedded::entries(storage, &clock, policy, upstream, redis, metrics).await?;
             let audits = vec![audit(entries.audit_log())];
             let routes = Routes::new(entries.service(caller.clone()))
                 .add_service(entries.record_service(caller.clone()))
@@ -102,18 +113,20 @@ pub(crate) async fn open(
         routes,
         audits,
         registry,
+        dependencies: needs::of(service, storage, settings, others),
     })
 }
 
-fn upstream(name: &str, target: Option<&Target>) -> Result<Channel, Failure> {
+fn upstream(name: &'static str, target: Option<&Target>, calls: &ClientMetrics) -> Result<Client, Failure> {
     let target = target.cloned().ok_or_else(|| {
         Failure::new(format!("Where the {name} service is, is not configured.")).advice(format!(
             "Set address in [upstream.{name}], or NOPIC_UPSTREAM_{}_ADDRESS, to its host:port.",
             name.to_ascii_uppercase()
         ))
     })?;
-    channel(target).map_err(|error| {
+    let channel = channel(target).map_err(|error| {
         Failure::new(format!("The {name} service cannot be asked: {error}."))
             .advice(format!("See [upstream.{name}] and [tls]."))
-    })
+    })?;
+    Ok(Client::new(channel, name).counted(calls))
 }

@@ -10,15 +10,20 @@ use nopic_cache::redis::{Mode, Options, Publisher, Tls};
 use nopic_chassis::callers::Callers;
 use nopic_chassis::client::Target;
 use nopic_chassis::config::{ConfigError, Reader, Secret};
+use nopic_chassis::telemetry::{Traces, filter};
 use nopic_chassis::tls::TlsFiles;
 use nopic_domain::identifier::CertifierId;
 
 use crate::failure::Failure;
+use crate::observing::ObservingSettings;
 
 /// Open connections of a server, unless it is told otherwise.
 const MAX_CONNECTIONS: u64 = 10_000;
 /// After so long clients connect anew, unless it is told otherwise.
 const MAX_CONNECTION_AGE: Duration = Duration::from_secs(300);
+
+/// Traces that begin in a server and are sent, unless it is told otherwise: of a hundred.
+const TRACE_PERCENT: u32 = 5;
 
 /// What servers are told.
 #[derive(Debug)]
@@ -36,6 +41,7 @@ pub(crate) struct Settings {
     pub(crate) issues_for: Vec<CertifierId>,
     /// The shared cache of the registry's statuses.
     pub(crate) redis: Option<Options>,
+    pub(crate) observing: ObservingSettings,
     pub(crate) registry: Option<Target>,
     pub(crate) certificate: Option<Target>,
 }
@@ -79,6 +85,7 @@ impl Settings {
             policy: reader.path("entry-validation.policy"),
             issues_for: certifiers(&mut reader),
             redis: redis(&mut reader),
+            observing: observing(&mut reader),
             registry: target(&mut reader, "registry", tls.as_ref()),
             certificate: target(&mut reader, "certificate", tls.as_ref()),
             tls,
@@ -178,6 +185,74 @@ fn certifiers(reader: &mut Reader) -> Vec<CertifierId> {
         }
     }
     certifiers
+}
+
+/// Log, traces and admin port.
+fn observing(reader: &mut Reader) -> ObservingSettings {
+    let json = match reader.text("telemetry.log_format").as_deref() {
+        None => None,
+        Some("json") => Some(true),
+        Some("text") => Some(false),
+        Some(other) => {
+            reader.problem(
+                "telemetry.log_format",
+                format_args!("{other:?} is neither json nor text"),
+            );
+            None
+        }
+    };
+    let wanted = reader.text("telemetry.log_filter");
+    if let Some(Err(error)) = wanted.as_deref().map(filter) {
+        reader.problem("telemetry.log_filter", error);
+    }
+    ObservingSettings {
+        admin: reader.address("admin.listen"),
+        json,
+        filter: wanted,
+        traces: traces(reader),
+    }
+}
+
+/// To where traces are sent, and how many of them.
+fn traces(reader: &mut Reader) -> Option<Traces> {
+    const ENDPOINT: &str = "telemetry.otlp_endpoint";
+    let endpoint = reader.text(ENDPOINT);
+    let authority = reader.path("telemetry.otlp_authority");
+    let percent = reader.number("telemetry.trace_percent", 0..=100);
+    let Some(endpoint) = endpoint else {
+        for (key, is_given) in [
+            ("telemetry.otlp_authority", authority.is_some()),
+            ("telemetry.trace_percent", percent.is_some()),
+        ] {
+            if is_given {
+                reader.problem(key, format_args!("without {ENDPOINT} no traces are sent"));
+            }
+        }
+        return None;
+    };
+    let is_url = ["http://", "https://"]
+        .iter()
+        .any(|scheme| endpoint.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()));
+    if !is_url {
+        reader.problem(
+            ENDPOINT,
+            "give the URL of an OTLP receiver, such as http://collector:4317",
+        );
+    }
+    let authority = authority.and_then(|path| match std::fs::read(&path) {
+        Ok(text) => Some(text),
+        Err(error) => {
+            let problem = format_args!("{} cannot be read: {error}", path.display()).to_string();
+            reader.problem("telemetry.otlp_authority", problem);
+            None
+        }
+    });
+    let percent = percent.and_then(|percent| u32::try_from(percent).ok());
+    Some(Traces {
+        endpoint,
+        authority,
+        share: f64::from(percent.unwrap_or(TRACE_PERCENT)) / 100.0,
+    })
 }
 
 /// The shared cache: one server by `url`, a cluster by `cluster`, or the primary that `sentinels` name `primary`.

@@ -17,6 +17,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::Upstream;
 use crate::error::Error;
 use crate::knowledge::{Known, link_key};
+use crate::metrics::Verdicts;
 use crate::store::Store;
 use crate::upstream::{Certificates, Ledger, Statuses};
 
@@ -49,6 +50,7 @@ pub(crate) struct Engine {
     pub(crate) ledger: Ledger,
     /// Names this process among those that share the database.
     pub(crate) worker: String,
+    pub(crate) verdicts: Arc<Verdicts>,
     registry: StatusReader<Statuses>,
     certificates: Certificates,
 }
@@ -66,6 +68,7 @@ impl Engine {
         clock: Arc<dyn Clock>,
         upstream: Upstream,
         registry: StatusReader<Statuses>,
+        verdicts: Arc<Verdicts>,
         worker: Option<String>,
     ) -> Result<Self, nopic_sql::Error> {
         let flags = store.serving_flags().await?;
@@ -80,6 +83,7 @@ impl Engine {
                 format!("{}-{}", std::process::id(), clock.now().timestamp_micros())
             }),
             clock,
+            verdicts,
             registry,
             ledger: Ledger::new(upstream.certificate.clone()),
             certificates: Certificates::new(upstream.certificate),

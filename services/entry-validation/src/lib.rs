@@ -8,6 +8,7 @@ mod engine;
 mod error;
 mod filing;
 mod knowledge;
+mod metrics;
 mod rpc;
 mod runs;
 mod store;
@@ -17,9 +18,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nopic_cache::{ReaderOptions, StatusReader};
+use nopic_cache::{ReaderOptions, Stats, StatusReader};
 use nopic_chassis::clock::Clock;
+use nopic_chassis::metrics::Metrics;
 use nopic_chassis::principal::RequirePrincipal;
+use nopic_chassis::rpc::client::Client;
 use nopic_domain::policy::{Policy, PolicyError, SHIPPED};
 use nopic_domain::principal::Principal;
 use nopic_proto::entry_validation::entry_record_service_server::EntryRecordServiceServer;
@@ -29,7 +32,6 @@ use nopic_sql::audit::AuditLog;
 use nopic_sql::{Location, SchemaUpdate};
 use thiserror::Error;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::Channel;
 
 use engine::Engine;
 use rpc::{RecordRpc, Rpc, TrailRpc};
@@ -48,6 +50,8 @@ pub struct Config {
     pub registry: ReaderOptions,
     /// The shared cache of the registry's statuses; absent: the registry alone is asked.
     pub redis: Option<nopic_cache::redis::Options>,
+    /// Where the service's numbers are read.
+    pub metrics: Metrics,
     /// Names this process among those that share the database; the same as an earlier one's only where that has ended.
     /// Absent: a name that nobody else has.
     pub worker: Option<String>,
@@ -63,6 +67,7 @@ impl Config {
             policy: None,
             registry: ReaderOptions::default(),
             redis: None,
+            metrics: Metrics::default(),
             worker: None,
         }
     }
@@ -72,9 +77,9 @@ impl Config {
 #[derive(Debug, Clone)]
 pub struct Upstream {
     /// The registry service.
-    pub registry: Channel,
+    pub registry: Client,
     /// The certificate service.
-    pub certificate: Channel,
+    pub certificate: Client,
 }
 
 /// Why the service cannot start.
@@ -137,9 +142,12 @@ impl EntryValidation {
         })?;
         let store = store::open(&config.location, config.schema_update).await?;
         store.keep_policy(policy.version(), &text, clock.now()).await?;
-        let statuses = Statuses::new(&upstream, config.redis)?;
-        let statuses = StatusReader::new(statuses, config.registry);
-        let engine = Engine::new(policy, store, clock, upstream, statuses, config.worker).await?;
+        let stats = Arc::new(Stats::default());
+        let statuses = Statuses::new(&upstream, config.redis, Arc::clone(&stats))?;
+        let statuses = StatusReader::with_stats(statuses, config.registry, Arc::clone(&stats));
+        metrics::add_cache(&config.metrics, stats, statuses.clone(), Arc::clone(&clock));
+        let verdicts = metrics::Verdicts::new(&config.metrics);
+        let engine = Engine::new(policy, store, clock, upstream, statuses, verdicts, config.worker).await?;
         Ok(Self(Arc::new(engine)))
     }
 

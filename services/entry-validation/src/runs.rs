@@ -7,6 +7,7 @@ use nopic_proto::entry_validation as wire;
 use crate::engine::{Asker, Engine};
 use crate::error::Error;
 use crate::knowledge::Known;
+use crate::metrics::Purpose;
 
 /// The entry whose lines may still go on in the next batch.
 struct OpenRun {
@@ -83,6 +84,12 @@ impl Runs {
                 judge_entry(group, &known.policy, &known.flags, &known, &mut judgements);
             }
             start = group_end;
+        }
+        for judgement in &judgements {
+            let codes = judgement.findings.iter().map(|finding| finding.code);
+            engine
+                .verdicts
+                .count(Purpose::Validated, judgement.outcome, codes);
         }
         self.waiting = all.split_off(judgements.len());
         Ok(all

@@ -14,6 +14,7 @@ use tokio::sync::{Mutex, OnceCell, watch};
 use crate::Config;
 use crate::error::Error;
 use crate::import::Next;
+use crate::metrics::Publications;
 use crate::search::{Product, SearchIndex};
 use crate::status::{StatusIndex, StatusIndexBuilder};
 use crate::store::{self, Heading, Order, SnapshotRow, State, Store};
@@ -128,6 +129,7 @@ pub(crate) struct ProductOperations {
 pub(crate) struct Core {
     pub(crate) config: Config,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) publications: Publications,
     pub(crate) store: Arc<Store>,
     pub(crate) current: ArcSwap<Current>,
     /// Held by whoever changes snapshots: one import, release or discard at a time.
@@ -185,6 +187,7 @@ impl Core {
             products: Mutex::default(),
             config,
             clock,
+            publications: Publications::default(),
             store,
         })
     }

@@ -7,6 +7,7 @@
 mod current;
 mod error;
 mod import;
+mod metrics;
 mod publishing;
 mod release;
 mod rpc;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use nopic_cache::redis::Publisher;
 use nopic_chassis::clock::Clock;
+use nopic_chassis::metrics::Metrics;
 use nopic_chassis::principal::RequirePrincipal;
 use nopic_chassis::transport::MAX_MESSAGE_BYTES;
 use nopic_domain::principal::Principal;
@@ -46,6 +48,8 @@ pub struct Config {
     pub upload_pause: Duration,
     /// Pause between two heartbeats of a stream of changes.
     pub heartbeat: Duration,
+    /// Where the service's numbers are read.
+    pub metrics: Metrics,
     /// Whether the index of names is ready when an import answers: for a server. Without it the first search builds
     /// the index.
     pub search_after_import: bool,
@@ -62,6 +66,7 @@ impl Config {
             spool: spool.into(),
             upload_pause: Duration::from_secs(60),
             heartbeat: Duration::from_secs(5),
+            metrics: Metrics::default(),
             search_after_import: true,
         }
     }
@@ -86,7 +91,9 @@ impl Registry {
     /// # Errors
     /// The database cannot be opened, or its schema is one that this program cannot use.
     pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        let metrics = config.metrics.clone();
         let core = Arc::new(Core::open(config, clock).await?);
+        metrics::add(&metrics, &core);
         core.follow();
         Ok(Self(core))
     }

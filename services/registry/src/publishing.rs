@@ -37,10 +37,12 @@ pub(crate) async fn publish_forever(core: Arc<Core>, publisher: Publisher) {
         revisions.borrow_and_update();
         let wait = match publish(&core, &publisher).await {
             Ok(()) => {
+                core.publications.published.add();
                 pause = FIRST_PAUSE;
                 KEEP_ALIVE
             }
             Err(error) => {
+                core.publications.failed.add();
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "the cache does not have the current revision"

@@ -4,9 +4,10 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ::redis::{Cmd, RedisError, Value};
+use ::redis::{Arg, Cmd, RedisError, Value};
 use thiserror::Error;
 use tokio::time::{Instant, timeout};
+use tracing::Instrument as _;
 
 use super::breaker::Breaker;
 use super::open::{Connection, Opener};
@@ -91,7 +92,10 @@ impl Link {
             number = Some(made);
             Ok(connection.ask(commands).await?)
         };
-        let answer = timeout(limit, attempt).await.unwrap_or(Err(Failure::Slow(limit)));
+        let answer = timeout(limit, attempt)
+            .instrument(span(commands))
+            .await
+            .unwrap_or(Err(Failure::Slow(limit)));
         if let Err(failure) = &answer {
             if let Some(number) = number {
                 self.forget(number);
@@ -166,6 +170,26 @@ impl Link {
         connected.connection = Some(made.clone());
         Ok((connected.number, made))
     }
+}
+
+/// As OpenTelemetry names calls to Redis: by the command, and without its arguments.
+fn span(commands: &[Cmd]) -> tracing::Span {
+    let name = commands
+        .first()
+        .and_then(|command| match command.args_iter().next() {
+            Some(Arg::Simple(name)) => std::str::from_utf8(name).ok(),
+            _ => None,
+        });
+    let name = name.unwrap_or("PIPELINE");
+    tracing::info_span!(
+        target: "nopic::redis",
+        "redis",
+        otel.name = name,
+        otel.kind = "client",
+        db.system.name = "redis",
+        db.operation.name = name,
+        db.operation.batch.size = commands.len(),
+    )
 }
 
 /// A panic elsewhere leaves a state that is still whole: every change of it is one assignment.

@@ -18,6 +18,7 @@ mod keys;
 mod link;
 mod open;
 mod options;
+mod probe;
 mod publisher;
 mod record;
 mod source;
@@ -25,6 +26,7 @@ mod subscriber;
 mod trust;
 
 pub use options::{Mode, Options, OptionsError, Tls};
+pub use probe::Probe;
 pub use publisher::{PointerMove, PublishError, Published, Publisher};
 pub use record::Lineage;
 pub use source::CachedSource;

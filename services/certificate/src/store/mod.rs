@@ -44,6 +44,12 @@ pub const SCHEMA: Schema = Schema {
             postgres: include_str!("../../migrations/postgres/0002_create_requests.sql"),
             oldest_compatible: 1,
         },
+        Migration {
+            name: "index_certificates_by_end",
+            sqlite: include_str!("../../migrations/sqlite/0003_index_certificates_by_end.sql"),
+            postgres: include_str!("../../migrations/postgres/0003_index_certificates_by_end.sql"),
+            oldest_compatible: 1,
+        },
     ],
 };
 
@@ -137,6 +143,9 @@ pub(crate) trait Reading: Send + Sync {
         after: Option<CertificateNumber>,
         limit: u32,
     ) -> Result<Vec<StoredCertificate>, Error>;
+
+    /// How many certificates in force have their last day in this span, both days included.
+    async fn ending(&self, from: Date, to: Date) -> Result<u64, Error>;
 }
 
 /// Importing certificates.

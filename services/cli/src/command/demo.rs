@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use nopic_chassis::metrics::Metrics;
 use nopic_chassis::transport::Taking;
 use nopic_domain::entry::EntryLine;
 use nopic_formats::entries::{AbiTransmission, write_abi, write_csv, write_csv_header};
@@ -19,6 +20,7 @@ use crate::connection::{Need, Services};
 use crate::context::{Context, Done};
 use crate::embedded::{self, Life};
 use crate::failure::Failure;
+use crate::observing::Observing;
 use crate::output;
 use crate::output::printer::{Printed, Printer};
 use crate::output::verdict_table::VerdictTable;
@@ -87,6 +89,7 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
         &Storage::in_folder(&data),
         policy,
         context.clock.clone(),
+        &Metrics::default(),
     )
     .await?;
     let services = Services::of_routes(opened.routes.clone());
@@ -95,9 +98,9 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
     if let Some(listener) = listener {
         let serving = Serving {
             opened,
-            names: &embedded::SERVICE_NAMES,
+            parts: &embedded::PARTS,
             taking: Taking::default(),
-            database: None,
+            observing: Observing::unseen(),
             announce: None,
         };
         serve_until_stopped(context, listener, serving).await?;

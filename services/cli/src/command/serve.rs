@@ -4,14 +4,13 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::ValueEnum;
 use nopic_chassis::callers::Authorize;
-use nopic_chassis::serving::{serve, stop_requested};
+use nopic_chassis::dependencies;
+use nopic_chassis::serving::{Part, serve, stop_requested};
 use nopic_chassis::tls::ServerTls;
 use nopic_chassis::transport::{Taking, bind};
-use nopic_sql::Location;
 use nopic_sql::audit::SEAL_INTERVAL;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -23,15 +22,12 @@ use crate::context::{Context, Done};
 use crate::embedded::{self, Life, Opened};
 use crate::failure::Failure;
 use crate::lock::{Acquired, DataLock};
+use crate::observing::Observing;
 use crate::output;
 use crate::separate::{self, Service};
 use crate::settings::Settings;
 use crate::storage::Storage;
 
-/// How often a server looks for its database, and for how long it waits for a word from it: what is gone shows within
-/// 6 s.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
-const LOOK_PATIENCE: Duration = Duration::from_secs(3);
 /// Where a server listens unless it is told otherwise.
 const DEFAULT_PORT: u16 = 50_051;
 
@@ -52,6 +48,9 @@ const DEFAULT_PORT: u16 = 50_051;
 ///   [upstream.certificate] the same for the certificate service
 ///   [redis]                the shared cache of statuses: url, or cluster = [...], or sentinels = [...] and
 ///                          primary; deployment, user, password_file, authority
+///   [admin]                listen: address of an HTTP port with /metrics, /startup, /live, /ready and /log-filter
+///   [telemetry]            log_format = "json" or "text", log_filter, otlp_endpoint = "http://collector:4317",
+///                          otlp_authority, trace_percent
 ///   [certificate]          issues_for = ["015"]
 ///   [entry-validation]     policy
 #[derive(Debug, clap::Args)]
@@ -110,35 +109,59 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
         .or(settings.listen)
         .unwrap_or(SocketAddr::from(([127, 0, 0, 1], DEFAULT_PORT)));
     let taking = taking(arguments.what.alone().is_some(), address, &settings)?;
-    let context = &context.with_options(with_settings(&context.options, &settings));
+    let mut context = context.with_options(with_settings(&context.options, &settings));
+    if settings.observing.is_json(arguments.what.alone().is_some()) {
+        context.terminal = context.terminal.without_notes();
+    }
+    let context = &context;
     let storage = Storage::of(&context.options)?;
     let lock = match take_folder(context)? {
         Acquired::Held(lock) => lock,
         Acquired::Busy(holder) => return Err(busy(&storage.folder, &holder)),
     };
+    let alone = arguments.what.alone();
+    let service = alone.map_or("all", Service::name);
+    let observing = Observing::start(
+        service,
+        alone.is_some(),
+        &settings.observing,
+        &storage.location,
+        &context.terminal,
+    )?;
+    let admin = observing.open_admin(&settings.observing).await?;
     let listener = listen(address).await?;
     let policy = context.options.policy.as_deref();
     let clock = context.clock.clone();
-    let (opened, names) = match arguments.what.alone() {
+    let metrics = &observing.metrics;
+    let (opened, parts) = match alone {
         None => {
             let need = Need::EntryValidation;
-            let opened = embedded::open(need, Life::Server, &storage, policy, clock).await?;
-            (opened, &embedded::SERVICE_NAMES[..])
+            let opened = embedded::open(need, Life::Server, &storage, policy, clock, metrics).await?;
+            (opened, &embedded::PARTS[..])
         }
         Some(service) => {
             // Behind certificates a caller names whoever it calls for.
             let caller = embedded::caller().filter(|_| taking.secured.is_none());
-            let opened = separate::open(service, &settings, &storage, policy, clock, caller).await?;
-            (opened, service.names())
+            let opened = separate::open(service, &settings, &storage, policy, clock, caller, metrics).await?;
+            (opened, service.parts())
         }
     };
-    let announced = arguments.what == What::All;
+    if let Some(admin) = admin {
+        writeln!(
+            output::results(),
+            "showing metrics and health on http://{}",
+            reachable(admin)
+        )?;
+    }
     let serving = Serving {
         opened,
-        names,
-        taking,
-        database: storage.server().map(|_| storage.location.clone()),
-        announce: announced.then_some((&lock, &storage)),
+        parts,
+        taking: Taking {
+            metrics: metrics.clone(),
+            ..taking
+        },
+        observing,
+        announce: alone.is_none().then_some((&lock, &storage)),
     };
     serve_until_stopped(context, listener, serving).await?;
     Ok(Done::Well)
@@ -187,6 +210,7 @@ fn taking(is_alone: bool, address: SocketAddr, settings: &Settings) -> Result<Ta
         secured,
         max_connections: settings.max_connections,
         max_connection_age: is_alone.then_some(settings.max_connection_age),
+        ..Taking::default()
     })
 }
 
@@ -208,10 +232,9 @@ pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> 
 pub(crate) struct Serving<'a> {
     pub(crate) opened: Opened,
     /// Of its services, for health.
-    pub(crate) names: &'static [&'static str],
+    pub(crate) parts: &'static [Part],
     pub(crate) taking: Taking,
-    /// The database without which it is not ready; absent: files, which do not go away.
-    pub(crate) database: Option<Location>,
+    pub(crate) observing: Observing,
     /// The folder whose other users are told of this server.
     pub(crate) announce: Option<(&'a DataLock, &'a Storage)>,
 }
@@ -223,10 +246,10 @@ pub(crate) async fn serve_until_stopped(
     serving: Serving<'_>,
 ) -> Result<(), Failure> {
     let Serving {
-        opened,
-        names,
+        mut opened,
+        parts,
         taking,
-        database,
+        observing,
         announce,
     } = serving;
     let address = listener
@@ -256,41 +279,21 @@ pub(crate) async fn serve_until_stopped(
             audit.seal_until(SEAL_INTERVAL, || clock.now(), stopped).await;
         });
     }
+    let ready = dependencies::watch(std::mem::take(&mut opened.dependencies), &observing.metrics);
+    observing.follow(parts, ready.clone());
     let end = async {
         stop_requested().await;
+        observing.draining();
         opened.end_streams();
     };
-    let (_is_up, always) = watch::channel(true);
-    let ready = database.map_or(always, ready_while_there);
-    let ended = serve(listener, opened.routes.clone(), names, taking, ready, end).await;
+    let ended = serve(listener, opened.routes.clone(), parts, taking, ready, end).await;
     // After the last call: what it noted is sealed, too.
     let _ = served.send(true);
     sealers.join_all().await;
+    observing.end().await;
     ended.map_err(|error| Failure::new(format!("The server ended: {error}.")))?;
     context.terminal.note("ended");
     Ok(())
-}
-
-/// Whether the database lets us in, looked at again and again until nobody wants to know.
-fn ready_while_there(database: Location) -> watch::Receiver<bool> {
-    let (ready, receiver) = watch::channel(true);
-    tokio::spawn(async move {
-        while !ready.is_closed() {
-            let is_there = matches!(
-                tokio::time::timeout(LOOK_PATIENCE, database.check()).await,
-                Ok(Ok(()))
-            );
-            if ready.send_if_modified(|ready| std::mem::replace(ready, is_there) != is_there) {
-                if is_there {
-                    tracing::info!("the database answers again: this server is ready");
-                } else {
-                    tracing::error!("the database does not answer: this server is not ready");
-                }
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-    });
-    receiver
 }
 
 /// Where a server that listens on every address is reached from this machine.

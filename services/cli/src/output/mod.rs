@@ -78,6 +78,11 @@ impl Terminal {
         }
     }
 
+    /// The same without words beside errors: for a log that machines read.
+    pub(crate) fn without_notes(self) -> Self {
+        Self { quiet: true, ..self }
+    }
+
     /// Whether the user minds colour.
     pub(crate) fn may_colour(&self) -> bool {
         self.colour_allowed

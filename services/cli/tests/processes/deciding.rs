@@ -27,7 +27,7 @@ const IMPORTS: [(&str, &[&str]); 3] = [
     ),
 ];
 
-fn sample() -> Place {
+pub(crate) fn sample() -> Place {
     let place = Place::new();
     place.done(&[
         "sample",
@@ -58,13 +58,15 @@ fn verdicts(mut command: Command) -> Vec<Value> {
 }
 
 /// Services in three processes, with their addresses.
-struct Processes<'a> {
+pub(crate) struct Processes<'a> {
     place: &'a Place,
     database: &'a TestDatabase,
     ports: [u16; 3],
     /// URL of Redis, and the deployment's name there.
     redis: Option<(String, String)>,
-    running: [Option<Serving>; 3],
+    /// Further variables of every process.
+    pub(crate) environment: Vec<(&'static str, String)>,
+    pub(crate) running: [Option<Serving>; 3],
 }
 
 const NAMES: [&str; 3] = ["registry", "certificate", "entry-validation"];
@@ -74,24 +76,48 @@ impl<'a> Processes<'a> {
         Self::start_with(place, database, None)
     }
 
-    fn start_with(place: &'a Place, database: &'a TestDatabase, redis: Option<(String, String)>) -> Self {
+    pub(crate) fn start_with(
+        place: &'a Place,
+        database: &'a TestDatabase,
+        redis: Option<(String, String)>,
+    ) -> Self {
+        let mut processes = Self::prepare(place, database, redis);
+        processes.start_all();
+        processes
+    }
+
+    /// Certificates and ports; nothing runs yet.
+    pub(crate) fn prepare(
+        place: &'a Place,
+        database: &'a TestDatabase,
+        redis: Option<(String, String)>,
+    ) -> Self {
         place.done(&["dev-certs", "try"]);
         // Free until they are taken again below.
         let ports = [(); 3].map(|()| {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             listener.local_addr().unwrap().port()
         });
-        let mut processes = Self {
+        Self {
             place,
             database,
             ports,
             redis,
+            environment: Vec::new(),
             running: [None, None, None],
-        };
-        for service in 0..NAMES.len() {
-            processes.start_one(service);
         }
-        processes
+    }
+
+    pub(crate) fn start_all(&mut self) {
+        for service in 0..NAMES.len() {
+            self.start_one(service);
+        }
+    }
+
+    /// Where a service is.
+    pub(crate) fn address(&self, service: &str) -> String {
+        let index = NAMES.iter().position(|name| *name == service).unwrap();
+        format!("localhost:{}", self.ports[index])
     }
 
     fn start_one(&mut self, service: usize) {
@@ -114,6 +140,7 @@ impl<'a> Processes<'a> {
             command.env("NOPIC_REDIS_URL", url);
             command.env("NOPIC_REDIS_DEPLOYMENT", deployment);
         }
+        command.envs(self.environment.iter().map(|(name, value)| (*name, value)));
         self.running[service] = Some(self.place.serve_by(command));
     }
 
@@ -136,7 +163,7 @@ impl<'a> Processes<'a> {
         command
     }
 
-    fn import(&self) {
+    pub(crate) fn import(&self) {
         for (service, arguments) in IMPORTS {
             let output = self.command(service, arguments).output().unwrap();
             assert!(output.status.success(), "{arguments:?}: {output:?}");
@@ -144,7 +171,7 @@ impl<'a> Processes<'a> {
     }
 }
 
-fn url(database: &TestDatabase) -> Option<String> {
+pub(crate) fn url(database: &TestDatabase) -> Option<String> {
     match &database.location {
         Location::Folder(_) => None,
         Location::Postgres(options) => Some(format!(

@@ -7,3 +7,4 @@ mod readiness;
 mod refusing;
 #[path = "../support/mod.rs"]
 mod support;
+mod telemetry;

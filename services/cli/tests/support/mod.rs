@@ -7,7 +7,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 
 /// A folder to work in.
 pub struct Place {
@@ -85,16 +85,23 @@ impl Place {
 
     /// The same with a command that has more of an environment.
     pub fn serve_by(&self, mut command: Command) -> Serving {
+        let log = tempfile::NamedTempFile::new_in(self.path()).unwrap();
         let mut child = command
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(log.reopen().unwrap())
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap());
         let mut before = String::new();
         let url = loop {
             let mut line = String::new();
-            assert_ne!(lines.read_line(&mut line).unwrap(), 0, "it ended: {before}");
+            let read = lines.read_line(&mut line).unwrap();
+            assert_ne!(
+                read,
+                0,
+                "it ended: {before}{}",
+                std::fs::read_to_string(log.path()).unwrap()
+            );
             if let Some(url) = line.strip_prefix("serving gRPC on ") {
                 break url.trim().to_owned();
             }
@@ -104,6 +111,7 @@ impl Place {
             child,
             url,
             before,
+            log,
             _lines: lines,
         }
     }
@@ -123,6 +131,7 @@ pub struct Serving {
     pub url: String,
     /// What it printed before the address.
     pub before: String,
+    log: NamedTempFile,
     _lines: BufReader<ChildStdout>,
 }
 
@@ -135,6 +144,11 @@ impl Serving {
             .unwrap();
         assert!(asked.success());
         self.child.wait().unwrap().code()
+    }
+
+    /// What it said on standard error so far.
+    pub fn said(&self) -> String {
+        std::fs::read_to_string(self.log.path()).unwrap()
     }
 
     /// Its process.

@@ -31,12 +31,14 @@ use nopic_proto::certificate::line_draw::Mode;
 use nopic_proto::certificate::{EntryDrawsResult, SetDrawsRequest, SetDrawsResponse};
 use nopic_proto::entry_validation as wire;
 use rustc_hash::FxHashSet;
+use tracing::Instrument as _;
 
 pub(crate) use judge::Decided;
 pub(crate) use record::replay;
 
 use crate::engine::{Asker, Engine};
 use crate::error::Error;
+use crate::metrics::Purpose;
 use crate::store::{Begun, Lease, NewFiling, OpenFiling, StoredDecision};
 use crate::upstream::NoAnswer;
 use inputs::{Thawed, freeze};
@@ -90,7 +92,9 @@ pub(crate) async fn file(
     request: Request,
 ) -> Result<Vec<StoredDecision>, Error> {
     let (engine, asker) = (Arc::clone(engine), asker.clone());
-    tokio::spawn(async move { file_to_the_end(&engine, &asker, request).await }).await?
+    // In the caller's trace, but not bound by its deadline: what has begun is finished.
+    let filing = async move { file_to_the_end(&engine, &asker, request).await };
+    tokio::spawn(filing.in_current_span()).await?
 }
 
 async fn file_to_the_end(
@@ -210,12 +214,20 @@ async fn go_on(engine: &Engine, mut filing: OpenFiling) -> Result<Option<Vec<Sto
         if answer.changed.is_empty() {
             let decided = judge::decide(&thawed, &filing.inputs, &answer.entries)?;
             crash_point("filing.decided").await;
+            let counted: Vec<_> = decided
+                .iter()
+                .map(|line| (line.outcome, line.codes.clone()))
+                .collect();
             let finished = engine
                 .store
                 .finish_filing(&filing, decided, &answer, lease(engine))
                 .await?;
             crash_point("filing.finished").await;
-            if finished.is_none() {
+            if finished.is_some() {
+                for (outcome, codes) in counted {
+                    engine.verdicts.count(Purpose::Filed, outcome, codes);
+                }
+            } else {
                 wait_for(engine, &filing).await?;
             }
             return Ok(finished);

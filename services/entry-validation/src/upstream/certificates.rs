@@ -6,7 +6,10 @@
 use std::time::Duration;
 
 use moka::sync::Cache;
+use nopic_chassis::deadline;
 use nopic_chassis::principal::AttachPrincipal;
+use nopic_chassis::retry::Retry;
+use nopic_chassis::rpc::client::Client;
 use nopic_domain::certificate::{CertificateView, Drawers};
 use nopic_domain::identifier::{CertificateNumber, EntryNumber};
 use nopic_domain::principal::Principal;
@@ -18,7 +21,6 @@ use nopic_proto::certificate::{
 };
 use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 use std::sync::Arc;
-use tonic::transport::Channel;
 
 /// Numbers or questions in one call: the bound of the certificate service.
 const QUESTIONS_A_CALL: usize = 10_000;
@@ -34,7 +36,8 @@ type Views = FxHashMap<CertificateNumber, Arc<CertificateView>>;
 /// The certificate service as entry validation sees it.
 #[derive(Debug, Clone)]
 pub(crate) struct Certificates {
-    channel: Channel,
+    client: Client,
+    retry: Retry,
     /// Keyed by tenant, too: what a tenant may see is the certificate service's business.
     remembered: Cache<(Arc<str>, CertificateNumber), Arc<CertificateView>, FxBuildHasher>,
 }
@@ -66,9 +69,10 @@ impl CertificateAnswers {
 }
 
 impl Certificates {
-    pub(crate) fn new(channel: Channel) -> Self {
+    pub(crate) fn new(client: Client) -> Self {
         Self {
-            channel,
+            client,
+            retry: Retry::default(),
             remembered: Cache::builder()
                 .max_capacity(REMEMBERED)
                 .time_to_live(REMEMBERED_FOR)
@@ -196,9 +200,13 @@ impl Certificates {
         attach: &AttachPrincipal,
         request: BatchGetForValidationRequest,
     ) -> Option<BatchGetForValidationResponse> {
-        let mut client = CertificateServiceClient::with_interceptor(self.channel.clone(), attach.clone())
+        let client = CertificateServiceClient::with_interceptor(self.client.clone(), attach.clone())
             .max_decoding_message_size(nopic_chassis::transport::MAX_MESSAGE_BYTES);
-        match tokio::time::timeout(PATIENCE, client.batch_get_for_validation(request)).await {
+        let answer = self.retry.call(|| {
+            let (mut client, request) = (client.clone(), request.clone());
+            async move { client.batch_get_for_validation(request).await }
+        });
+        match deadline::timeout(PATIENCE, answer).await {
             Ok(Ok(response)) => Some(response.into_inner()),
             Ok(Err(status)) => {
                 tracing::warn!(%status, "the certificate service did not answer");

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use nopic_chassis::deadline;
 use nopic_chassis::principal::AttachPrincipal;
+use nopic_chassis::retry::Retry;
+use nopic_chassis::rpc::client::Client;
 use nopic_domain::principal::Principal;
 use nopic_proto::certificate::ledger_service_client::LedgerServiceClient;
 use nopic_proto::certificate::{SetDrawsRequest, SetDrawsResponse};
-use tonic::transport::Channel;
 use tonic::{Code, Status};
 
 /// How long the ledger may take for one request.
@@ -15,7 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The ledger as entry validation sees it.
 #[derive(Debug, Clone)]
 pub(crate) struct Ledger {
-    channel: Channel,
+    client: Client,
+    retry: Retry,
 }
 
 /// Why the ledger gave no answer.
@@ -28,8 +31,11 @@ pub(crate) enum NoAnswer {
 }
 
 impl Ledger {
-    pub(crate) fn new(channel: Channel) -> Self {
-        Self { channel }
+    pub(crate) fn new(client: Client) -> Self {
+        Self {
+            client,
+            retry: Retry::default(),
+        }
     }
 
     /// Sets draws in the name of who files.
@@ -39,10 +45,15 @@ impl Ledger {
         request: SetDrawsRequest,
     ) -> Result<SetDrawsResponse, NoAnswer> {
         let attach = AttachPrincipal::new(principal);
-        let mut client = LedgerServiceClient::with_interceptor(self.channel.clone(), attach)
+        let client = LedgerServiceClient::with_interceptor(self.client.clone(), attach)
             .max_decoding_message_size(nopic_chassis::transport::MAX_MESSAGE_BYTES)
             .max_encoding_message_size(nopic_chassis::transport::MAX_MESSAGE_BYTES);
-        match tokio::time::timeout(PATIENCE, client.set_draws(request)).await {
+        // What was set is answered again to whoever asks again with the same request id.
+        let answer = self.retry.call(|| {
+            let (mut client, request) = (client.clone(), request.clone());
+            async move { client.set_draws(request).await }
+        });
+        match deadline::timeout(PATIENCE, answer).await {
             Ok(Ok(response)) => Ok(response.into_inner()),
             Ok(Err(status)) => match status.code() {
                 Code::InvalidArgument

@@ -3,21 +3,28 @@
 use bytes::Bytes;
 use nopic_cache::{Manifest, RevisionChoice, ShardHash, ShardSource, SourceError};
 use nopic_chassis::principal::AttachPrincipal;
+use nopic_chassis::retry::Retry;
+use nopic_chassis::rpc::client::Client;
 use nopic_domain::date::parse_iso;
 use nopic_proto::registry::registry_service_client::RegistryServiceClient;
 use nopic_proto::registry::{self as wire, revision_choice::Choice};
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::Channel;
 use tonic::{Code, Status};
 
 /// The registry as the source of a status reader.
 #[derive(Debug, Clone)]
-pub(crate) struct RegistrySource(RegistryServiceClient<InterceptedService<Channel, AttachPrincipal>>);
+pub(crate) struct RegistrySource {
+    client: RegistryServiceClient<InterceptedService<Client, AttachPrincipal>>,
+    retry: Retry,
+}
 
 impl RegistrySource {
-    pub(crate) fn new(channel: Channel, principal: AttachPrincipal) -> Self {
-        let client = RegistryServiceClient::with_interceptor(channel, principal);
-        Self(client.max_decoding_message_size(nopic_chassis::transport::MAX_MESSAGE_BYTES))
+    pub(crate) fn new(client: Client, principal: AttachPrincipal) -> Self {
+        let client = RegistryServiceClient::with_interceptor(client, principal);
+        Self {
+            client: client.max_decoding_message_size(nopic_chassis::transport::MAX_MESSAGE_BYTES),
+            retry: Retry::default(),
+        }
     }
 }
 
@@ -32,9 +39,11 @@ impl ShardSource for RegistrySource {
             revision: choice.map(|choice| wire::RevisionChoice { choice: Some(choice) }),
         };
         let answer = self
-            .0
-            .clone()
-            .get_status_manifest(request)
+            .retry
+            .call(|| {
+                let mut client = self.client.clone();
+                async move { client.get_status_manifest(request).await }
+            })
             .await
             .map_err(source_error)?
             .into_inner();
@@ -58,9 +67,11 @@ impl ShardSource for RegistrySource {
             shards: indexes.iter().copied().map(u32::from).collect(),
         };
         let answer = self
-            .0
-            .clone()
-            .get_status_shards(request)
+            .retry
+            .call(|| {
+                let (mut client, request) = (self.client.clone(), request.clone());
+                async move { client.get_status_shards(request).await }
+            })
             .await
             .map_err(source_error)?;
         Ok(answer.into_inner().shards)

@@ -21,17 +21,17 @@ pub(crate) enum Statuses {
 impl Statuses {
     /// # Errors
     /// The cache cannot be used as it is configured.
-    pub(crate) fn new(upstream: &Upstream, redis: Option<Options>) -> Result<Self, OptionsError> {
+    pub(crate) fn new(
+        upstream: &Upstream,
+        redis: Option<Options>,
+        stats: Arc<Stats>,
+    ) -> Result<Self, OptionsError> {
         // Statuses are the same for everyone, so the service asks for them in its own name.
         let itself = AttachPrincipal::new(&Principal::built_in("entry-validation"));
         let registry = RegistrySource::new(upstream.registry.clone(), itself);
         Ok(match redis {
             None => Self::Registry(registry),
-            Some(options) => Self::Cached(Box::new(CachedSource::new(
-                registry,
-                options,
-                Arc::new(Stats::default()),
-            )?)),
+            Some(options) => Self::Cached(Box::new(CachedSource::new(registry, options, stats)?)),
         })
     }
 }

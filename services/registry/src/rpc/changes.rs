@@ -38,7 +38,7 @@ pub(super) async fn watch(
         )));
     }
     let (answers, received) = mpsc::channel(UNDER_WAY);
-    tokio::spawn(async move {
+    nopic_chassis::deadline::spawn(async move {
         if let Err(Ended::Failed(error)) = send_all(&core, since, &answers).await {
             // The caller may have gone too; then nobody need know.
             let _ = answers.send(Err(error.into())).await;

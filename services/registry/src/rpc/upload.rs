@@ -27,7 +27,8 @@ pub(super) fn import(
     actor: String,
 ) -> impl Stream<Item = Result<wire::ImportSnapshotResponse, Status>> + Send {
     let (events, received) = mpsc::channel(UNDER_WAY);
-    let task = tokio::spawn(async move { take_and_run(core, requests, actor, events).await });
+    let task =
+        nopic_chassis::deadline::spawn(async move { take_and_run(core, requests, actor, events).await });
     ImportAnswers {
         events: received,
         task: Some(task),

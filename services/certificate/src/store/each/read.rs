@@ -1,6 +1,7 @@
 //! Reading: each answer is from one state of the database.
 
 use nopic_domain::certificate::CertificateStatus;
+use nopic_domain::date::Date;
 use nopic_domain::identifier::CertificateNumber;
 use nopic_sql::Error;
 use rustc_hash::FxHashMap;
@@ -114,6 +115,15 @@ impl Reading for Store {
             .fetch_all(self.database.readers())
             .await?;
         rows.iter().map(|row| unpack(row)).collect()
+    }
+
+    async fn ending(&self, from: Date, to: Date) -> Result<u64, Error> {
+        let count: i64 = sqlx::query_scalar(sql::COUNT_ENDING)
+            .bind(from)
+            .bind(to)
+            .fetch_one(self.database.readers())
+            .await?;
+        Ok(count.unsigned_abs())
     }
 }
 

@@ -101,6 +101,10 @@ pub(super) const LIST_OF_EXPORTER: &str = list!(" AND c.exporter_nop_id = $4");
 pub(super) const LIST_OF_IMPORTER: &str = list!(" AND c.importer_nop_id = $5");
 pub(super) const LIST_OF_CERTIFIER: &str = list!(" AND c.certifier_id = $3");
 
+/// How many certificates in force end in a span of days.
+pub(super) const COUNT_ENDING: &str =
+    "/* ending */ SELECT COUNT(*) FROM certificate WHERE status = 'ISSUED' AND valid_to BETWEEN $1 AND $2";
+
 /// The imported draws in force on certificates of a JSON list of lists of one key.
 pub(super) const SELECT_IMPORTED_DRAWS: &str = concat!(
     "/* import */ SELECT d.certificate, d.entry_number, d.line_number, d.pga_line_number, d.weight_units,
@@ -201,6 +205,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     LIST_OF_EXPORTER,
     LIST_OF_IMPORTER,
     LIST_OF_CERTIFIER,
+    COUNT_ENDING,
     SELECT_IMPORTED_DRAWS,
     SELECT_FILED,
     SELECT_FILED_LINES,

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use chrono::{DateTime, Utc};
 use nopic_certificate::{CertificateService, Config};
 use nopic_chassis::clock::ManualClock;
+use nopic_chassis::metrics::Metrics;
 use nopic_chassis::principal::AttachPrincipal;
+use nopic_chassis::rpc;
 use nopic_chassis::transport::in_memory;
 use nopic_domain::principal::{Principal, Role};
 use nopic_proto::certificate as wire;
@@ -52,11 +54,15 @@ impl World {
             location: database.location.clone(),
             schema_update: SchemaUpdate::Apply,
             issues_for: vec!["015".parse().unwrap()],
+            metrics: Metrics::default(),
         };
         let service = CertificateService::open(config, Arc::new(clock.clone()))
             .await
             .unwrap()
-            .with_registry(FakeRegistry::channel(known.clone()));
+            .with_registry(rpc::client::Client::new(
+                FakeRegistry::channel(known.clone()),
+                "registry",
+            ));
         Self {
             database,
             clock,

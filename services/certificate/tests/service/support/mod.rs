@@ -9,6 +9,7 @@ use std::sync::Arc;
 use chrono::DateTime;
 use nopic_certificate::{CertificateService, Config};
 use nopic_chassis::clock::ManualClock;
+use nopic_chassis::metrics::Metrics;
 use nopic_chassis::principal::AttachPrincipal;
 use nopic_chassis::transport::{MAX_MESSAGE_BYTES, in_memory};
 use nopic_domain::certificate::{Certificate, Draw};
@@ -60,6 +61,7 @@ impl Deployment {
             location: database.location.clone(),
             schema_update: SchemaUpdate::Apply,
             issues_for: Vec::new(),
+            metrics: Metrics::default(),
         };
         let clock = ManualClock::new(DateTime::from_timestamp(1_760_000_000, 0).unwrap());
         let service = CertificateService::open(config, Arc::new(clock.clone()))

@@ -1,0 +1,148 @@
+//! The client's side: a channel to another service, whose calls belong to the trace and keep the deadline of the call
+//! that they are made for.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::time::Instant;
+use tonic::body::Body;
+use tonic::codegen::{StdError, http};
+use tonic::service::Routes;
+use tonic::transport::Channel;
+use tonic::{Code, Status};
+use tower::Service;
+use tracing::{Instrument as _, field};
+
+use super::{Calls, code_name, code_of, method};
+use crate::deadline;
+use crate::metrics::Metrics;
+use crate::telemetry::propagation::name_trace;
+use crate::transport::in_memory;
+
+/// A channel to a service.
+#[derive(Debug, Clone)]
+pub struct Client {
+    channel: Channel,
+    /// Which service.
+    name: &'static str,
+    calls: Option<Calls>,
+}
+
+/// Numbers of the calls that a process makes.
+#[derive(Debug, Clone)]
+pub struct ClientMetrics(Calls);
+
+impl ClientMetrics {
+    /// Durations are counted there.
+    #[must_use]
+    pub fn new(metrics: &Metrics) -> Self {
+        Self(Calls::new(
+            "rpc_client_call_duration",
+            "Duration of calls that this process made, to the first message of an answer",
+            metrics,
+        ))
+    }
+}
+
+impl Client {
+    /// Calls to the service of this name.
+    #[must_use]
+    pub fn new(channel: Channel, name: &'static str) -> Self {
+        Self {
+            channel,
+            name,
+            calls: None,
+        }
+    }
+
+    /// Calls to a service of this process, without a socket.
+    #[must_use]
+    pub fn in_memory(routes: Routes, name: &'static str) -> Self {
+        Self::new(in_memory(routes), name)
+    }
+
+    /// The same, with its calls counted.
+    #[must_use]
+    pub fn counted(mut self, metrics: &ClientMetrics) -> Self {
+        self.calls = Some(metrics.0.clone());
+        self
+    }
+}
+
+impl Service<http::Request<Body>> for Client {
+    type Response = http::Response<Body>;
+    type Error = StdError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, StdError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), StdError>> {
+        self.channel.poll_ready(context).map_err(Into::into)
+    }
+
+    fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
+        let method = method::at(request.uri().path());
+        let span = tracing::info_span!(
+            target: "nopic::rpc",
+            "rpc",
+            otel.name = method,
+            otel.kind = "client",
+            otel.status_code = field::Empty,
+            rpc.system.name = "grpc",
+            rpc.method = method,
+            rpc.response.status_code = field::Empty,
+            server.address = self.name,
+        );
+        name_trace(&span, request.headers_mut());
+        let asked = deadline::of(request.headers());
+        let began = Instant::now();
+        let calls = self.calls.clone();
+        let ended = move |span: &tracing::Span, code: Code| {
+            span.record("rpc.response.status_code", code_name(code));
+            if code != Code::Ok {
+                span.record("otel.status_code", "ERROR");
+            }
+            if let Some(calls) = &calls {
+                calls.ended(method, code, began.elapsed());
+            }
+        };
+        if deadline::current().is_some() || asked.is_some() {
+            let Some(left) = deadline::within(asked.unwrap_or(std::time::Duration::MAX)) else {
+                let status = Status::deadline_exceeded("the time that the caller gave is over");
+                ended(&span, status.code());
+                return Box::pin(std::future::ready(Err(status.into())));
+            };
+            if let Ok(left) = deadline::text(left).parse() {
+                request.headers_mut().insert(deadline::TIMEOUT, left);
+            }
+        }
+        let answer = self.channel.call(request);
+        let noted = span.clone();
+        Box::pin(
+            async move {
+                let answer: Result<http::Response<Body>, StdError> = answer.await.map_err(Into::into);
+                let code = match &answer {
+                    Ok(response) => code_of(response.headers()).unwrap_or(Code::Ok),
+                    Err(error) => code_of_error(&**error),
+                };
+                ended(&noted, code);
+                answer
+            }
+            .instrument(span),
+        )
+    }
+}
+
+/// As tonic turns it into a status.
+fn code_of_error(error: &(dyn std::error::Error + 'static)) -> Code {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(status) = error.downcast_ref::<Status>() {
+            return status.code();
+        }
+        if error.is::<tonic::TimeoutExpired>() {
+            return Code::DeadlineExceeded;
+        }
+        cause = error.source();
+    }
+    Code::Unavailable
+}
