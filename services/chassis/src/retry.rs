@@ -122,10 +122,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_call_without_time_is_not_made_again() {
         let deadline = tokio::time::Instant::now() + Duration::from_millis(25);
-        let made = deadline::scope(
-            Some(deadline),
-            attempts(&Retry::default(), Err(Status::unavailable("gone"))),
-        );
+        let retry = Retry::default();
+        let made = deadline::scope(Some(deadline), attempts(&retry, Err(Status::unavailable("gone"))));
         assert_eq!(made.await, 1);
     }
 }

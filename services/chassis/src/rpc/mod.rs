@@ -24,7 +24,9 @@ struct CallLabels {
 
 /// Durations of calls by method and status.
 #[derive(Debug, Clone)]
-struct Calls(Arc<Family<CallLabels, Histogram, fn() -> Histogram>>);
+struct Calls(Arc<Durations>);
+
+type Durations = Family<CallLabels, Histogram, fn() -> Histogram>;
 
 impl Calls {
     fn new(name: &str, help: &str, metrics: &Metrics) -> Self {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::clock::{Clock as _, SystemClock};
 use opentelemetry::trace::TraceContextExt as _;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
@@ -26,7 +27,9 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         let mut line = Map::new();
-        let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+        let now = SystemClock
+            .now()
+            .to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
         line.insert("timestamp".to_owned(), now.into());
         line.insert(
             "severity_text".to_owned(),

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
+use crate::clock::{Clock as _, SystemClock};
 use opentelemetry::trace::{Span as _, SpanKind, TraceContextExt as _, Tracer as _};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::SdkTracer;
@@ -44,7 +45,7 @@ impl<S: Subscriber> Layer<S> for Statements {
     fn on_event(&self, event: &Event<'_>, _: layer::Context<'_, S>) {
         let mut statement = Statement::default();
         event.record(&mut statement);
-        let end = SystemTime::now();
+        let end = SystemTime::from(SystemClock.now());
         let text = if statement.text.is_empty() {
             statement.summary
         } else {

@@ -2,9 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
 mod certificates;
+mod deadlines;
 mod deciding;
+mod lookups;
 mod readiness;
 mod refusing;
+mod running;
+mod staleness;
 #[path = "../support/mod.rs"]
 mod support;
 mod telemetry;

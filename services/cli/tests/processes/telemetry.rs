@@ -4,11 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use nopic_chassis::client::{Target, channel};
+use nopic_chassis::client::channel;
 use nopic_chassis::principal::AttachPrincipal;
-use nopic_chassis::tls::TlsFiles;
 use nopic_domain::principal::Principal;
-use nopic_formats::entries::{EntryEvent, EntryReader, Form};
 use nopic_proto::entry_validation as wire;
 use nopic_proto::entry_validation::entry_record_service_client::EntryRecordServiceClient;
 use nopic_sql::testing::Engine;
@@ -27,8 +25,8 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status};
 
-use crate::deciding::{Processes, sample, url};
-use crate::support::{Place, Serving};
+use crate::running::{Processes, sample};
+use crate::support::{Place, Serving, a_drawing_entry};
 
 /// A span as it came, with the service that made it.
 #[derive(Debug, Clone)]
@@ -141,38 +139,15 @@ const ASK: &str = "nopic.certificate.v1.CertificateService/BatchGetForValidation
 const DRAW: &str = "nopic.certificate.v1.LedgerService/SetDraws";
 const MANIFEST: &str = "nopic.registry.v1.RegistryService/GetStatusManifest";
 
-/// The lines of an entry of the sample that draws on a certificate.
-fn an_entry(place: &Place) -> Vec<wire::EntryLine> {
-    let mut reader = EntryReader::new(Form::Jsonl);
-    let mut events = Vec::new();
-    let content = std::fs::read(place.path().join("sample/entries.jsonl")).unwrap();
-    reader.push(&content, &mut events).unwrap();
-    reader.finish(&mut events).unwrap();
-    let lines: Vec<_> = events
-        .into_iter()
-        .filter_map(|event| match event {
-            EntryEvent::Line { line, .. } => Some(wire::EntryLine::from(line)),
-            _ => None,
-        })
-        .collect();
-    let drawing = lines
-        .iter()
-        .find(|line| line.certificate_number.starts_with("NOP") || line.certificate_number.len() == 21)
-        .expect("a line with a certificate");
-    let number = drawing.entry_number.clone();
-    lines
-        .into_iter()
-        .filter(|line| line.entry_number == number)
-        .collect()
-}
-
-async fn get(address: &str, path: &str) -> (u16, String) {
+pub(crate) async fn get(address: &str, path: &str) -> (u16, String) {
+    // The one that reqwest is built to take; a second choice changes nothing.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let answer = reqwest::get(format!("{address}{path}")).await.unwrap();
     (answer.status().as_u16(), answer.text().await.unwrap())
 }
 
 /// Where a server shows its metrics.
-fn admin(serving: &Serving) -> String {
+pub(crate) fn admin(serving: &Serving) -> String {
     let line = serving
         .before
         .lines()
@@ -186,16 +161,10 @@ async fn observed<'a>(
     database: &'a nopic_sql::testing::TestDatabase,
     receiver: &Receiver,
 ) -> Processes<'a> {
-    if let Some(url) = url(database) {
-        let migrated = place.command(&["migrate"]).env("NOPIC_DATABASE", url).output();
-        assert!(migrated.unwrap().status.success());
-    }
-    // The one that reqwest is built to take.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let redis =
         std::env::var("NOPIC_TEST_REDIS").expect("Redis runs: begin the command with tests/with-redis");
     let deployment = format!("telemetry-{}-{}", std::process::id(), place.path().display()).replace('/', "-");
-    let mut processes = Processes::prepare(place, database, Some((redis, deployment)));
+    let mut processes = Processes::prepare(place, database, Some((redis, deployment)), 1);
     processes.environment = vec![
         ("NOPIC_ADMIN_LISTEN", "127.0.0.1:0".to_owned()),
         ("NOPIC_TELEMETRY_OTLP_ENDPOINT", receiver.serve().await),
@@ -206,31 +175,18 @@ async fn observed<'a>(
     processes
 }
 
-fn operator(place: &Place) -> TlsFiles {
-    let file = |name: &str| place.path().join("try").join(name);
-    TlsFiles {
-        certificate: file("operator.pem"),
-        key: file("operator.key"),
-        authority: file("authority.pem"),
-    }
-}
-
 /// Files the entry in the name of a trace.
 async fn file_in_trace(
     place: &Place,
     processes: &Processes<'_>,
     traceparent: &str,
 ) -> wire::FileEntriesResponse {
-    let target = Target {
-        authority: processes.address("entry-validation"),
-        name: "entry-validation".to_owned(),
-        tls: Some(operator(place)),
-    };
     let attach = AttachPrincipal::new(&Principal::built_in("tester"));
-    let mut client = EntryRecordServiceClient::with_interceptor(channel(target).unwrap(), attach);
+    let mut client =
+        EntryRecordServiceClient::with_interceptor(channel(processes.target(2)).unwrap(), attach);
     let mut request = Request::new(wire::FileEntriesRequest {
         request_id: "traced".to_owned(),
-        lines: an_entry(place),
+        lines: a_drawing_entry(place),
         ..wire::FileEntriesRequest::default()
     });
     request
@@ -242,7 +198,7 @@ async fn file_in_trace(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_trace_leads_from_a_call_to_every_statement() {
-    let place = sample();
+    let place = sample(1_500);
     let database = Engine::Postgres.database().await;
     let receiver = Receiver::default();
     let mut processes = observed(&place, &database, &receiver).await;
@@ -324,7 +280,7 @@ fn families(text: &str) -> BTreeMap<String, BTreeMap<String, BTreeSet<String>>> 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn numbers_have_names_and_closed_labels() {
-    let place = sample();
+    let place = sample(1_500);
     let database = Engine::Postgres.database().await;
     let receiver = Receiver::default();
     let processes = observed(&place, &database, &receiver).await;
@@ -393,7 +349,7 @@ async fn numbers_have_names_and_closed_labels() {
         .filter(|line| line.starts_with("verdicts_total{purpose=\"filed\""))
         .map(|line| line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap())
         .sum();
-    assert_eq!(filed, an_entry(&place).len() as u64);
+    assert_eq!(filed, a_drawing_entry(&place).len() as u64);
     // Whatever a caller asks for, the labels are ours.
     let pool = DescriptorPool::decode(nopic_proto::DESCRIPTORS).unwrap();
     let contract: BTreeSet<String> = pool
@@ -436,12 +392,14 @@ async fn numbers_have_names_and_closed_labels() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn logs_are_json_with_trace_ids_and_their_filter_can_be_changed() {
-    let place = sample();
+    let place = sample(1_500);
     let database = Engine::Postgres.database().await;
     let receiver = Receiver::default();
     let processes = observed(&place, &database, &receiver).await;
     let serving = processes.running[2].as_ref().unwrap();
     let address = admin(serving);
+    let before = get(&address, "/log-filter").await;
+    assert_eq!(before, (200, "warn,sqlx=error\n".to_owned()));
     let client = reqwest::Client::new();
     let put = async |filter: &str| {
         let answer = client

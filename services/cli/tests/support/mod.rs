@@ -7,6 +7,8 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
+use nopic_formats::entries::{EntryEvent, EntryReader, Form};
+use nopic_proto::entry_validation::EntryLine;
 use tempfile::{NamedTempFile, TempDir};
 
 /// A folder to work in.
@@ -115,6 +117,33 @@ impl Place {
             _lines: lines,
         }
     }
+}
+
+/// Every line of the sample.
+pub fn lines_of_sample(place: &Place) -> Vec<EntryLine> {
+    let mut reader = EntryReader::new(Form::Jsonl);
+    let mut events = Vec::new();
+    let content = std::fs::read(place.path().join("sample/entries.jsonl")).unwrap();
+    reader.push(&content, &mut events).unwrap();
+    reader.finish(&mut events).unwrap();
+    events
+        .into_iter()
+        .filter_map(|event| match event {
+            EntryEvent::Line { line, .. } => Some(EntryLine::from(line)),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The lines of an entry of the sample that draws on a certificate.
+pub fn a_drawing_entry(place: &Place) -> Vec<EntryLine> {
+    let lines = lines_of_sample(place);
+    let drawing = lines.iter().find(|line| line.certificate_number.len() == 21);
+    let number = drawing.expect("a line with a certificate").entry_number.clone();
+    lines
+        .into_iter()
+        .filter(|line| line.entry_number == number)
+        .collect()
 }
 
 fn ended(output: Output) -> Ended {

@@ -14,7 +14,7 @@ use crate::Upstream;
 /// Where statuses come from.
 #[derive(Debug)]
 pub(crate) enum Statuses {
-    Registry(RegistrySource),
+    Registry(Box<RegistrySource>),
     Cached(Box<CachedSource<RegistrySource>>),
 }
 
@@ -30,7 +30,7 @@ impl Statuses {
         let itself = AttachPrincipal::new(&Principal::built_in("entry-validation"));
         let registry = RegistrySource::new(upstream.registry.clone(), itself);
         Ok(match redis {
-            None => Self::Registry(registry),
+            None => Self::Registry(Box::new(registry)),
             Some(options) => Self::Cached(Box::new(CachedSource::new(registry, options, stats)?)),
         })
     }
