@@ -173,9 +173,23 @@ impl Services {
         path: &Path,
         completeness: Completeness,
     ) -> Result<registry::ImportResult, Status> {
+        self.import_published(path, completeness, "").await
+    }
+
+    /// The same for a file that does not say itself when it was published.
+    ///
+    /// # Errors
+    /// What the service says against it.
+    pub async fn import_published(
+        &mut self,
+        path: &Path,
+        completeness: Completeness,
+        published_on: &str,
+    ) -> Result<registry::ImportResult, Status> {
         use import_snapshot_request::Part;
         let options = registry::ImportOptions {
             completeness: completeness.into(),
+            published_on: published_on.to_owned(),
             ..registry::ImportOptions::default()
         };
         let name = path
