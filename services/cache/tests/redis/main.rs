@@ -6,6 +6,7 @@
 mod failing;
 mod publishing;
 mod reading;
+mod secured;
 mod sentinel;
 mod server;
 mod world;
