@@ -5,6 +5,7 @@ pub mod client;
 pub mod clock;
 pub mod config;
 pub mod crash;
+pub mod draining;
 pub mod incoming;
 pub mod principal;
 pub mod serving;

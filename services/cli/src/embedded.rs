@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use nopic_certificate::{CertificateService, OpenError};
 use nopic_chassis::clock::Clock;
+use nopic_chassis::draining::Draining;
 use nopic_chassis::principal::RequirePrincipal;
 use nopic_chassis::transport::{MAX_MESSAGE_BYTES, in_memory};
 use nopic_domain::identifier::CertifierId;
@@ -47,17 +48,8 @@ pub(crate) struct Opened {
     pub(crate) routes: Routes,
     /// The audit logs of those that have one: to be sealed by whoever opened them.
     pub(crate) audits: Vec<Audit>,
-    /// The registry, where it is among them.
-    pub(crate) registry: Option<Registry>,
-}
-
-impl Opened {
-    /// Ends the streams that have no end of their own, which a server that drains would wait for.
-    pub(crate) fn end_streams(&self) {
-        if let Some(registry) = &self.registry {
-            registry.end_streams();
-        }
-    }
+    /// What their streams listen to: whoever serves them says by it that they are to end.
+    pub(crate) draining: Draining,
 }
 
 /// Opens what is needed. Entry validation asks the other two in memory, by the same clients as over a socket.
@@ -73,13 +65,14 @@ pub(crate) async fn open(
 ) -> Result<Opened, Failure> {
     storage.check().await?;
     let audit = |log| Audit::new(log, Heads::in_data_folder(&storage.folder));
+    let draining = Draining::default();
     match need {
         Need::Registry => {
-            let registry = registry(storage, &clock, life).await?;
+            let registry = registry(storage, &clock, life, &draining).await?;
             Ok(Opened {
                 routes: Routes::new(registry.service(caller())),
                 audits: Vec::new(),
-                registry: Some(registry),
+                draining,
             })
         }
         Need::Certificates => {
@@ -90,11 +83,11 @@ pub(crate) async fn open(
                     .routes(caller())
                     .add_service(audit_service(&audits, caller())),
                 audits,
-                registry: None,
+                draining,
             })
         }
         Need::CertificateLife => {
-            let registry = registry(storage, &clock, life).await?;
+            let registry = registry(storage, &clock, life, &draining).await?;
             let certificates = certificates(storage, &clock, &[])
                 .await?
                 .with_registry(in_memory(Routes::new(registry.service(caller()))));
@@ -104,11 +97,11 @@ pub(crate) async fn open(
                     .routes(caller())
                     .add_service(audit_service(&audits, caller())),
                 audits,
-                registry: Some(registry),
+                draining,
             })
         }
         Need::EntryValidation | Need::Audit => {
-            let registry = registry(storage, &clock, life).await?;
+            let registry = registry(storage, &clock, life, &draining).await?;
             let certificates = certificates(storage, &clock, &[])
                 .await?
                 .with_registry(in_memory(Routes::new(registry.service(caller()))));
@@ -116,7 +109,7 @@ pub(crate) async fn open(
                 registry: in_memory(Routes::new(registry.service(caller()))),
                 certificate: in_memory(certificates.routes(caller())),
             };
-            let entries = entries(storage, &clock, policy, upstream, None).await?;
+            let entries = entries(storage, &clock, policy, upstream, None, &draining).await?;
             let audits = vec![audit(certificates.audit_log()), audit(entries.audit_log())];
             let routes = certificates
                 .routes(caller())
@@ -136,7 +129,7 @@ pub(crate) async fn open(
             Ok(Opened {
                 routes,
                 audits,
-                registry: Some(registry),
+                draining,
             })
         }
     }
@@ -186,11 +179,13 @@ pub(crate) async fn registry(
     storage: &Storage,
     clock: &Arc<dyn Clock>,
     life: Life,
+    draining: &Draining,
 ) -> Result<Registry, Failure> {
     let mut config = nopic_registry::Config::new(storage.location.clone(), &storage.folder);
     config.schema_update = storage.schema_update;
     // A command that ends with its import would make the index for nobody.
     config.search_after_import = life == Life::Server;
+    config.draining = draining.clone();
     Registry::open(config, Arc::clone(clock))
         .await
         .map_err(|error| match error {
@@ -206,11 +201,13 @@ pub(crate) async fn entries(
     policy: Option<&Path>,
     upstream: Upstream,
     redis: Option<nopic_cache::redis::Options>,
+    draining: &Draining,
 ) -> Result<EntryValidation, Failure> {
     let mut config = nopic_entry_validation::Config::new(storage.location.clone());
     config.schema_update = storage.schema_update;
     config.policy = policy.map(Path::to_path_buf);
     config.redis = redis;
+    config.draining = draining.clone();
     config.worker = Some(worker(&storage.folder, clock.as_ref())?);
     EntryValidation::open(config, Arc::clone(clock), upstream)
         .await

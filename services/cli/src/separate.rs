@@ -6,6 +6,7 @@ use std::sync::Arc;
 use nopic_cache::redis::Publisher;
 use nopic_chassis::client::{Target, channel};
 use nopic_chassis::clock::Clock;
+use nopic_chassis::draining::Draining;
 use nopic_domain::principal::Principal;
 use nopic_entry_validation::Upstream;
 use nopic_sql::audit::{Audit, Heads};
@@ -60,15 +61,16 @@ pub(crate) async fn open(
 ) -> Result<Opened, Failure> {
     storage.check().await?;
     let audit = |log| Audit::new(log, Heads::in_data_folder(&storage.folder));
-    let (routes, audits, registry) = match service {
+    let draining = Draining::default();
+    let (routes, audits) = match service {
         Service::Registry => {
-            let registry = embedded::registry(storage, &clock, Life::Server).await?;
+            let registry = embedded::registry(storage, &clock, Life::Server, &draining).await?;
             if let Some(options) = settings.redis.clone() {
                 let publisher = Publisher::new(options)
                     .map_err(|error| Failure::new(format!("The shared cache cannot be used: {error}.")))?;
                 tokio::spawn(registry.clone().publish_forever(publisher));
             }
-            (Routes::new(registry.service(caller)), Vec::new(), Some(registry))
+            (Routes::new(registry.service(caller)), Vec::new())
         }
         Service::Certificate => {
             let registry = upstream("registry", settings.registry.as_ref())?;
@@ -79,15 +81,15 @@ pub(crate) async fn open(
             let routes = certificates
                 .routes(caller.clone())
                 .add_service(embedded::audit_service(&audits, caller));
-            (routes, audits, None)
+            (routes, audits)
         }
         Service::EntryValidation => {
             let upstream = Upstream {
                 registry: upstream("registry", settings.registry.as_ref())?,
                 certificate: upstream("certificate", settings.certificate.as_ref())?,
             };
-            let entries =
-                embedded::entries(storage, &clock, policy, upstream, settings.redis.clone()).await?;
+            let redis = settings.redis.clone();
+            let entries = embedded::entries(storage, &clock, policy, upstream, redis, &draining).await?;
             let audits = vec![audit(entries.audit_log())];
             let routes = Routes::new(entries.service(caller.clone()))
                 .add_service(entries.record_service(caller.clone()))
@@ -95,13 +97,13 @@ pub(crate) async fn open(
                 .add_service(embedded::audit_service(&audits, caller));
             // What an earlier process left is finished once the certificate service answers.
             tokio::spawn(entries.recover_forever());
-            (routes, audits, None)
+            (routes, audits)
         }
     };
     Ok(Opened {
         routes,
         audits,
-        registry,
+        draining,
     })
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use nopic_cache::{RevisionChoice, StatusReader};
 use nopic_chassis::clock::Clock;
+use nopic_chassis::draining::Draining;
 use nopic_domain::entry::NormalisedLine;
 use nopic_domain::flags::FlagTable;
 use nopic_domain::identifier::EntryNumber;
@@ -49,6 +50,8 @@ pub(crate) struct Engine {
     pub(crate) ledger: Ledger,
     /// Names this process among those that share the database.
     pub(crate) worker: String,
+    /// Whether streams are to end.
+    pub(crate) draining: Draining,
     registry: StatusReader<Statuses>,
     certificates: Certificates,
 }
@@ -67,6 +70,7 @@ impl Engine {
         upstream: Upstream,
         registry: StatusReader<Statuses>,
         worker: Option<String>,
+        draining: Draining,
     ) -> Result<Self, nopic_sql::Error> {
         let flags = store.serving_flags().await?;
         store.keep_flags(&flags, clock.now()).await?;
@@ -80,6 +84,7 @@ impl Engine {
                 format!("{}-{}", std::process::id(), clock.now().timestamp_micros())
             }),
             clock,
+            draining,
             registry,
             ledger: Ledger::new(upstream.certificate.clone()),
             certificates: Certificates::new(upstream.certificate),

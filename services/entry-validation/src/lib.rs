@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use nopic_cache::{ReaderOptions, StatusReader};
 use nopic_chassis::clock::Clock;
+use nopic_chassis::draining::Draining;
 use nopic_chassis::principal::RequirePrincipal;
 use nopic_domain::policy::{Policy, PolicyError, SHIPPED};
 use nopic_domain::principal::Principal;
@@ -51,6 +52,8 @@ pub struct Config {
     /// Names this process among those that share the database; the same as an earlier one's only where that has ended.
     /// Absent: a name that nobody else has.
     pub worker: Option<String>,
+    /// Says when streams are to end at the next entry's boundary, for their callers to resume elsewhere.
+    pub draining: Draining,
 }
 
 impl Config {
@@ -64,6 +67,7 @@ impl Config {
             registry: ReaderOptions::default(),
             redis: None,
             worker: None,
+            draining: Draining::default(),
         }
     }
 }
@@ -139,7 +143,16 @@ impl EntryValidation {
         store.keep_policy(policy.version(), &text, clock.now()).await?;
         let statuses = Statuses::new(&upstream, config.redis)?;
         let statuses = StatusReader::new(statuses, config.registry);
-        let engine = Engine::new(policy, store, clock, upstream, statuses, config.worker).await?;
+        let engine = Engine::new(
+            policy,
+            store,
+            clock,
+            upstream,
+            statuses,
+            config.worker,
+            config.draining,
+        )
+        .await?;
         Ok(Self(Arc::new(engine)))
     }
 

@@ -258,7 +258,7 @@ pub(crate) async fn serve_until_stopped(
     }
     let end = async {
         stop_requested().await;
-        opened.end_streams();
+        opened.draining.begin();
     };
     let (_is_up, always) = watch::channel(true);
     let ready = database.map_or(always, ready_while_there);
