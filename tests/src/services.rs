@@ -298,7 +298,7 @@ pub async fn validate_document(
     let options = DocumentOptions {
         form: form.into(),
         file_name: "test".to_owned(),
-        freshness: None,
+        ..DocumentOptions::default()
     };
     let mut parts = vec![Part::Options(options)];
     parts.extend(

@@ -35,6 +35,9 @@ const KEY: &str = "NOPIC_API_KEY";
 /// Environment variable with the path of a file that holds an API key.
 const KEY_FILE: &str = "NOPIC_API_KEY_FILE";
 
+/// Services of this process, in words.
+const IN_THIS_PROCESS: &str = "nopic";
+
 /// Which services a command calls. Only these are opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Need {
@@ -175,7 +178,7 @@ impl Services {
         Self {
             channel: in_memory(routes),
             caller: local_caller(),
-            target: "nopic".to_owned(),
+            target: IN_THIS_PROCESS.to_owned(),
             is_remote: false,
             _lock: None,
         }
@@ -212,6 +215,11 @@ impl Services {
     /// Whether they run on another machine, for all we know.
     pub(crate) fn is_remote(&self) -> bool {
         self.is_remote
+    }
+
+    /// Whether they run in this process, and so for as long as the command.
+    pub(crate) fn is_in_this_process(&self) -> bool {
+        self.target == IN_THIS_PROCESS
     }
 
     /// Calls to the registry.
@@ -281,7 +289,7 @@ impl Services {
     pub(crate) fn failure(&self, status: &Status) -> Failure {
         let mut target = self.target.clone();
         target[..1].make_ascii_uppercase();
-        let target = if self.target == "nopic" {
+        let target = if self.target == IN_THIS_PROCESS {
             &self.target
         } else {
             &target

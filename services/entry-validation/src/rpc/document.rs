@@ -314,6 +314,7 @@ impl<'a> Judging<'a> {
             .await?;
         while self.lines < self.runs.answered_entries() {
             self.lines += 1;
+            self.reached.lines += 1;
             // Each answered line was noted above.
             self.reached.records = self.behind.pop_front().unwrap_or(self.reached.records);
         }

@@ -187,6 +187,7 @@ impl Document<'_> {
         self.send(wire::FileDocumentResponse {
             resume_after: Some(wire::ResumeAfter {
                 records: self.boundary,
+                lines: self.resumed.from().lines + self.parts.filed(),
                 parts: self.parts.number(),
                 rejects: self.resumed.rejects(),
             }),

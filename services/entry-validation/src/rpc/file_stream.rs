@@ -115,6 +115,11 @@ impl Parts {
         self.number
     }
 
+    /// Lines that this call has filed.
+    pub(super) const fn filed(&self) -> u64 {
+        self.filed
+    }
+
     /// Takes an entry back that the file deletes; `false`: it is not on record.
     pub(super) async fn cancel(&mut self, entry_number: String) -> Result<bool, Error> {
         let tenant = self.asker.principal.tenant.clone();
@@ -236,6 +241,7 @@ async fn answer(answers: &Answers, decisions: Vec<wire::Decision>) -> bool {
 async fn resume(answers: &Answers, parts: &Parts) -> Result<(), Status> {
     let resume_after = wire::ResumeAfter {
         records: parts.filed,
+        lines: parts.filed,
         parts: parts.number,
         ..wire::ResumeAfter::default()
     };

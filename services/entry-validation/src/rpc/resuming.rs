@@ -93,6 +93,11 @@ impl Resumed {
         }
     }
 
+    /// Where the other call ended.
+    pub(super) const fn from(&self) -> &wire::ResumeAfter {
+        &self.from
+    }
+
     /// Records that were read, with the last one.
     pub(super) const fn records(&self) -> u64 {
         self.records

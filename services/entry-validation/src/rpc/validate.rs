@@ -122,6 +122,7 @@ async fn drain(
     }
     let resume_after = wire::ResumeAfter {
         records: runs.answered_entries(),
+        lines: runs.answered_entries(),
         ..wire::ResumeAfter::default()
     };
     let last = wire::ValidateStreamResponse {
