@@ -8,6 +8,7 @@ pub mod crash;
 pub mod draining;
 pub mod incoming;
 pub mod principal;
+pub mod replicas;
 pub mod serving;
 pub mod tls;
 pub mod transport;

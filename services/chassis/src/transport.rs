@@ -15,7 +15,7 @@ use tonic::service::Routes;
 use tonic::transport::{Channel, Endpoint, Server};
 
 use crate::callers::Authorize;
-use crate::incoming::accept;
+use crate::incoming::{Gate, accept};
 use crate::tls::ServerTls;
 
 /// Bytes under way in one direction of an in-memory connection before the writer waits.
@@ -103,20 +103,39 @@ pub async fn serve(
     taking: Taking,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), tonic::transport::Error> {
+    let gate = Gate::new(taking.max_connections);
+    let served = serve_behind(&gate, listener, routes, taking, shutdown).await;
+    gate.all_over().await;
+    served
+}
+
+async fn serve_behind(
+    gate: &Gate,
+    listener: TcpListener,
+    routes: Routes,
+    taking: Taking,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), tonic::transport::Error> {
+    // The server stops when the connections end that come to it: with those that have come already.
+    let shutdown = async {
+        shutdown.await;
+        gate.close();
+        std::future::pending().await
+    };
     let mut server = server();
     if let Some(age) = taking.max_connection_age {
         server = server.max_connection_age(age);
     }
     match taking.secured {
         None => {
-            let incoming = accept(listener, None, taking.max_connections);
+            let incoming = accept(listener, None, gate);
             server
                 .add_routes(routes)
                 .serve_with_incoming_shutdown(incoming, shutdown)
                 .await
         }
         Some((tls, authorize)) => {
-            let incoming = accept(listener, Some(Arc::clone(&tls)), taking.max_connections);
+            let incoming = accept(listener, Some(Arc::clone(&tls)), gate);
             let served = server
                 .layer(authorize)
                 .add_routes(routes)

@@ -47,7 +47,9 @@ struct Rest {
 
 impl std::fmt::Debug for Rest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Rest").field("kept", &self.kept).finish_non_exhaustive()
+        f.debug_struct("Rest")
+            .field("kept", &self.kept)
+            .finish_non_exhaustive()
     }
 }
 
@@ -78,8 +80,7 @@ impl Kept {
     fn new(path: &Path, reader: Option<Box<dyn Read + Send>>, most: u64) -> Result<Self, Failure> {
         Ok(Self {
             path: path.to_path_buf(),
-            file: NamedTempFile::new()
-                .map_err(|error| Failure::writing(&std::env::temp_dir(), &error))?,
+            file: NamedTempFile::new().map_err(|error| Failure::writing(&std::env::temp_dir(), &error))?,
             is_forgotten: AtomicBool::new(false),
             most,
             rest: Mutex::new(Rest {

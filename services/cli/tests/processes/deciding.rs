@@ -1,161 +1,13 @@
 //! Three processes decide what one decides.
 
-use std::net::TcpListener;
 use std::process::Command;
 use std::time::Duration;
 
-use nopic_sql::Location;
-use nopic_sql::testing::{Engine, TestDatabase};
+use nopic_sql::testing::Engine;
 use rstest::rstest;
-use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::support::{Place, Serving};
-
-const IMPORTS: [(&str, &[&str]); 3] = [
-    (
-        "registry",
-        &["registry", "import", "sample/INTEGRITY_Export_20240301.xlsx"],
-    ),
-    (
-        "registry",
-        &["registry", "import", "sample/operations-2024-09-30.zip"],
-    ),
-    (
-        "certificate",
-        &["certificate", "import", "sample/certificates.jsonl"],
-    ),
-];
-
-fn sample() -> Place {
-    let place = Place::new();
-    place.done(&[
-        "sample",
-        "--operations",
-        "150",
-        "--certificates",
-        "60",
-        "--lines",
-        "1500",
-        "--seed",
-        "9",
-        "--out",
-        "sample",
-    ]);
-    place
-}
-
-/// Verdicts of a run that found something to reject.
-fn verdicts(mut command: Command) -> Vec<Value> {
-    let output = command.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    String::from_utf8(output.stdout)
-        .unwrap()
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
-}
-
-/// Services in three processes, with their addresses.
-struct Processes<'a> {
-    place: &'a Place,
-    database: &'a TestDatabase,
-    ports: [u16; 3],
-    /// URL of Redis, and the deployment's name there.
-    redis: Option<(String, String)>,
-    running: [Option<Serving>; 3],
-}
-
-const NAMES: [&str; 3] = ["registry", "certificate", "entry-validation"];
-
-impl<'a> Processes<'a> {
-    fn start(place: &'a Place, database: &'a TestDatabase) -> Self {
-        Self::start_with(place, database, None)
-    }
-
-    fn start_with(place: &'a Place, database: &'a TestDatabase, redis: Option<(String, String)>) -> Self {
-        place.done(&["dev-certs", "try"]);
-        // Free until they are taken again below.
-        let ports = [(); 3].map(|()| {
-            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-            listener.local_addr().unwrap().port()
-        });
-        let mut processes = Self {
-            place,
-            database,
-            ports,
-            redis,
-            running: [None, None, None],
-        };
-        for service in 0..NAMES.len() {
-            processes.start_one(service);
-        }
-        processes
-    }
-
-    fn start_one(&mut self, service: usize) {
-        let name = NAMES[service];
-        let config = format!("try/{name}.toml");
-        let listen = format!("127.0.0.1:{}", self.ports[service]);
-        let mut command = self
-            .place
-            .command(&["serve", name, "--config", &config, "--listen", &listen]);
-        for (upstream, port) in NAMES.iter().zip(self.ports).take(2) {
-            command.env(
-                format!("NOPIC_UPSTREAM_{}_ADDRESS", upstream.to_uppercase()),
-                format!("localhost:{port}"),
-            );
-        }
-        if let Some(url) = url(self.database) {
-            command.env("NOPIC_DATABASE", url);
-        }
-        if let Some((url, deployment)) = &self.redis {
-            command.env("NOPIC_REDIS_URL", url);
-            command.env("NOPIC_REDIS_DEPLOYMENT", deployment);
-        }
-        self.running[service] = Some(self.place.serve_by(command));
-    }
-
-    /// A command that asks one of the services, as the operator.
-    fn command(&self, service: &str, arguments: &[&str]) -> Command {
-        let index = NAMES.iter().position(|name| *name == service).unwrap();
-        let endpoint = format!("https://localhost:{}", self.ports[index]);
-        let mut command = self.place.command(arguments);
-        command.args(["--endpoint", &endpoint]);
-        for (variable, file) in [
-            ("CERTIFICATE", "operator.pem"),
-            ("KEY", "operator.key"),
-            ("AUTHORITY", "authority.pem"),
-        ] {
-            command.env(
-                format!("NOPIC_CLIENT_{variable}"),
-                self.place.path().join("try").join(file),
-            );
-        }
-        command
-    }
-
-    fn import(&self) {
-        for (service, arguments) in IMPORTS {
-            let output = self.command(service, arguments).output().unwrap();
-            assert!(output.status.success(), "{arguments:?}: {output:?}");
-        }
-    }
-}
-
-fn url(database: &TestDatabase) -> Option<String> {
-    match &database.location {
-        Location::Folder(_) => None,
-        Location::Postgres(options) => Some(format!(
-            "postgres://{}@{}:{}/{}",
-            options.get_username(),
-            options.get_host(),
-            options.get_port(),
-            options.get_database().unwrap()
-        )),
-    }
-}
+use crate::running::{IMPORTS, NAMES, Processes, sample, url, verdicts};
 
 const VALIDATE: [&str; 6] = [
     "entry",
@@ -177,7 +29,7 @@ const FILE: [&str; 6] = [
 #[rstest]
 #[tokio::test]
 async fn three_processes_decide_what_one_decides(#[values(Engine::Sqlite, Engine::Postgres)] engine: Engine) {
-    let place = sample();
+    let place = sample(1_500);
     for (_, arguments) in IMPORTS {
         place.done(arguments);
     }
@@ -202,7 +54,7 @@ async fn three_processes_decide_what_one_decides(#[values(Engine::Sqlite, Engine
 
 #[tokio::test]
 async fn a_service_that_is_gone_is_missed_and_nothing_else() {
-    let place = sample();
+    let place = sample(1_500);
     let database = Engine::Sqlite.database().await;
     let mut processes = Processes::start(&place, &database);
     processes.import();
@@ -258,7 +110,7 @@ fn pointer_after(before: &[u8], url: &str, deployment: &str) -> Vec<u8> {
 #[tokio::test]
 async fn statuses_come_from_the_cache_while_the_registry_is_gone() {
     let url = std::env::var("NOPIC_TEST_REDIS").expect("Redis runs: begin the command with tests/with-redis");
-    let place = sample();
+    let place = sample(1_500);
     let database = Engine::Sqlite.database().await;
     let deployment = format!("processes-{}", std::process::id());
     let redis = Some((url.clone(), deployment.clone()));
@@ -285,7 +137,7 @@ async fn statuses_come_from_the_cache_while_the_registry_is_gone() {
 
 #[tokio::test]
 async fn without_redis_the_registry_is_asked() {
-    let place = sample();
+    let place = sample(1_500);
     let database = Engine::Sqlite.database().await;
     let mut processes = Processes::start(&place, &database);
     processes.import();
@@ -306,7 +158,7 @@ async fn without_redis_the_registry_is_asked() {
 #[tokio::test]
 async fn a_registry_that_was_restored_is_not_taken_for_what_it_was() {
     let url = std::env::var("NOPIC_TEST_REDIS").expect("Redis runs: begin the command with tests/with-redis");
-    let place = sample();
+    let place = sample(1_500);
     let newer: &[&str] = &[
         "registry",
         "import",

@@ -3,7 +3,12 @@
 
 mod certificates;
 mod deciding;
+mod draining;
+#[path = "../support/draws.rs"]
+mod draws;
+mod going_on;
 mod readiness;
 mod refusing;
+mod running;
 #[path = "../support/mod.rs"]
 mod support;

@@ -39,7 +39,11 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    pub(super) fn new(engine: Arc<Engine>, principal: Principal, options: wire::FileOptions) -> Result<Self, Error> {
+    pub(super) fn new(
+        engine: Arc<Engine>,
+        principal: Principal,
+        options: wire::FileOptions,
+    ) -> Result<Self, Error> {
         let freshness = wire::Freshness {
             at_least_revision: options.at_least_revision,
             latest_certificates: true,

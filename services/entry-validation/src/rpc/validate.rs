@@ -84,7 +84,12 @@ async fn answer(
 }
 
 /// Answers what waits at the end of the requests.
-async fn finish(engine: &Engine, asker: Option<Asker>, mut runs: Runs, answers: &Answers) -> Result<(), Status> {
+async fn finish(
+    engine: &Engine,
+    asker: Option<Asker>,
+    mut runs: Runs,
+    answers: &Answers,
+) -> Result<(), Status> {
     if let Some(asker) = &asker {
         let verdicts = runs.judge(engine, asker, Vec::new(), true).await?;
         send(answers, verdicts).await;
@@ -135,10 +140,7 @@ async fn drain(
 }
 
 /// Sends verdicts in messages of bounded size; `false`: the caller is gone.
-async fn send(
-    answers: &Answers,
-    verdicts: Vec<wire::Verdict>,
-) -> bool {
+async fn send(answers: &Answers, verdicts: Vec<wire::Verdict>) -> bool {
     let mut verdicts = verdicts.into_iter();
     while verdicts.len() > 0 {
         let verdicts = verdicts.by_ref().take(VERDICTS_PER_MESSAGE).collect();

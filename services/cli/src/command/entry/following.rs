@@ -212,9 +212,7 @@ fn left(verdicts: u64) -> Failure {
         counted(verdicts, "verdict was", "verdicts were"),
         if verdicts == 1 { "it stands" } else { "they stand" },
     ))
-    .advice(
-        "Run the command again when a server is back: what is on record already is not recorded twice.",
-    )
+    .advice("Run the command again when a server is back: what is on record already is not recorded twice.")
 }
 
 /// Verdicts that are missing are no verdicts.
