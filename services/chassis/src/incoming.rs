@@ -304,3 +304,39 @@ impl AsyncWrite for Connection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio_stream::StreamExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_last_words_are_heard_while_the_other_end_still_speaks() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let gate = Gate::new(3);
+        let mut incoming = std::pin::pin!(accept(listener, None, &gate));
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let mut server = incoming.next().await.unwrap().unwrap();
+        // Never read by the server.
+        client.write_all(&[1; 10_000]).await.unwrap();
+        server.write_all(b"last words").await.unwrap();
+        drop(server);
+        // What comes now would make the system cut a connection that is closed.
+        for _ in 0..3 {
+            client.write_all(&[2; 10_000]).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+        let mut heard = Vec::new();
+        client.read_to_end(&mut heard).await.unwrap();
+        assert_eq!(heard, b"last words");
+        drop(client);
+        gate.close();
+        assert!(incoming.next().await.is_none(), "nobody is let in any more");
+        let began = tokio::time::Instant::now();
+        gate.all_over().await;
+        assert!(began.elapsed() < LINGER, "all have gone");
+        assert_eq!(gate.places.available_permits(), 3);
+    }
+}

@@ -196,3 +196,118 @@ impl tonic::codegen::Body for Sending {
         Poll::Ready(frame)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+    use tonic::service::Routes;
+    use tonic::transport::Endpoint;
+    use tonic_health::pb::HealthCheckRequest;
+    use tonic_health::pb::health_client::HealthClient;
+
+    use super::*;
+    use crate::transport::{Taking, bind, serve};
+
+    fn channel_to(address: std::net::SocketAddr) -> Channel {
+        Endpoint::from_shared(format!("http://{address}"))
+            .unwrap()
+            .connect_lazy()
+    }
+
+    /// A server, and what stops it.
+    async fn server() -> (
+        std::net::SocketAddr,
+        oneshot::Sender<()>,
+        tokio::task::JoinHandle<()>,
+    ) {
+        let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let (_, health) = tonic_health::server::health_reporter();
+        let served = tokio::spawn(async move {
+            let stopped = async { drop(stopped.await) };
+            serve(listener, Routes::new(health), Taking::default(), stopped)
+                .await
+                .unwrap();
+        });
+        (address, stop, served)
+    }
+
+    #[tokio::test]
+    async fn a_server_that_goes_away_under_calls_fails_none() {
+        let (first, stop, served) = server().await;
+        let (second, _stop, _served) = server().await;
+        let replicas = Replicas::of([channel_to(first), channel_to(second)].into());
+        let callers: Vec<_> = (0..8)
+            .map(|_| {
+                let mut health = HealthClient::new(replicas.clone());
+                tokio::spawn(async move {
+                    for _ in 0..200 {
+                        health.check(HealthCheckRequest::default()).await.unwrap();
+                    }
+                })
+            })
+            .collect();
+        HealthClient::new(replicas.clone())
+            .check(HealthCheckRequest::default())
+            .await
+            .unwrap();
+        stop.send(()).unwrap();
+        for caller in callers {
+            caller.await.unwrap();
+        }
+        served.await.unwrap();
+        // Nobody listens there now.
+        for _ in 0..4 {
+            HealthClient::new(replicas.clone())
+                .check(HealthCheckRequest::default())
+                .await
+                .unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn where_no_server_is_the_call_fails_soon() {
+        let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let replicas = Replicas::of([channel_to(address), channel_to(address)].into());
+        let began = tokio::time::Instant::now();
+        let failed = HealthClient::new(replicas)
+            .check(HealthCheckRequest::default())
+            .await
+            .unwrap_err();
+        assert_eq!(failed.code(), tonic::Code::Unavailable);
+        assert!(began.elapsed() < Duration::from_secs(1));
+    }
+
+    /// A call that the server may have read is not made again.
+    #[tokio::test]
+    async fn a_connection_that_breaks_under_a_call_is_told() {
+        let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let accepted = tokio::spawn(async move {
+            let mut accepted = 0;
+            while let Ok(Ok((mut stream, _))) =
+                tokio::time::timeout(Duration::from_millis(500), listener.accept()).await
+            {
+                accepted += 1;
+                // Long enough for the request's headers to come; then it is gone without a word.
+                let mut read = vec![0; 1_024];
+                let mut all = 0;
+                while all < 100 {
+                    all += tokio::io::AsyncReadExt::read(&mut stream, &mut read)
+                        .await
+                        .unwrap();
+                }
+            }
+            accepted
+        });
+        let replicas = Replicas::of([channel_to(address), channel_to(address)].into());
+        HealthClient::new(replicas)
+            .check(HealthCheckRequest::default())
+            .await
+            .unwrap_err();
+        assert_eq!(accepted.await.unwrap(), 1);
+    }
+}
