@@ -188,3 +188,51 @@ async fn who_has_finished_gets_everything() {
     }
     assert_eq!(verdicts, expected);
 }
+
+/// The end of the requests is not taken for the end of what is answered where lines were left behind an entry.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lines_behind_the_open_entry_are_left_though_the_caller_has_finished() {
+    let mut filing = Filing::new(Engine::Sqlite, 200).await;
+    let lines = filing.lines.clone();
+    let expected = validate_stream(&mut filing.services.entries, &lines, 100)
+        .await
+        .unwrap();
+    let inside = (1..lines.len())
+        .find(|place| !is_boundary(&lines, *place))
+        .unwrap();
+    for _ in 0..5 {
+        let replica = filing.services.replica().await;
+        let (requests, receiver) = tokio::sync::mpsc::channel(2);
+        let message = |lines: &[EntryLine]| ValidateStreamRequest {
+            lines: lines.to_vec(),
+            freshness: None,
+        };
+        requests.send(message(&lines[..inside])).await.unwrap();
+        let mut answers = replica
+            .entries
+            .clone()
+            .validate_stream(tokio_stream::wrappers::ReceiverStream::new(receiver))
+            .await
+            .unwrap()
+            .into_inner();
+        let mut verdicts = answers.message().await.unwrap().unwrap().verdicts;
+        assert_eq!(verdicts.len(), inside);
+        // One message more, and the end right behind it, before the server looks.
+        requests.try_send(message(&lines[inside..])).unwrap();
+        drop(requests);
+        replica.draining.begin();
+        let mut place = lines.len();
+        while let Some(answer) = answers.message().await.unwrap() {
+            verdicts.extend(answer.verdicts);
+            place = answer
+                .resume_after
+                .map_or(place, |after| usize::try_from(after.lines).unwrap());
+        }
+        assert_eq!(verdicts.len(), place);
+        let rest = validate_stream(&mut filing.services.entries, &lines[place..], 9)
+            .await
+            .unwrap();
+        verdicts.extend(rest);
+        assert!(verdicts == expected);
+    }
+}

@@ -278,6 +278,7 @@ impl<'a> Judging<'a> {
     /// the last one.
     async fn drain(mut self, batches: &mut mpsc::Receiver<Batch>) -> Result<Ended, Status> {
         let patience = Patience::begin();
+        let mut is_cut = false;
         while self.runs.is_inside_an_entry() {
             let Some(batch) = patience.wait(batches.recv()).await else {
                 break;
@@ -290,11 +291,14 @@ impl<'a> Judging<'a> {
             let end = end.filter(|_| batch.summary.is_none());
             batch.lines.truncate(end.unwrap_or(batch.lines.len()));
             batch.records.truncate(batch.lines.len());
+            is_cut = end.is_some();
             if !self.answer(batch, end.is_some()).await? {
                 return Ok(Ended::Over);
             }
         }
-        if let Ok(last) = batches.try_recv()
+        // Where lines were left behind the entry, the last batch is not the rest of what is to be answered.
+        if !is_cut
+            && let Ok(last) = batches.try_recv()
             && last.summary.is_some()
         {
             self.answer(last, false).await?;

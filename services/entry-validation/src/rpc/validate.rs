@@ -107,6 +107,7 @@ async fn drain(
     answers: &Answers,
 ) -> Result<(), Status> {
     let patience = Patience::begin();
+    let mut is_cut = false;
     while let Some(asker) = asker.as_ref().filter(|_| runs.is_inside_an_entry()) {
         let Some(request) = patience.wait(requests.message()).await else {
             break;
@@ -117,12 +118,14 @@ async fn drain(
         let mut lines = lines(request.lines)?;
         let end = runs.end_of_entry(&lines);
         lines.truncate(end.unwrap_or(lines.len()));
+        is_cut = end.is_some();
         let verdicts = runs.judge(engine, asker, lines, end.is_some()).await?;
         if !send(answers, verdicts).await {
             return Ok(());
         }
     }
-    if let Some(Ok(None)) = arrived(&mut requests) {
+    // Where lines were left behind the entry, the end of the requests is not the end of what is answered.
+    if !is_cut && let Some(Ok(None)) = arrived(&mut requests) {
         return finish(engine, asker, runs, answers).await;
     }
     let resume_after = wire::ResumeAfter {
