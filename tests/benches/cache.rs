@@ -3,6 +3,7 @@
 //!
 //! Needs Redis: `tests/with-redis cargo bench -p nopic-tests --bench cache`. `NOPIC_BENCH_OPERATIONS` makes it smaller;
 //! with `--test` each part runs for a moment only.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "figures are its result")]
 
 use std::hint::black_box;
 use std::process::Command;

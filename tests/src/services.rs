@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nopic_chassis::clock::SystemClock;
+use nopic_chassis::draining::Draining;
 use nopic_chassis::metrics::Metrics;
 use nopic_chassis::rpc::client::Client;
 use nopic_chassis::transport::in_memory;
@@ -78,6 +79,17 @@ pub struct Services {
     channels: Upstream,
 }
 
+/// One of several entry validations on the same data.
+#[derive(Debug)]
+pub struct Replica {
+    /// Entry validation.
+    pub entries: EntryValidationServiceClient<Channel>,
+    /// Entries on record.
+    pub records: EntryRecordServiceClient<Channel>,
+    /// Says that its streams are to end.
+    pub draining: Draining,
+}
+
 /// Where nobody listens.
 fn nobody() -> Channel {
     Endpoint::from_static("http://127.0.0.1:9").connect_lazy()
@@ -121,7 +133,8 @@ impl Services {
             registry: Client::new(registry_channel.clone(), "registry"),
             certificate: Client::new(certificate_channel.clone(), "certificate"),
         };
-        let channel = Self::entry_validation(&database.location, &channels, setup).await;
+        let draining = Draining::default();
+        let channel = Self::entry_validation(&database.location, &channels, setup, draining).await;
         Self {
             registry: RegistryServiceClient::new(registry_channel).max_decoding_message_size(BOUND),
             certificates: CertificateServiceClient::new(certificate_channel.clone()),
@@ -134,7 +147,12 @@ impl Services {
         }
     }
 
-    async fn entry_validation(location: &Location, channels: &Upstream, setup: &Setup) -> Channel {
+    async fn entry_validation(
+        location: &Location,
+        channels: &Upstream,
+        setup: &Setup,
+        draining: Draining,
+    ) -> Channel {
         let mut upstream = channels.clone();
         if !setup.registry_answers {
             upstream.registry = Client::new(nobody(), "registry");
@@ -144,6 +162,7 @@ impl Services {
         }
         let mut config = nopic_entry_validation::Config::new(location.clone());
         config.policy.clone_from(&setup.policy);
+        config.draining = draining;
         let service = EntryValidation::open(config, Arc::new(SystemClock), upstream)
             .await
             .expect("entry validation starts");
@@ -161,7 +180,23 @@ impl Services {
     /// # Panics
     /// Where it does not start: the test has failed.
     pub async fn entry_validation_with(&self, setup: &Setup) -> EntryValidationServiceClient<Channel> {
-        entry_client(Self::entry_validation(&self.database.location, &self.channels, setup).await)
+        let draining = Draining::default();
+        entry_client(Self::entry_validation(&self.database.location, &self.channels, setup, draining).await)
+    }
+
+    /// Another entry validation beside the first, on the same data, that can be drained.
+    ///
+    /// # Panics
+    /// Where it does not start: the test has failed.
+    pub async fn replica(&self) -> Replica {
+        let draining = Draining::default();
+        let (location, setup) = (&self.database.location, Setup::default());
+        let channel = Self::entry_validation(location, &self.channels, &setup, draining.clone()).await;
+        Replica {
+            entries: entry_client(channel.clone()),
+            records: EntryRecordServiceClient::new(channel).max_decoding_message_size(BOUND),
+            draining,
+        }
     }
 
     /// Imports a snapshot file; gives the result.
@@ -317,7 +352,7 @@ pub async fn validate_document(
     let options = DocumentOptions {
         form: form.into(),
         file_name: "test".to_owned(),
-        freshness: None,
+        ..DocumentOptions::default()
     };
     let mut parts = vec![Part::Options(options)];
     parts.extend(

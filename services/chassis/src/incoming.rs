@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -19,12 +21,17 @@ use tonic::transport::server::Connected;
 use x509_parser::extensions::GeneralName;
 use x509_parser::parse_x509_certificate;
 
+use crate::draining::Draining;
 use crate::tls::ServerTls;
 
 /// How long a client may take until it has shown its certificate.
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// Pause after an error of the listener, such as too many open files.
 const PAUSE: Duration = Duration::from_millis(100);
+/// The same once the server takes no more.
+const LAST_HANDSHAKE: Duration = Duration::from_millis(500);
+/// How long the other end of a connection that is over may take to hear all that was said.
+const LINGER: Duration = Duration::from_secs(1);
 /// Connections that are ready and not taken yet.
 const AHEAD: usize = 16;
 
@@ -40,9 +47,66 @@ pub struct Peer {
 /// A connection that counts against the bound for as long as it lives.
 #[derive(Debug)]
 pub struct Connection {
-    stream: Wire,
+    /// Taken when it is dropped, and only then.
+    open: Option<(Wire, OwnedSemaphorePermit)>,
     peer: Peer,
-    _place: OwnedSemaphorePermit,
+}
+
+impl Drop for Connection {
+    /// Closes it when the other end has heard everything. A socket that is closed while the other end still sends, as
+    /// callers of streams do that the server has ended, takes back what was not read there yet: the last answers.
+    fn drop(&mut self) {
+        if let (Some((wire, place)), Ok(runtime)) = (self.open.take(), Handle::try_current()) {
+            runtime.spawn(async move {
+                let mut stream = match wire {
+                    Wire::Plain(stream) => stream,
+                    Wire::Tls(stream) => stream.into_inner().0,
+                };
+                let heard = async {
+                    // The other end may be gone already: then there is nothing to wait for.
+                    stream.shutdown().await?;
+                    let mut unread = [0; 4_096];
+                    while stream.read(&mut unread).await? > 0 {}
+                    io::Result::Ok(())
+                };
+                // Either way it is over.
+                let _ = tokio::time::timeout(LINGER, heard).await;
+                drop((stream, place));
+            });
+        }
+    }
+}
+
+/// How many connections a server takes, and whether it still takes any.
+#[derive(Debug, Clone)]
+pub struct Gate {
+    places: Arc<Semaphore>,
+    most: u32,
+    closing: Draining,
+}
+
+impl Gate {
+    /// Open, for so many connections at a time.
+    #[must_use]
+    pub fn new(max_connections: usize) -> Self {
+        let most = u32::try_from(max_connections).unwrap_or(u32::MAX);
+        Self {
+            places: Arc::new(Semaphore::new(max_connections)),
+            most,
+            closing: Draining::default(),
+        }
+    }
+
+    /// Lets nobody in any more who has not begun to show a certificate.
+    pub fn close(&self) {
+        self.closing.begin();
+    }
+
+    /// Ends when all connections are over, and all that was said on them has been heard.
+    pub async fn all_over(&self) {
+        // A place is free when its connection is over. The semaphore is never closed.
+        let _ = tokio::time::timeout(2 * LINGER, self.places.acquire_many(self.most)).await;
+    }
 }
 
 #[derive(Debug)]
@@ -51,29 +115,30 @@ enum Wire {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// Accepts connections, at most so many at a time: others wait in the system's queue.
+/// Accepts connections, at most so many at a time: others wait in the system's queue. Ends with the last one that came
+/// before the gate was closed, so that none is forgotten between here and the server.
 pub fn accept(
     listener: TcpListener,
     tls: Option<Arc<ServerTls>>,
-    max_connections: usize,
+    gate: &Gate,
 ) -> impl Stream<Item = io::Result<Connection>> + Send + use<> {
     let (ready, receiver) = mpsc::channel(AHEAD);
-    tokio::spawn(accept_all(listener, tls, max_connections, ready));
+    tokio::spawn(accept_all(listener, tls, gate.clone(), ready));
     ReceiverStream::new(receiver)
 }
 
 async fn accept_all(
     listener: TcpListener,
     tls: Option<Arc<ServerTls>>,
-    max_connections: usize,
+    gate: Gate,
     ready: mpsc::Sender<io::Result<Connection>>,
 ) {
-    let places = Arc::new(Semaphore::new(max_connections));
     loop {
         let accepted = tokio::select! {
             // The server listens no more.
             () = ready.closed() => return,
-            accepted = accept_one(&listener, &places) => accepted,
+            () = gate.closing.begun() => return,
+            accepted = accept_one(&listener, &gate.places) => accepted,
         };
         let (stream, address, place) = match accepted {
             Ok(accepted) => accepted,
@@ -88,19 +153,24 @@ async fn accept_all(
         };
         // Small answers must not wait for a full packet; a socket that refuses is served all the same.
         let _ = stream.set_nodelay(true);
-        let (tls, ready) = (tls.clone(), ready.clone());
+        let (tls, ready, closing) = (tls.clone(), ready.clone(), gate.closing.clone());
         // A client that dawdles holds up nobody else.
         tokio::spawn(async move {
             let connection = match tls {
                 None => Ok(Connection {
-                    stream: Wire::Plain(stream),
+                    open: Some((Wire::Plain(stream), place)),
                     peer: Peer {
                         name: None,
                         address: Some(address),
                     },
-                    _place: place,
                 }),
-                Some(tls) => secure(stream, address, &tls, place).await,
+                Some(tls) => tokio::select! {
+                    secured = secure(stream, address, &tls, place) => secured,
+                    () = async {
+                        closing.begun().await;
+                        tokio::time::sleep(LAST_HANDSHAKE).await;
+                    } => Err("the server stops".to_owned()),
+                },
             };
             match connection {
                 // Where the server has ended nobody takes it.
@@ -141,12 +211,11 @@ async fn secure(
         .and_then(<[_]>::first)
         .and_then(name_of);
     Ok(Connection {
-        stream: Wire::Tls(Box::new(stream)),
+        open: Some((Wire::Tls(Box::new(stream)), place)),
         peer: Peer {
             name,
             address: Some(address),
         },
-        _place: place,
     })
 }
 
@@ -158,6 +227,15 @@ fn name_of(certificate: &CertificateDer<'_>) -> Option<Arc<str>> {
         GeneralName::DNSName(name) => Some(Arc::from(*name)),
         _ => None,
     })
+}
+
+impl Connection {
+    fn wire(&mut self) -> io::Result<&mut Wire> {
+        match &mut self.open {
+            Some((wire, _)) => Ok(wire),
+            None => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
 }
 
 impl Connected for Connection {
@@ -174,7 +252,7 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match &mut self.stream {
+        match self.wire()? {
             Wire::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
             Wire::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
         }
@@ -187,7 +265,7 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.stream {
+        match self.wire()? {
             Wire::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
             Wire::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
         }
@@ -198,30 +276,67 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.stream {
+        match self.wire()? {
             Wire::Plain(stream) => Pin::new(stream).poll_write_vectored(context, slices),
             Wire::Tls(stream) => Pin::new(stream).poll_write_vectored(context, slices),
         }
     }
 
     fn is_write_vectored(&self) -> bool {
-        match &self.stream {
-            Wire::Plain(stream) => stream.is_write_vectored(),
-            Wire::Tls(stream) => stream.is_write_vectored(),
+        match &self.open {
+            Some((Wire::Plain(stream), _)) => stream.is_write_vectored(),
+            Some((Wire::Tls(stream), _)) => stream.is_write_vectored(),
+            None => false,
         }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.stream {
+        match self.wire()? {
             Wire::Plain(stream) => Pin::new(stream).poll_flush(context),
             Wire::Tls(stream) => Pin::new(stream).poll_flush(context),
         }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.stream {
+        match self.wire()? {
             Wire::Plain(stream) => Pin::new(stream).poll_shutdown(context),
             Wire::Tls(stream) => Pin::new(stream).poll_shutdown(context),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_stream::StreamExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_last_words_are_heard_while_the_other_end_still_speaks() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let gate = Gate::new(3);
+        let mut incoming = std::pin::pin!(accept(listener, None, &gate));
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let mut server = incoming.next().await.unwrap().unwrap();
+        // Never read by the server.
+        client.write_all(&[1; 10_000]).await.unwrap();
+        server.write_all(b"last words").await.unwrap();
+        drop(server);
+        // What comes now would make the system cut a connection that is closed.
+        for _ in 0..3 {
+            client.write_all(&[2; 10_000]).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+        let mut heard = Vec::new();
+        client.read_to_end(&mut heard).await.unwrap();
+        assert_eq!(heard, b"last words");
+        drop(client);
+        gate.close();
+        assert!(incoming.next().await.is_none(), "nobody is let in any more");
+        let began = tokio::time::Instant::now();
+        gate.all_over().await;
+        assert!(began.elapsed() < LINGER, "all have gone");
+        assert_eq!(gate.places.available_permits(), 3);
     }
 }

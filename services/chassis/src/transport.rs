@@ -15,7 +15,7 @@ use tonic::service::Routes;
 use tonic::transport::{Channel, Endpoint, Server};
 
 use crate::callers::Authorize;
-use crate::incoming::accept;
+use crate::incoming::{Gate, accept};
 use crate::metrics::Metrics;
 use crate::rpc::server::Observe;
 use crate::tls::ServerTls;
@@ -109,6 +109,25 @@ pub async fn serve(
     taking: Taking,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), tonic::transport::Error> {
+    let gate = Gate::new(taking.max_connections);
+    let served = serve_behind(&gate, listener, routes, taking, shutdown).await;
+    gate.all_over().await;
+    served
+}
+
+async fn serve_behind(
+    gate: &Gate,
+    listener: TcpListener,
+    routes: Routes,
+    taking: Taking,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), tonic::transport::Error> {
+    // The server stops when the connections end that come to it: with those that have come already.
+    let shutdown = async {
+        shutdown.await;
+        gate.close();
+        std::future::pending().await
+    };
     let mut server = server();
     let observe = Observe::new(&taking.metrics);
     if let Some(age) = taking.max_connection_age {
@@ -116,7 +135,7 @@ pub async fn serve(
     }
     match taking.secured {
         None => {
-            let incoming = accept(listener, None, taking.max_connections);
+            let incoming = accept(listener, None, gate);
             server
                 .layer(observe)
                 .add_routes(routes)
@@ -124,7 +143,7 @@ pub async fn serve(
                 .await
         }
         Some((tls, authorize)) => {
-            let incoming = accept(listener, Some(Arc::clone(&tls)), taking.max_connections);
+            let incoming = accept(listener, Some(Arc::clone(&tls)), gate);
             authorize.count_in(&taking.metrics);
             let served = server
                 .layer(observe)

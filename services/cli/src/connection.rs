@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use nopic_chassis::client::tls_of;
-use nopic_chassis::metrics::Metrics;
 use nopic_chassis::principal::AttachPrincipal;
 use nopic_chassis::tls::TlsFiles;
 use nopic_chassis::transport::{MAX_MESSAGE_BYTES, in_memory, with_windows};
@@ -25,7 +24,7 @@ use tonic::{Request, Status};
 
 use crate::command::certificate::acting::Acting;
 use crate::context::Context;
-use crate::embedded::{self, Life};
+use crate::embedded::{Life, Opening};
 use crate::failure::Failure;
 use crate::lock::{self, Acquired, DataLock};
 use crate::settings::identity;
@@ -35,6 +34,9 @@ use crate::storage::Storage;
 const KEY: &str = "NOPIC_API_KEY";
 /// Environment variable with the path of a file that holds an API key.
 const KEY_FILE: &str = "NOPIC_API_KEY_FILE";
+
+/// Services of this process, in words.
+const IN_THIS_PROCESS: &str = "nopic";
 
 /// Which services a command calls. Only these are opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,15 +163,9 @@ impl Services {
         policy: Option<&Path>,
         lock: Arc<DataLock>,
     ) -> Result<Self, Failure> {
-        let opened = embedded::open(
-            need,
-            Life::Command,
-            storage,
-            policy,
-            context.clock.clone(),
-            &Metrics::default(),
-        )
-        .await?;
+        let opening = Opening::plain(storage, policy, context.clock.clone());
+        let opened = opening.open(need, Life::Command).await?;
+
         // Who verifies the logs leaves them as they are.
         if need != Need::Audit {
             context.seal_at_end(opened.audits, Arc::clone(&lock));
@@ -184,7 +180,7 @@ impl Services {
         Self {
             channel: in_memory(routes),
             caller: local_caller(),
-            target: "nopic".to_owned(),
+            target: IN_THIS_PROCESS.to_owned(),
             is_remote: false,
             _lock: None,
         }
@@ -221,6 +217,11 @@ impl Services {
     /// Whether they run on another machine, for all we know.
     pub(crate) fn is_remote(&self) -> bool {
         self.is_remote
+    }
+
+    /// Whether they run in this process, and so for as long as the command.
+    pub(crate) fn is_in_this_process(&self) -> bool {
+        self.target == IN_THIS_PROCESS
     }
 
     /// Calls to the registry.
@@ -290,7 +291,7 @@ impl Services {
     pub(crate) fn failure(&self, status: &Status) -> Failure {
         let mut target = self.target.clone();
         target[..1].make_ascii_uppercase();
-        let target = if self.target == "nopic" {
+        let target = if self.target == IN_THIS_PROCESS {
             &self.target
         } else {
             &target

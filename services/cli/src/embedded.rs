@@ -6,6 +6,7 @@ use std::sync::Arc;
 use nopic_certificate::{CertificateService, OpenError};
 use nopic_chassis::clock::Clock;
 use nopic_chassis::dependencies::{Dependency, Need as Weight};
+use nopic_chassis::draining::Draining;
 use nopic_chassis::metrics::Metrics;
 use nopic_chassis::principal::RequirePrincipal;
 use nopic_chassis::rpc::client::Client;
@@ -16,7 +17,7 @@ use nopic_domain::principal::Principal;
 use nopic_entry_validation::{EntryValidation, StartError, Upstream};
 use nopic_proto::audit::audit_service_server::AuditServiceServer;
 use nopic_registry::Registry;
-use nopic_sql::audit::{Audit, Heads};
+use nopic_sql::audit::{Audit, AuditLog, Heads};
 use tonic::service::Routes;
 use tonic::service::interceptor::InterceptedService;
 
@@ -52,121 +53,162 @@ pub(crate) enum Life {
     Server,
 }
 
+/// With what services are opened.
+pub(crate) struct Opening<'a> {
+    pub(crate) storage: &'a Storage,
+    pub(crate) policy: Option<&'a Path>,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// For whom certificates are issued here, beside those that the environment lists.
+    pub(crate) issues_for: &'a [CertifierId],
+    pub(crate) metrics: Metrics,
+    pub(crate) draining: Draining,
+}
+
 /// Services that are open.
 pub(crate) struct Opened {
     pub(crate) routes: Routes,
     /// The audit logs of those that have one: to be sealed by whoever opened them.
     pub(crate) audits: Vec<Audit>,
-    /// The registry, where it is among them.
-    pub(crate) registry: Option<Registry>,
     /// What they need beside themselves.
     pub(crate) dependencies: Vec<Dependency>,
+    /// What their streams listen to: whoever serves them says by it that they are to end.
+    pub(crate) draining: Draining,
 }
 
-impl Opened {
-    /// Ends the streams that have no end of their own, which a server that drains would wait for.
-    pub(crate) fn end_streams(&self) {
-        if let Some(registry) = &self.registry {
-            registry.end_streams();
+impl<'a> Opening<'a> {
+    /// For a command or a server that is told nothing more.
+    pub(crate) fn plain(storage: &'a Storage, policy: Option<&'a Path>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            storage,
+            policy,
+            clock,
+            issues_for: &[],
+            metrics: Metrics::default(),
+            draining: Draining::default(),
         }
+    }
+
+    /// Opens what is needed. Entry validation asks the other two in memory, by the same clients as over a socket.
+    ///
+    /// # Errors
+    /// Where a database or the policy cannot be used.
+    pub(crate) async fn open(self, need: Need, life: Life) -> Result<Opened, Failure> {
+        self.storage.check().await?;
+        let (routes, audits) = match need {
+            Need::Registry => {
+                let registry = self.registry(life).await?;
+                (Routes::new(registry.service(caller())), Vec::new())
+            }
+            Need::Certificates => self.with_audit(&self.certificates().await?),
+            Need::CertificateLife => {
+                let registry = self.registry(life).await?;
+                self.with_audit(&self.certificates().await?.with_registry(asked(&registry)))
+            }
+            Need::EntryValidation | Need::Audit => {
+                let registry = self.registry(life).await?;
+                let certificates = self.certificates().await?.with_registry(asked(&registry));
+                let upstream = Upstream {
+                    registry: asked(&registry),
+                    certificate: Client::in_memory(certificates.routes(caller()), CERTIFICATE),
+                };
+                let entries = self.entries(upstream, None).await?;
+                let audits = vec![
+                    self.audit(certificates.audit_log()),
+                    self.audit(entries.audit_log()),
+                ];
+                let routes = certificates
+                    .routes(caller())
+                    .add_service(registry.service(caller()))
+                    .add_service(entries.service(caller()))
+                    .add_service(entries.record_service(caller()))
+                    .add_service(entries.trail_service(caller()))
+                    .add_service(audit_service(&audits, caller()));
+                // Who verifies the logs leaves them as they are.
+                if need != Need::Audit {
+                    take_over(&entries).await;
+                }
+                if life == Life::Server {
+                    // Ends with the process: a filing is taken up again wherever it stood.
+                    tokio::spawn(entries.recover_forever());
+                    tokio::spawn(certificates.count_ending_forever());
+                }
+                (routes, audits)
+            }
+        };
+        Ok(Opened {
+            routes,
+            audits,
+            dependencies: needs::database(self.storage, Weight::Hard).into_iter().collect(),
+            draining: self.draining,
+        })
+    }
+
+    pub(crate) async fn registry(&self, life: Life) -> Result<Registry, Failure> {
+        let storage = self.storage;
+        let mut config = nopic_registry::Config::new(storage.location.clone(), &storage.folder);
+        config.schema_update = storage.schema_update;
+        config.metrics = self.metrics.clone();
+        config.draining = self.draining.clone();
+        // A command that ends with its import would make the index for nobody.
+        config.search_after_import = life == Life::Server;
+        Registry::open(config, Arc::clone(&self.clock))
+            .await
+            .map_err(|error| match error {
+                nopic_registry::Error::Store(error) => storage.unusable(&error),
+                error => storage.broken(&error),
+            })
+    }
+
+    /// Entry validation, which asks these others.
+    pub(crate) async fn entries(
+        &self,
+        upstream: Upstream,
+        redis: Option<nopic_cache::redis::Options>,
+    ) -> Result<EntryValidation, Failure> {
+        let storage = self.storage;
+        let mut config = nopic_entry_validation::Config::new(storage.location.clone());
+        config.schema_update = storage.schema_update;
+        config.policy = self.policy.map(Path::to_path_buf);
+        config.redis = redis;
+        config.metrics = self.metrics.clone();
+        config.draining = self.draining.clone();
+        config.worker = Some(worker(&storage.folder, self.clock.as_ref())?);
+        EntryValidation::open(config, Arc::clone(&self.clock), upstream)
+            .await
+            .map_err(|error| starting(&error, storage))
+    }
+
+    pub(crate) async fn certificates(&self) -> Result<CertificateService, Failure> {
+        let mut issues_for = issues_for(std::env::var(ISSUES_FOR).ok().as_deref())?;
+        issues_for.extend_from_slice(self.issues_for);
+        let config = nopic_certificate::Config {
+            location: self.storage.location.clone(),
+            schema_update: self.storage.schema_update,
+            issues_for,
+            metrics: self.metrics.clone(),
+        };
+        CertificateService::open(config, Arc::clone(&self.clock))
+            .await
+            .map_err(|OpenError::Database { source, .. }| self.storage.unusable(&source))
+    }
+
+    pub(crate) fn audit(&self, log: Arc<dyn AuditLog>) -> Audit {
+        Audit::new(log, Heads::in_data_folder(&self.storage.folder))
+    }
+
+    /// The certificates with their audit log.
+    fn with_audit(&self, certificates: &CertificateService) -> (Routes, Vec<Audit>) {
+        let audits = vec![self.audit(certificates.audit_log())];
+        let routes = certificates
+            .routes(caller())
+            .add_service(audit_service(&audits, caller()));
+        (routes, audits)
     }
 }
 
-/// Opens what is needed. Entry validation asks the other two in memory, by the same clients as over a socket.
-///
-/// # Errors
-/// Where a database or the policy cannot be used.
-pub(crate) async fn open(
-    need: Need,
-    life: Life,
-    storage: &Storage,
-    policy: Option<&Path>,
-    clock: Arc<dyn Clock>,
-    metrics: &Metrics,
-) -> Result<Opened, Failure> {
-    storage.check().await?;
-    let audit = |log| Audit::new(log, Heads::in_data_folder(&storage.folder));
-    let dependencies = || needs::database(storage, Weight::Hard).into_iter().collect();
-    match need {
-        Need::Registry => {
-            let registry = registry(storage, &clock, life, metrics).await?;
-            Ok(Opened {
-                routes: Routes::new(registry.service(caller())),
-                audits: Vec::new(),
-                registry: Some(registry),
-                dependencies: dependencies(),
-            })
-        }
-        Need::Certificates => {
-            let certificates = certificates(storage, &clock, &[], metrics).await?;
-            let audits = vec![audit(certificates.audit_log())];
-            Ok(Opened {
-                routes: certificates
-                    .routes(caller())
-                    .add_service(audit_service(&audits, caller())),
-                audits,
-                registry: None,
-                dependencies: dependencies(),
-            })
-        }
-        Need::CertificateLife => {
-            let registry = registry(storage, &clock, life, metrics).await?;
-            let certificates =
-                certificates(storage, &clock, &[], metrics)
-                    .await?
-                    .with_registry(Client::in_memory(
-                        Routes::new(registry.service(caller())),
-                        REGISTRY,
-                    ));
-            let audits = vec![audit(certificates.audit_log())];
-            Ok(Opened {
-                routes: certificates
-                    .routes(caller())
-                    .add_service(audit_service(&audits, caller())),
-                audits,
-                registry: Some(registry),
-                dependencies: dependencies(),
-            })
-        }
-        Need::EntryValidation | Need::Audit => {
-            let registry = registry(storage, &clock, life, metrics).await?;
-            let certificates =
-                certificates(storage, &clock, &[], metrics)
-                    .await?
-                    .with_registry(Client::in_memory(
-                        Routes::new(registry.service(caller())),
-                        REGISTRY,
-                    ));
-            let upstream = Upstream {
-                registry: Client::in_memory(Routes::new(registry.service(caller())), REGISTRY),
-                certificate: Client::in_memory(certificates.routes(caller()), CERTIFICATE),
-            };
-            let entries = entries(storage, &clock, policy, upstream, None, metrics).await?;
-            let audits = vec![audit(certificates.audit_log()), audit(entries.audit_log())];
-            let routes = certificates
-                .routes(caller())
-                .add_service(registry.service(caller()))
-                .add_service(entries.service(caller()))
-                .add_service(entries.record_service(caller()))
-                .add_service(entries.trail_service(caller()))
-                .add_service(audit_service(&audits, caller()));
-            // Who verifies the logs leaves them as they are.
-            if need != Need::Audit {
-                take_over(&entries).await;
-            }
-            if life == Life::Server {
-                // Ends with the process: a filing is taken up again wherever it stood.
-                tokio::spawn(entries.recover_forever());
-                tokio::spawn(certificates.count_ending_forever());
-            }
-            Ok(Opened {
-                routes,
-                audits,
-                registry: Some(registry),
-                dependencies: dependencies(),
-            })
-        }
-    }
+/// The registry, as the others ask it in memory.
+fn asked(registry: &Registry) -> Client {
+    Client::in_memory(Routes::new(registry.service(caller())), REGISTRY)
 }
 
 /// Names whoever has this folder, now and later: what an earlier process of it left is ours.
@@ -207,65 +249,6 @@ pub(crate) fn audit_service(
 /// Who calls where a call names nobody: the built-in tenant.
 pub(crate) fn caller() -> Option<Principal> {
     Some(Principal::built_in("embedded"))
-}
-
-pub(crate) async fn registry(
-    storage: &Storage,
-    clock: &Arc<dyn Clock>,
-    life: Life,
-    metrics: &Metrics,
-) -> Result<Registry, Failure> {
-    let mut config = nopic_registry::Config::new(storage.location.clone(), &storage.folder);
-    config.schema_update = storage.schema_update;
-    config.metrics = metrics.clone();
-    // A command that ends with its import would make the index for nobody.
-    config.search_after_import = life == Life::Server;
-    Registry::open(config, Arc::clone(clock))
-        .await
-        .map_err(|error| match error {
-            nopic_registry::Error::Store(error) => storage.unusable(&error),
-            error => storage.broken(&error),
-        })
-}
-
-/// Entry validation, which asks these others.
-pub(crate) async fn entries(
-    storage: &Storage,
-    clock: &Arc<dyn Clock>,
-    policy: Option<&Path>,
-    upstream: Upstream,
-    redis: Option<nopic_cache::redis::Options>,
-    metrics: &Metrics,
-) -> Result<EntryValidation, Failure> {
-    let mut config = nopic_entry_validation::Config::new(storage.location.clone());
-    config.schema_update = storage.schema_update;
-    config.policy = policy.map(Path::to_path_buf);
-    config.redis = redis;
-    config.metrics = metrics.clone();
-    config.worker = Some(worker(&storage.folder, clock.as_ref())?);
-    EntryValidation::open(config, Arc::clone(clock), upstream)
-        .await
-        .map_err(|error| starting(&error, storage))
-}
-
-/// The certificates; `configured`: for whom they are issued here beside those that the environment lists.
-pub(crate) async fn certificates(
-    storage: &Storage,
-    clock: &Arc<dyn Clock>,
-    configured: &[CertifierId],
-    metrics: &Metrics,
-) -> Result<CertificateService, Failure> {
-    let mut issues_for = issues_for(std::env::var(ISSUES_FOR).ok().as_deref())?;
-    issues_for.extend_from_slice(configured);
-    let config = nopic_certificate::Config {
-        location: storage.location.clone(),
-        schema_update: storage.schema_update,
-        issues_for,
-        metrics: metrics.clone(),
-    };
-    CertificateService::open(config, Arc::clone(clock))
-        .await
-        .map_err(|OpenError::Database { source, .. }| storage.unusable(&source))
 }
 
 /// Environment variable with the certifiers for which this deployment issues certificates: `015,062`.

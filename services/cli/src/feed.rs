@@ -141,7 +141,8 @@ pub(crate) fn chunks(
     chunks_of(file, path, progress, emit)
 }
 
-fn chunks_of(
+/// The same of what is open already.
+pub(crate) fn chunks_of(
     mut file: impl Read,
     path: &Path,
     progress: &Progress,

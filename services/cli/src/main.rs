@@ -8,6 +8,7 @@ mod context;
 mod embedded;
 mod failure;
 mod feed;
+mod kept;
 mod lock;
 mod logging;
 mod needs;

@@ -1,24 +1,17 @@
 //! One service alone in this process: the others are asked over the network.
 
-use std::path::Path;
-use std::sync::Arc;
-
 use nopic_cache::redis::Publisher;
 use nopic_chassis::client::{Target, channel};
-use nopic_chassis::clock::Clock;
-use nopic_chassis::metrics::Metrics;
 use nopic_chassis::rpc::client::{Client, ClientMetrics};
 use nopic_chassis::serving::Part;
 use nopic_domain::principal::Principal;
 use nopic_entry_validation::Upstream;
-use nopic_sql::audit::{Audit, Heads};
 use tonic::service::Routes;
 
-use crate::embedded::{self, CERTIFICATE, Life, Opened, REGISTRY};
+use crate::embedded::{self, CERTIFICATE, Life, Opened, Opening, REGISTRY};
 use crate::failure::Failure;
 use crate::needs::{self, Others};
 use crate::settings::Settings;
-use crate::storage::Storage;
 
 /// A service that can be served alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,38 +48,32 @@ impl Service {
 pub(crate) async fn open(
     service: Service,
     settings: &Settings,
-    storage: &Storage,
-    policy: Option<&Path>,
-    clock: Arc<dyn Clock>,
+    opening: Opening<'_>,
     caller: Option<Principal>,
-    metrics: &Metrics,
 ) -> Result<Opened, Failure> {
-    storage.check().await?;
-    let audit = |log| Audit::new(log, Heads::in_data_folder(&storage.folder));
-    let calls = ClientMetrics::new(metrics);
+    opening.storage.check().await?;
+    let calls = ClientMetrics::new(&opening.metrics);
     let mut others = Others::default();
-    let (routes, audits, registry) = match service {
+    let (routes, audits) = match service {
         Service::Registry => {
-            let registry = embedded::registry(storage, &clock, Life::Server, metrics).await?;
+            let registry = opening.registry(Life::Server).await?;
             if let Some(options) = settings.redis.clone() {
                 let publisher = Publisher::new(options)
                     .map_err(|error| Failure::new(format!("The shared cache cannot be used: {error}.")))?;
                 tokio::spawn(registry.clone().publish_forever(publisher));
             }
-            (Routes::new(registry.service(caller)), Vec::new(), Some(registry))
+            (Routes::new(registry.service(caller)), Vec::new())
         }
         Service::Certificate => {
             let registry = upstream(REGISTRY, settings.registry.as_ref(), &calls)?;
             others.registry = Some(registry.clone());
-            let certificates = embedded::certificates(storage, &clock, &settings.issues_for, metrics)
-                .await?
-                .with_registry(registry);
+            let certificates = opening.certificates().await?.with_registry(registry);
             tokio::spawn(certificates.clone().count_ending_forever());
-            let audits = vec![audit(certificates.audit_log())];
+            let audits = vec![opening.audit(certificates.audit_log())];
             let routes = certificates
                 .routes(caller.clone())
                 .add_service(embedded::audit_service(&audits, caller));
-            (routes, audits, None)
+            (routes, audits)
         }
         Service::EntryValidation => {
             let upstream = Upstream {
@@ -97,23 +84,22 @@ pub(crate) async fn open(
                 registry: Some(upstream.registry.clone()),
                 certificate: Some(upstream.certificate.clone()),
             };
-            let redis = settings.redis.clone();
-            let entries = embedded::entries(storage, &clock, policy, upstream, redis, metrics).await?;
-            let audits = vec![audit(entries.audit_log())];
+            let entries = opening.entries(upstream, settings.redis.clone()).await?;
+            let audits = vec![opening.audit(entries.audit_log())];
             let routes = Routes::new(entries.service(caller.clone()))
                 .add_service(entries.record_service(caller.clone()))
                 .add_service(entries.trail_service(caller.clone()))
                 .add_service(embedded::audit_service(&audits, caller));
             // What an earlier process left is finished once the certificate service answers.
             tokio::spawn(entries.recover_forever());
-            (routes, audits, None)
+            (routes, audits)
         }
     };
     Ok(Opened {
         routes,
         audits,
-        registry,
-        dependencies: needs::of(service, storage, settings, others),
+        dependencies: needs::of(service, opening.storage, settings, others),
+        draining: opening.draining,
     })
 }
 

@@ -6,16 +6,17 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+#[path = "support/draws.rs"]
+mod draws;
 mod support;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use draws::{Lines, draws_and_decisions};
 use nopic_sql::Location;
 use nopic_sql::testing::{Engine, TestDatabase};
 use rstest::rstest;
-use sqlx::{Connection as _, Row as _};
 use support::Place;
 
 /// Before and after each write of the protocol, in both services.
@@ -155,58 +156,9 @@ impl Filing {
         std::fs::remove_file(file).unwrap();
     }
 
-    /// Draws in force by filing, and decisions that say that they draw: by entry, line and PGA line.
     async fn draws_and_decisions(&self) -> (Lines, Lines) {
-        const DRAWS: &str = "SELECT entry_number, line_number, pga_line_number, weight_units FROM draw
-            WHERE ended_at IS NULL AND source = 'FILING'";
-        const DECISIONS: &str = "SELECT e.entry_number, d.line_number, d.pga_line_number, d.drawn_units
-            FROM decision d JOIN entry e ON e.entry_id = d.entry_id
-            WHERE d.ended_at IS NULL AND d.drawn_units IS NOT NULL";
-        match &self.database.location {
-            Location::Folder(_) => {
-                let data = self.place.path().join("data");
-                (
-                    of_sqlite(&data.join("certificate.sqlite"), DRAWS).await,
-                    of_sqlite(&data.join("entry-validation.sqlite"), DECISIONS).await,
-                )
-            }
-            Location::Postgres(options) => (
-                of_postgres(options, "certificate", DRAWS).await,
-                of_postgres(options, "entry_validation", DECISIONS).await,
-            ),
-        }
+        draws_and_decisions(&self.database.location, &self.place.path().join("data")).await
     }
-}
-
-type Lines = BTreeMap<(String, i64, i64), Vec<i64>>;
-
-macro_rules! lines_of {
-    ($connection:expr, $statement:expr) => {{
-        let mut lines = Lines::new();
-        for row in sqlx::query($statement).fetch_all($connection).await.unwrap() {
-            lines
-                .entry((row.get(0), row.get(1), row.get(2)))
-                .or_default()
-                .push(row.get(3));
-        }
-        lines
-    }};
-}
-
-async fn of_sqlite(file: &Path, statement: &'static str) -> Lines {
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
-    let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
-    lines_of!(&mut connection, statement)
-}
-
-async fn of_postgres(
-    options: &sqlx::postgres::PgConnectOptions,
-    schema: &str,
-    statement: &'static str,
-) -> Lines {
-    let options = options.clone().options([("search_path", schema)]);
-    let mut connection = sqlx::PgConnection::connect_with(&options).await.unwrap();
-    lines_of!(&mut connection, statement)
 }
 
 #[rstest]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use nopic_cache::{RevisionChoice, StatusReader};
 use nopic_chassis::clock::Clock;
+use nopic_chassis::draining::Draining;
 use nopic_domain::entry::NormalisedLine;
 use nopic_domain::flags::FlagTable;
 use nopic_domain::identifier::EntryNumber;
@@ -51,8 +52,18 @@ pub(crate) struct Engine {
     /// Names this process among those that share the database.
     pub(crate) worker: String,
     pub(crate) verdicts: Arc<Verdicts>,
+    /// Whether streams are to end.
+    pub(crate) draining: Draining,
     registry: StatusReader<Statuses>,
     certificates: Certificates,
+}
+
+/// What the service is told of the process that it runs in.
+pub(crate) struct Process {
+    /// Its name among those that share the database; absent: one that nobody else has.
+    pub(crate) worker: Option<String>,
+    pub(crate) draining: Draining,
+    pub(crate) verdicts: Arc<Verdicts>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -68,8 +79,7 @@ impl Engine {
         clock: Arc<dyn Clock>,
         upstream: Upstream,
         registry: StatusReader<Statuses>,
-        verdicts: Arc<Verdicts>,
-        worker: Option<String>,
+        process: Process,
     ) -> Result<Self, nopic_sql::Error> {
         let flags = store.serving_flags().await?;
         store.keep_flags(&flags, clock.now()).await?;
@@ -78,12 +88,13 @@ impl Engine {
             flags: ArcSwap::from_pointee(flags),
             flag_import: tokio::sync::Mutex::default(),
             store,
-            worker: worker.unwrap_or_else(|| {
+            worker: process.worker.unwrap_or_else(|| {
                 // No other process has this id at this moment, and one process makes them one after the other.
                 format!("{}-{}", std::process::id(), clock.now().timestamp_micros())
             }),
             clock,
-            verdicts,
+            verdicts: process.verdicts,
+            draining: process.draining,
             registry,
             ledger: Ledger::new(upstream.certificate.clone()),
             certificates: Certificates::new(upstream.certificate),

@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use nopic_cache::{ReaderOptions, Stats, StatusReader};
 use nopic_chassis::clock::Clock;
+use nopic_chassis::draining::Draining;
 use nopic_chassis::metrics::Metrics;
 use nopic_chassis::principal::RequirePrincipal;
 use nopic_chassis::rpc::client::Client;
@@ -33,7 +34,7 @@ use nopic_sql::{Location, SchemaUpdate};
 use thiserror::Error;
 use tonic::service::interceptor::InterceptedService;
 
-use engine::Engine;
+use engine::{Engine, Process};
 use rpc::{RecordRpc, Rpc, TrailRpc};
 use upstream::Statuses;
 
@@ -55,6 +56,8 @@ pub struct Config {
     /// Names this process among those that share the database; the same as an earlier one's only where that has ended.
     /// Absent: a name that nobody else has.
     pub worker: Option<String>,
+    /// Says when streams are to end at the next entry's boundary, for their callers to resume elsewhere.
+    pub draining: Draining,
 }
 
 impl Config {
@@ -69,6 +72,7 @@ impl Config {
             redis: None,
             metrics: Metrics::default(),
             worker: None,
+            draining: Draining::default(),
         }
     }
 }
@@ -146,8 +150,12 @@ impl EntryValidation {
         let statuses = Statuses::new(&upstream, config.redis, Arc::clone(&stats))?;
         let statuses = StatusReader::with_stats(statuses, config.registry, Arc::clone(&stats));
         metrics::add_cache(&config.metrics, stats, statuses.clone(), Arc::clone(&clock));
-        let verdicts = metrics::Verdicts::new(&config.metrics);
-        let engine = Engine::new(policy, store, clock, upstream, statuses, verdicts, config.worker).await?;
+        let process = Process {
+            worker: config.worker,
+            draining: config.draining,
+            verdicts: metrics::Verdicts::new(&config.metrics),
+        };
+        let engine = Engine::new(policy, store, clock, upstream, statuses, process).await?;
         Ok(Self(Arc::new(engine)))
     }
 

@@ -13,6 +13,8 @@ use crate::metrics::Purpose;
 struct OpenRun {
     entry_number: String,
     run: EntryRun,
+    /// Lines of it whose verdict was given.
+    answered: u64,
 }
 
 /// Judges the lines of one request, batch by batch.
@@ -21,6 +23,8 @@ pub(crate) struct Runs {
     open: Option<OpenRun>,
     /// Announced lines of the open run whose verdict may still depend on lines to come; at most a run's.
     waiting: Vec<NormalisedLine>,
+    /// Lines of the request whose verdict was given.
+    answered: u64,
 }
 
 impl Runs {
@@ -70,11 +74,13 @@ impl Runs {
                 let mut unfinished = open.take().unwrap_or_else(|| OpenRun {
                     entry_number: group[0].entry_number.clone(),
                     run: EntryRun::default(),
+                    answered: 0,
                 });
                 unfinished.run.announce(&group[already_announced..]);
                 let must_wait = group.iter().any(|line| unfinished.run.must_wait(line, &known));
                 if !must_wait {
                     judge_group(&mut unfinished.run, group, &known, &mut judgements);
+                    unfinished.answered += group.len() as u64;
                 }
                 self.open = Some(unfinished);
             } else if let Some(mut open) = open.take() {
@@ -92,11 +98,33 @@ impl Runs {
                 .count(Purpose::Validated, judgement.outcome, codes);
         }
         self.waiting = all.split_off(judgements.len());
+        self.answered += judgements.len() as u64;
         Ok(all
             .into_iter()
             .zip(&judgements)
             .map(|(line, judgement)| known.verdict(line, judgement))
             .collect())
+    }
+
+    /// How many lines are answered up to the end of the last complete entry: there a request can be resumed by another.
+    pub(crate) fn answered_entries(&self) -> u64 {
+        self.answered - self.open.as_ref().map_or(0, |open| open.answered)
+    }
+
+    /// Whether a verdict was given on a line of an entry that may still go on.
+    pub(crate) fn is_inside_an_entry(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.answered > 0)
+    }
+
+    /// How many of these lines still belong to the open entry, if the first that does not is among them.
+    pub(crate) fn end_of_entry(&self, lines: &[NormalisedLine]) -> Option<usize> {
+        let open = self.open.as_ref()?;
+        let end = lines
+            .iter()
+            .take(open.run.room())
+            .position(|line| line.entry_number != open.entry_number)
+            .unwrap_or(open.run.room());
+        (end < lines.len()).then_some(end)
     }
 
     /// Whether these lines all belong to the open run, and there is room for them.

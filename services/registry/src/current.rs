@@ -138,8 +138,6 @@ pub(crate) struct Core {
     pub(crate) refreshing: Mutex<()>,
     /// The current revision, for those who wait for the next.
     pub(crate) revision: watch::Sender<u32>,
-    /// Whether the registry is shutting down.
-    pub(crate) closing: watch::Sender<bool>,
     /// Statuses of older revisions, the last used at the end.
     old: Mutex<Vec<(u32, Arc<StatusIndex>)>>,
     /// Operations by products that were searched for, the last found at the end.
@@ -179,7 +177,6 @@ impl Core {
         let current = Current::new(store.snapshots().await?, None, None);
         Ok(Self {
             revision: watch::Sender::new(current.revision),
-            closing: watch::Sender::new(false),
             current: ArcSwap::from_pointee(current),
             changing: Arc::default(),
             refreshing: Mutex::default(),
@@ -235,19 +232,18 @@ impl Core {
             return;
         }
         let core = Arc::downgrade(self);
-        let mut closing = self.closing.subscribe();
+        let draining = self.config.draining.clone();
         tokio::spawn(async move {
             let mut is_failing = false;
             loop {
                 tokio::select! {
-                    // The guard of the value must not live on beside what is awaited.
-                    () = async { drop(closing.wait_for(|closing| *closing).await) } => return,
+                    () = draining.begun() => return,
                     () = tokio::time::sleep(FOLLOW_EVERY) => {}
                 }
                 let Some(core) = core.upgrade() else { return };
                 match core.refresh().await {
                     Ok(()) => is_failing = false,
-                    Err(_) if *closing.borrow() => return,
+                    Err(_) if draining.has_begun() => return,
                     Err(error) => {
                         // Said once: what serves goes on serving.
                         if !is_failing {

@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use nopic_cache::redis::Publisher;
 use nopic_chassis::clock::Clock;
+use nopic_chassis::draining::Draining;
 use nopic_chassis::metrics::Metrics;
 use nopic_chassis::principal::RequirePrincipal;
 use nopic_chassis::transport::MAX_MESSAGE_BYTES;
@@ -53,6 +54,9 @@ pub struct Config {
     /// Whether the index of names is ready when an import answers: for a server. Without it the first search builds
     /// the index.
     pub search_after_import: bool,
+    /// Says when streams of changes are to end, and each that is asked for from then on once it has said what is
+    /// known: a server that drains would wait for them in vain.
+    pub draining: Draining,
 }
 
 impl Config {
@@ -68,6 +72,7 @@ impl Config {
             heartbeat: Duration::from_secs(5),
             metrics: Metrics::default(),
             search_after_import: true,
+            draining: Draining::default(),
         }
     }
 }
@@ -133,12 +138,6 @@ impl Registry {
         self.0.current.load().revision
     }
 
-    /// Ends the streams of changes, and each that is asked for from now on once it has said what is known: a server
-    /// that drains would wait for them in vain.
-    pub fn end_streams(&self) {
-        self.0.closing.send_replace(true);
-    }
-
     /// Waits until no import, release or discard is under way; of one that was given up, nothing is left then.
     pub async fn settled(&self) {
         drop(self.0.changing.lock().await);
@@ -146,7 +145,7 @@ impl Registry {
 
     /// Ends the streams of changes, waits for a change of snapshots under way, and closes the database.
     pub async fn close(&self) {
-        self.end_streams();
+        self.0.config.draining.begin();
         let _nothing_changes = self.0.changing.lock().await;
         self.0.store.close().await;
     }

@@ -30,7 +30,6 @@ enum PublishingError {
 /// Publishes the current revision and each that follows, until the registry closes.
 pub(crate) async fn publish_forever(core: Arc<Core>, publisher: Publisher) {
     let mut revisions = core.revision.subscribe();
-    let mut closing = core.closing.subscribe();
     let mut pause = FIRST_PAUSE;
     loop {
         // What comes while this one is published is published next.
@@ -53,8 +52,7 @@ pub(crate) async fn publish_forever(core: Arc<Core>, publisher: Publisher) {
             }
         };
         tokio::select! {
-            // The guard of the value must not live on beside what is awaited.
-            () = async { drop(closing.wait_for(|closing| *closing).await) } => return,
+            () = core.config.draining.begun() => return,
             _ = revisions.changed() => {}
             () = tokio::time::sleep(wait) => {}
         }

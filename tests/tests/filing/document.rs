@@ -1,32 +1,14 @@
 //! Documents that are filed while they are read.
 
-use nopic_formats::entries::{AbiTransmission, write_abi};
 use nopic_proto::entry_validation::file_document_request::Part;
 use nopic_proto::entry_validation::{
-    Decision, EntryLine, FileDocumentEnd, FileDocumentOptions, FileDocumentRequest, FileOptions,
-    GetEntryRequest,
+    Decision, FileDocumentEnd, FileDocumentOptions, FileDocumentRequest, FileOptions, GetEntryRequest,
 };
 use nopic_sql::testing::Engine;
 use rstest::rstest;
 use tokio_stream::StreamExt as _;
 
-use crate::support::{Filing, an_entry_that_draws};
-
-/// A transmission of one entry: first with an action in its header, then as it is.
-fn transmission(first_action: char, lines: &[EntryLine]) -> Vec<u8> {
-    let lines: Vec<_> = lines.iter().cloned().map(Into::into).collect();
-    let mut written = Vec::new();
-    write_abi(&mut written, &AbiTransmission::default(), &lines).unwrap();
-    let text = String::from_utf8(written).unwrap();
-    let records: Vec<&str> = text.lines().collect();
-    let (entry, around) = (&records[2..records.len() - 2], records.len() - 2);
-    assert!(entry[0].starts_with("10"), "{}", entry[0]);
-    let mut all: Vec<String> = records[..2].iter().map(ToString::to_string).collect();
-    all.push(format!("10{first_action}{}", &entry[0][3..]));
-    all.extend(entry[1..].iter().chain(entry).map(ToString::to_string));
-    all.extend(records[around..].iter().map(ToString::to_string));
-    all.join("\n").into_bytes()
-}
+use crate::support::{Filing, an_entry_that_draws, transmission};
 
 /// The decisions, and the entries that were taken back.
 async fn file(filing: &mut Filing, request_id: &str, document: &[u8]) -> (Vec<Decision>, Vec<String>) {

@@ -1,8 +1,11 @@
 //! Services with a sample, and what tests of filing ask of them.
 
+// Each test binary uses a part of this.
+#![allow(dead_code)]
+
 use std::collections::BTreeMap;
 
-use nopic_formats::entries::{EntryEvent, Form, read_entries};
+use nopic_formats::entries::{AbiTransmission, EntryEvent, Form, read_entries, write_abi};
 use nopic_formats::sample::{SampleOptions, generate};
 use nopic_proto::certificate::ListDrawsRequest;
 use nopic_proto::entry_validation::verdict::Outcome;
@@ -15,6 +18,8 @@ use nopic_tests::services::{Services, Setup};
 pub(crate) struct Filing {
     pub(crate) services: Services,
     pub(crate) lines: Vec<EntryLine>,
+    /// The same lines as a file.
+    pub(crate) document: String,
 }
 
 impl Filing {
@@ -53,8 +58,8 @@ impl Filing {
             .import_certificates(certificates.as_bytes())
             .await
             .unwrap();
-        let content = std::fs::read(folder.path().join("entries.jsonl")).unwrap();
-        let lines = read_entries(Form::Jsonl, &content)
+        let document = std::fs::read_to_string(folder.path().join("entries.jsonl")).unwrap();
+        let lines = read_entries(Form::Jsonl, document.as_bytes())
             .unwrap()
             .into_iter()
             .filter_map(|event| match event {
@@ -62,7 +67,11 @@ impl Filing {
                 EntryEvent::Reject(_) | EntryEvent::Deleted { .. } => None,
             })
             .collect();
-        Self { services, lines }
+        Self {
+            services,
+            lines,
+            document,
+        }
     }
 
     pub(crate) async fn file(
@@ -134,6 +143,35 @@ impl Filing {
         }
         assert_eq!(drawn, recorded);
     }
+}
+
+/// A transmission of one entry: first with an action in its header, then as it is.
+pub(crate) fn transmission(first_action: char, lines: &[EntryLine]) -> Vec<u8> {
+    let lines: Vec<_> = lines.iter().cloned().map(Into::into).collect();
+    let mut written = Vec::new();
+    write_abi(&mut written, &AbiTransmission::default(), &lines).unwrap();
+    let text = String::from_utf8(written).unwrap();
+    let records: Vec<&str> = text.lines().collect();
+    let (entry, around) = (&records[2..records.len() - 2], records.len() - 2);
+    assert!(entry[0].starts_with("10"), "{}", entry[0]);
+    let mut all: Vec<String> = records[..2].iter().map(ToString::to_string).collect();
+    all.push(format!("10{first_action}{}", &entry[0][3..]));
+    all.extend(entry[1..].iter().chain(entry).map(ToString::to_string));
+    all.extend(records[around..].iter().map(ToString::to_string));
+    all.join("\n").into_bytes()
+}
+
+/// A document of these lines in which something cannot be read behind every so many.
+pub(crate) fn with_rejects(document: &str, every: usize) -> Vec<u8> {
+    let mut all = String::new();
+    for (index, line) in document.lines().enumerate() {
+        all.push_str(line);
+        all.push('\n');
+        if index % every == every - 1 {
+            all.push_str(&format!("{{\"number\": {index}\n"));
+        }
+    }
+    all.into_bytes()
 }
 
 pub(crate) fn verdicts(decisions: &[Decision]) -> Vec<(String, u32, Outcome, Vec<i32>)> {

@@ -17,6 +17,7 @@ use tracing::{Instrument as _, field};
 use super::{Calls, code_name, code_of, method};
 use crate::deadline;
 use crate::metrics::Metrics;
+use crate::replicas::was_not_taken;
 use crate::telemetry::propagation::name_trace;
 use crate::transport::in_memory;
 
@@ -119,7 +120,14 @@ impl Service<http::Request<Body>> for Client {
         let noted = span.clone();
         Box::pin(
             async move {
-                let answer: Result<http::Response<Body>, StdError> = answer.await.map_err(Into::into);
+                let answer: Result<http::Response<Body>, StdError> = answer.await.map_err(|error| {
+                    if was_not_taken(&error) {
+                        // Whoever may ask again sees by this that it helps.
+                        Status::unavailable(format!("the server did not take the call: {error}")).into()
+                    } else {
+                        error.into()
+                    }
+                });
                 let code = match &answer {
                     Ok(response) => code_of(response.headers()).unwrap_or(Code::Ok),
                     Err(error) => code_of_error(&**error),

@@ -5,7 +5,6 @@ use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use nopic_chassis::metrics::Metrics;
 use nopic_chassis::transport::Taking;
 use nopic_domain::entry::EntryLine;
 use nopic_formats::entries::{AbiTransmission, write_abi, write_csv, write_csv_header};
@@ -18,7 +17,7 @@ use super::serve::{Serving, listen, serve_until_stopped};
 use super::{certificate, importer};
 use crate::connection::{Need, Services};
 use crate::context::{Context, Done};
-use crate::embedded::{self, Life};
+use crate::embedded::{self, Life, Opening};
 use crate::failure::Failure;
 use crate::observing::Observing;
 use crate::output;
@@ -82,16 +81,10 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
         Some(listen(SocketAddr::from((Ipv4Addr::LOCALHOST, arguments.port))).await?)
     };
     let sample = Sample::write(folder.path())?;
-    let policy = context.options.policy.as_deref();
-    let opened = embedded::open(
-        Need::EntryValidation,
-        Life::Server,
-        &Storage::in_folder(&data),
-        policy,
-        context.clock.clone(),
-        &Metrics::default(),
-    )
-    .await?;
+    let storage = Storage::in_folder(&data);
+    let opening = Opening::plain(&storage, context.options.policy.as_deref(), context.clock.clone());
+    let opened = opening.open(Need::EntryValidation, Life::Server).await?;
+
     let services = Services::of_routes(opened.routes.clone());
     load(context, &services, &sample).await?;
     judge(context, &services, &sample).await?;

@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use crate::arguments::{DEFAULT_DATA, DatabaseUrl, GlobalOptions};
 use crate::connection::{Need, busy, take_folder};
 use crate::context::{Context, Done};
-use crate::embedded::{self, Life, Opened};
+use crate::embedded::{self, Life, Opened, Opening};
 use crate::failure::Failure;
 use crate::lock::{Acquired, DataLock};
 use crate::observing::Observing;
@@ -130,19 +130,20 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
     )?;
     let admin = observing.open_admin(&settings.observing).await?;
     let listener = listen(address).await?;
-    let policy = context.options.policy.as_deref();
-    let clock = context.clock.clone();
-    let metrics = &observing.metrics;
+    let opening = Opening {
+        issues_for: &settings.issues_for,
+        metrics: observing.metrics.clone(),
+        ..Opening::plain(&storage, context.options.policy.as_deref(), context.clock.clone())
+    };
     let (opened, parts) = match alone {
-        None => {
-            let need = Need::EntryValidation;
-            let opened = embedded::open(need, Life::Server, &storage, policy, clock, metrics).await?;
-            (opened, &embedded::PARTS[..])
-        }
+        None => (
+            opening.open(Need::EntryValidation, Life::Server).await?,
+            &embedded::PARTS[..],
+        ),
         Some(service) => {
             // Behind certificates a caller names whoever it calls for.
             let caller = embedded::caller().filter(|_| taking.secured.is_none());
-            let opened = separate::open(service, &settings, &storage, policy, clock, caller, metrics).await?;
+            let opened = separate::open(service, &settings, opening, caller).await?;
             (opened, service.parts())
         }
     };
@@ -157,7 +158,7 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
         opened,
         parts,
         taking: Taking {
-            metrics: metrics.clone(),
+            metrics: observing.metrics.clone(),
             ..taking
         },
         observing,
@@ -284,7 +285,7 @@ pub(crate) async fn serve_until_stopped(
     let end = async {
         stop_requested().await;
         observing.draining();
-        opened.end_streams();
+        opened.draining.begin();
     };
     let ended = serve(listener, opened.routes.clone(), parts, taking, ready, end).await;
     // After the last call: what it noted is sealed, too.

@@ -4,6 +4,10 @@
 mod certificates;
 mod deadlines;
 mod deciding;
+mod draining;
+#[path = "../support/draws.rs"]
+mod draws;
+mod going_on;
 mod lookups;
 mod readiness;
 mod refusing;

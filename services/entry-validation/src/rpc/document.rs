@@ -1,5 +1,6 @@
 //! A whole file: its chunks come in, its verdicts go out. One task reads while another judges.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::{Status, Streaming};
 
+use super::resuming::{Patience, Resumed, first};
 use super::{MAX_CHUNK_BYTES, MESSAGES_AHEAD, VERDICTS_PER_MESSAGE};
 use crate::engine::{Asker, Engine};
 use crate::error::Error;
@@ -31,18 +33,23 @@ const LINGER: Duration = Duration::from_millis(50);
 #[derive(Default)]
 struct Batch {
     lines: Vec<NormalisedLine>,
+    /// Of each line: which record it is, from 1.
+    records: Vec<u64>,
     rejects: Vec<Reject>,
-    deleted_entries: u32,
-    /// Set in the last batch.
-    form: Option<Form>,
+    /// Of the whole document; set in the last batch.
+    summary: Option<wire::DocumentSummary>,
 }
 
 impl Batch {
-    fn add(&mut self, event: EntryEvent) {
+    fn add(&mut self, event: EntryEvent, record: u64) {
         match event {
-            EntryEvent::Line { line, .. } => self.lines.push(line.normalise()),
+            EntryEvent::Line { line, .. } => {
+                self.lines.push(line.normalise());
+                self.records.push(record);
+            }
             EntryEvent::Reject(reject) => self.rejects.push(reject),
-            EntryEvent::Deleted { .. } => self.deleted_entries += 1,
+            // Nothing to judge.
+            EntryEvent::Deleted { .. } => {}
         }
     }
 
@@ -63,7 +70,9 @@ pub(super) async fn validate(
     principal: Principal,
     mut requests: Streaming<wire::ValidateDocumentRequest>,
 ) -> Result<impl Stream<Item = Result<wire::ValidateDocumentResponse, Status>> + Send + use<>, Status> {
-    let first = requests.message().await?.and_then(|request| request.part);
+    let first = first(&mut requests, &engine.draining)
+        .await?
+        .and_then(|request| request.part);
     let Some(Part::Options(options)) = first else {
         return Err(
             Error::Invalid("the first message of a document must bring its options".to_owned()).into(),
@@ -77,11 +86,31 @@ pub(super) async fn validate(
     };
     let asker = Asker::new(principal, options.freshness);
     let file = options.file_name;
+    let from = options.resume_after.unwrap_or_default();
     let (batches, mut read) = mpsc::channel(2);
-    let reader = tokio::spawn(read_document(form, file.clone(), requests, batches));
+    let reader = nopic_chassis::deadline::spawn(read_document(
+        form,
+        file.clone(),
+        Resumed::at(options.resume_after),
+        requests,
+        batches,
+    ));
     let (answers, receiver) = mpsc::channel(MESSAGES_AHEAD);
-    tokio::spawn(async move {
-        let judged = judge_document(&engine, &asker, &file, &mut read, &answers).await;
+    nopic_chassis::deadline::spawn(async move {
+        let judged = Judging::new(&engine, asker, file, from, &answers)
+            .judge_document(&mut read)
+            .await;
+        if let Ok(Ended::Drained(resume_after)) = judged {
+            // It may wait for a caller that is silent.
+            reader.abort();
+            let last = wire::ValidateDocumentResponse {
+                resume_after: Some(resume_after),
+                ..wire::ValidateDocumentResponse::default()
+            };
+            // The caller may be gone; then there is nobody to tell.
+            let _ = answers.send(Ok(last)).await;
+            return;
+        }
         // Where judging failed, the reader must not wait for anyone to take its batches.
         drop(read);
         let read = reader.await.map_err(Error::from);
@@ -89,7 +118,7 @@ pub(super) async fn validate(
             (Err(error), _) => Some(error),
             (_, Err(error)) => Some(error.into()),
             (_, Ok(Err(status))) => Some(status),
-            (Ok(()), Ok(Ok(()))) => None,
+            (Ok(_), Ok(Ok(()))) => None,
         };
         if let Some(status) = error {
             // The caller may be gone; then there is nobody to tell.
@@ -102,6 +131,7 @@ pub(super) async fn validate(
 async fn read_document(
     form: Form,
     file: String,
+    mut resumed: Resumed,
     mut requests: Streaming<wire::ValidateDocumentRequest>,
     batches: mpsc::Sender<Batch>,
 ) -> Result<(), Status> {
@@ -115,6 +145,24 @@ async fn read_document(
     let mut reader = EntryReader::new(form);
     let mut events = Vec::new();
     let mut batch = Batch::default();
+    let mut summary = wire::DocumentSummary::default();
+    // The events of a chunk, or of the end; `false`: nobody takes them any more.
+    let mut take = async |events: &mut Vec<EntryEvent>, batch: &mut Batch| {
+        for event in events.drain(..) {
+            match &event {
+                EntryEvent::Line { .. } => summary.lines += 1,
+                EntryEvent::Reject(_) => summary.rejects += 1,
+                EntryEvent::Deleted { .. } => summary.deleted_entries += 1,
+            }
+            if resumed.is_to_be_answered(&event) {
+                batch.add(event, resumed.records());
+                if batch.is_full() && batches.send(std::mem::take(batch)).await.is_err() {
+                    return false;
+                }
+            }
+        }
+        true
+    };
     loop {
         let next = if batch.is_empty() {
             requests.next().await
@@ -143,63 +191,150 @@ async fn read_document(
         reader
             .push(&chunk, &mut events)
             .map_err(|error| named(error.to_string()))?;
-        for event in events.drain(..) {
-            batch.add(event);
-            if batch.is_full() && batches.send(std::mem::take(&mut batch)).await.is_err() {
-                return Ok(());
-            }
+        if !take(&mut events, &mut batch).await {
+            return Ok(());
         }
     }
     reader
         .finish(&mut events)
         .map_err(|error| named(error.to_string()))?;
-    for event in events.drain(..) {
-        batch.add(event);
-        if batch.is_full() && batches.send(std::mem::take(&mut batch)).await.is_err() {
-            return Ok(());
-        }
+    if !take(&mut events, &mut batch).await {
+        return Ok(());
     }
-    batch.form = Some(reader.form().unwrap_or(form));
+    resumed.check()?;
+    summary.set_form(match reader.form().unwrap_or(form) {
+        Form::Auto => WireForm::Unspecified,
+        Form::Abi => WireForm::Abi,
+        Form::Csv => WireForm::Csv,
+        Form::Jsonl => WireForm::Jsonl,
+    });
+    batch.summary = Some(summary);
     // Nobody takes it where judging failed; then that is told.
     let _ = batches.send(batch).await;
     Ok(())
 }
 
-async fn judge_document(
-    engine: &Engine,
-    asker: &Asker,
-    file: &str,
-    batches: &mut mpsc::Receiver<Batch>,
-    answers: &Sender,
-) -> Result<(), Status> {
-    let mut runs = Runs::default();
-    let mut summary = wire::DocumentSummary::default();
-    while let Some(batch) = batches.recv().await {
-        let end = batch.form.is_some();
-        summary.lines += count(batch.lines.len());
-        summary.rejects += count(batch.rejects.len());
-        summary.deleted_entries += batch.deleted_entries;
-        let verdicts = runs.judge(engine, asker, batch.lines, end).await?;
-        if !send(answers, file, verdicts, batch.rejects).await {
-            return Ok(());
+/// How the judging of a document ended.
+enum Ended {
+    /// All of it is answered, or the caller is gone.
+    Over,
+    /// The server drains.
+    Drained(wire::ResumeAfter),
+}
+
+/// A document that is being judged.
+struct Judging<'a> {
+    engine: &'a Engine,
+    asker: Asker,
+    file: String,
+    answers: &'a Sender,
+    runs: Runs,
+    /// Where another call would go on.
+    reached: wire::ResumeAfter,
+    /// Lines up to there, of this call.
+    lines: u64,
+    /// Which records the lines behind it are.
+    behind: VecDeque<u64>,
+}
+
+impl<'a> Judging<'a> {
+    fn new(
+        engine: &'a Engine,
+        asker: Asker,
+        file: String,
+        from: wire::ResumeAfter,
+        answers: &'a Sender,
+    ) -> Self {
+        Self {
+            engine,
+            asker,
+            file,
+            answers,
+            runs: Runs::default(),
+            reached: from,
+            lines: 0,
+            behind: VecDeque::new(),
         }
-        if let Some(form) = batch.form {
-            summary.set_form(match form {
-                Form::Auto => WireForm::Unspecified,
-                Form::Abi => WireForm::Abi,
-                Form::Csv => WireForm::Csv,
-                Form::Jsonl => WireForm::Jsonl,
-            });
+    }
+
+    async fn judge_document(mut self, batches: &mut mpsc::Receiver<Batch>) -> Result<Ended, Status> {
+        loop {
+            let batch = tokio::select! {
+                // A caller that sends without a pause must not keep the drain waiting.
+                biased;
+                () = self.engine.draining.begun() => return self.drain(batches).await,
+                batch = batches.recv() => batch,
+            };
+            let Some(batch) = batch else {
+                return Ok(Ended::Over);
+            };
+            if !self.answer(batch, false).await? {
+                return Ok(Ended::Over);
+            }
+        }
+    }
+
+    /// Ends at an entry's boundary, as a stream does: at the next one where a part of the open entry is answered, else at
+    /// the last one.
+    async fn drain(mut self, batches: &mut mpsc::Receiver<Batch>) -> Result<Ended, Status> {
+        let patience = Patience::begin();
+        let mut is_cut = false;
+        while self.runs.is_inside_an_entry() {
+            let Some(batch) = patience.wait(batches.recv()).await else {
+                break;
+            };
+            let Some(mut batch) = batch else {
+                return Ok(Ended::Over);
+            };
+            let end = self.runs.end_of_entry(&batch.lines);
+            // The last batch is answered to its end, for nothing comes behind it.
+            let end = end.filter(|_| batch.summary.is_none());
+            batch.lines.truncate(end.unwrap_or(batch.lines.len()));
+            batch.records.truncate(batch.lines.len());
+            is_cut = end.is_some();
+            if !self.answer(batch, end.is_some()).await? {
+                return Ok(Ended::Over);
+            }
+        }
+        // Where lines were left behind the entry, the last batch is not the rest of what is to be answered.
+        if !is_cut
+            && let Ok(last) = batches.try_recv()
+            && last.summary.is_some()
+        {
+            self.answer(last, false).await?;
+            return Ok(Ended::Over);
+        }
+        Ok(Ended::Drained(self.reached))
+    }
+
+    /// Judges and answers a batch; whether another may follow.
+    async fn answer(&mut self, batch: Batch, ends_entry: bool) -> Result<bool, Status> {
+        let is_last = batch.summary.is_some();
+        self.behind.extend(batch.records);
+        self.reached.rejects += batch.rejects.len() as u64;
+        let verdicts = self
+            .runs
+            .judge(self.engine, &self.asker, batch.lines, is_last || ends_entry)
+            .await?;
+        while self.lines < self.runs.answered_entries() {
+            self.lines += 1;
+            self.reached.lines += 1;
+            // Each answered line was noted above.
+            self.reached.records = self.behind.pop_front().unwrap_or(self.reached.records);
+        }
+        if !send(self.answers, &self.file, verdicts, batch.rejects).await {
+            return Ok(false);
+        }
+        if batch.summary.is_some() {
             let last = wire::ValidateDocumentResponse {
-                summary: Some(summary),
+                summary: batch.summary,
                 ..wire::ValidateDocumentResponse::default()
             };
             // The caller may be gone; then there is nobody to tell.
-            let _ = answers.send(Ok(last)).await;
-            break;
+            let _ = self.answers.send(Ok(last)).await;
         }
+        Ok(!is_last)
     }
-    Ok(())
 }
 
 /// Sends in messages of bounded size; `false`: the caller is gone.
@@ -214,7 +349,7 @@ async fn send(answers: &Sender, file: &str, verdicts: Vec<wire::Verdict>, reject
                 .take(VERDICTS_PER_MESSAGE)
                 .map(|reject| to_wire(file, reject))
                 .collect(),
-            summary: None,
+            ..wire::ValidateDocumentResponse::default()
         };
         if answers.send(Ok(message)).await.is_err() {
             return false;
@@ -235,9 +370,4 @@ pub(super) fn to_wire(file: &str, reject: Reject) -> common::Reject {
         value: reject.value,
         reason: reject.reason,
     }
-}
-
-/// Counts on the wire stop at 2^32 - 1.
-fn count(number: usize) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
 }

@@ -6,18 +6,15 @@ use nopic_domain::date::Date;
 use nopic_domain::entry::NormalisedLine;
 use nopic_domain::principal::Principal;
 use nopic_domain::rules::MAX_LINES_PER_ENTRY;
-use nopic_formats::Reject;
-use nopic_formats::entries::{EntryEvent, EntryReader, Form};
 use nopic_proto::entry_validation as wire;
-use nopic_proto::entry_validation::document_options::Form as WireForm;
-use nopic_proto::entry_validation::file_document_request::Part;
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
 use super::record::{decision, filed_on, hash, kind, request_id};
-use super::{MAX_CHUNK_BYTES, MESSAGES_AHEAD, VERDICTS_PER_MESSAGE, document, lines as normalised};
+use super::resuming::{arrived, first, next_or_drain};
+use super::{MESSAGES_AHEAD, VERDICTS_PER_MESSAGE, lines as normalised};
 use crate::engine::{Asker, Engine};
 use crate::error::Error;
 use crate::filing::{Kind, Request, file};
@@ -27,20 +24,26 @@ use crate::store::Deletion;
 const LINES_PER_PART: usize = 1_000;
 
 /// Lines on their way to be filed.
-struct Parts {
+pub(super) struct Parts {
     engine: Arc<Engine>,
     asker: Asker,
     request_id: String,
     filed_on: Option<Date>,
-    /// Parts that were filed.
+    /// Parts that were filed, with those of the calls that this one resumes.
     number: u32,
     waiting: Vec<NormalisedLine>,
+    /// Lines that this call has filed.
+    filed: u64,
     /// How far an end of the part was looked for: lines that wait are looked at once, however they come.
     searched: usize,
 }
 
 impl Parts {
-    fn new(engine: Arc<Engine>, principal: Principal, options: wire::FileOptions) -> Result<Self, Error> {
+    pub(super) fn new(
+        engine: Arc<Engine>,
+        principal: Principal,
+        options: wire::FileOptions,
+    ) -> Result<Self, Error> {
         let freshness = wire::Freshness {
             at_least_revision: options.at_least_revision,
             latest_certificates: true,
@@ -51,18 +54,19 @@ impl Parts {
             asker: Asker::new(principal, Some(freshness)),
             request_id: request_id(&options.request_id)?,
             filed_on,
-            number: 0,
+            number: options.resume_after.map_or(0, |after| after.parts),
             waiting: Vec::new(),
+            filed: 0,
             searched: LINES_PER_PART,
         })
     }
 
-    fn push(&mut self, lines: impl IntoIterator<Item = NormalisedLine>) {
+    pub(super) fn push(&mut self, lines: impl IntoIterator<Item = NormalisedLine>) {
         self.waiting.extend(lines);
     }
 
     /// Files the next part if it is complete: where a line of another entry has come behind it.
-    async fn file_complete(&mut self) -> Result<Option<Vec<wire::Decision>>, Error> {
+    pub(super) async fn file_complete(&mut self) -> Result<Option<Vec<wire::Decision>>, Error> {
         let ends_at =
             |place: &usize| self.waiting[*place].entry_number != self.waiting[*place - 1].entry_number;
         let end = (self.searched..self.waiting.len()).find(ends_at);
@@ -80,7 +84,7 @@ impl Parts {
     }
 
     /// Files what is left.
-    async fn file_rest(&mut self) -> Result<Vec<wire::Decision>, Error> {
+    pub(super) async fn file_rest(&mut self) -> Result<Vec<wire::Decision>, Error> {
         if self.waiting.is_empty() {
             return Ok(Vec::new());
         }
@@ -106,11 +110,22 @@ impl Parts {
             of_entry: None,
         };
         let decisions = file(&self.engine, &self.asker, request).await?;
+        self.filed += count as u64;
         Ok(decisions.into_iter().map(decision).collect())
     }
 
+    /// Parts that are on record.
+    pub(super) const fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Lines that this call has filed.
+    pub(super) const fn filed(&self) -> u64 {
+        self.filed
+    }
+
     /// Takes an entry back that the file deletes; `false`: it is not on record.
-    async fn cancel(&mut self, entry_number: String) -> Result<bool, Error> {
+    pub(super) async fn cancel(&mut self, entry_number: String) -> Result<bool, Error> {
         let tenant = self.asker.principal.tenant.clone();
         let asked = wire::CancelEntryRequest {
             entry_number: entry_number.clone(),
@@ -158,7 +173,7 @@ pub(super) fn lines(
     requests: Streaming<wire::FileStreamRequest>,
 ) -> impl Stream<Item = Result<wire::FileStreamResponse, Status>> + Send + use<> {
     let (answers, receiver) = mpsc::channel(MESSAGES_AHEAD);
-    tokio::spawn(async move {
+    nopic_chassis::deadline::spawn(async move {
         if let Err(status) = file_lines(engine, principal, requests, &answers).await {
             // The caller may be gone; then there is nobody to tell.
             let _ = answers.send(Err(status)).await;
@@ -171,216 +186,83 @@ async fn file_lines(
     engine: Arc<Engine>,
     principal: Principal,
     mut requests: Streaming<wire::FileStreamRequest>,
-    answers: &mpsc::Sender<Result<wire::FileStreamResponse, Status>>,
+    answers: &Answers,
 ) -> Result<(), Status> {
-    let mut parts = None;
-    let answer = async |decisions: Vec<wire::Decision>| {
-        for decisions in decisions.chunks(VERDICTS_PER_MESSAGE) {
-            let decisions = decisions.to_vec();
-            if answers
-                .send(Ok(wire::FileStreamResponse { decisions }))
-                .await
-                .is_err()
-            {
-                return false;
-            }
+    let mut message = first(&mut requests, &engine.draining).await?;
+    let mut parts = match &mut message {
+        None => return Err(ended_early()),
+        Some(request) => {
+            let options = request.options.take().ok_or_else(|| {
+                Error::Invalid("options: the first message of a filing must bring them".to_owned())
+            })?;
+            Parts::new(Arc::clone(&engine), principal, options)?
         }
-        true
     };
-    while let Some(request) = requests.message().await? {
-        let parts = match &mut parts {
-            Some(parts) => parts,
-            None => {
-                let options = request.options.ok_or_else(|| {
-                    Error::Invalid("options: the first message of a filing must bring them".to_owned())
-                })?;
-                parts.insert(Parts::new(Arc::clone(&engine), principal.clone(), options)?)
-            }
-        };
+    while let Some(request) = message {
         parts.push(normalised(request.lines)?);
         while let Some(decisions) = parts.file_complete().await? {
-            if !answer(decisions).await {
+            if !answer(answers, decisions).await {
                 return Ok(());
+            }
+            // What a caller that has finished sent is filed to its end.
+            if engine.draining.has_begun() && !request.end {
+                return resume(answers, &parts).await;
             }
         }
         if request.end {
-            answer(parts.file_rest().await?).await;
+            answer(answers, parts.file_rest().await?).await;
             return Ok(());
         }
+        message = match next_or_drain(&mut requests, &engine.draining).await {
+            Some(message) => message?,
+            None => match arrived(&mut requests) {
+                Some(Ok(Some(last))) if last.end => Some(last),
+                _ => return resume(answers, &parts).await,
+            },
+        };
     }
     Err(ended_early())
 }
 
-fn ended_early() -> Status {
+type Answers = mpsc::Sender<Result<wire::FileStreamResponse, Status>>;
+
+/// Sends decisions in messages of bounded size; `false`: the caller is gone.
+async fn answer(answers: &Answers, decisions: Vec<wire::Decision>) -> bool {
+    let mut decisions = decisions.into_iter();
+    while decisions.len() > 0 {
+        let answer = wire::FileStreamResponse {
+            decisions: decisions.by_ref().take(VERDICTS_PER_MESSAGE).collect(),
+            resume_after: None,
+        };
+        if answers.send(Ok(answer)).await.is_err() {
+            return false;
+        }
+    }
+    true
+}
+
+/// Ends the stream behind the last part.
+async fn resume(answers: &Answers, parts: &Parts) -> Result<(), Status> {
+    let resume_after = wire::ResumeAfter {
+        records: parts.filed,
+        lines: parts.filed,
+        parts: parts.number,
+        ..wire::ResumeAfter::default()
+    };
+    let last = wire::FileStreamResponse {
+        resume_after: Some(resume_after),
+        ..wire::FileStreamResponse::default()
+    };
+    // The caller may be gone; then there is nobody to tell.
+    let _ = answers.send(Ok(last)).await;
+    Ok(())
+}
+
+pub(super) fn ended_early() -> Status {
     Error::Invalid(
         "the stream ended before the message `end`: what was answered is on record, the rest is not filed; send it again \
          with the same request_id"
             .to_owned(),
     )
     .into()
-}
-
-type DocumentAnswers = mpsc::Sender<Result<wire::FileDocumentResponse, Status>>;
-
-/// Files a document while it is read.
-pub(super) fn document(
-    engine: Arc<Engine>,
-    principal: Principal,
-    requests: Streaming<wire::FileDocumentRequest>,
-) -> impl Stream<Item = Result<wire::FileDocumentResponse, Status>> + Send + use<> {
-    let (answers, receiver) = mpsc::channel(MESSAGES_AHEAD);
-    tokio::spawn(async move {
-        if let Err(status) = file_document(engine, principal, requests, &answers).await {
-            // The caller may be gone; then there is nobody to tell.
-            let _ = answers.send(Err(status)).await;
-        }
-    });
-    ReceiverStream::new(receiver)
-}
-
-async fn file_document(
-    engine: Arc<Engine>,
-    principal: Principal,
-    mut requests: Streaming<wire::FileDocumentRequest>,
-    answers: &DocumentAnswers,
-) -> Result<(), Status> {
-    let first = requests.message().await?.and_then(|request| request.part);
-    let Some(Part::Options(options)) = first else {
-        return Err(
-            Error::Invalid("the first message of a document must bring its options".to_owned()).into(),
-        );
-    };
-    let form = match options.form() {
-        WireForm::Unspecified => Form::Auto,
-        WireForm::Abi => Form::Abi,
-        WireForm::Csv => Form::Csv,
-        WireForm::Jsonl => Form::Jsonl,
-    };
-    let named = |problem: String| match options.file_name.as_str() {
-        "" => Error::Invalid(problem),
-        file => Error::Invalid(format!("{file}: {problem}")),
-    };
-    let mut filing = Document {
-        parts: Parts::new(engine, principal, options.filing.clone().unwrap_or_default())?,
-        file_name: options.file_name.clone(),
-        summary: wire::DocumentSummary::default(),
-        answers,
-    };
-    let mut reader = EntryReader::new(form);
-    let mut events = Vec::new();
-    while let Some(request) = requests.message().await? {
-        match request.part {
-            Some(Part::Chunk(chunk)) if chunk.len() > MAX_CHUNK_BYTES => {
-                return Err(Error::TooMuch(format!(
-                    "chunk: {} bytes, at most {MAX_CHUNK_BYTES} are taken",
-                    chunk.len()
-                ))
-                .into());
-            }
-            Some(Part::Chunk(chunk)) => {
-                reader
-                    .push(&chunk, &mut events)
-                    .map_err(|error| named(error.to_string()))?;
-                filing.take(&mut events).await?;
-            }
-            Some(Part::End(_)) => {
-                reader
-                    .finish(&mut events)
-                    .map_err(|error| named(error.to_string()))?;
-                filing.take(&mut events).await?;
-                filing.finish(reader.form().unwrap_or(form)).await?;
-                return Ok(());
-            }
-            Some(Part::Options(_)) | None => {
-                return Err(
-                    Error::Invalid("a document is its options, its bytes and `end`".to_owned()).into(),
-                );
-            }
-        }
-    }
-    Err(ended_early())
-}
-
-/// A document that is being filed.
-struct Document<'a> {
-    parts: Parts,
-    file_name: String,
-    summary: wire::DocumentSummary,
-    answers: &'a DocumentAnswers,
-}
-
-impl Document<'_> {
-    async fn take(&mut self, events: &mut Vec<EntryEvent>) -> Result<(), Status> {
-        for event in events.drain(..) {
-            match event {
-                EntryEvent::Line { line, .. } => {
-                    self.summary.lines += 1;
-                    self.parts.push([line.normalise()]);
-                    if let Some(decisions) = self.parts.file_complete().await? {
-                        self.tell(decisions).await?;
-                    }
-                }
-                EntryEvent::Reject(reject) => self.refuse(reject).await?,
-                EntryEvent::Deleted { entry_number, .. } => {
-                    // What stands before it in the file is filed before it.
-                    let decisions = self.parts.file_rest().await?;
-                    self.tell(decisions).await?;
-                    self.summary.deleted_entries += 1;
-                    if self.parts.cancel(entry_number.clone()).await? {
-                        self.send(wire::FileDocumentResponse {
-                            cancelled_entries: vec![entry_number],
-                            ..wire::FileDocumentResponse::default()
-                        })
-                        .await?;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn refuse(&mut self, reject: Reject) -> Result<(), Status> {
-        self.summary.rejects += 1;
-        let reject = document::to_wire(&self.file_name, reject);
-        self.send(wire::FileDocumentResponse {
-            rejects: vec![reject],
-            ..wire::FileDocumentResponse::default()
-        })
-        .await
-    }
-
-    async fn finish(&mut self, form: Form) -> Result<(), Status> {
-        let decisions = self.parts.file_rest().await?;
-        self.tell(decisions).await?;
-        self.summary.set_form(match form {
-            Form::Auto => WireForm::Unspecified,
-            Form::Abi => WireForm::Abi,
-            Form::Csv => WireForm::Csv,
-            Form::Jsonl => WireForm::Jsonl,
-        });
-        self.send(wire::FileDocumentResponse {
-            summary: Some(self.summary),
-            ..wire::FileDocumentResponse::default()
-        })
-        .await
-    }
-
-    async fn tell(&self, decisions: Vec<wire::Decision>) -> Result<(), Status> {
-        for decisions in decisions.chunks(VERDICTS_PER_MESSAGE) {
-            self.send(wire::FileDocumentResponse {
-                decisions: decisions.to_vec(),
-                ..wire::FileDocumentResponse::default()
-            })
-            .await?;
-        }
-        Ok(())
-    }
-
-    /// A caller that has left is no reason to file half an entry: between parts it is one to stop.
-    async fn send(&self, answer: wire::FileDocumentResponse) -> Result<(), Status> {
-        self.answers
-            .send(Ok(answer))
-            .await
-            .map_err(|_| Status::cancelled("the caller has left; what was answered is on record"))
-    }
 }

@@ -1,11 +1,13 @@
 //! The calls: convert, load, decide, save, convert. One file a topic.
 
 mod document;
+mod file_document;
 mod file_stream;
 mod flags;
 mod links;
 mod policy;
 mod record;
+mod resuming;
 mod trail;
 mod validate;
 

@@ -15,7 +15,7 @@ use prost::Message;
 use sha2::{Digest as _, Sha256};
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{Answers, date, file_stream, lines, open};
+use super::{Answers, date, file_document, file_stream, lines, open};
 use crate::engine::{Asker, Engine};
 use crate::error::Error;
 use crate::filing::{Kind, Request as Filing, file, replay};
@@ -87,7 +87,7 @@ impl EntryRecordService for RecordRpc {
         request: Request<Streaming<wire::FileDocumentRequest>>,
     ) -> Result<Response<Self::FileDocumentStream>, Status> {
         let principal = nopic_chassis::principal::of(request.extensions())?.clone();
-        let answers = file_stream::document(Arc::clone(&self.0), principal, request.into_inner());
+        let answers = file_document::file(Arc::clone(&self.0), principal, request.into_inner());
         Ok(Response::new(Box::pin(answers)))
     }
 

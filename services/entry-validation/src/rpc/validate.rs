@@ -9,6 +9,7 @@ use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
+use super::resuming::{Patience, arrived, next_or_drain};
 use super::{MESSAGES_AHEAD, VERDICTS_PER_MESSAGE, lines};
 use crate::engine::{Asker, Engine};
 use crate::error::Error;
@@ -41,6 +42,8 @@ pub(super) async fn batch(
     Ok(wire::ValidateEntriesResponse { verdicts })
 }
 
+type Answers = mpsc::Sender<Result<wire::ValidateStreamResponse, Status>>;
+
 /// Answers message by message; reads on only while the caller takes the answers.
 pub(super) fn stream(
     engine: Arc<Engine>,
@@ -48,7 +51,7 @@ pub(super) fn stream(
     requests: Streaming<wire::ValidateStreamRequest>,
 ) -> impl Stream<Item = Result<wire::ValidateStreamResponse, Status>> + Send + use<> {
     let (answers, receiver) = mpsc::channel(MESSAGES_AHEAD);
-    tokio::spawn(async move {
+    nopic_chassis::deadline::spawn(async move {
         if let Err(status) = answer(&engine, principal, requests, &answers).await {
             // The caller may be gone; then there is nobody to tell.
             let _ = answers.send(Err(status)).await;
@@ -61,17 +64,32 @@ async fn answer(
     engine: &Engine,
     principal: Principal,
     mut requests: Streaming<wire::ValidateStreamRequest>,
-    answers: &mpsc::Sender<Result<wire::ValidateStreamResponse, Status>>,
+    answers: &Answers,
 ) -> Result<(), Status> {
     let mut asker = None;
     let mut runs = Runs::default();
-    while let Some(request) = requests.message().await? {
+    loop {
+        let Some(request) = next_or_drain(&mut requests, &engine.draining).await else {
+            return drain(engine, asker, runs, requests, answers).await;
+        };
+        let Some(request) = request? else {
+            return finish(engine, asker, runs, answers).await;
+        };
         let asker = asker.get_or_insert_with(|| Asker::new(principal.clone(), request.freshness));
         let verdicts = runs.judge(engine, asker, lines(request.lines)?, false).await?;
         if !send(answers, verdicts).await {
             return Ok(());
         }
     }
+}
+
+/// Answers what waits at the end of the requests.
+async fn finish(
+    engine: &Engine,
+    asker: Option<Asker>,
+    mut runs: Runs,
+    answers: &Answers,
+) -> Result<(), Status> {
     if let Some(asker) = &asker {
         let verdicts = runs.judge(engine, asker, Vec::new(), true).await?;
         send(answers, verdicts).await;
@@ -79,16 +97,61 @@ async fn answer(
     Ok(())
 }
 
+/// Ends the stream at an entry's boundary: at the next one where a part of the open entry is answered, at the last one
+/// where nothing of it is, or where the caller does not go on.
+async fn drain(
+    engine: &Engine,
+    asker: Option<Asker>,
+    mut runs: Runs,
+    mut requests: Streaming<wire::ValidateStreamRequest>,
+    answers: &Answers,
+) -> Result<(), Status> {
+    let patience = Patience::begin();
+    let mut is_cut = false;
+    while let Some(asker) = asker.as_ref().filter(|_| runs.is_inside_an_entry()) {
+        let Some(request) = patience.wait(requests.message()).await else {
+            break;
+        };
+        let Some(request) = request? else {
+            return finish(engine, Some(asker.clone()), runs, answers).await;
+        };
+        let mut lines = lines(request.lines)?;
+        let end = runs.end_of_entry(&lines);
+        lines.truncate(end.unwrap_or(lines.len()));
+        is_cut = end.is_some();
+        let verdicts = runs.judge(engine, asker, lines, end.is_some()).await?;
+        if !send(answers, verdicts).await {
+            return Ok(());
+        }
+    }
+    // Where lines were left behind the entry, the end of the requests is not the end of what is answered.
+    if !is_cut && let Some(Ok(None)) = arrived(&mut requests) {
+        return finish(engine, asker, runs, answers).await;
+    }
+    let resume_after = wire::ResumeAfter {
+        records: runs.answered_entries(),
+        lines: runs.answered_entries(),
+        ..wire::ResumeAfter::default()
+    };
+    let last = wire::ValidateStreamResponse {
+        resume_after: Some(resume_after),
+        ..wire::ValidateStreamResponse::default()
+    };
+    // The caller may be gone; then there is nobody to tell.
+    let _ = answers.send(Ok(last)).await;
+    Ok(())
+}
+
 /// Sends verdicts in messages of bounded size; `false`: the caller is gone.
-async fn send(
-    answers: &mpsc::Sender<Result<wire::ValidateStreamResponse, Status>>,
-    verdicts: Vec<wire::Verdict>,
-) -> bool {
+async fn send(answers: &Answers, verdicts: Vec<wire::Verdict>) -> bool {
     let mut verdicts = verdicts.into_iter();
     while verdicts.len() > 0 {
         let verdicts = verdicts.by_ref().take(VERDICTS_PER_MESSAGE).collect();
         if answers
-            .send(Ok(wire::ValidateStreamResponse { verdicts }))
+            .send(Ok(wire::ValidateStreamResponse {
+                verdicts,
+                resume_after: None,
+            }))
             .await
             .is_err()
         {

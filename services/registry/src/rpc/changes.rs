@@ -69,12 +69,11 @@ async fn send(
         .map_err(|_| Ended::Gone)
 }
 
-/// Goes on until the caller leaves or the registry closes: then the stream ends with OK, and the caller asks again
+/// Goes on until the caller leaves or the server drains: then the stream ends with OK, and the caller asks again
 /// from the last revision that it reached.
 async fn send_all(core: &Core, since: u32, answers: &mpsc::Sender<Answer>) -> Result<(), Ended> {
     use wire::watch_changes_response::Event;
     let mut revisions = core.revision.subscribe();
-    let mut closing = core.closing.subscribe();
     let mut reached = since;
     let mut is_first = true;
     loop {
@@ -91,8 +90,7 @@ async fn send_all(core: &Core, since: u32, answers: &mpsc::Sender<Answer>) -> Re
         }
         tokio::select! {
             changed = revisions.changed() => if changed.is_err() { return Ok(()) },
-            // The guard of the value must not live on beside what is awaited below.
-            () = async { drop(closing.wait_for(|closing| *closing).await) } => return Ok(()),
+            () = core.config.draining.begun() => return Ok(()),
             () = answers.closed() => return Ok(()),
             () = tokio::time::sleep(core.config.heartbeat) => {
                 send(answers, Event::Heartbeat(revision_at(core, reached))).await?;

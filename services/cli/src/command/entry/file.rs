@@ -6,16 +6,17 @@ use std::path::{Path, PathBuf};
 
 use nopic_proto::entry_validation::{
     Decision, FileDocumentEnd, FileDocumentOptions, FileDocumentRequest, FileDocumentResponse, FileOptions,
-    file_document_request,
+    ResumeAfter, file_document_request,
 };
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
-use super::validate::{Answer, Following, Format, beside_verdicts, printer, summary};
+use super::following::{Answer, Begun, Following};
+use super::validate::{Format, beside_verdicts, printer, summary};
 use crate::connection::Need;
 use crate::context::{Context, Done};
 use crate::failure::Failure;
-use crate::feed::{chunks, feed, size_of};
+use crate::feed::{Requests, Trouble, chunks, feed, size_of};
 use crate::output::Style;
 use crate::output::progress::Progress;
 use crate::output::rejects::RejectsLog;
@@ -80,6 +81,7 @@ impl From<FileDocumentResponse> for Answer {
             rejects: answer.rejects,
             cancelled: answer.cancelled_entries,
             summary: answer.summary,
+            resume_after: answer.resume_after,
         }
     }
 }
@@ -119,6 +121,7 @@ async fn file(
             request_id,
             filed_on,
             at_least_revision: options.at_least_revision,
+            resume_after: None,
         }),
         form: options.format.form().into(),
         file_name: options
@@ -126,32 +129,46 @@ async fn file(
             .file_name()
             .map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
     };
-    let (sent, sent_from) = (progress.clone(), path.to_path_buf());
-    let (requests, mut trouble) = feed(move |emit| {
-        use file_document_request::Part;
-        let mut part = |part| emit(FileDocumentRequest { part: Some(part) });
-        if part(Part::Options(first)).is_continue()
-            && chunks(&sent_from, &sent, &mut |chunk| part(Part::Chunk(chunk)))?.is_continue()
-        {
-            let _ended_early = part(Part::End(FileDocumentEnd {}));
-        }
-        Ok(())
-    });
-    let mut client = services.records();
-    let answers = services.answer(trouble.or(client.file_document(requests)).await?)?;
+    let begin = async |place: Option<ResumeAfter>| -> Result<Begun<_>, Failure> {
+        let (requests, mut trouble) = requests_of(path, first.clone(), place, &progress);
+        let mut client = services.records();
+        let answers = trouble.or(client.file_document(requests)).await?;
+        Ok((answers, trouble))
+    };
     let following = Following {
         terminal: &terminal,
         services: &services,
         rejects: RejectsLog::new(options.rejects_file.as_deref(), &options.file)?,
-        progress,
-        trouble,
+        progress: progress.clone(),
     };
-    let (filed, printer) = following.print(answers, printer).await?;
+    let (filed, printer) = following.print(begin, printer).await?;
     context.terminal.note(&summary(&filed, &printer));
     context
         .terminal
         .note("The decisions are on record: `nopic entry decisions` lists them.");
     Ok(filed.done())
+}
+
+fn requests_of(
+    path: &Path,
+    mut options: FileDocumentOptions,
+    place: Option<ResumeAfter>,
+    progress: &Progress,
+) -> (Requests<FileDocumentRequest>, Trouble) {
+    if let Some(filing) = &mut options.filing {
+        filing.resume_after = place;
+    }
+    let (sent, path) = (progress.clone(), path.to_path_buf());
+    feed(move |emit| {
+        use file_document_request::Part;
+        let mut part = |part| emit(FileDocumentRequest { part: Some(part) });
+        if part(Part::Options(options)).is_continue()
+            && chunks(&path, &sent, &mut |chunk| part(Part::Chunk(chunk)))?.is_continue()
+        {
+            let _ended_early = part(Part::End(FileDocumentEnd {}));
+        }
+        Ok(())
+    })
 }
 
 fn copy_of_input() -> Result<NamedTempFile, Failure> {

@@ -1,6 +1,7 @@
 //! `nopic entry`: lines of entries, judged and on record.
 
 mod file;
+mod following;
 mod record;
 mod statistics;
 mod trail;

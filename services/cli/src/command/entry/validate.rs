@@ -4,21 +4,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use nopic_proto::common::Reject;
 use nopic_proto::entry_validation::document_options::Form;
 use nopic_proto::entry_validation::{
-    DocumentOptions, DocumentSummary, ExplainPolicyRequest, Freshness, ValidateDocumentRequest,
-    ValidateDocumentResponse, Verdict, validate_document_request,
+    DocumentOptions, DocumentSummary, ExplainPolicyRequest, Freshness, ResumeAfter, ValidateDocumentRequest,
+    Verdict, validate_document_request,
 };
-use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::TryRecvError;
-use tonic::Streaming;
 
+use super::following::{Begun, Following};
 use crate::connection::{Need, Services};
 use crate::context::{Context, Done};
 use crate::failure::Failure;
-use crate::feed::{Requests, Trouble, chunks, feed, size_of};
-use crate::output::listing::printable;
+use crate::feed::{Requests, Trouble, feed, size_of};
+use crate::kept::Input;
 use crate::output::printer::{Printed, Printer};
 use crate::output::progress::Progress;
 use crate::output::rejects::RejectsLog;
@@ -26,9 +23,6 @@ use crate::output::verdict_record::Tally;
 use crate::output::verdict_table::{Sentences, VerdictTable, outcomes};
 use crate::output::words::{count, counted};
 use crate::output::{Style, Terminal};
-
-/// Answers that wait to be printed.
-const WAITING: usize = 4;
 
 /// Validate a file of entry lines: nothing is recorded
 ///
@@ -98,7 +92,7 @@ pub(crate) struct Validated {
     /// Entries that were on record and are taken back.
     pub(super) cancelled: u64,
     /// The server's word on the file.
-    summary: DocumentSummary,
+    pub(super) summary: DocumentSummary,
 }
 
 impl Validated {
@@ -189,27 +183,6 @@ pub(crate) async fn sentences(context: &Context, services: &Services) -> Result<
     services.answer(answer).map(Sentences::new)
 }
 
-/// One message of the answer to a file.
-#[derive(Debug, Default)]
-pub(super) struct Answer {
-    pub(super) verdicts: Vec<Verdict>,
-    pub(super) rejects: Vec<Reject>,
-    /// Entries that were on record and are taken back.
-    pub(super) cancelled: Vec<String>,
-    pub(super) summary: Option<DocumentSummary>,
-}
-
-impl From<ValidateDocumentResponse> for Answer {
-    fn from(answer: ValidateDocumentResponse) -> Self {
-        Self {
-            verdicts: answer.verdicts,
-            rejects: answer.rejects,
-            cancelled: Vec::new(),
-            summary: answer.summary,
-        }
-    }
-}
-
 /// Sends a file and prints its verdicts as they come: reading, decoding and printing each go on for themselves.
 pub(crate) async fn validate(
     terminal: &Terminal,
@@ -221,136 +194,47 @@ pub(crate) async fn validate(
     let size = size_of(file)?;
     let rejects = RejectsLog::new(reading.rejects_file.as_deref(), file)?;
     let progress = Progress::of_bytes(terminal, size, "validating");
-    let (requests, mut trouble) = requests_of(file, &reading, &progress);
-    let mut client = services.entry_validation();
-    let answers = services.answer(trouble.or(client.validate_document(requests)).await?)?;
+    // A server in this process does not stop before the command does.
+    let input = Input::new(file, !services.is_in_this_process())?;
+    let begin = async |place: Option<ResumeAfter>| -> Result<Begun<_>, Failure> {
+        let (requests, mut trouble) = requests_of(&input, file, &reading, place, &progress);
+        let mut client = services.entry_validation();
+        let answers = trouble.or(client.validate_document(requests)).await?;
+        Ok((answers, trouble))
+    };
     let following = Following {
         terminal,
         services,
         rejects,
-        progress,
-        trouble,
+        progress: progress.clone(),
     };
-    following.print(answers, printer).await
-}
-
-/// A call under way that answers with verdicts.
-pub(super) struct Following<'a> {
-    pub(super) terminal: &'a Terminal,
-    pub(super) services: &'a Services,
-    pub(super) rejects: RejectsLog,
-    pub(super) progress: Progress,
-    pub(super) trouble: Trouble,
-}
-
-impl Following<'_> {
-    /// Prints the verdicts as they come, and keeps what was refused.
-    pub(super) async fn print<A: Into<Answer>>(
-        mut self,
-        mut answers: Streaming<A>,
-        printer: Printer,
-    ) -> Result<(Validated, Printer), Failure> {
-        let (batches, printing) = start(printer);
-        let (mut summary, mut cancelled) = (None, 0);
-        let ended = loop {
-            let answer: Answer = match self.trouble.or(answers.message()).await {
-                Ok(Ok(Some(answer))) => answer.into(),
-                Ok(Ok(None)) => break Ok(()),
-                Ok(Err(status)) => break Err(self.services.failure(&status)),
-                Err(failure) => break Err(failure),
-            };
-            for reject in &answer.rejects {
-                self.rejects.add(reject, &self.progress)?;
-            }
-            for entry in &answer.cancelled {
-                cancelled += 1;
-                self.progress.note(&format!(
-                    "Entry {} is taken back: what it drew is given back.",
-                    printable(entry)
-                ));
-            }
-            summary = answer.summary.or(summary);
-            // The printer ends early only with an error of its own, which is read below.
-            if !answer.verdicts.is_empty() && batches.send(answer.verdicts).await.is_err() {
-                break Ok(());
-            }
-        };
-        drop(batches);
-        let printed = printing
-            .await
-            .unwrap_or_else(|_| Err(Failure::new("The verdicts could not be printed.")));
-        self.progress.finish();
-        self.rejects.finish(self.terminal)?;
-        let (printer, tally) = printed?;
-        ended?;
-        let validated = Validated {
-            tally,
-            refused: self.rejects.count(),
-            cancelled,
-            summary: summary.ok_or_else(broken_off)?,
-        };
-        if u64::from(validated.summary.lines) != validated.tally.lines() {
-            return Err(broken_off());
-        }
-        Ok((validated, printer))
-    }
-}
-
-/// Verdicts that are missing are no verdicts.
-fn broken_off() -> Failure {
-    Failure::new("The verdicts broke off before the end of the file.")
-        .advice("Run the command again; do not file the lines without a verdict.")
+    following.print(begin, printer).await
 }
 
 fn requests_of(
+    input: &Input,
     file: &Path,
     reading: &Reading,
+    place: Option<ResumeAfter>,
     progress: &Progress,
 ) -> (Requests<ValidateDocumentRequest>, Trouble) {
-    let (path, sent) = (file.to_path_buf(), progress.clone());
+    let (input, sent) = (input.clone(), progress.clone());
     let options = DocumentOptions {
         form: reading.format.form().into(),
-        file_name: path
+        file_name: file
             .file_name()
             .map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
         freshness: Some(reading.freshness),
+        resume_after: place,
     };
     feed(move |emit| {
         use validate_document_request::Part;
         let mut part = |part| emit(ValidateDocumentRequest { part: Some(part) });
         if part(Part::Options(options)).is_continue() {
-            let _ended_early = chunks(&path, &sent, &mut |chunk| part(Part::Chunk(chunk)))?;
+            let _ended_early = input.chunks(&sent, &mut |chunk| part(Part::Chunk(chunk)))?;
         }
         Ok(())
     })
-}
-
-type Printing = tokio::task::JoinHandle<Result<(Printer, Tally), Failure>>;
-
-/// Starts to print on a thread of its own. What waits is printed together; nothing waits for more to come.
-fn start(mut printer: Printer) -> (mpsc::Sender<Vec<Verdict>>, Printing) {
-    let (sender, mut batches) = mpsc::channel::<Vec<Verdict>>(WAITING);
-    let printing = tokio::task::spawn_blocking(move || {
-        let mut tally = Tally::default();
-        loop {
-            let batch = match batches.try_recv() {
-                Ok(batch) => Some(batch),
-                Err(TryRecvError::Empty) => {
-                    printer.flush()?;
-                    batches.blocking_recv()
-                }
-                Err(TryRecvError::Disconnected) => None,
-            };
-            let Some(batch) = batch else {
-                break;
-            };
-            tally.add(&batch);
-            printer.print(&batch)?;
-        }
-        printer.flush()?;
-        Ok((printer, tally))
-    });
-    (sender, printing)
 }
 
 /// The end of a run in words.
@@ -386,6 +270,7 @@ pub(crate) fn summary(validated: &Validated, printer: &Printer) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::following::start;
     use super::*;
     use crate::output::verdict_record::tests::rejected;
 
@@ -415,22 +300,5 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("20 REJECT"), "{text}");
-    }
-
-    #[tokio::test]
-    async fn a_closed_pipe_ends_quietly() {
-        struct Closed;
-        impl io::Write for Closed {
-            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-                Err(io::ErrorKind::BrokenPipe.into())
-            }
-            fn flush(&mut self) -> io::Result<()> {
-                Ok(())
-            }
-        }
-        let (sender, printing) = start(Printer::new(Printed::Jsonl, Closed));
-        let _ = sender.send(vec![rejected()]).await;
-        drop(sender);
-        assert!(printing.await.unwrap().err().unwrap().is_quiet());
     }
 }
