@@ -1,0 +1,223 @@
+//! How answers compare with those without the fault.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use nopic_proto::entry_validation::{Verdict, finding::Code, verdict::Outcome};
+
+use crate::lines::{Kind, Question};
+
+/// One answer beside the one without the fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Likeness {
+    /// Verdict, findings and what may be done.
+    Equal,
+    /// The verdict; of the findings some are not known now.
+    SameVerdict,
+    /// It cannot be told now.
+    Indeterminate,
+    /// Another verdict: never allowed.
+    Other,
+}
+
+/// Whether what an answer rests on must be the same, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Depth {
+    Verdicts,
+    Evidence,
+}
+
+pub(crate) fn likeness(expected: &Verdict, got: &Verdict, depth: Depth) -> Likeness {
+    let place = |verdict: &Verdict| {
+        (
+            verdict.entry_number.clone(),
+            verdict.line_number,
+            verdict.pga_line_number,
+        )
+    };
+    if place(expected) != place(got) {
+        return Likeness::Other;
+    }
+    let is_equal = expected.verdict == got.verdict
+        && expected.findings == got.findings
+        && expected.remedies == got.remedies
+        && (depth == Depth::Verdicts || expected.evidence == got.evidence);
+    if is_equal {
+        return Likeness::Equal;
+    }
+    if got.verdict() == Outcome::Indeterminate {
+        return Likeness::Indeterminate;
+    }
+    let says_what_is_missing = got.findings.iter().any(|finding| {
+        matches!(
+            finding.code(),
+            Code::CertificateUnavailable | Code::RegistryUnavailable
+        )
+    });
+    if expected.verdict == got.verdict && (depth == Depth::Evidence || says_what_is_missing) {
+        Likeness::SameVerdict
+    } else {
+        Likeness::Other
+    }
+}
+
+/// Lines of one kind, by likeness.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Lines {
+    pub(crate) equal: usize,
+    pub(crate) same_verdict: usize,
+    pub(crate) indeterminate: usize,
+}
+
+impl Lines {
+    fn all(self) -> usize {
+        self.decided() + self.indeterminate
+    }
+
+    fn decided(self) -> usize {
+        self.equal + self.same_verdict
+    }
+}
+
+/// The calls of one phase.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) calls: usize,
+    /// Calls without an answer, by what was said.
+    pub(crate) failed: BTreeMap<String, usize>,
+    lines: BTreeMap<Kind, Lines>,
+    /// What must not be, some of it in full.
+    pub(crate) others: usize,
+    examples: Vec<String>,
+    /// Of every call, answered or not.
+    latencies: Vec<Duration>,
+}
+
+const EXAMPLES: usize = 3;
+
+impl Tally {
+    /// Notes an answer; whether every line of it is as it was.
+    pub(crate) fn answered(
+        &mut self,
+        question: &Question,
+        expected: &[Verdict],
+        got: &[Verdict],
+        depth: Depth,
+    ) -> bool {
+        let mut is_equal = expected.len() == got.len();
+        if !is_equal {
+            self.other(&format!("{} verdicts instead of {}", got.len(), expected.len()));
+        }
+        for ((kind, expected), got) in question.kinds().zip(expected).zip(got) {
+            let lines = self.lines.entry(kind).or_default();
+            let likeness = likeness(expected, got, depth);
+            is_equal &= likeness == Likeness::Equal;
+            match likeness {
+                Likeness::Equal => lines.equal += 1,
+                Likeness::SameVerdict => lines.same_verdict += 1,
+                Likeness::Indeterminate => lines.indeterminate += 1,
+                Likeness::Other => self.other(&format!("{got:?}\ninstead of\n{expected:?}")),
+            }
+        }
+        is_equal
+    }
+
+    pub(crate) fn other(&mut self, example: &str) {
+        self.others += 1;
+        if self.examples.len() < EXAMPLES {
+            self.examples.push(example.to_owned());
+        }
+    }
+
+    pub(crate) fn called(&mut self, latency: Duration) {
+        self.calls += 1;
+        self.latencies.push(latency);
+    }
+
+    pub(crate) fn failed(&mut self, why: String) {
+        *self.failed.entry(why).or_default() += 1;
+    }
+
+    pub(crate) fn failures(&self) -> usize {
+        self.failed.values().sum()
+    }
+
+    /// Lines of these kinds, of every call that was answered.
+    fn lines(&self, kinds: &[Kind]) -> Lines {
+        let mut sum = Lines::default();
+        for kind in kinds {
+            let lines = self.lines.get(kind).copied().unwrap_or_default();
+            sum.equal += lines.equal;
+            sum.same_verdict += lines.same_verdict;
+            sum.indeterminate += lines.indeterminate;
+        }
+        sum
+    }
+
+    /// The share of lines of these kinds that were decided, in percent.
+    pub(crate) fn decided(&self, kinds: &[Kind]) -> f64 {
+        let lines = self.lines(kinds);
+        share(lines.decided(), lines.all())
+    }
+
+    /// The share of lines of every kind whose answer was equal in all, in percent.
+    pub(crate) fn equal(&self) -> f64 {
+        let lines = self.lines(&Kind::ALL);
+        share(lines.equal, lines.all())
+    }
+
+    /// The time within which so many percent of the calls were answered, or failed.
+    pub(crate) fn percentile(&self, percent: usize) -> Duration {
+        let mut sorted = self.latencies.clone();
+        sorted.sort_unstable();
+        let at = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
+        sorted.get(at).copied().unwrap_or_default()
+    }
+
+    /// No answer was another one, and enough was asked for that to mean something.
+    #[track_caller]
+    pub(crate) fn assert_never_another(&self, calls: usize) {
+        assert_eq!(self.others, 0, "{}", self.examples.join("\n\n"));
+        assert!(self.calls >= calls, "only {} calls were made", self.calls);
+        assert!(
+            Kind::ALL.iter().all(|kind| self.lines.contains_key(kind)),
+            "not every kind of line was asked: {self}"
+        );
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_all_equal(&self) {
+        assert_eq!(self.failures(), 0, "{:?}", self.failed);
+        let lines = self.lines(&Kind::ALL);
+        assert_eq!((lines.same_verdict, lines.indeterminate), (0, 0), "{self}");
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "some thousand lines")]
+fn share(part: usize, whole: usize) -> f64 {
+    100.0 * part as f64 / whole.max(1) as f64
+}
+
+impl std::fmt::Display for Tally {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let lines = self.lines(&Kind::ALL);
+        write!(
+            f,
+            "{} calls ({} failed), {} lines: {:.1} % equal, {:.1} % decided, {} indeterminate, {} other; p50 {:?}, \
+             p99 {:?}",
+            self.calls,
+            self.failures(),
+            lines.all(),
+            self.equal(),
+            self.decided(&Kind::ALL),
+            lines.indeterminate,
+            self.others,
+            round(self.percentile(50)),
+            round(self.percentile(99)),
+        )
+    }
+}
+
+pub(crate) fn round(duration: Duration) -> Duration {
+    Duration::from_millis(duration.as_millis().try_into().unwrap_or(u64::MAX))
+}
