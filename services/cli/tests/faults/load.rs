@@ -182,23 +182,19 @@ impl Load {
 
     /// Goes on until answers are as they should be for a while, and adds up.
     pub(crate) async fn end(self) -> Report {
-        self.end_with(|questions, expected| {
-            let _ = questions;
-            vec![expected]
-        })
-        .await
+        self.end_with(None).await
     }
 
     /// The same where one of several answers is right, each of a whole: those of another revision are known only now.
     pub(crate) async fn end_with_revision(self, world: &World, revision: u32) -> Report {
         let newer = Asker::new(world).expected(&self.questions, revision).await;
-        self.end_with(|_, expected| vec![expected, newer]).await
+        self.end_with(Some(newer)).await
     }
 
-    async fn end_with(self, allowed: impl FnOnce(&[Question], Expected) -> Vec<Expected>) -> Report {
+    async fn end_with(self, newer: Option<Expected>) -> Report {
         let ended_at = self.ended_at.expect("the fault has ended");
-        let questions = Arc::clone(&self.questions);
-        let allowed = allowed(&questions, self.expected);
+        let questions = self.questions;
+        let allowed: Vec<_> = [Some(self.expected), newer].into_iter().flatten().collect();
         let last = allowed.last().expect("some answers are allowed");
         let waiting = async {
             while !is_calm(&self.shared.records.lock().unwrap(), ended_at, last) {
@@ -219,6 +215,11 @@ impl Load {
         for record in &records {
             tallies[record.phase].note(record, &questions, &allowed, self.depth);
         }
+        let changed = allowed[0].iter().zip(last).filter(|(first, last)| {
+            let verdicts = |answer: &[Verdict]| answer.iter().map(|one| one.verdict).collect::<Vec<_>>();
+            verdicts(first) != verdicts(last)
+        });
+        let changed = changed.count();
         let [before, during, after] = tallies;
         before.assert_all_equal();
         Report {
@@ -226,6 +227,7 @@ impl Load {
             during,
             after,
             recovery: recovery.unwrap_or_default(),
+            changed,
         }
     }
 }
@@ -291,6 +293,7 @@ impl Tally {
         if answer.iter().any(|verdict| of(verdict) != of(&answer[0])) {
             self.other(&format!("an answer by more than one revision: {answer:?}"));
         }
+        self.revisions.extend(answer.iter().filter_map(of).flatten());
         let fits = |expected: &&Expected| {
             let one = &expected[record.question];
             matches!((one.first(), answer.first()), (Some(one), Some(answer)) if of(one) == of(answer))
@@ -308,6 +311,8 @@ pub(crate) struct Report {
     pub(crate) after: Tally,
     /// From the end of the fault until the last call was made that had another answer than without it.
     pub(crate) recovery: Duration,
+    /// Questions that a later revision answers otherwise.
+    pub(crate) changed: usize,
 }
 
 impl Report {

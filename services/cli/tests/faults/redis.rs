@@ -21,7 +21,7 @@ fn check(report: &Report, fault: &str) {
     assert!(p99 <= LONGEST, "p99 {p99:?} while Redis is away");
 }
 
-fn plan(url: String) -> Plan {
+pub(crate) fn plan(url: String) -> Plan {
     Plan {
         redis: vec![
             ("NOPIC_REDIS_URL", url),
@@ -32,7 +32,7 @@ fn plan(url: String) -> Plan {
 }
 
 /// Waits until the registry's last import is in Redis.
-async fn until_published(redis: &Redis) {
+pub(crate) async fn until_published(redis: &Redis) {
     let published = async {
         let manifest = format!("oid:{DEPLOYMENT}:manifest:{REVISION}");
         let pointer = format!("oid:{DEPLOYMENT}:revision");
@@ -127,7 +127,7 @@ async fn redis_answering_after_two_seconds() {
 const AGAIN: Duration = Duration::from_millis(200);
 
 /// Does this to Redis again and again while the fault lasts.
-async fn again_and_again(redis: &Redis, words: &[&str]) {
+pub(crate) async fn again_and_again(redis: &Redis, words: &[&str]) {
     let spoiling = async {
         let mut again = tokio::time::interval(AGAIN);
         loop {
@@ -152,7 +152,7 @@ async fn redis_flushed() {
 }
 
 /// Writes other bytes over each value: some short, some as long as a shard.
-const SPOIL: &str = "local keys = redis.call('KEYS', ARGV[1])
+const SPOIL: &str = "local keys = redis.call('KEYS', 'oid:*')
     for _, key in ipairs(keys) do
         local bytes = {}
         for index = 1, math.random(1, 400) do bytes[index] = string.char(math.random(0, 255)) end
@@ -160,15 +160,19 @@ const SPOIL: &str = "local keys = redis.call('KEYS', ARGV[1])
     end
     return #keys";
 
+/// The command for it.
+pub(crate) const fn spoil() -> &'static [&'static str] {
+    &["EVAL", SPOIL, "0"]
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redis_holding_garbage() {
     let (redis, world, mut load) = with_redis().await;
     let processes = world.processes();
-    let pattern = format!("oid:{DEPLOYMENT}:*");
-    let spoilt: u32 = redis.command(&["EVAL", SPOIL, "0", &pattern]).unwrap();
+    let spoilt: u32 = redis.command(spoil()).unwrap();
     assert!(spoilt > 200, "shards, manifest and pointer are there: {spoilt}");
     load.fault_begins();
-    again_and_again(&redis, &["EVAL", SPOIL, "0", &pattern]).await;
+    again_and_again(&redis, spoil()).await;
     world.assert_serves(Name::EntryValidation).await;
     load.fault_ends();
     until_read(&redis).await;

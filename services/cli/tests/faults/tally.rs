@@ -1,6 +1,6 @@
 //! How answers compare with those without the fault.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use nopic_proto::entry_validation::{Verdict, finding::Code, verdict::Outcome};
@@ -86,6 +86,8 @@ pub(crate) struct Tally {
     /// Calls without an answer, by what was said.
     pub(crate) failed: BTreeMap<String, usize>,
     lines: BTreeMap<Kind, Lines>,
+    /// Revisions of the registry that answers rest on.
+    pub(crate) revisions: BTreeSet<u32>,
     /// What must not be, some of it in full.
     pub(crate) others: usize,
     examples: Vec<String>,
