@@ -18,7 +18,16 @@ use crate::Upstream;
 use crate::error::Error;
 use crate::knowledge::{Known, link_key};
 use crate::store::Store;
-use crate::upstream::{Certificates, Ledger, Statuses};
+use crate::upstream::{Certificates, Ledger, Question, Statuses};
+
+/// What a call is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Nothing is written: an answer that says what is not known now is better than a late one.
+    PreCheck,
+    /// What is decided stays.
+    Filing,
+}
 
 /// For whom a call is made, and how fresh what it rests on must be.
 #[derive(Debug, Clone)]
@@ -26,6 +35,7 @@ pub(crate) struct Asker {
     pub(crate) principal: Principal,
     pub(crate) at_least_revision: Option<u32>,
     pub(crate) latest_certificates: bool,
+    pub(crate) purpose: Purpose,
 }
 
 impl Asker {
@@ -35,6 +45,7 @@ impl Asker {
             principal,
             at_least_revision: freshness.at_least_revision,
             latest_certificates: freshness.latest_certificates,
+            purpose: Purpose::PreCheck,
         }
     }
 }
@@ -97,8 +108,14 @@ impl Engine {
             .collect();
         let (view, certificates, links) = tokio::join!(
             self.registry.view(choice),
-            self.certificates
-                .ask(&asker.principal, &pairs, asker.latest_certificates),
+            self.certificates.ask(
+                Question {
+                    principal: &asker.principal,
+                    latest: asker.latest_certificates,
+                    purpose: asker.purpose,
+                },
+                &pairs,
+            ),
             self.links(&asker.principal.tenant, lines),
         );
         let registry = match view {

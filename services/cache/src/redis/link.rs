@@ -8,9 +8,9 @@ use ::redis::{Cmd, RedisError, Value};
 use thiserror::Error;
 use tokio::time::{Instant, timeout};
 
-use super::breaker::Breaker;
 use super::open::{Connection, Opener};
 use super::options::{Options, OptionsError};
+use crate::breaker::Breaker;
 use crate::stats::Stats;
 
 /// Why a call gave no answer.

@@ -12,7 +12,7 @@ use crate::lines::{Kind, Question};
 pub(crate) enum Likeness {
     /// Verdict, findings and what may be done.
     Equal,
-    /// The verdict; of the findings some are not known now.
+    /// The verdict; some findings are not known now, or which remedies are open.
     SameVerdict,
     /// It cannot be told now.
     Indeterminate,
@@ -48,13 +48,18 @@ pub(crate) fn likeness(expected: &Verdict, got: &Verdict, depth: Depth) -> Liken
     if got.verdict() == Outcome::Indeterminate {
         return Likeness::Indeterminate;
     }
+    let offers_less = expected.findings == got.findings
+        && got
+            .remedies
+            .iter()
+            .all(|remedy| expected.remedies.contains(remedy));
     let says_what_is_missing = got.findings.iter().any(|finding| {
         matches!(
             finding.code(),
             Code::CertificateUnavailable | Code::RegistryUnavailable
         )
     });
-    if expected.verdict == got.verdict && (depth == Depth::Evidence || says_what_is_missing) {
+    if expected.verdict == got.verdict && (depth == Depth::Evidence || offers_less || says_what_is_missing) {
         Likeness::SameVerdict
     } else {
         Likeness::Other

@@ -35,7 +35,7 @@ use rustc_hash::FxHashSet;
 pub(crate) use judge::Decided;
 pub(crate) use record::replay;
 
-use crate::engine::{Asker, Engine};
+use crate::engine::{Asker, Engine, Purpose};
 use crate::error::Error;
 use crate::store::{Begun, Lease, NewFiling, OpenFiling, StoredDecision};
 use crate::upstream::NoAnswer;
@@ -103,6 +103,7 @@ async fn file_to_the_end(
     may_file(&asker.principal, &entries)?;
     let asker = Asker {
         latest_certificates: true,
+        purpose: Purpose::Filing,
         ..asker.clone()
     };
     let mut waited = Duration::ZERO;
@@ -230,6 +231,7 @@ async fn go_on(engine: &Engine, mut filing: OpenFiling) -> Result<Option<Vec<Sto
             principal,
             at_least_revision: None,
             latest_certificates: true,
+            purpose: Purpose::Filing,
         };
         let known = engine.know(&asker, &thawed.lines).await?;
         freeze(&mut filing.inputs, &thawed.lines, &known);
