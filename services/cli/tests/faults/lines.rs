@@ -65,7 +65,7 @@ pub(crate) fn sample_lines() -> Vec<EntryLine> {
 
 /// Batches among the questions: one of so many calls.
 const BATCH_EVERY: usize = 8;
-const LINES_A_BATCH: usize = 24;
+const LINES_A_BATCH: usize = 16;
 
 /// Some hundred questions, half of their single lines such as need no certificate.
 pub(crate) fn questions() -> Vec<Question> {

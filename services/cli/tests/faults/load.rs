@@ -14,13 +14,15 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tonic::Status;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
 
 use crate::lines::{Question, questions};
-use crate::tally::{Depth, Tally, round};
+use crate::tally::{Depth, Tally, round, same_findings};
 use crate::world::{Name, World, fault_time};
 
-/// One call each: some 60 a second, far below what two busy processors answer, or latencies would say nothing.
-const PACE: Duration = Duration::from_millis(16);
+/// One call each: 40 a second, far below what two busy processors answer, or latencies would say nothing.
+const PACE: Duration = Duration::from_millis(25);
 /// Calls that a phase of this length must have seen; less means that the machine was too busy to tell anything.
 pub(crate) fn least_calls(phase: Duration) -> usize {
     usize::try_from(phase.as_millis() / PACE.as_millis()).unwrap() * 8 / 10
@@ -119,7 +121,7 @@ impl Record {
                 && one
                     .iter()
                     .zip(answer)
-                    .all(|(one, answer)| (one.verdict, &one.findings) == (answer.verdict, &answer.findings))
+                    .all(|(one, answer)| one.verdict == answer.verdict && same_findings(one, answer))
         };
         self.answer.as_ref().is_ok_and(like)
     }
@@ -142,17 +144,20 @@ pub(crate) struct Load {
     depth: Depth,
     shared: Arc<Shared>,
     asking: JoinHandle<()>,
+    idling: JoinHandle<Vec<(usize, Duration)>>,
     ended_at: Option<Instant>,
 }
 
 impl Load {
-    /// Notes what is answered without a fault, begins to ask, and lets that go on for a while.
-    pub(crate) async fn begin(world: &World, depth: Depth) -> Self {
+    /// Notes what is answered without a fault, begins to ask, and lets that go on for a while. A service that has no
+    /// part in the fault is asked for nothing beside it.
+    pub(crate) async fn begin(world: &World, depth: Depth, beside: Name) -> Self {
         let questions = Arc::new(questions());
         let asker = Asker::new(world);
         let expected = asker.expected(&questions, REVISION).await;
         let shared = Arc::new(Shared::default());
         let asking = tokio::spawn(ask_on(asker, Arc::clone(&questions), Arc::clone(&shared)));
+        let idling = tokio::spawn(idle_on(world.channel(beside), Arc::clone(&shared)));
         tokio::time::sleep(HEALTHY).await;
         Self {
             questions,
@@ -160,6 +165,7 @@ impl Load {
             depth,
             shared,
             asking,
+            idling,
             ended_at: None,
         }
     }
@@ -205,6 +211,7 @@ impl Load {
         let _ = timeout(RECOVERY + Duration::from_secs(5), waiting).await;
         self.shared.phase.store(usize::MAX, Ordering::SeqCst);
         self.asking.await.unwrap();
+        let idle = self.idling.await.unwrap();
         let records = std::mem::take(&mut *self.shared.records.lock().unwrap());
         let recovery = records
             .iter()
@@ -220,6 +227,9 @@ impl Load {
             verdicts(first) != verdicts(last)
         });
         let changed = changed.count();
+        for (phase, latency) in idle {
+            tallies[phase].idled(latency);
+        }
         let [before, during, after] = tallies;
         before.assert_all_equal();
         Report {
@@ -280,6 +290,27 @@ async fn ask_on(asker: Asker, questions: Arc<Vec<Question>>, shared: Arc<Shared>
     }
 }
 
+/// Asks a service for its health at the same pace: what that takes is the machine's delay, and not the fault's.
+async fn idle_on(channel: Channel, shared: Arc<Shared>) -> Vec<(usize, Duration)> {
+    let mut pace = interval(PACE);
+    pace.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    let health = HealthClient::new(channel);
+    let mut calls = JoinSet::new();
+    loop {
+        let began = pace.tick().await;
+        let phase = shared.phase.load(Ordering::SeqCst);
+        if phase > AFTER {
+            return calls.join_all().await;
+        }
+        let mut health = health.clone();
+        calls.spawn(async move {
+            let asked = health.check(HealthCheckRequest::default()).await;
+            asked.expect("a service without a part in the fault answers");
+            (phase, began.elapsed())
+        });
+    }
+}
+
 impl Tally {
     fn note(&mut self, record: &Record, questions: &[Question], allowed: &[Expected], depth: Depth) {
         self.called(record.latency);
@@ -320,7 +351,7 @@ impl Report {
     #[track_caller]
     pub(crate) fn check(&self, fault: &str) {
         eprintln!(
-            "{fault}: {}; before: p99 {:?}; answers as before {:?} after its end",
+            "{fault}: {}; before it p99 {:?}; answers as before {:?} after its end",
             self.during,
             round(self.before.percentile(99)),
             round(self.recovery),

@@ -17,8 +17,7 @@ fn check(report: &Report, fault: &str) {
     report.check(fault);
     report.during.assert_all_equal();
     report.after.assert_all_equal();
-    let p99 = report.during.percentile(99);
-    assert!(p99 <= LONGEST, "p99 {p99:?} while Redis is away");
+    report.during.assert_p99(LONGEST);
 }
 
 pub(crate) fn plan(url: String) -> Plan {
@@ -64,7 +63,7 @@ async fn with_redis() -> (Redis, World, Load) {
     let redis = Redis::start();
     let world = World::start(plan(redis.url())).await;
     until_published(&redis).await;
-    let load = Load::begin(&world, Depth::Evidence).await;
+    let load = Load::begin(&world, Depth::Evidence, Name::Certificate).await;
     (redis, world, load)
 }
 
@@ -111,7 +110,7 @@ async fn redis_answering_after_two_seconds() {
     let relay = Relay::to(redis.port).await;
     let world = World::start(plan(format!("redis://{}", relay.address))).await;
     until_published(&redis).await;
-    let mut load = Load::begin(&world, Depth::Evidence).await;
+    let mut load = Load::begin(&world, Depth::Evidence, Name::Certificate).await;
     let processes = world.processes();
     load.fault_begins();
     relay.delay(SLOW);
@@ -232,7 +231,7 @@ async fn redis_primary_failed_over() {
     .await;
     until_published(&primary).await;
     until_ready(&primary, &sentinels).await;
-    let mut load = Load::begin(&world, Depth::Evidence).await;
+    let mut load = Load::begin(&world, Depth::Evidence, Name::Certificate).await;
     let processes = world.processes();
     load.fault_begins();
     primary.kill();

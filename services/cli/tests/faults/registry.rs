@@ -27,15 +27,14 @@ fn check(report: &Report, fault: &str, longest: Duration) {
     report.check(fault);
     report.during.assert_all_equal();
     report.after.assert_all_equal();
-    let p99 = report.during.percentile(99);
-    assert!(p99 <= longest, "p99 {p99:?}, at most {longest:?} is allowed");
+    report.during.assert_p99(longest);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn registry_killed() {
     let mut world = World::start(Plan::default()).await;
     let processes = world.processes();
-    let mut load = Load::begin(&world, Depth::Evidence).await;
+    let mut load = Load::begin(&world, Depth::Evidence, Name::Certificate).await;
     load.fault_begins();
     world.kill(Name::Registry);
     load.fault_goes_on().await;
@@ -48,7 +47,7 @@ async fn registry_killed() {
 
 async fn frozen(mut world: World, fault: &str, longest: Duration) {
     let processes = world.processes();
-    let mut load = Load::begin(&world, Depth::Evidence).await;
+    let mut load = Load::begin(&world, Depth::Evidence, Name::Certificate).await;
     load.fault_begins();
     world.signal(Name::Registry, "STOP");
     load.fault_goes_on().await;
@@ -89,7 +88,7 @@ async fn behind_relay(plan: Plan) -> (World, Relay) {
 async fn registry_slow() {
     let (mut world, relay) = behind_relay(Plan::default()).await;
     let processes = world.processes();
-    let mut load = Load::begin(&world, Depth::Evidence).await;
+    let mut load = Load::begin(&world, Depth::Evidence, Name::Certificate).await;
     load.fault_begins();
     relay.delay(SLOW);
     load.fault_goes_on().await;
@@ -112,7 +111,7 @@ async fn a_revision_that_comes_in_trouble_is_seen_whole_or_not_at_all() {
     let (mut world, relay) = behind_relay(plan(redis.url())).await;
     until_published(&redis).await;
     let processes = world.processes();
-    let mut load = Load::begin(&world, Depth::Evidence).await;
+    let mut load = Load::begin(&world, Depth::Evidence, Name::Certificate).await;
     load.fault_begins();
     relay.delay(LESS_SLOW);
     // Redis lies all the time, and the registry stands still again and again once the revision has come.
