@@ -8,6 +8,7 @@
 #![allow(clippy::print_stderr, reason = "each test prints its figures")]
 
 mod certificate;
+mod database;
 mod filing;
 mod lines;
 mod load;
