@@ -12,11 +12,13 @@ use nopic_domain::policy::Policy;
 use nopic_domain::principal::Principal;
 use nopic_domain::rules::{RULES_VERSION, certificate_number};
 use nopic_proto::entry_validation as wire;
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 
 use crate::Upstream;
 use crate::error::Error;
-use crate::knowledge::{Known, link_key};
+use crate::filing::GivenUp;
+use crate::importer_links::LinkTable;
+use crate::knowledge::Known;
 use crate::store::Store;
 use crate::upstream::{Certificates, Ledger, Question, Statuses};
 
@@ -60,8 +62,11 @@ pub(crate) struct Engine {
     pub(crate) ledger: Ledger,
     /// Names this process among those that share the database.
     pub(crate) worker: String,
+    /// Filings that this process began and could not bring to their end.
+    pub(crate) given_up: GivenUp,
     registry: StatusReader<Statuses>,
     certificates: Certificates,
+    links: LinkTable,
 }
 
 impl std::fmt::Debug for Engine {
@@ -82,6 +87,8 @@ impl Engine {
         let flags = store.serving_flags().await?;
         store.keep_flags(&flags, clock.now()).await?;
         Ok(Self {
+            given_up: GivenUp::default(),
+            links: LinkTable::new(Arc::clone(&store)),
             policy: Arc::new(policy),
             flags: ArcSwap::from_pointee(flags),
             flag_import: tokio::sync::Mutex::default(),
@@ -116,7 +123,7 @@ impl Engine {
                 },
                 &pairs,
             ),
-            self.links(&asker.principal.tenant, lines),
+            self.links.of_lines(asker, lines),
         );
         let registry = match view {
             Ok(view) => (!view.has_no_snapshot()).then_some(view),
@@ -148,24 +155,5 @@ impl Engine {
             links: links?,
             evidence,
         })
-    }
-
-    /// The links that lines without an importer of their own may need.
-    async fn links(
-        &self,
-        tenant: &str,
-        lines: &[NormalisedLine],
-    ) -> Result<FxHashMap<String, nopic_domain::identifier::NopId>, Error> {
-        let numbers: FxHashSet<String> = lines
-            .iter()
-            .filter(|line| line.importer_nop_id.is_none())
-            .filter_map(|line| line.importer_of_record.as_deref())
-            .map(|number| link_key(number).into_owned())
-            .collect();
-        if numbers.is_empty() {
-            return Ok(FxHashMap::default());
-        }
-        let numbers: Vec<String> = numbers.into_iter().collect();
-        Ok(self.store.linked(tenant, &numbers).await?)
     }
 }

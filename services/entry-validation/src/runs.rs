@@ -84,6 +84,7 @@ impl Runs {
             }
             start = group_end;
         }
+        known.links.check()?;
         self.waiting = all.split_off(judgements.len());
         Ok(all
             .into_iter()

@@ -50,6 +50,7 @@ async fn certificate_service_killed() {
     let filing = Filing::begin(&world).await;
     let mut load = Load::begin(&world, Depth::Verdicts, Name::Registry).await;
     load.fault_begins();
+    filing.burst().await;
     world.kill(Name::Certificate);
     load.fault_goes_on().await;
     world.assert_serves(Name::EntryValidation).await;
@@ -68,6 +69,7 @@ async fn certificate_service_frozen() {
     let filing = Filing::begin(&world).await;
     let mut load = Load::begin(&world, Depth::Verdicts, Name::Registry).await;
     load.fault_begins();
+    filing.burst().await;
     world.signal(Name::Certificate, "STOP");
     load.fault_goes_on().await;
     world.assert_serves(Name::EntryValidation).await;

@@ -15,6 +15,7 @@ use nopic_proto::certificate::{GetBalanceRequest, ListDrawsRequest};
 use nopic_proto::entry_validation::entry_record_service_client::EntryRecordServiceClient;
 use nopic_proto::entry_validation::verdict::Outcome;
 use nopic_proto::entry_validation::{Decision, EntryLine, FileEntriesRequest, GetEntryRequest, Verdict};
+use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tonic::Status;
@@ -28,6 +29,8 @@ use crate::world::{Name, World, fault_time};
 
 /// One filing each.
 const PACE: Duration = Duration::from_millis(200);
+/// So many together: some are half done when a quarter of them is answered.
+const BURST: usize = 20;
 /// No filing waits longer for its answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// So little that no certificate runs out.
@@ -143,6 +146,7 @@ pub(crate) struct Filing {
     before: BTreeMap<String, Weight>,
     filed: Arc<Mutex<Vec<Filed>>>,
     is_over: Arc<AtomicBool>,
+    at_once: mpsc::UnboundedSender<()>,
     filing: JoinHandle<()>,
 }
 
@@ -188,20 +192,33 @@ impl Filing {
         let templates = Arc::new(templates);
         let filed = Arc::default();
         let is_over = Arc::new(AtomicBool::new(false));
-        let filing = tokio::spawn(file_on(
-            clients.clone(),
-            Arc::clone(&templates),
-            number,
-            Arc::clone(&filed),
-            Arc::clone(&is_over),
-        ));
+        let (at_once, told) = mpsc::unbounded_channel();
+        let on = FileOn {
+            clients: clients.clone(),
+            templates: Arc::clone(&templates),
+            filed: Arc::clone(&filed),
+            is_over: Arc::clone(&is_over),
+            at_once: told,
+        };
+        let filing = tokio::spawn(on.run(number));
         Self {
             clients,
             templates,
             before,
             filed,
             is_over,
+            at_once,
             filing,
+        }
+    }
+
+    /// Files many at once, and leaves them to themselves when some are half done.
+    pub(crate) async fn burst(&self) {
+        let answered = || self.filed.lock().unwrap().len();
+        let before = answered();
+        self.at_once.send(()).unwrap();
+        while answered() < before + BURST / 4 {
+            sleep(Duration::from_millis(1)).await;
         }
     }
 
@@ -280,23 +297,39 @@ impl Filing {
     }
 }
 
-async fn file_on(
+struct FileOn {
     clients: Clients,
     templates: Arc<Vec<Template>>,
-    first: u32,
     filed: Arc<Mutex<Vec<Filed>>>,
     is_over: Arc<AtomicBool>,
-) {
-    let mut pace = interval(PACE);
-    pace.set_missed_tick_behavior(MissedTickBehavior::Burst);
-    let mut filings = JoinSet::new();
-    for number in first.. {
-        pace.tick().await;
-        if is_over.load(Ordering::SeqCst) {
-            break;
+    at_once: mpsc::UnboundedReceiver<()>,
+}
+
+impl FileOn {
+    async fn run(mut self, first: u32) {
+        let mut pace = interval(PACE);
+        pace.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        let mut filings = JoinSet::new();
+        let mut number = first;
+        while !self.is_over.load(Ordering::SeqCst) {
+            let count = tokio::select! {
+                _ = pace.tick() => 1,
+                Some(()) = self.at_once.recv() => BURST,
+            };
+            for _ in 0..count {
+                filings.spawn(self.file(number));
+                number += 1;
+            }
         }
-        let (clients, templates, filed) = (clients.clone(), Arc::clone(&templates), Arc::clone(&filed));
-        filings.spawn(async move {
+        while let Some(ended) = filings.join_next().await {
+            ended.unwrap();
+        }
+    }
+
+    fn file(&self, number: u32) -> impl Future<Output = ()> + use<> {
+        let (clients, templates) = (self.clients.clone(), Arc::clone(&self.templates));
+        let filed = Arc::clone(&self.filed);
+        async move {
             let template = number as usize % templates.len();
             let answer = clients.file(number, &templates[template].line).await;
             filed.lock().unwrap().push(Filed {
@@ -304,10 +337,7 @@ async fn file_on(
                 template,
                 answer: answer.map_err(|status| format!("{:?}: {}", status.code(), status.message())),
             });
-        });
-    }
-    while let Some(ended) = filings.join_next().await {
-        ended.unwrap();
+        }
     }
 }
 

@@ -30,6 +30,7 @@ async fn postgres_killed_and_back() {
     let filing = Filing::begin(&world).await;
     let mut load = Load::begin(&world, Depth::Verdicts, Name::Registry).await;
     load.fault_begins();
+    filing.burst().await;
     postgres.kill();
     let watching = async {
         for name in ALL {
