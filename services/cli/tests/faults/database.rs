@@ -48,6 +48,12 @@ impl Postgres {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 
+    /// The same by a file, which is reached from every network namespace.
+    pub(crate) fn url_of_socket(&self) -> String {
+        let folder = self.folder.path().display();
+        format!("postgres://postgres@localhost:{}/postgres?host={folder}", self.port)
+    }
+
     /// Starts it where it was, and waits until it takes connections.
     pub(crate) fn restart(&mut self) {
         assert!(self.try_start(), "PostgreSQL starts again");
