@@ -245,7 +245,8 @@ impl Database {
     /// # Errors
     /// As for [`Database::write`].
     pub async fn read(&self) -> Result<Transaction, Error> {
-        self.begun("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await
+        self.begun("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            .await
     }
 
     /// A transaction that begins to its end, also where the caller goes away: given up half way, sqlx would take the

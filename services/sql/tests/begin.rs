@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use nopic_sql::testing::Engine;
 use nopic_sql::{Location, SHARED, Schema, SchemaUpdate, postgres};
-use sqlx::postgres::PgConnection;
 use sqlx::Connection as _;
+use sqlx::postgres::PgConnection;
 
 const SCHEMA: Schema = Schema {
     name: "some_service",

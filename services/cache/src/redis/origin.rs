@@ -101,10 +101,7 @@ impl<S: ShardSource> Origin<S> {
 
     fn learn(&self, manifest: &Manifest) -> Result<ManifestHash, SourceError> {
         let encoded = encode_manifest(manifest).ok_or_else(|| {
-            SourceError::Unreachable(format!(
-                "its manifest has {} shards",
-                manifest.shard_hashes.len()
-            ))
+            SourceError::Unreachable(format!("its manifest has {} shards", manifest.shard_hashes.len()))
         })?;
         let hash = hash_of(&encoded);
         self.remember(hash, manifest);

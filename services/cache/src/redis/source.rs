@@ -206,8 +206,7 @@ impl<S: ShardSource> ShardSource for CachedSource<S> {
         // Before the registry, so that a pointer ahead of its answer is known to be of another history.
         let pointer = self.pointer().await;
         let trust = || lock(&self.origin.trust);
-        let accepted =
-            pointer.filter(|pointer| pointer.revision >= at_least && trust().accepts(pointer));
+        let accepted = pointer.filter(|pointer| pointer.revision >= at_least && trust().accepts(pointer));
         if let Some(pointer) = accepted
             && let Some(manifest) = self.manifest_of(&pointer).await
         {

@@ -51,7 +51,10 @@ impl Postgres {
     /// The same by a file, which is reached from every network namespace.
     pub(crate) fn url_of_socket(&self) -> String {
         let folder = self.folder.path().display();
-        format!("postgres://postgres@localhost:{}/postgres?host={folder}", self.port)
+        format!(
+            "postgres://postgres@localhost:{}/postgres?host={folder}",
+            self.port
+        )
     }
 
     /// Starts it where it was, and waits until it takes connections.
@@ -153,7 +156,9 @@ fn programs() -> PathBuf {
         .filter(|programs| programs.join("postgres").exists())
         .collect();
     let version = |programs: &PathBuf| -> u32 {
-        let name = programs.parent().and_then(|version| version.file_name()?.to_str());
+        let name = programs
+            .parent()
+            .and_then(|version| version.file_name()?.to_str());
         name.and_then(|name| name.parse().ok()).unwrap_or(0)
     };
     found.sort_by_key(version);

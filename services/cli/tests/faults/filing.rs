@@ -15,7 +15,7 @@ use nopic_proto::certificate::{GetBalanceRequest, ListDrawsRequest};
 use nopic_proto::entry_validation::entry_record_service_client::EntryRecordServiceClient;
 use nopic_proto::entry_validation::verdict::Outcome;
 use nopic_proto::entry_validation::{Decision, EntryLine, FileEntriesRequest, GetEntryRequest, Verdict};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tonic::Status;
@@ -31,6 +31,8 @@ use crate::world::{Name, World, fault_time};
 const PACE: Duration = Duration::from_millis(200);
 /// So many together: some are half done when a quarter of them is answered.
 const BURST: usize = 20;
+/// Results that are asked for at once when the fault is over.
+const AT_ONCE: usize = 4;
 /// No filing waits longer for its answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// So little that no certificate runs out.
@@ -275,9 +277,12 @@ impl Filing {
     /// Asks for the results of requests until each is there; how long that took.
     async fn settle(&self, open: Vec<(u32, usize)>, ended_at: Instant) -> Duration {
         let mut asking = JoinSet::new();
+        let turns = Arc::new(Semaphore::new(AT_ONCE));
         for (number, template) in open {
             let (clients, templates) = (self.clients.clone(), Arc::clone(&self.templates));
+            let turns = Arc::clone(&turns);
             asking.spawn(async move {
+                let _turn = turns.acquire().await.unwrap();
                 let mut last = None;
                 while ended_at.elapsed() < RECOVERY + PATIENCE {
                     match clients.file(number, &templates[template].line).await {

@@ -127,7 +127,7 @@ impl Record {
     }
 }
 
-const BEFORE: usize = 0;
+/// Phases: the first one is before the fault.
 const DURING: usize = 1;
 const AFTER: usize = 2;
 
@@ -320,7 +320,12 @@ impl Tally {
             Ok(answer) => answer,
         };
         // Every line of an answer by the same revision: those of another one must not stand among them.
-        let of = |verdict: &Verdict| verdict.evidence.as_ref().map(|evidence| evidence.registry_revision);
+        let of = |verdict: &Verdict| {
+            verdict
+                .evidence
+                .as_ref()
+                .map(|evidence| evidence.registry_revision)
+        };
         if answer.iter().any(|verdict| of(verdict) != of(&answer[0])) {
             self.other(&format!("an answer by more than one revision: {answer:?}"));
         }

@@ -35,10 +35,9 @@ struct Namespace {
 fn program(name: &str, package: &str) -> PathBuf {
     let folders = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
     let paths = folders.map(|folder| PathBuf::from(folder).join(name));
-    paths
-        .into_iter()
-        .find(|path| path.exists())
-        .unwrap_or_else(|| panic!("{name} is needed: install Debian's package {package}, as tests/run does it"))
+    paths.into_iter().find(|path| path.exists()).unwrap_or_else(|| {
+        panic!("{name} is needed: install Debian's package {package}, as tests/run does it")
+    })
 }
 
 fn ip(arguments: &[&str]) -> Result<(), String> {
@@ -50,7 +49,10 @@ fn run(command: &mut Command) -> Result<(), String> {
     if output.status.success() {
         Ok(())
     } else {
-        Err(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr)))
+        Err(format!(
+            "{command:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        ))
     }
 }
 
@@ -109,7 +111,10 @@ impl Namespace {
     fn firewall(&self, rule: &[&str]) {
         let iptables = program("iptables", "iptables");
         let mut command = Command::new(program("ip", "iproute2"));
-        command.args(["netns", "exec", &self.name]).arg(iptables).args(rule);
+        command
+            .args(["netns", "exec", &self.name])
+            .arg(iptables)
+            .args(rule);
         run(&mut command).unwrap();
     }
 }
@@ -132,7 +137,8 @@ impl Promise {
     fn check(&self, report: &Report) {
         report.check(self.fault);
         let during = &report.during;
-        assert_eq!(during.failures(), 0, "{:?}", during.failed);
+        let failed = during.failures() * 100 / during.calls;
+        assert_eq!(failed, 0, "in a hundred: {:?}", during.failed);
         let (decided, without) = (during.decided(&Kind::ALL), during.decided(&WITHOUT));
         assert!(decided >= self.least_decided, "{decided} % are decided");
         assert!(

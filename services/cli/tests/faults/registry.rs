@@ -135,13 +135,13 @@ async fn a_revision_that_comes_in_trouble_is_seen_whole_or_not_at_all() {
     relay.delay(Duration::ZERO);
     load.fault_ends();
     let report = load.end_with_revision(&world, NEWER).await;
-    check(
-        &report,
-        "a revision in the middle of trouble",
-        LONGEST_SILENT,
-    );
+    check(&report, "a revision in the middle of trouble", LONGEST_SILENT);
     let seen: Vec<_> = report.during.revisions.iter().copied().collect();
     assert_eq!(seen, [crate::load::REVISION, NEWER]);
-    assert!(report.changed > 10, "the revision changes {} answers", report.changed);
+    assert!(
+        report.changed > 10,
+        "the revision changes {} answers",
+        report.changed
+    );
     world.assert_still(&[Name::Registry, OTHERS[0], OTHERS[1]], processes);
 }

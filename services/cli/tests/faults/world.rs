@@ -71,7 +71,7 @@ pub(crate) struct World {
 
 struct Running {
     child: Child,
-    _out: BufReader<ChildStdout>,
+    out: BufReader<ChildStdout>,
 }
 
 impl Drop for Running {
@@ -123,7 +123,10 @@ impl World {
                 (url(&database), Some(database))
             }
         };
-        let migrated = place.command(&["migrate"]).env("NOPIC_DATABASE", &database).output();
+        let migrated = place
+            .command(&["migrate"])
+            .env("NOPIC_DATABASE", &database)
+            .output();
         let migrated = migrated.unwrap();
         assert!(migrated.status.success(), "{migrated:?}");
         let ports = ALL.map(|name| {
@@ -161,9 +164,15 @@ impl World {
 
     /// A command that asks the service that its first word names, as the operator.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let name = ALL.into_iter().find(|name| name.as_str() == arguments[0]).unwrap();
+        let name = ALL
+            .into_iter()
+            .find(|name| name.as_str() == arguments[0])
+            .unwrap();
         let mut command = self.place.command(arguments);
-        command.args(["--endpoint", &format!("https://localhost:{}", self.address(name).port())]);
+        command.args([
+            "--endpoint",
+            &format!("https://localhost:{}", self.address(name).port()),
+        ]);
         for (variable, file) in [
             ("CERTIFICATE", "operator.pem"),
             ("KEY", "operator.key"),
@@ -205,9 +214,9 @@ impl World {
             listen.set_ip(Ipv4Addr::UNSPECIFIED.into());
         }
         let listen = listen.to_string();
-        let mut command = self
-            .place
-            .command(&["serve", name.as_str(), "--config", &config, "--listen", &listen]);
+        let mut command =
+            self.place
+                .command(&["serve", name.as_str(), "--config", &config, "--listen", &listen]);
         command.env("NOPIC_DATABASE", &self.database);
         command.envs(self.plan.redis.iter().map(|(variable, value)| (variable, value)));
         for upstream in [Registry, Certificates] {
@@ -223,15 +232,12 @@ impl World {
             .open(self.log(name))
             .unwrap();
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        let running = &mut self.running[name as usize];
-        loop {
-            let mut line = String::new();
-            let read = out.read_line(&mut line).unwrap();
-            if line.starts_with("serving gRPC on ") {
-                *running = Some(Running { child, _out: out });
-                return;
-            }
+        let out = BufReader::new(child.stdout.take().unwrap());
+        let running = self.running[name as usize].insert(Running { child, out });
+        let mut line = String::new();
+        while !line.starts_with("serving gRPC on ") {
+            line.clear();
+            let read = running.out.read_line(&mut line).unwrap();
             assert_ne!(read, 0, "{name:?} ended before it served");
         }
     }
@@ -302,9 +308,15 @@ impl World {
         began.elapsed()
     }
 
+    /// Health says that this service serves; it is asked once.
     pub(crate) async fn assert_serves(&self, name: Name) {
-        self.until_health(name, ServingStatus::Serving, Duration::from_secs(1))
-            .await;
+        let mut health = HealthClient::new(self.channel(name));
+        let asked = health.check(HealthCheckRequest::default()).await;
+        let status = asked.map(|answer| answer.into_inner().status());
+        assert!(
+            matches!(status, Ok(ServingStatus::Serving)),
+            "{name:?}: {status:?}"
+        );
     }
 }
 
