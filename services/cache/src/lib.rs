@@ -2,8 +2,9 @@
 //!
 //! [`shard`] is the compact form in which the registry hands timelines to the services that decide; [`reader`] keeps
 //! the shards of the current revision in the process that decides, so that a question costs a look into memory;
-//! [`redis`] is the shared copy between the two.
+//! [`redis`] is the shared copy between the two; [`breaker`] keeps calls from servers that do not answer.
 
+pub mod breaker;
 pub mod reader;
 pub mod redis;
 pub mod shard;

@@ -3,7 +3,7 @@
 //!
 //! Whatever asks the registry runs as a task of its own and its result is shared, so a caller that goes away takes
 //! nobody with it. A registry that does not answer is bridged by what was last confirmed, for a bounded time; after
-//! that there is no answer: never a yes from nothing.
+//! that there is no answer: never a yes from nothing. Whoever can be answered so waits for it only a moment.
 
 mod l1;
 mod source;
@@ -15,7 +15,7 @@ use std::time::Duration;
 use rustc_hash::FxHashMap;
 use thiserror::Error;
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tracing::Instrument as _;
 
 use crate::redis::Lineage;
@@ -44,6 +44,9 @@ pub struct ReaderOptions {
     pub confirm_every: Duration,
     /// How long the last confirmed view answers when the registry does not.
     pub max_staleness: Duration,
+    /// How long callers wait for a confirmation while they can be answered by what was confirmed before; it goes on
+    /// beside them. Once it took longer, or failed, they wait for a tenth of this until one is quick again.
+    pub patience: Duration,
     /// How long the registry may take to load what is missing.
     pub load_timeout: Duration,
     /// Decoded shards that are kept, over all revisions.
@@ -57,6 +60,7 @@ impl Default for ReaderOptions {
         Self {
             confirm_every: Duration::from_secs(1),
             max_staleness: Duration::from_secs(300),
+            patience: Duration::from_millis(500),
             load_timeout: Duration::from_secs(10),
             shards_kept: 4 * SHARD_COUNT,
             shards_a_call: 64,
@@ -93,7 +97,14 @@ impl From<SourceError> for Unavailable {
 }
 
 type Answer = Result<StatusView, Unavailable>;
-type Pending = watch::Receiver<Option<Answer>>;
+
+/// A load under way.
+#[derive(Debug, Clone)]
+struct Pending {
+    answer: watch::Receiver<Option<Answer>>,
+    /// Until then callers wait for it that have an answer at hand.
+    patient_until: Instant,
+}
 
 /// Whether a load was begun for its caller, or had begun before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,6 +143,8 @@ struct State {
     wakes: u64,
     /// When a confirmation last failed.
     failed_at: Option<(Instant, Unavailable)>,
+    /// Whether the last confirmation failed, or took longer than callers are patient.
+    is_late: bool,
     /// Views of older revisions that were asked for exactly, the last used at the end.
     exact: Vec<StatusView>,
     /// Loads under way.
@@ -227,17 +240,19 @@ impl<S: ShardSource> StatusReader<S> {
                 (current, _) => current.clone(),
             }
         };
-        match (self.load(RevisionChoice::Current).await, last) {
-            (Ok((view, _)), _) => Ok(view),
-            (Err(why), Some((view, at))) if at.elapsed() < options.max_staleness => {
-                tracing::warn!(
-                    reason = %why,
-                    revision = view.revision(),
-                    "the registry does not answer: its last confirmed revision goes on serving"
-                );
-                Ok(view)
-            }
-            (Err(why), _) => Err(why),
+        let is_good = |at: &Instant| at.elapsed() < options.max_staleness;
+        let (pending, _) = self.join(RevisionChoice::Current);
+        let patient_until = pending.patient_until;
+        let mut loading = std::pin::pin!(ended(pending));
+        let Some((view, at)) = last.filter(|(_, at)| is_good(at)) else {
+            return loading.await;
+        };
+        match timeout_at(patient_until, &mut loading).await {
+            Ok(Ok(view)) => Ok(view),
+            Ok(Err(_)) | Err(_) if is_good(&at) => Ok(view),
+            Ok(Err(why)) => Err(why),
+            // What was at hand has become too old meanwhile.
+            Err(_) => loading.await,
         }
     }
 
@@ -255,43 +270,42 @@ impl<S: ShardSource> StatusReader<S> {
         Some(view)
     }
 
-    /// Joins the load that is under way, or begins one.
+    /// The answer of the load that is under way, or of one that begins.
     async fn load(&self, choice: RevisionChoice) -> Result<(StatusView, Joined), Unavailable> {
-        let (mut pending, joined) = {
-            let mut state = self.lock();
-            match state.pending.get(&choice) {
-                Some(pending) => (pending.clone(), Joined::UnderWay),
-                None => {
-                    let (sender, receiver) = watch::channel(None);
-                    state.pending.insert(choice, receiver.clone());
-                    let reader = self.clone();
-                    let load = async move {
-                        // Dropped whatever happens, so that a panic leaves no load that never ends.
-                        let _ended = Ended(&reader.0.state, choice);
-                        let answer = reader.fetch(choice).await;
-                        sender.send_replace(Some(answer));
-                    };
-                    // In the trace of the caller who began it, and of none of the others.
-                    tokio::spawn(load.in_current_span());
-                    (receiver, Joined::Began)
-                }
-            }
+        let (pending, joined) = self.join(choice);
+        Ok((ended(pending).await?, joined))
+    }
+
+    /// Joins the load that is under way, or begins one.
+    fn join(&self, choice: RevisionChoice) -> (Pending, Joined) {
+        let mut state = self.lock();
+        if let Some(pending) = state.pending.get(&choice) {
+            return (pending.clone(), Joined::UnderWay);
+        }
+        let (sender, answer) = watch::channel(None);
+        let patience = self.0.options.patience / if state.is_late { 10 } else { 1 };
+        let pending = Pending {
+            answer,
+            patient_until: Instant::now() + patience,
         };
-        let answer = match pending.wait_for(Option::is_some).await {
-            Ok(answer) => answer
-                .clone()
-                .unwrap_or_else(|| Err(Unavailable::Unreachable("it gave no answer".to_owned()))),
-            Err(_) => Err(Unavailable::Unreachable(
-                "its answer could not be read".to_owned(),
-            )),
+        state.pending.insert(choice, pending.clone());
+        let reader = self.clone();
+        let load = async move {
+            // Dropped whatever happens, so that a panic leaves no load that never ends.
+            let _ended = Ended(&reader.0.state, choice);
+            let answer = reader.fetch(choice).await;
+            sender.send_replace(Some(answer));
         };
-        Ok((answer?, joined))
+        // In the trace of the caller who began it, and of none of the others.
+        tokio::spawn(load.in_current_span());
+        (pending, Joined::Began)
     }
 
     async fn fetch(&self, choice: RevisionChoice) -> Answer {
         let limit = self.0.options.load_timeout;
         // Before the source is asked: news that comes later is not in its answer.
         let wakes = self.0.source.wake_count();
+        let began = Instant::now();
         let answer = tokio::time::timeout(limit, self.fetch_unbounded(choice))
             .await
             .unwrap_or_else(|_| {
@@ -301,6 +315,9 @@ impl<S: ShardSource> StatusReader<S> {
                 )))
             });
         let mut state = self.lock();
+        if choice == RevisionChoice::Current {
+            state.is_late = answer.is_err() || began.elapsed() > self.0.options.patience;
+        }
         match (answer, choice) {
             (Ok((view, _)), RevisionChoice::Exact(_)) => {
                 state.exact.push(view.clone());
@@ -328,6 +345,13 @@ impl<S: ShardSource> StatusReader<S> {
             (Err(why), RevisionChoice::Current) => {
                 state.failed_at = Some((Instant::now(), why.clone()));
                 state.wakes = wakes;
+                if let Some((view, _)) = &state.current {
+                    tracing::warn!(
+                        reason = %why,
+                        revision = view.revision(),
+                        "the registry does not answer: its last confirmed revision goes on serving for a time"
+                    );
+                }
                 Err(why)
             }
             (Err(why), _) => Err(why),
@@ -428,6 +452,18 @@ impl<S: ShardSource> StatusReader<S> {
 /// A panic elsewhere leaves a state that is still whole: every change of it is one assignment.
 fn lock(state: &Mutex<State>) -> std::sync::MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The answer of a load, once there is one.
+async fn ended(mut pending: Pending) -> Answer {
+    match pending.answer.wait_for(Option::is_some).await {
+        Ok(answer) => answer
+            .clone()
+            .unwrap_or_else(|| Err(Unavailable::Unreachable("it gave no answer".to_owned()))),
+        Err(_) => Err(Unavailable::Unreachable(
+            "its answer could not be read".to_owned(),
+        )),
+    }
 }
 
 struct Ended<'a>(&'a Mutex<State>, RevisionChoice);

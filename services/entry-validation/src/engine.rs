@@ -13,14 +13,25 @@ use nopic_domain::policy::Policy;
 use nopic_domain::principal::Principal;
 use nopic_domain::rules::{RULES_VERSION, certificate_number};
 use nopic_proto::entry_validation as wire;
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 
 use crate::Upstream;
 use crate::error::Error;
-use crate::knowledge::{Known, link_key};
+use crate::filing::GivenUp;
+use crate::importer_links::LinkTable;
+use crate::knowledge::Known;
 use crate::metrics::Verdicts;
 use crate::store::Store;
-use crate::upstream::{Certificates, Ledger, Statuses};
+use crate::upstream::{Certificates, Ledger, Question, Statuses};
+
+/// What a call is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Nothing is written: an answer that says what is not known now is better than a late one.
+    PreCheck,
+    /// What is decided stays.
+    Filing,
+}
 
 /// For whom a call is made, and how fresh what it rests on must be.
 #[derive(Debug, Clone)]
@@ -28,6 +39,7 @@ pub(crate) struct Asker {
     pub(crate) principal: Principal,
     pub(crate) at_least_revision: Option<u32>,
     pub(crate) latest_certificates: bool,
+    pub(crate) purpose: Purpose,
 }
 
 impl Asker {
@@ -37,6 +49,7 @@ impl Asker {
             principal,
             at_least_revision: freshness.at_least_revision,
             latest_certificates: freshness.latest_certificates,
+            purpose: Purpose::PreCheck,
         }
     }
 }
@@ -54,8 +67,11 @@ pub(crate) struct Engine {
     pub(crate) verdicts: Arc<Verdicts>,
     /// Whether streams are to end.
     pub(crate) draining: Draining,
+    /// Filings that this process began and could not bring to their end.
+    pub(crate) given_up: GivenUp,
     registry: StatusReader<Statuses>,
     certificates: Certificates,
+    links: LinkTable,
 }
 
 /// What the service is told of the process that it runs in.
@@ -84,6 +100,8 @@ impl Engine {
         let flags = store.serving_flags().await?;
         store.keep_flags(&flags, clock.now()).await?;
         Ok(Self {
+            given_up: GivenUp::default(),
+            links: LinkTable::new(Arc::clone(&store)),
             policy: Arc::new(policy),
             flags: ArcSwap::from_pointee(flags),
             flag_import: tokio::sync::Mutex::default(),
@@ -112,9 +130,15 @@ impl Engine {
             .collect();
         let (view, certificates, links) = tokio::join!(
             self.registry.view(choice),
-            self.certificates
-                .ask(&asker.principal, &pairs, asker.latest_certificates),
-            self.links(&asker.principal.tenant, lines),
+            self.certificates.ask(
+                Question {
+                    principal: &asker.principal,
+                    latest: asker.latest_certificates,
+                    purpose: asker.purpose,
+                },
+                &pairs,
+            ),
+            self.links.of_lines(asker, lines),
         );
         let registry = match view {
             Ok(view) => (!view.has_no_snapshot()).then_some(view),
@@ -146,24 +170,5 @@ impl Engine {
             links: links?,
             evidence,
         })
-    }
-
-    /// The links that lines without an importer of their own may need.
-    async fn links(
-        &self,
-        tenant: &str,
-        lines: &[NormalisedLine],
-    ) -> Result<FxHashMap<String, nopic_domain::identifier::NopId>, Error> {
-        let numbers: FxHashSet<String> = lines
-            .iter()
-            .filter(|line| line.importer_nop_id.is_none())
-            .filter_map(|line| line.importer_of_record.as_deref())
-            .map(|number| link_key(number).into_owned())
-            .collect();
-        if numbers.is_empty() {
-            return Ok(FxHashMap::default());
-        }
-        let numbers: Vec<String> = numbers.into_iter().collect();
-        Ok(self.store.linked(tenant, &numbers).await?)
     }
 }

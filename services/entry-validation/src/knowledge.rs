@@ -1,6 +1,5 @@
 //! What is known about the lines of one batch: loaded before the rules run.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use nopic_cache::StatusView;
@@ -13,8 +12,8 @@ use nopic_domain::registry::Timeline;
 use nopic_domain::rules::{Answer, Judgement, Knowledge, RecordedDraw, RegistryState};
 use nopic_proto::convert::entry_validation::verdict;
 use nopic_proto::entry_validation as wire;
-use rustc_hash::FxHashMap;
 
+use crate::importer_links::Links;
 use crate::upstream::CertificateAnswers;
 
 /// Everything that verdicts on a batch rest on.
@@ -23,19 +22,9 @@ pub(crate) struct Known {
     pub(crate) flags: Arc<FlagTable>,
     pub(crate) registry: Option<StatusView>,
     pub(crate) certificates: CertificateAnswers,
-    /// By [`link_key`].
-    pub(crate) links: FxHashMap<String, NopId>,
+    pub(crate) links: Links,
     /// What all verdicts of the batch share.
     pub(crate) evidence: wire::Evidence,
-}
-
-/// The form in which importer-of-record numbers are compared: without regard to case.
-pub(crate) fn link_key(importer_of_record: &str) -> Cow<'_, str> {
-    if importer_of_record.bytes().any(|byte| byte.is_ascii_lowercase()) {
-        Cow::Owned(importer_of_record.to_ascii_uppercase())
-    } else {
-        Cow::Borrowed(importer_of_record)
-    }
 }
 
 impl Known {
@@ -75,9 +64,6 @@ impl Knowledge for Known {
     }
 
     fn linked_importer(&self, importer_of_record: &str) -> Option<NopId> {
-        if self.links.is_empty() {
-            return None;
-        }
-        self.links.get(link_key(importer_of_record).as_ref()).copied()
+        self.links.operation(importer_of_record)
     }
 }

@@ -7,6 +7,7 @@
 mod engine;
 mod error;
 mod filing;
+mod importer_links;
 mod knowledge;
 mod metrics;
 mod rpc;

@@ -10,18 +10,10 @@ use nopic_chassis::metrics::{Labels, Metrics};
 use nopic_domain::finding::Code;
 use nopic_domain::rules::Outcome;
 
+use crate::engine::Purpose;
 use crate::upstream::Statuses;
 
-/// Why a line was judged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    /// For an answer.
-    Validated,
-    /// For the record.
-    Filed,
-}
-
-const PURPOSES: [(Purpose, &str); 2] = [(Purpose::Validated, "validated"), (Purpose::Filed, "filed")];
+const PURPOSES: [(Purpose, &str); 2] = [(Purpose::PreCheck, "validated"), (Purpose::Filing, "filed")];
 const OUTCOMES: [Outcome; 4] = [
     Outcome::Accept,
     Outcome::Warn,

@@ -4,10 +4,9 @@ use nopic_domain::entry::NormalisedLine;
 use nopic_domain::rules::{EntryRun, Judgement, judge_entry};
 use nopic_proto::entry_validation as wire;
 
-use crate::engine::{Asker, Engine};
+use crate::engine::{Asker, Engine, Purpose};
 use crate::error::Error;
 use crate::knowledge::Known;
-use crate::metrics::Purpose;
 
 /// The entry whose lines may still go on in the next batch.
 struct OpenRun {
@@ -91,11 +90,10 @@ impl Runs {
             }
             start = group_end;
         }
+        known.links.check()?;
         for judgement in &judgements {
             let codes = judgement.findings.iter().map(|finding| finding.code);
-            engine
-                .verdicts
-                .count(Purpose::Validated, judgement.outcome, codes);
+            engine.verdicts.count(Purpose::PreCheck, judgement.outcome, codes);
         }
         self.waiting = all.split_off(judgements.len());
         self.answered += judgements.len() as u64;

@@ -237,7 +237,7 @@ impl Database {
     /// # Errors
     /// The server fails, or every connection is taken for too long.
     pub async fn write(&self) -> Result<Transaction, Error> {
-        Ok(self.pool.begin().await?)
+        self.begun("BEGIN").await
     }
 
     /// Begins a transaction that reads one state of the database.
@@ -245,8 +245,20 @@ impl Database {
     /// # Errors
     /// As for [`Database::write`].
     pub async fn read(&self) -> Result<Transaction, Error> {
-        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-        Ok(self.pool.begin_with(begin).await?)
+        self.begun("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            .await
+    }
+
+    /// A transaction that begins to its end, also where the caller goes away: given up half way, sqlx would take the
+    /// connection for one outside of a transaction, and whoever gets it next would be inside.
+    async fn begun(&self, begin: &'static str) -> Result<Transaction, Error> {
+        let pool = self.pool.clone();
+        let begun = tokio::spawn(async move { pool.begin_with(begin).await }).await;
+        match begun {
+            Ok(begun) => Ok(begun?),
+            // It is not aborted by anyone, and panics where sqlx does.
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        }
     }
 
     /// Connections for single statements that only read.

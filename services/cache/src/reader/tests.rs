@@ -223,6 +223,42 @@ async fn a_registry_that_hangs_is_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_registry_that_hangs_holds_nobody_up_who_can_be_answered() {
+    let (fake, reader) = reader();
+    let options = ReaderOptions::default();
+    reader.view(RevisionChoice::Current).await.unwrap();
+    fake.hanging.store(true, Ordering::SeqCst);
+    fake.revision.store(2, Ordering::SeqCst);
+    tokio::time::advance(2 * options.confirm_every).await;
+    let waited = async || {
+        let asked = Instant::now();
+        assert_eq!(reader.view(RevisionChoice::Current).await.unwrap().revision(), 1);
+        asked.elapsed()
+    };
+    assert_eq!(waited().await, options.patience);
+    // The load goes on, and who comes later does not wait for it.
+    assert_eq!(waited().await, Duration::ZERO);
+    assert_eq!(fake.manifests.load(Ordering::SeqCst), 2);
+    // It is given up in the end, and the next one has a tenth of the time.
+    tokio::time::advance(options.load_timeout).await;
+    tokio::time::sleep(2 * options.confirm_every).await;
+    assert_eq!(waited().await, options.patience / 10);
+    // Less than what was asked for is never an answer.
+    assert!(matches!(
+        reader.view(RevisionChoice::AtLeast(2)).await,
+        Err(Unavailable::Unreachable(_))
+    ));
+    tokio::time::advance(options.max_staleness).await;
+    assert!(matches!(
+        reader.view(RevisionChoice::Current).await,
+        Err(Unavailable::Unreachable(_))
+    ));
+    fake.hanging.store(false, Ordering::SeqCst);
+    tokio::time::advance(2 * options.confirm_every).await;
+    assert_eq!(reader.view(RevisionChoice::Current).await.unwrap().revision(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn many_callers_make_one_load_and_a_cancelled_one_harms_nobody() {
     let (fake, reader) = reader();
     let leader = tokio::spawn({

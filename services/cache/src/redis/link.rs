@@ -9,9 +9,9 @@ use thiserror::Error;
 use tokio::time::{Instant, timeout};
 use tracing::Instrument as _;
 
-use super::breaker::Breaker;
 use super::open::{Connection, Opener};
 use super::options::{Options, OptionsError};
+use crate::breaker::Breaker;
 use crate::stats::Stats;
 
 /// Why a call gave no answer.

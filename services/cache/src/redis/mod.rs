@@ -13,11 +13,11 @@
 //! Whatever hangs on the pointer is proved by hashes, so a value that is old, damaged or forged is a miss. The
 //! [`Publisher`] moves the pointer last; [`CachedSource`] reads, and asks the registry where Redis has no answer.
 
-mod breaker;
 mod keys;
 mod link;
 mod open;
 mod options;
+mod origin;
 mod probe;
 mod publisher;
 mod record;

@@ -1,20 +1,19 @@
 //! The registry's manifests and shards by way of Redis.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use ::redis::{Value, cmd};
 use bytes::Bytes;
 use futures::future::try_join_all;
 use tokio::sync::{Semaphore, watch};
-use tokio::time::{Instant, timeout};
 
 use super::keys::Keys;
 use super::link::Link;
 use super::options::{Options, OptionsError};
+use super::origin::{Origin, lock};
 use super::publisher::set;
-use super::record::{ManifestHash, Pointer, decode_manifest, encode_manifest, hash_of};
+use super::record::{Pointer, decode_manifest, hash_of};
 use super::subscriber::Subscriber;
-use super::trust::Trust;
 use crate::reader::{Confirmed, Manifest, RevisionChoice, ShardSource, SourceError};
 use crate::shard::ShardHash;
 use crate::stats::Stats;
@@ -24,18 +23,15 @@ const WRITE_BACKS: u32 = 4;
 
 /// A [`ShardSource`] that asks Redis, and `S` (the registry) wherever Redis has no answer that can be proved.
 ///
-/// Which revision is current the registry says, at first and then every [`Options::registry_every`]; in between the
-/// pointer says it, if it is of the registry's lineage. A revision asked for exactly is the registry's to know. While
-/// the registry is away a sound pointer goes on confirming.
+/// Which revision is current the registry says at first; from then on the pointer says it, if it is of the registry's
+/// lineage, and every [`Options::registry_every`] the registry is asked beside it, so that one that does not answer
+/// holds nobody up. What it says then counts from the next confirmation on. A revision asked for exactly is the
+/// registry's to know. While the registry is away a sound pointer goes on confirming.
 #[derive(Debug)]
 pub struct CachedSource<S> {
-    origin: S,
+    origin: Arc<Origin<S>>,
     link: Arc<Link>,
     keys: Keys,
-    trust: Mutex<Trust>,
-    /// The manifest that was read last, which is most often the next one asked for.
-    last: Mutex<Option<(ManifestHash, Manifest)>>,
-    origin_calls: Semaphore,
     write_backs: Arc<Semaphore>,
     subscriber: Subscriber,
 }
@@ -47,16 +43,13 @@ impl<S: ShardSource> CachedSource<S> {
     /// The options cannot be meant.
     pub fn new(origin: S, options: Options, stats: Arc<Stats>) -> Result<Self, OptionsError> {
         let keys = Keys::new(&options.deployment);
-        let origin_calls = Semaphore::new(options.registry_calls);
+        let origin = Arc::new(Origin::new(origin, &options, Arc::clone(&stats)));
         let link = Link::new(options, stats)?;
         let subscriber = Subscriber::new(Arc::clone(&link), keys.channel());
         Ok(Self {
             origin,
             link,
             keys,
-            trust: Mutex::default(),
-            last: Mutex::default(),
-            origin_calls,
             write_backs: Arc::new(Semaphore::new(WRITE_BACKS as usize)),
             subscriber,
         })
@@ -94,10 +87,8 @@ impl<S: ShardSource> CachedSource<S> {
 
     /// The manifest that a pointer names, if Redis has it.
     async fn manifest_of(&self, pointer: &Pointer) -> Option<Manifest> {
-        if let Some((hash, manifest)) = &*lock(&self.last)
-            && *hash == pointer.manifest
-        {
-            return Some(manifest.clone());
+        if let Some(manifest) = self.origin.remembered(&pointer.manifest) {
+            return Some(manifest);
         }
         let bytes = self.value(&self.keys.manifest(pointer.revision)).await?;
         if hash_of(&bytes) != pointer.manifest {
@@ -106,16 +97,12 @@ impl<S: ShardSource> CachedSource<S> {
         match decode_manifest(&bytes) {
             Ok(manifest) if manifest.revision == pointer.revision => {
                 self.link.sound();
-                self.remember(pointer.manifest, &manifest);
+                self.origin.remember(pointer.manifest, &manifest);
                 Some(manifest)
             }
             Ok(_) => self.damaged(&"the manifest is of another revision"),
             Err(error) => self.damaged(&error),
         }
-    }
-
-    fn remember(&self, hash: ManifestHash, manifest: &Manifest) {
-        *lock(&self.last) = Some((hash, manifest.clone()));
     }
 
     async fn value(&self, key: &str) -> Option<Vec<u8>> {
@@ -184,44 +171,6 @@ impl<S: ShardSource> CachedSource<S> {
         shards
     }
 
-    async fn origin_manifest(&self, choice: RevisionChoice) -> Result<Manifest, SourceError> {
-        let manifest = self.bounded(self.origin.manifest(choice)).await?;
-        self.stats().manifests_origin.add(1);
-        Ok(manifest)
-    }
-
-    async fn origin_shards(&self, manifest: &Manifest, indexes: &[u8]) -> Result<Vec<Bytes>, SourceError> {
-        let shards = self.bounded(self.origin.shards_of(manifest, indexes)).await?;
-        let all_sound = shards.len() == indexes.len()
-            && indexes.iter().zip(&shards).all(|(index, shard)| {
-                manifest.shard_hashes.get(usize::from(*index)) == Some(&ShardHash::of(shard))
-            });
-        if !all_sound {
-            // The manifest may be of another history than the registry's: ask it before Redis is believed again.
-            lock(&self.trust).doubt();
-            return Err(SourceError::Unreachable(format!(
-                "its shards are not those of the manifest of revision {}",
-                manifest.revision
-            )));
-        }
-        self.stats().shards_origin.add(shards.len());
-        Ok(shards)
-    }
-
-    async fn bounded<T>(&self, call: impl Future<Output = Result<T, SourceError>>) -> Result<T, SourceError> {
-        let limit = self.link.options.registry_timeout;
-        let call = async {
-            // Never closed; were it so, the call would only be unbounded.
-            let _permit = self.origin_calls.acquire().await;
-            call.await
-        };
-        timeout(limit, call).await.unwrap_or_else(|_| {
-            Err(SourceError::Unreachable(format!(
-                "it did not answer within {limit:?}"
-            )))
-        })
-    }
-
     /// Gives Redis what it lacked or had damaged, while the caller goes on.
     fn write_back(&self, shards: Vec<(ShardHash, Bytes)>) {
         let Ok(permit) = Arc::clone(&self.write_backs).try_acquire_owned() else {
@@ -249,64 +198,46 @@ impl<S: ShardSource> ShardSource for CachedSource<S> {
             RevisionChoice::Current => Ok(self.confirm(0).await?.manifest),
             RevisionChoice::AtLeast(revision) => Ok(self.confirm(revision).await?.manifest),
             // The number alone does not say which content is meant; the registry does.
-            RevisionChoice::Exact(_) => self.origin_manifest(choice).await,
+            RevisionChoice::Exact(_) => self.origin.manifest(choice).await,
         }
     }
 
     async fn confirm(&self, at_least: u32) -> Result<Confirmed, SourceError> {
         // Before the registry, so that a pointer ahead of its answer is known to be of another history.
         let pointer = self.pointer().await;
-        let every = self.link.options.registry_every;
-        let accepted = pointer.filter(|pointer| {
-            let trust = lock(&self.trust);
-            !trust.is_registry_due(every, Instant::now())
-                && pointer.revision >= at_least
-                && trust.accepts(pointer)
-        });
+        let trust = || lock(&self.origin.trust);
+        let accepted = pointer.filter(|pointer| pointer.revision >= at_least && trust().accepts(pointer));
         if let Some(pointer) = accepted
             && let Some(manifest) = self.manifest_of(&pointer).await
         {
-            lock(&self.trust).follow(&pointer);
+            trust().follow(&pointer);
             self.stats().manifests_redis.add(1);
+            self.origin.ask_beside_when_due(pointer);
             return Ok(Confirmed {
                 manifest,
                 lineage: Some(pointer.lineage),
             });
         }
-        let answer = self.origin_manifest(RevisionChoice::Current).await;
-        lock(&self.trust).asked(Instant::now());
-        match answer {
-            Ok(manifest) => {
-                let encoded = encode_manifest(&manifest).ok_or_else(|| {
-                    SourceError::Unreachable(format!(
-                        "its manifest has {} shards",
-                        manifest.shard_hashes.len()
-                    ))
-                })?;
-                let hash = hash_of(&encoded);
-                self.remember(hash, &manifest);
-                let lineage = lock(&self.trust).judge(pointer.as_ref(), manifest.revision, hash);
-                Ok(Confirmed { manifest, lineage })
-            }
+        match self.origin.current(pointer.as_ref()).await {
             Err(SourceError::Unreachable(reason)) => {
                 let unreachable = SourceError::Unreachable(reason);
                 let pointer = pointer
-                    .filter(|pointer| pointer.revision >= at_least && lock(&self.trust).bridges(pointer))
+                    .filter(|pointer| pointer.revision >= at_least && trust().bridges(pointer))
                     .ok_or_else(|| unreachable.clone())?;
                 let manifest = self.manifest_of(&pointer).await.ok_or(unreachable)?;
-                lock(&self.trust).follow(&pointer);
+                trust().follow(&pointer);
                 self.stats().manifests_redis.add(1);
                 Ok(Confirmed {
                     manifest,
                     lineage: Some(pointer.lineage),
                 })
             }
-            Err(error) => Err(error),
+            answer => answer,
         }
     }
 
     async fn shards(&self, revision: u32, indexes: &[u8]) -> Result<Vec<Bytes>, SourceError> {
-        let manifest = self.origin_manifest(RevisionChoice::Exact(revision)).await?;
+        let manifest = self.origin.manifest(RevisionChoice::Exact(revision)).await?;
         self.shards_of(&manifest, indexes).await
     }
 
@@ -324,7 +255,7 @@ impl<S: ShardSource> ShardSource for CachedSource<S> {
             .chunks(self.link.options.registry_shards_a_call)
             .map(|some| async move {
                 let some_indexes: Vec<u8> = some.iter().map(|at| indexes[*at]).collect();
-                self.origin_shards(manifest, &some_indexes).await
+                self.origin.shards(manifest, &some_indexes).await
             });
         let loaded: Vec<Bytes> = try_join_all(calls).await?.into_iter().flatten().collect();
         let mut returned = Vec::with_capacity(loaded.len());
@@ -346,9 +277,4 @@ impl<S: ShardSource> ShardSource for CachedSource<S> {
     fn wake_count(&self) -> u64 {
         self.stats().wakes.get()
     }
-}
-
-/// A panic elsewhere leaves a state that is still whole: every change of it is one assignment.
-fn lock<T>(state: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -11,7 +11,8 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::link::Link;
 
-/// Pauses between attempts to subscribe.
+/// Pauses between attempts to subscribe, each shortened by chance to no less than half of it: the processes that lose
+/// a server at once must not come back at once.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// A connection that was cut without a word is noticed by this.
@@ -52,9 +53,16 @@ async fn listen(link: Arc<Link>, channel: String, wakes: watch::Sender<u64>) {
         if *wakes.borrow() > before {
             pause = FIRST_PAUSE;
         }
-        sleep(pause).await;
+        sleep(shortened(pause)).await;
         pause = (2 * pause).min(LONGEST_PAUSE);
     }
+}
+
+/// Between half of a pause and all of it.
+fn shortened(pause: Duration) -> Duration {
+    // Without chance the pause is only as long as it may be.
+    let part = getrandom::u32().unwrap_or(u32::MAX);
+    pause / 2 + (pause / 2).mul_f64(f64::from(part) / f64::from(u32::MAX))
 }
 
 /// Subscribes and counts messages until the connection ends.
@@ -86,4 +94,20 @@ async fn follow(link: &Link, channel: &str, wakes: &watch::Sender<u64>, turn: us
 
 fn slow(_: tokio::time::error::Elapsed) -> RedisError {
     std::io::Error::from(std::io::ErrorKind::TimedOut).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_differ_and_stay_within_bounds() {
+        let pauses: Vec<_> = (0..100).map(|_| shortened(LONGEST_PAUSE)).collect();
+        assert!(
+            pauses
+                .iter()
+                .all(|pause| (LONGEST_PAUSE / 2..=LONGEST_PAUSE).contains(pause))
+        );
+        assert!(pauses.iter().any(|pause| *pause != pauses[0]));
+    }
 }

@@ -38,9 +38,14 @@ impl Trust {
         self.asked_at = None;
     }
 
-    /// Whether the registry need not be asked about this pointer.
+    /// Whether the registry need not be asked before this pointer is believed.
     pub(super) fn accepts(&self, pointer: &Pointer) -> bool {
-        self.lineage == Some(pointer.lineage) && !self.is_refuted(pointer)
+        self.asked_at.is_some() && self.lineage == Some(pointer.lineage) && !self.is_refuted(pointer)
+    }
+
+    /// Whether this pointer is still the last that is known.
+    pub(super) fn stands_at(&self, pointer: &Pointer) -> bool {
+        self.floor == Some((pointer.revision, pointer.manifest))
     }
 
     /// Whether this pointer will do while the registry does not answer: then also one of a lineage that nothing is
@@ -100,6 +105,7 @@ mod tests {
     #[test]
     fn nothing_is_believed_before_the_registry_agreed_once() {
         let mut trust = Trust::default();
+        trust.asked(Instant::now());
         let first = pointer(1, 5, 5);
         assert!(!trust.accepts(&first) && trust.bridges(&first));
         assert_eq!(trust.judge(Some(&first), 5, [5; 32]), Some(first.lineage));
@@ -112,6 +118,7 @@ mod tests {
     #[test]
     fn a_restored_registry_is_followed_down_and_its_old_pointer_is_not() {
         let mut trust = Trust::default();
+        trust.asked(Instant::now());
         let old = pointer(1, 10, 10);
         trust.judge(Some(&old), 10, [10; 32]);
         assert_eq!(trust.judge(Some(&old), 8, [8; 32]), None);
@@ -124,6 +131,7 @@ mod tests {
     #[test]
     fn a_pointer_that_lags_keeps_its_lineage() {
         let mut trust = Trust::default();
+        trust.asked(Instant::now());
         trust.judge(Some(&pointer(1, 5, 5)), 5, [5; 32]);
         trust.judge(Some(&pointer(1, 5, 5)), 6, [6; 32]);
         assert!(!trust.accepts(&pointer(1, 5, 5)));

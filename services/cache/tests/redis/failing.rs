@@ -271,3 +271,40 @@ async fn with_both_away_there_is_the_last_answer_for_a_time_and_then_none() {
         ));
     }
 }
+
+#[tokio::test]
+async fn a_registry_that_hangs_is_asked_beside_redis_and_believed_when_it_answers() {
+    let mut options = options(Servers::Single);
+    // Due at every question.
+    options.registry_every = Duration::ZERO;
+    let registry = Arc::new(Registry::default());
+    registry.import(1, &operations(500));
+    publish(&registry, &options, OLD, 1).await;
+    let (reader, _) = reader(&registry, &options);
+    reader.view(RevisionChoice::Current).await.unwrap();
+    let gate = Arc::new(tokio::sync::Semaphore::new(0));
+    *registry.manifest_gate.lock().unwrap() = Some(Arc::clone(&gate));
+    let asked = registry.manifests();
+    // A revision that was never published: only the registry knows of it, and it hangs.
+    registry.import(2, &operations(501));
+    let answered = async {
+        for _ in 0..20 {
+            assert_eq!(reader.view(RevisionChoice::Current).await.unwrap().revision(), 1);
+        }
+    };
+    // Less than the registry is waited for.
+    assert!(options.registry_timeout >= Duration::from_secs(3));
+    timeout(Duration::from_secs(2), answered)
+        .await
+        .expect("nobody waits for the registry");
+    assert_eq!(registry.manifests(), asked + 1, "one asks at a time");
+    gate.add_permits(1000);
+    let heard = async {
+        while reader.view(RevisionChoice::Current).await.unwrap().revision() != 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(20), heard)
+        .await
+        .expect("what the registry says counts from then on");
+}

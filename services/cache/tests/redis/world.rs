@@ -81,6 +81,8 @@ pub(crate) struct Registry {
     pub(crate) shards: AtomicUsize,
     /// Calls for shards wait while this is set, until the test gives permits.
     pub(crate) gate: Mutex<Option<Arc<Semaphore>>>,
+    /// Calls for manifests wait while this is set, until the test gives permits.
+    pub(crate) manifest_gate: Mutex<Option<Arc<Semaphore>>>,
 }
 
 impl Registry {
@@ -135,6 +137,10 @@ pub(crate) struct Origin(pub(crate) Arc<Registry>);
 impl ShardSource for Origin {
     async fn manifest(&self, choice: RevisionChoice) -> Result<Manifest, SourceError> {
         self.0.manifests.fetch_add(1, Ordering::SeqCst);
+        let gate = self.0.manifest_gate.lock().unwrap().clone();
+        if let Some(gate) = gate {
+            let _open = gate.acquire().await;
+        }
         tokio::task::yield_now().await;
         self.0.answers()?;
         let current = self.0.current.load(Ordering::SeqCst);
@@ -202,10 +208,11 @@ pub(crate) fn patient(mode: Mode) -> Options {
     options
 }
 
-/// Confirms at each question.
+/// Confirms at each question, and waits for it however busy the machine is.
 pub(crate) fn eager() -> ReaderOptions {
     ReaderOptions {
         confirm_every: Duration::ZERO,
+        patience: Duration::from_secs(60),
         ..ReaderOptions::default()
     }
 }

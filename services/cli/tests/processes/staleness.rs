@@ -1,4 +1,5 @@
 //! No stale yes: whoever has seen a revision, and says so, is never answered from an older one.
+#![allow(clippy::print_stderr, reason = "the figures of a run are told")]
 
 use std::time::Duration;
 
@@ -209,6 +210,6 @@ async fn nobody_who_saw_a_suspension_is_told_a_stale_yes() {
         "without the guarantee nothing is stale: {unguarded:?}"
     );
     let guarded = world.run(rounds(), true).await;
-    println!("without at_least {unguarded:?}, with it {guarded:?}");
+    eprintln!("without at_least {unguarded:?}, with it {guarded:?}");
     assert_eq!(guarded.stale, 0, "{guarded:?}");
 }

@@ -15,7 +15,8 @@ use nopic_proto::entry_validation as wire;
 use nopic_sql::Error;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::knowledge::{Known, link_key};
+use crate::importer_links::link_key;
+use crate::knowledge::Known;
 
 /// Fills in what is known about the lines.
 pub(super) fn freeze(inputs: &mut wire::FilingInputs, lines: &[NormalisedLine], known: &Known) {

@@ -12,8 +12,9 @@
 //! ```
 //!
 //! A filing that its worker left is taken over when its lease has ended, and goes on from its frozen inputs: every step
-//! gives the same answer however often it is asked for.
+//! gives the same answer however often it is asked for. A worker that could not go on ends its lease itself.
 
+mod given_up;
 mod inputs;
 mod judge;
 mod record;
@@ -33,12 +34,12 @@ use nopic_proto::entry_validation as wire;
 use rustc_hash::FxHashSet;
 use tracing::Instrument as _;
 
+pub(crate) use given_up::GivenUp;
 pub(crate) use judge::Decided;
 pub(crate) use record::replay;
 
-use crate::engine::{Asker, Engine};
+use crate::engine::{Asker, Engine, Purpose};
 use crate::error::Error;
-use crate::metrics::Purpose;
 use crate::store::{Begun, Lease, NewFiling, OpenFiling, StoredDecision};
 use crate::upstream::NoAnswer;
 use inputs::{Thawed, freeze};
@@ -107,6 +108,7 @@ async fn file_to_the_end(
     may_file(&asker.principal, &entries)?;
     let asker = Asker {
         latest_certificates: true,
+        purpose: Purpose::Filing,
         ..asker.clone()
     };
     let mut waited = Duration::ZERO;
@@ -144,7 +146,10 @@ async fn file_to_the_end(
                     current_version: request.of_entry.as_ref().map(|(_, version)| *version),
                     lease: lease(engine),
                 })
-                .await?;
+                .await
+                .map_err(Error::from)
+                // Whether it was begun is not known.
+                .inspect_err(|error| engine.given_up.note(tenant, &request.id, error))?;
             match begun {
                 Begun::Open(filing) => break *filing,
                 Begun::Done(filing_id) => return Ok(engine.store.decisions_of(filing_id).await?),
@@ -175,7 +180,8 @@ async fn file_to_the_end(
     };
     crash_point("filing.begun").await;
     let filing_id = filing.filing_id;
-    match go_on(engine, filing).await? {
+    let gone_on = go_on(engine, filing).await;
+    match gone_on.inspect_err(|error| engine.given_up.note(tenant, &request.id, error))? {
         Some(decisions) => Ok(decisions),
         None => Ok(engine.store.decisions_of(filing_id).await?),
     }
@@ -184,9 +190,12 @@ async fn file_to_the_end(
 /// Finishes every filing that its worker left. How many there were.
 pub(crate) async fn recover(engine: &Engine) -> Result<u32, Error> {
     let mut recovered = 0;
+    given_up::let_go(engine).await?;
     while let Some(filing) = engine.store.take_left_filing(lease(engine)).await? {
         let filing_id = filing.filing_id;
-        go_on(engine, filing).await?;
+        let (tenant, request_id) = (filing.tenant.clone(), filing.request_id.clone());
+        let gone_on = go_on(engine, filing).await;
+        gone_on.inspect_err(|error| engine.given_up.note(&tenant, &request_id, error))?;
         tracing::info!(filing_id, "finished a filing that was left");
         recovered += 1;
     }
@@ -225,7 +234,7 @@ async fn go_on(engine: &Engine, mut filing: OpenFiling) -> Result<Option<Vec<Sto
             crash_point("filing.finished").await;
             if finished.is_some() {
                 for (outcome, codes) in counted {
-                    engine.verdicts.count(Purpose::Filed, outcome, codes);
+                    engine.verdicts.count(Purpose::Filing, outcome, codes);
                 }
             } else {
                 wait_for(engine, &filing).await?;
@@ -242,6 +251,7 @@ async fn go_on(engine: &Engine, mut filing: OpenFiling) -> Result<Option<Vec<Sto
             principal,
             at_least_revision: None,
             latest_certificates: true,
+            purpose: Purpose::Filing,
         };
         let known = engine.know(&asker, &thawed.lines).await?;
         freeze(&mut filing.inputs, &thawed.lines, &known);

@@ -7,7 +7,7 @@ use nopic_proto::entry_validation as wire;
 
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::knowledge::link_key;
+use crate::importer_links::link_key;
 use crate::store::Link;
 
 /// Longest importer-of-record number that is taken, in bytes; CBP's have 12 characters.

@@ -22,7 +22,7 @@ use tonic::{Request, Response, Status};
 use super::{open, record};
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::knowledge::link_key;
+use crate::importer_links::link_key;
 use crate::store::{NewTrail, StoredDecision, StoredTrailRecord, TrailAnswer};
 
 /// Items of one request.

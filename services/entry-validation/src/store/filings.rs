@@ -44,6 +44,7 @@ pub(crate) struct Lease<'a> {
 pub(crate) struct OpenFiling {
     pub(crate) filing_id: i64,
     pub(crate) tenant: String,
+    pub(crate) request_id: String,
     /// Rises when the inputs are frozen anew.
     pub(crate) attempt: u32,
     pub(crate) inputs: wire::FilingInputs,

@@ -142,6 +142,15 @@ pub(crate) trait Filings: Send + Sync {
     /// Ends every lease of this holder: for a process that knows that the others of its name have ended.
     async fn expire_leases(&self, holder: &str, now: DateTime<Utc>) -> Result<(), Error>;
 
+    /// Ends the lease of one filing that this holder gave up, if it has one.
+    async fn give_up_filing(
+        &self,
+        tenant: &str,
+        request_id: &str,
+        holder: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error>;
+
     /// Records the decisions, once, and gives them; `None`: another worker has the filing.
     async fn finish_filing(
         &self,

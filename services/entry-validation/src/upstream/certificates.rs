@@ -2,10 +2,15 @@
 //!
 //! What a certificate states and what was drawn in all may be up to five seconds old, unless the caller asks for the
 //! latest; that a certificate is not known, and what the entry itself drew, is always asked anew.
+//!
+//! A service that does not answer costs a pre-check little: it is waited for a moment, and after some failures in a row
+//! it is left alone, but for one call now and then that tries it again. A filing is for good, and waits.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use moka::sync::Cache;
+use nopic_cache::breaker::Breaker;
 use nopic_chassis::deadline;
 use nopic_chassis::principal::AttachPrincipal;
 use nopic_chassis::retry::Retry;
@@ -20,14 +25,26 @@ use nopic_proto::certificate::{
     BatchGetForValidationRequest, BatchGetForValidationResponse, OwnDrawsQuestion,
 };
 use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
-use std::sync::Arc;
+use tokio::time::{Instant, timeout};
+use tonic::{Code, Status};
+use tracing::Instrument as _;
+
+use crate::engine::Purpose;
 
 /// Numbers or questions in one call: the bound of the certificate service.
 const QUESTIONS_A_CALL: usize = 10_000;
 /// How long a certificate may be remembered.
 const REMEMBERED_FOR: Duration = Duration::from_secs(5);
-/// How long the certificate service may take for one batch; after that nothing is known.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the certificate service may take for one batch of a pre-check; after that nothing is known.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The same for a filing.
+const PATIENCE_OF_FILING: Duration = Duration::from_secs(10);
+/// How long the pre-check waits whose call tries the service again; the call itself may take longer.
+const PATIENCE_OF_PROBE: Duration = Duration::from_millis(100);
+/// Failures in a row after which pre-checks leave the service alone.
+const FAILURES_TO_TRIP: u32 = 5;
+/// How long it is left alone before one call tries it again.
+const PROBE_EVERY: Duration = Duration::from_secs(1);
 /// Certificates that are remembered: some 100 MB at the most.
 const REMEMBERED: u64 = 200_000;
 
@@ -40,6 +57,15 @@ pub(crate) struct Certificates {
     retry: Retry,
     /// Keyed by tenant, too: what a tenant may see is the certificate service's business.
     remembered: Cache<(Arc<str>, CertificateNumber), Arc<CertificateView>, FxBuildHasher>,
+    breaker: Arc<Mutex<Breaker>>,
+}
+
+/// Who asks, and how freshly and patiently.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Question<'a> {
+    pub(crate) principal: &'a Principal,
+    pub(crate) latest: bool,
+    pub(crate) purpose: Purpose,
 }
 
 /// What the certificate service answered about the lines of a request.
@@ -77,16 +103,21 @@ impl Certificates {
                 .max_capacity(REMEMBERED)
                 .time_to_live(REMEMBERED_FOR)
                 .build_with_hasher(FxBuildHasher),
+            breaker: Arc::new(Mutex::new(Breaker::new(FAILURES_TO_TRIP, PROBE_EVERY))),
         }
     }
 
     /// Asks for these certificates, and for what the entry behind each draws from it.
     pub(crate) async fn ask(
         &self,
-        principal: &Principal,
+        question: Question<'_>,
         pairs: &FxHashSet<(CertificateNumber, Option<EntryNumber>)>,
-        latest: bool,
     ) -> CertificateAnswers {
+        let Question {
+            principal,
+            latest,
+            purpose,
+        } = question;
         let mut answers = CertificateAnswers::default();
         if pairs.is_empty() {
             return answers;
@@ -113,7 +144,7 @@ impl Certificates {
                 numbers: numbers.to_vec(),
                 own_draws: Vec::new(),
             };
-            let Some(response) = self.call(&attach, request).await else {
+            let Some(response) = self.call(&attach, request, purpose).await else {
                 answers.unavailable = true;
                 break;
             };
@@ -133,7 +164,7 @@ impl Certificates {
                 }
             }
         }
-        self.ask_own_draws(&attach, pairs, &mut answers).await;
+        self.ask_own_draws(&attach, purpose, pairs, &mut answers).await;
         answers
     }
 
@@ -141,6 +172,7 @@ impl Certificates {
     async fn ask_own_draws(
         &self,
         attach: &AttachPrincipal,
+        purpose: Purpose,
         pairs: &FxHashSet<(CertificateNumber, Option<EntryNumber>)>,
         answers: &mut CertificateAnswers,
     ) {
@@ -164,7 +196,7 @@ impl Certificates {
                 numbers: Vec::new(),
                 own_draws: questions.to_vec(),
             };
-            let Some(response) = self.call(attach, request).await else {
+            let Some(response) = self.call(attach, request, purpose).await else {
                 // What is left cannot be told without them.
                 for question in questions {
                     answers
@@ -199,23 +231,79 @@ impl Certificates {
         &self,
         attach: &AttachPrincipal,
         request: BatchGetForValidationRequest,
+        purpose: Purpose,
     ) -> Option<BatchGetForValidationResponse> {
-        let client = CertificateServiceClient::with_interceptor(self.client.clone(), attach.clone())
+        let (admits, is_tripped) = {
+            let mut breaker = lock(&self.breaker);
+            (breaker.admits(Instant::now()), breaker.is_tripped())
+        };
+        let limit = match purpose {
+            Purpose::PreCheck if !is_tripped => PATIENCE,
+            _ => PATIENCE_OF_FILING,
+        };
+        let call = self.clone().bounded(attach.clone(), request, limit);
+        match purpose {
+            Purpose::PreCheck if !admits => None,
+            // A task of its own: an answer that comes when nobody waits for it says that the service is back.
+            Purpose::PreCheck if is_tripped => {
+                let call = tokio::spawn(call.in_current_span());
+                match timeout(PATIENCE_OF_PROBE, call).await {
+                    Ok(Ok(answer)) => answer,
+                    Ok(Err(_)) | Err(_) => None,
+                }
+            }
+            _ => call.await,
+        }
+    }
+
+    /// The answer within this time; the breaker hears how it went, unless it was the caller who had less time.
+    async fn bounded(
+        self,
+        attach: AttachPrincipal,
+        request: BatchGetForValidationRequest,
+        limit: Duration,
+    ) -> Option<BatchGetForValidationResponse> {
+        let time = deadline::within(limit)?;
+        let client = CertificateServiceClient::with_interceptor(self.client.clone(), attach)
             .max_decoding_message_size(nopic_chassis::transport::MAX_MESSAGE_BYTES);
         let answer = self.retry.call(|| {
             let (mut client, request) = (client.clone(), request.clone());
             async move { client.batch_get_for_validation(request).await }
         });
-        match deadline::timeout(PATIENCE, answer).await {
-            Ok(Ok(response)) => Some(response.into_inner()),
-            Ok(Err(status)) => {
+        let answer = timeout(time, answer)
+            .await
+            .unwrap_or_else(|_| Err(Status::deadline_exceeded(format!("no answer within {time:?}"))));
+        let is_away = answer.as_ref().is_err_and(|status| match status.code() {
+            Code::DeadlineExceeded | Code::Cancelled => time == limit,
+            Code::Unavailable | Code::Unknown | Code::Internal => true,
+            _ => false,
+        });
+        self.heard(answer.as_ref().err(), is_away);
+        match answer {
+            Ok(response) => Some(response.into_inner()),
+            Err(status) => {
                 tracing::warn!(%status, "the certificate service did not answer");
-                None
-            }
-            Err(_) => {
-                tracing::warn!("the certificate service did not answer in time");
                 None
             }
         }
     }
+
+    fn heard(&self, failed: Option<&Status>, is_away: bool) {
+        let mut breaker = lock(&self.breaker);
+        if is_away {
+            if breaker.failed(Instant::now()) {
+                tracing::warn!("the certificate service is left alone for a moment: its last calls failed");
+            }
+        } else if failed.is_none_or(|status| status.code() != Code::DeadlineExceeded) {
+            if breaker.is_tripped() {
+                tracing::info!("the certificate service answers again and is asked again");
+            }
+            breaker.succeeded();
+        }
+    }
+}
+
+/// A panic elsewhere leaves a state that is still whole: every change of it is one assignment.
+fn lock(breaker: &Mutex<Breaker>) -> std::sync::MutexGuard<'_, Breaker> {
+    breaker.lock().unwrap_or_else(PoisonError::into_inner)
 }

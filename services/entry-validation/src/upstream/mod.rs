@@ -5,6 +5,6 @@ mod ledger;
 mod registry;
 mod statuses;
 
-pub(crate) use certificates::{CertificateAnswers, Certificates};
+pub(crate) use certificates::{CertificateAnswers, Certificates, Question};
 pub(crate) use ledger::{Ledger, NoAnswer};
 pub(crate) use statuses::Statuses;

@@ -15,11 +15,12 @@ use super::{filings_sql as sql, insert_decisions};
 use crate::filing::Decided;
 use crate::store::{Begun, DecisionRow, Deletion, Filings, Lease, NewFiling, OpenFiling, StoredDecision};
 
-fn open(row: (i64, String, i64, Vec<u8>)) -> Result<OpenFiling, Error> {
-    let (filing_id, tenant, attempt, inputs) = row;
+fn open(row: (i64, String, String, i64, Vec<u8>)) -> Result<OpenFiling, Error> {
+    let (filing_id, tenant, request_id, attempt, inputs) = row;
     Ok(OpenFiling {
         filing_id,
         tenant,
+        request_id,
         attempt: small("filing.attempt", attempt)?,
         inputs: wire::FilingInputs::decode(inputs.as_slice())
             .map_err(|error| Error::corrupt("filing.inputs", error))?,
@@ -117,6 +118,7 @@ impl Filings for Store {
         Ok(Begun::Open(Box::new(OpenFiling {
             filing_id,
             tenant: new.tenant.to_owned(),
+            request_id: new.request_id.to_owned(),
             attempt: 1,
             inputs: new.inputs,
         })))
@@ -200,6 +202,25 @@ impl Filings for Store {
         sqlx::query(sql::EXPIRE)
             .bind(now - chrono::TimeDelta::seconds(1))
             .bind(holder)
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    async fn give_up_filing(
+        &self,
+        tenant: &str,
+        request_id: &str,
+        holder: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        let mut transaction = self.database.write().await?;
+        sqlx::query(sql::GIVE_UP)
+            .bind(now - chrono::TimeDelta::seconds(1))
+            .bind(holder)
+            .bind(tenant)
+            .bind(request_id)
             .execute(&mut *transaction)
             .await?;
         transaction.commit().await?;

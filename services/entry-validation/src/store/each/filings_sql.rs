@@ -45,10 +45,12 @@ pub(super) const TAKE: &str = concat!(
         ORDER BY lease_until LIMIT 1",
     skip_locked!(),
     ")
-    RETURNING filing_id, tenant, attempt, inputs"
+    RETURNING filing_id, tenant, request_id, attempt, inputs"
 );
 pub(super) const EXPIRE: &str = "/* filing.expire */ UPDATE filing SET lease_until = $1
     WHERE state = 'OPEN' AND lease_holder = $2";
+pub(super) const GIVE_UP: &str = "/* filing.give_up */ UPDATE filing SET lease_until = $1
+    WHERE state = 'OPEN' AND lease_holder = $2 AND tenant = $3 AND request_id = $4";
 pub(super) const FINISH: &str =
     "/* filing.finish */ UPDATE filing SET state = 'DONE', ledger = $1, done_at = $2
     WHERE filing_id = $3 AND state = 'OPEN' AND lease_holder = $4";
@@ -113,6 +115,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     REFREEZE,
     TAKE,
     EXPIRE,
+    GIVE_UP,
     FINISH,
     SELECT_CLAIMED,
     END_LINES,

@@ -1,4 +1,4 @@
-//! The breaker: after failures in a row Redis is left alone, and tried again now and then by one call.
+//! The breaker: after failures in a row another server is left alone, and tried again now and then by one call.
 
 use std::time::Duration;
 
@@ -14,14 +14,16 @@ enum State {
 
 /// Decides whether a call goes through. It takes the time as an argument and keeps no call waiting.
 #[derive(Debug)]
-pub(super) struct Breaker {
+pub struct Breaker {
     failures_to_trip: u32,
     probe_every: Duration,
     state: State,
 }
 
 impl Breaker {
-    pub(super) fn new(failures_to_trip: u32, probe_every: Duration) -> Self {
+    /// One that lets calls through.
+    #[must_use]
+    pub fn new(failures_to_trip: u32, probe_every: Duration) -> Self {
         Self {
             failures_to_trip,
             probe_every,
@@ -31,7 +33,7 @@ impl Breaker {
 
     /// Whether a call may go through now. While tripped, the first one after a pause is let through as the probe; the
     /// next pause begins with it, so a probe that is never reported on blocks nothing.
-    pub(super) fn admits(&mut self, now: Instant) -> bool {
+    pub fn admits(&mut self, now: Instant) -> bool {
         match &mut self.state {
             State::Admitting { .. } => true,
             State::Tripped { until } if now < *until => false,
@@ -42,12 +44,13 @@ impl Breaker {
         }
     }
 
-    pub(super) fn succeeded(&mut self) {
+    /// Notes a success: calls go through.
+    pub fn succeeded(&mut self) {
         self.state = State::Admitting { failures: 0 };
     }
 
     /// Notes a failure; true: this one tripped it.
-    pub(super) fn failed(&mut self, now: Instant) -> bool {
+    pub fn failed(&mut self, now: Instant) -> bool {
         match &mut self.state {
             State::Admitting { failures } => {
                 *failures += 1;
@@ -66,7 +69,9 @@ impl Breaker {
         }
     }
 
-    pub(super) fn is_tripped(&self) -> bool {
+    /// Whether calls are kept back.
+    #[must_use]
+    pub fn is_tripped(&self) -> bool {
         matches!(self.state, State::Tripped { .. })
     }
 }
