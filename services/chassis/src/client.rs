@@ -15,8 +15,8 @@ use crate::transport::with_windows;
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(2);
 /// A connection that is silent for so long is asked whether it lives, and given up when it does not say so.
-const KEEP_ALIVE: Duration = Duration::from_secs(10);
-const KEEP_ALIVE_ANSWER: Duration = Duration::from_secs(3);
+const KEEP_ALIVE: Duration = Duration::from_secs(3);
+const KEEP_ALIVE_ANSWER: Duration = Duration::from_secs(2);
 /// Changes of addresses under way.
 const CHANGES: usize = 64;
 

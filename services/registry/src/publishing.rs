@@ -11,7 +11,7 @@ use crate::current::Core;
 use crate::error::Error;
 
 /// What Redis lost comes back after so long, and what would expire is renewed.
-const KEEP_ALIVE: Duration = Duration::from_secs(600);
+const KEEP_ALIVE: Duration = Duration::from_secs(60);
 /// Pauses after a failure: each twice the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
