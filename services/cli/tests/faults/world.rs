@@ -289,13 +289,22 @@ impl World {
             .connect_lazy()
     }
 
-    /// Waits until health says this of a service.
-    pub(crate) async fn until_health(&self, name: Name, wanted: ServingStatus, within: Duration) -> Duration {
+    /// Waits until health says this of a part of a service; the empty name is all of it.
+    pub(crate) async fn until_health(
+        &self,
+        name: Name,
+        part: &str,
+        wanted: ServingStatus,
+        within: Duration,
+    ) -> Duration {
         let began = Instant::now();
         let mut health = HealthClient::new(self.channel(name));
         let asking = async {
             loop {
-                let asked = health.check(HealthCheckRequest::default()).await;
+                let request = HealthCheckRequest {
+                    service: part.to_owned(),
+                };
+                let asked = health.check(request).await;
                 if asked.is_ok_and(|answer| answer.into_inner().status() == wanted) {
                     return;
                 }
