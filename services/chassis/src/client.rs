@@ -14,9 +14,10 @@ use crate::transport::with_windows;
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(2);
-/// A connection that is silent for so long is asked whether it lives, and given up when it does not say so.
-const KEEP_ALIVE: Duration = Duration::from_secs(3);
-const KEEP_ALIVE_ANSWER: Duration = Duration::from_secs(2);
+/// A connection that is silent for so long is asked whether it lives, and given up when it does not say so. A server with
+/// far too much to do takes seconds for that, too, and would have more to do with every connection that is given up.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+const KEEP_ALIVE_ANSWER: Duration = Duration::from_secs(5);
 /// Changes of addresses under way.
 const CHANGES: usize = 64;
 

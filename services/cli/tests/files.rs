@@ -2,21 +2,14 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod support;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-/// The worked cases beside the project; says so loudly where they are not there.
-#[allow(clippy::print_stderr)]
-fn worked_cases() -> Option<PathBuf> {
-    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/cases"));
-    if !path.exists() {
-        eprintln!("NOT RUN: {} is not there", path.display());
-        return None;
-    }
-    Some(path)
-}
+use crate::support::{summary, worked_cases};
 
 fn nopic(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_nopic"))
@@ -40,27 +33,6 @@ fn done(folder: &Path, arguments: &[&str]) -> String {
         text(&output.stderr)
     );
     text(&output.stdout).to_owned()
-}
-
-/// A verdict in the form of the expected ones.
-fn summary(verdict: &Value) -> Value {
-    let of = |name: &str| {
-        let findings = verdict["findings"].as_array().cloned().unwrap_or_default();
-        findings
-            .iter()
-            .map(|finding| finding[name].clone())
-            .collect::<Vec<_>>()
-    };
-    json!({
-        "entryNumber": verdict["entryNumber"],
-        "lineNumber": verdict["lineNumber"],
-        "pgaLineNumber": verdict["pgaLineNumber"],
-        "verdict": verdict["verdict"],
-        "codes": of("code"),
-        "severities": of("severity"),
-        "remedies": verdict["remedies"].as_array().cloned().unwrap_or_default(),
-        "policy": verdict["evidence"]["policy"],
-    })
 }
 
 #[test]

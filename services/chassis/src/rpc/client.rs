@@ -14,7 +14,7 @@ use tonic::{Code, Status};
 use tower::Service;
 use tracing::{Instrument as _, field};
 
-use super::{Calls, code_name, code_of, method};
+use super::{Calls, Ending, Side, code_of, method};
 use crate::deadline;
 use crate::metrics::Metrics;
 use crate::replicas::was_not_taken;
@@ -95,21 +95,19 @@ impl Service<http::Request<Body>> for Client {
         );
         name_trace(&span, request.headers_mut());
         let asked = deadline::of(request.headers());
-        let began = Instant::now();
-        let calls = self.calls.clone();
-        let ended = move |span: &tracing::Span, code: Code| {
-            span.record("rpc.response.status_code", code_name(code));
-            if code != Code::Ok {
-                span.record("otel.status_code", "ERROR");
-            }
-            if let Some(calls) = &calls {
-                calls.ended(method, code, began.elapsed());
-            }
+        let mut ending = Ending {
+            side: Side::Client,
+            method,
+            began: Instant::now(),
+            deadline: deadline::current(),
+            calls: self.calls.clone(),
+            span: span.clone(),
+            is_noted: false,
         };
         if deadline::current().is_some() || asked.is_some() {
             let Some(left) = deadline::within(asked.unwrap_or(std::time::Duration::MAX)) else {
                 let status = Status::deadline_exceeded("the time that the caller gave is over");
-                ended(&span, status.code());
+                ending.note(status.code());
                 return Box::pin(std::future::ready(Err(status.into())));
             };
             if let Ok(left) = deadline::text(left).parse() {
@@ -117,7 +115,6 @@ impl Service<http::Request<Body>> for Client {
             }
         }
         let answer = self.channel.call(request);
-        let noted = span.clone();
         Box::pin(
             async move {
                 let answer: Result<http::Response<Body>, StdError> = answer.await.map_err(|error| {
@@ -132,7 +129,7 @@ impl Service<http::Request<Body>> for Client {
                     Ok(response) => code_of(response.headers()).unwrap_or(Code::Ok),
                     Err(error) => code_of_error(&**error),
                 };
-                ended(&noted, code);
+                ending.note(code);
                 answer
             }
             .instrument(span),

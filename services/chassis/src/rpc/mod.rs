@@ -10,8 +10,10 @@ use std::sync::Arc;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
+use tokio::time::Instant;
 use tonic::Code;
 use tonic::codegen::http::HeaderMap;
+use tracing::Span;
 
 use crate::metrics::{Metrics, durations};
 
@@ -41,6 +43,56 @@ impl Calls {
             rpc_response_status_code: code_name(code),
         };
         self.0.get_or_create(&labels).observe(took.as_secs_f64());
+    }
+}
+
+/// Which end of a call is observed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Server,
+    Client,
+}
+
+/// Notes how a call ended, in its span and in the numbers, once. Dropped before, the call was given up: for want of time,
+/// or because the caller left.
+#[derive(Debug)]
+struct Ending {
+    side: Side,
+    method: &'static str,
+    began: Instant,
+    deadline: Option<Instant>,
+    calls: Option<Calls>,
+    span: Span,
+    is_noted: bool,
+}
+
+impl Ending {
+    fn note(&mut self, code: Code) {
+        if std::mem::replace(&mut self.is_noted, true) {
+            return;
+        }
+        self.span.record("rpc.response.status_code", code_name(code));
+        let is_error = match self.side {
+            Side::Server => is_servers_fault(code),
+            Side::Client => code != Code::Ok,
+        };
+        if is_error {
+            self.span.record("otel.status_code", "ERROR");
+        }
+        if let Some(calls) = &self.calls {
+            calls.ended(self.method, code, self.began.elapsed());
+        }
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let is_late = self.deadline.is_some_and(|deadline| deadline <= Instant::now());
+        self.note(if is_late {
+            Code::DeadlineExceeded
+        } else {
+            Code::Cancelled
+        });
     }
 }
 

@@ -11,9 +11,9 @@ use tonic::body::Body;
 use tonic::codegen::http;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
-use tracing::{Instrument as _, Span, field};
+use tracing::{Instrument as _, field};
 
-use super::{Calls, code_name, code_of, is_servers_fault, method};
+use super::{Calls, Ending, Side, code_of, method};
 use crate::deadline::{self, KEPT};
 use crate::incoming::Peer;
 use crate::metrics::Metrics;
@@ -94,60 +94,40 @@ where
         continue_trace(&span, request.headers());
         let given = deadline::of(request.headers());
         let began = Instant::now();
-        let ending = Ending {
+        let deadline = given.map(|given| began + given);
+        let mut ending = Ending {
+            side: Side::Server,
             method,
             began,
+            deadline,
             calls: self.calls.clone(),
             span: span.clone(),
-            code: Code::Cancelled,
+            is_noted: false,
         };
         if given.is_some_and(|given| given <= KEPT) {
             let status = Status::deadline_exceeded(format!(
                 "no answer can be given within the time that is left: {} ms are kept for the reply; allow more",
                 KEPT.as_millis()
             ));
-            ending.with(status.code());
+            ending.note(status.code());
             return Box::pin(std::future::ready(Ok(status.into_http())));
         }
-        let deadline = given.map(|given| began + given);
         let answer = deadline::scope(deadline, self.inner.call(request));
         let answer = async move {
             let response = answer.await?;
             let (parts, body) = response.into_parts();
             // What is refused at once has its status here, everything else behind its last message.
-            let code = code_of(&parts.headers);
+            if let Some(code) = code_of(&parts.headers) {
+                ending.note(code);
+            }
             let body = ObservedBody {
                 body,
-                ending: Some(Ending {
-                    code: code.unwrap_or(ending.code),
-                    ..ending
-                }),
+                ending: Some(ending),
                 time: deadline.map(|deadline| Box::pin(sleep_until(deadline))),
             };
             Ok(http::Response::from_parts(parts, Body::new(body)))
         };
         Box::pin(answer.instrument(span))
-    }
-}
-
-/// What is noted when a call ends. Dropped with the body before its end, the caller has left.
-struct Ending {
-    method: &'static str,
-    began: Instant,
-    calls: Option<Calls>,
-    span: Span,
-    code: Code,
-}
-
-impl Ending {
-    fn with(self, code: Code) {
-        self.span.record("rpc.response.status_code", code_name(code));
-        if is_servers_fault(code) {
-            self.span.record("otel.status_code", "ERROR");
-        }
-        if let Some(calls) = &self.calls {
-            calls.ended(self.method, code, self.began.elapsed());
-        }
     }
 }
 
@@ -159,10 +139,10 @@ struct ObservedBody {
 }
 
 impl ObservedBody {
-    fn end(&mut self, code: Option<Code>) {
-        if let Some(ending) = self.ending.take() {
-            let code = code.unwrap_or(ending.code);
-            ending.with(code);
+    /// Everything has been said.
+    fn end(&mut self, code: Code) {
+        if let Some(mut ending) = self.ending.take() {
+            ending.note(code);
         }
     }
 }
@@ -186,23 +166,24 @@ impl http_body::Body for ObservedBody {
             && time.as_mut().poll(context).is_ready()
         {
             let status = Status::deadline_exceeded("the time that the caller gave is over");
-            this.end(Some(Code::DeadlineExceeded));
+            this.end(Code::DeadlineExceeded);
             let trailers = status.into_http::<Body>().into_parts().0.headers;
             return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
         }
         match ready!(Pin::new(&mut this.body).poll_frame(context)) {
             Some(Ok(frame)) => {
                 if let Some(trailers) = frame.trailers_ref() {
-                    this.end(code_of(trailers));
+                    this.end(code_of(trailers).unwrap_or(Code::Unknown));
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
             Some(Err(error)) => {
-                this.end(Some(error.code()));
+                this.end(error.code());
                 Poll::Ready(Some(Err(error)))
             }
             None => {
-                this.end(None);
+                // Without trailers: the headers had the status, and it is noted.
+                this.end(Code::Unknown);
                 Poll::Ready(None)
             }
         }
@@ -217,8 +198,70 @@ impl http_body::Body for ObservedBody {
     }
 }
 
-impl Drop for ObservedBody {
-    fn drop(&mut self) {
-        self.end(None);
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::time::Duration;
+
+    use super::*;
+
+    const METHOD: &str = "/grpc.health.v1.Health/Check";
+
+    /// Calls a service that never answers, and gives up after a second.
+    async fn call(metrics: &Metrics, given: Option<&str>) {
+        let hangs = tower::service_fn(|_: http::Request<()>| {
+            std::future::pending::<Result<http::Response<Body>, Infallible>>()
+        });
+        let mut server = Observe::new(metrics).layer(hangs);
+        let mut request = http::Request::builder().uri(METHOD);
+        if let Some(given) = given {
+            request = request.header(deadline::TIMEOUT, given);
+        }
+        let called = server.call(request.body(()).unwrap());
+        if let Ok(answer) = tokio::time::timeout(Duration::from_secs(1), called).await {
+            let headers = answer.unwrap().into_parts().0.headers;
+            assert_eq!(code_of(&headers), Some(Code::DeadlineExceeded));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_is_given_up_is_counted() {
+        for (given, code) in [
+            // Given up by its caller, out of time, and without time from the beginning.
+            (None, "CANCELLED"),
+            (Some("5S"), "CANCELLED"),
+            (Some("900m"), "DEADLINE_EXCEEDED"),
+            (Some("20m"), "DEADLINE_EXCEEDED"),
+        ] {
+            let metrics = Metrics::default();
+            call(&metrics, given).await;
+            let counted = format!(
+                "rpc_server_call_duration_seconds_count{{rpc_method=\"grpc.health.v1.Health/Check\",\
+                 rpc_response_status_code=\"{code}\"}} 1\n"
+            );
+            assert!(metrics.text().contains(&counted), "{given:?}: {}", metrics.text());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_outlasts_its_time_ends_with_it() {
+        let metrics = Metrics::default();
+        let streams = tower::service_fn(|_: http::Request<()>| async {
+            // Messages that never come.
+            let body =
+                http_body_util::StreamBody::new(futures::stream::pending::<Result<Frame<Bytes>, Status>>());
+            Ok::<_, Infallible>(http::Response::new(Body::new(body)))
+        });
+        let mut server = Observe::new(&metrics).layer(streams);
+        let request = http::Request::builder()
+            .uri(METHOD)
+            .header(deadline::TIMEOUT, "2S");
+        let answer = server.call(request.body(()).unwrap()).await.unwrap();
+        let frame = http_body_util::BodyExt::frame(&mut answer.into_body())
+            .await
+            .unwrap()
+            .unwrap();
+        let trailers = frame.into_trailers().unwrap();
+        assert_eq!(code_of(&trailers), Some(Code::DeadlineExceeded));
     }
 }

@@ -11,6 +11,7 @@ use opentelemetry::trace::{Span as _, SpanKind, TraceContextExt as _, Tracer as 
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::SdkTracer;
 use tracing::field::{Field, Visit};
+use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::filter::DynFilterFn;
 use tracing_subscriber::layer::{self, Layer};
@@ -33,10 +34,17 @@ impl Statements {
 }
 
 /// Lets through what sqlx reports within a trace that is recorded: elsewhere it costs nothing.
-pub(super) fn only_of_traces<S: Subscriber>()
--> DynFilterFn<S, impl Fn(&Metadata<'_>, &layer::Context<'_, S>) -> bool> {
+pub(super) fn only_of_traces<S: Subscriber>() -> impl layer::Filter<S> {
     DynFilterFn::new(|metadata: &Metadata<'_>, _: &layer::Context<'_, S>| {
         metadata.target() == TARGET && Context::current().span().span_context().is_sampled()
+    })
+    // Whoever reports something else is told once that nobody listens.
+    .with_callsite_filter(|metadata: &'static Metadata<'static>| {
+        if metadata.target() == TARGET {
+            Interest::sometimes()
+        } else {
+            Interest::never()
+        }
     })
     .with_max_level_hint(Level::DEBUG)
 }

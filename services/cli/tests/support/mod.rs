@@ -9,6 +9,7 @@ use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use nopic_formats::entries::{EntryEvent, EntryReader, Form};
 use nopic_proto::entry_validation::EntryLine;
+use serde_json::{Value, json};
 use tempfile::{NamedTempFile, TempDir};
 
 /// A folder to work in.
@@ -117,6 +118,38 @@ impl Place {
             _lines: lines,
         }
     }
+}
+
+/// The worked cases beside the project; says so loudly where they are not there.
+#[allow(clippy::print_stderr)]
+pub fn worked_cases() -> Option<PathBuf> {
+    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/cases"));
+    if !path.exists() {
+        eprintln!("NOT RUN: {} is not there", path.display());
+        return None;
+    }
+    Some(path)
+}
+
+/// A verdict in the form of the expected ones.
+pub fn summary(verdict: &Value) -> Value {
+    let of = |name: &str| {
+        let findings = verdict["findings"].as_array().cloned().unwrap_or_default();
+        findings
+            .iter()
+            .map(|finding| finding[name].clone())
+            .collect::<Vec<_>>()
+    };
+    json!({
+        "entryNumber": verdict["entryNumber"],
+        "lineNumber": verdict["lineNumber"],
+        "pgaLineNumber": verdict["pgaLineNumber"],
+        "verdict": verdict["verdict"],
+        "codes": of("code"),
+        "severities": of("severity"),
+        "remedies": verdict["remedies"].as_array().cloned().unwrap_or_default(),
+        "policy": verdict["evidence"]["policy"],
+    })
 }
 
 /// Every line of the sample.
