@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use nopic_certificate::{CertificateService, OpenError};
 use nopic_chassis::clock::Clock;
-use nopic_chassis::dependencies::{Dependency, Need as Weight};
+use nopic_chassis::dependencies::{self, Dependency};
 use nopic_chassis::draining::Draining;
 use nopic_chassis::metrics::Metrics;
 use nopic_chassis::principal::RequirePrincipal;
@@ -138,7 +138,9 @@ impl<'a> Opening<'a> {
         Ok(Opened {
             routes,
             audits,
-            dependencies: needs::database(self.storage, Weight::Hard).into_iter().collect(),
+            dependencies: needs::database(self.storage, dependencies::Need::Hard)
+                .into_iter()
+                .collect(),
             draining: self.draining,
         })
     }

@@ -7,6 +7,9 @@ use std::sync::{Mutex, PoisonError};
 use crate::engine::Engine;
 use crate::error::Error;
 
+/// Filings that are noted at a time; the lease of one that is not ends by itself, only later.
+const MOST_NOTED: usize = 10_000;
+
 /// Tenant and request of each.
 #[derive(Debug, Default)]
 pub(crate) struct GivenUp(Mutex<Vec<(String, String)>>);
@@ -15,7 +18,10 @@ impl GivenUp {
     /// Notes a filing whose worker ended with this error, if another attempt may end better.
     pub(super) fn note(&self, tenant: &str, request_id: &str, error: &Error) {
         if matches!(error, Error::Unavailable(_) | Error::Store(_)) {
-            self.lock().push((tenant.to_owned(), request_id.to_owned()));
+            let mut given_up = self.lock();
+            if given_up.len() < MOST_NOTED {
+                given_up.push((tenant.to_owned(), request_id.to_owned()));
+            }
         }
     }
 

@@ -64,6 +64,26 @@ impl Batch {
 
 type Sender = mpsc::Sender<Result<wire::ValidateDocumentResponse, Status>>;
 
+/// The form that a document is said to have.
+pub(super) fn form_of(said: WireForm) -> Form {
+    match said {
+        WireForm::Unspecified => Form::Auto,
+        WireForm::Abi => Form::Abi,
+        WireForm::Csv => Form::Csv,
+        WireForm::Jsonl => Form::Jsonl,
+    }
+}
+
+/// The same on the wire.
+pub(super) fn wire_form_of(form: Form) -> WireForm {
+    match form {
+        Form::Auto => WireForm::Unspecified,
+        Form::Abi => WireForm::Abi,
+        Form::Csv => WireForm::Csv,
+        Form::Jsonl => WireForm::Jsonl,
+    }
+}
+
 /// Begins with the options, then answers while the file is read; reads on only while the caller takes the answers.
 pub(super) async fn validate(
     engine: Arc<Engine>,
@@ -78,12 +98,7 @@ pub(super) async fn validate(
             Error::Invalid("the first message of a document must bring its options".to_owned()).into(),
         );
     };
-    let form = match options.form() {
-        WireForm::Unspecified => Form::Auto,
-        WireForm::Abi => Form::Abi,
-        WireForm::Csv => Form::Csv,
-        WireForm::Jsonl => Form::Jsonl,
-    };
+    let form = form_of(options.form());
     let asker = Asker::new(principal, options.freshness);
     let file = options.file_name;
     let from = options.resume_after.unwrap_or_default();
@@ -202,12 +217,7 @@ async fn read_document(
         return Ok(());
     }
     resumed.check()?;
-    summary.set_form(match reader.form().unwrap_or(form) {
-        Form::Auto => WireForm::Unspecified,
-        Form::Abi => WireForm::Abi,
-        Form::Csv => WireForm::Csv,
-        Form::Jsonl => WireForm::Jsonl,
-    });
+    summary.set_form(wire_form_of(reader.form().unwrap_or(form)));
     batch.summary = Some(summary);
     // Nobody takes it where judging failed; then that is told.
     let _ = batches.send(batch).await;

@@ -6,7 +6,6 @@ use nopic_domain::principal::Principal;
 use nopic_formats::Reject;
 use nopic_formats::entries::{EntryEvent, EntryReader, Form};
 use nopic_proto::entry_validation as wire;
-use nopic_proto::entry_validation::document_options::Form as WireForm;
 use nopic_proto::entry_validation::file_document_request::Part;
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
@@ -51,12 +50,7 @@ async fn file_document(
             Error::Invalid("the first message of a document must bring its options".to_owned()).into(),
         );
     };
-    let form = match options.form() {
-        WireForm::Unspecified => Form::Auto,
-        WireForm::Abi => Form::Abi,
-        WireForm::Csv => Form::Csv,
-        WireForm::Jsonl => Form::Jsonl,
-    };
+    let form = document::form_of(options.form());
     let named = |problem: String| match options.file_name.as_str() {
         "" => Error::Invalid(problem),
         file => Error::Invalid(format!("{file}: {problem}")),
@@ -208,12 +202,7 @@ impl Document<'_> {
     async fn finish(&mut self, form: Form) -> Result<(), Status> {
         let decisions = self.parts.file_rest().await?;
         self.tell(decisions).await?;
-        self.summary.set_form(match form {
-            Form::Auto => WireForm::Unspecified,
-            Form::Abi => WireForm::Abi,
-            Form::Csv => WireForm::Csv,
-            Form::Jsonl => WireForm::Jsonl,
-        });
+        self.summary.set_form(document::wire_form_of(form));
         self.send(wire::FileDocumentResponse {
             summary: Some(self.summary),
             ..wire::FileDocumentResponse::default()

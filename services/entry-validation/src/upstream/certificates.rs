@@ -294,7 +294,9 @@ impl Certificates {
             if breaker.failed(Instant::now()) {
                 tracing::warn!("the certificate service is left alone for a moment: its last calls failed");
             }
-        } else if failed.is_none_or(|status| status.code() != Code::DeadlineExceeded) {
+        } else if failed
+            .is_none_or(|status| !matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled))
+        {
             if breaker.is_tripped() {
                 tracing::info!("the certificate service answers again and is asked again");
             }
