@@ -50,6 +50,12 @@ pub const SCHEMA: Schema = Schema {
             postgres: include_str!("../../migrations/postgres/0003_index_certificates_by_end.sql"),
             oldest_compatible: 1,
         },
+        Migration {
+            name: "index_draws_in_force_by_certificate",
+            sqlite: include_str!("../../migrations/sqlite/0004_index_draws_in_force_by_certificate.sql"),
+            postgres: include_str!("../../migrations/postgres/0004_index_draws_in_force_by_certificate.sql"),
+            oldest_compatible: 1,
+        },
     ],
 };
 
@@ -213,6 +219,22 @@ mod tests {
         match &database.location {
             Location::Folder(folder) => sqlite::prepare_all(folder).await,
             Location::Postgres(options) => postgres::prepare_all(options).await,
+        }
+    }
+    #[rstest]
+    #[tokio::test]
+    async fn what_an_entry_drew_costs_nothing_for_what_others_drew(
+        #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+    ) {
+        let database = engine.database().await;
+        let plans = match &database.location {
+            Location::Folder(folder) => sqlite::plans::of_own_draws(folder, "EXPLAIN QUERY PLAN").await,
+            Location::Postgres(options) => postgres::plans::of_own_draws(options, "EXPLAIN").await,
+        };
+        for plan in plans {
+            // Those indexes begin with an entry, or lead to one, and hold nothing that has ended.
+            assert!(plan.contains("draw_in_force"), "{plan}");
+            assert!(!plan.contains("draw_by_certificate"), "{plan}");
         }
     }
 }

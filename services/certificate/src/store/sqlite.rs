@@ -8,4 +8,4 @@ mod each;
 
 pub(super) use each::Store;
 #[cfg(test)]
-pub(super) use each::prepare_all;
+pub(super) use each::{plans, prepare_all};

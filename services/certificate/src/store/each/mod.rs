@@ -8,6 +8,8 @@ mod life;
 mod life_read;
 mod life_sql;
 mod moving;
+#[cfg(test)]
+pub(crate) mod plans;
 mod read;
 mod sql;
 

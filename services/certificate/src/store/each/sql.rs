@@ -64,9 +64,9 @@ pub(super) const SELECT_OWN_DRAWS: &str = concat!(
     look_up!(
         "draw",
         "d",
-        "d.certificate = CAST(r.value ->> 0 AS BIGINT) AND d.entry_number = r.value ->> 1"
+        "d.certificate = CAST(r.value ->> 0 AS BIGINT) AND d.entry_number = r.value ->> 1 AND d.ended_at IS NULL"
     ),
-    " WHERE d.ended_at IS NULL AND ($2 OR d.tenant = $3)"
+    " WHERE $2 OR d.tenant = $3"
 );
 
 /// The draws in force on one certificate, up to `$4`; `$2`, `$3` as above.
@@ -111,9 +111,12 @@ pub(super) const SELECT_IMPORTED_DRAWS: &str = concat!(
         d.excess_units, d.tenant
     FROM ",
     rows!("$1"),
-    look_up!("draw", "d", "d.certificate = CAST(r.value ->> 0 AS BIGINT)"),
-    " WHERE d.source = 'IMPORT' AND d.ended_at IS NULL
-    ORDER BY d.draw_id"
+    look_up!(
+        "draw",
+        "d",
+        "d.certificate = CAST(r.value ->> 0 AS BIGINT) AND d.ended_at IS NULL"
+    ),
+    " WHERE d.source = 'IMPORT' ORDER BY d.draw_id"
 );
 
 /// What filing drew on certificates of a JSON list of lists of one key.
@@ -123,17 +126,24 @@ pub(super) const SELECT_FILED: &str = concat!(
         CASE WHEN MIN(d.tenant) = MAX(d.tenant) THEN MIN(d.tenant) END
     FROM ",
     rows!("$1"),
-    look_up!("draw", "d", "d.certificate = CAST(r.value ->> 0 AS BIGINT)"),
-    " WHERE d.source = 'FILING' AND d.ended_at IS NULL
-    GROUP BY d.certificate"
+    look_up!(
+        "draw",
+        "d",
+        "d.certificate = CAST(r.value ->> 0 AS BIGINT) AND d.ended_at IS NULL"
+    ),
+    " WHERE d.source = 'FILING' GROUP BY d.certificate"
 );
 
 /// The lines of a tenant (`$2`) of which filing recorded a draw on certificates of a JSON list of lists of one key.
 pub(super) const SELECT_FILED_LINES: &str = concat!(
     "/* import */ SELECT d.certificate, d.entry_number, d.line_number, d.pga_line_number FROM ",
     rows!("$1"),
-    look_up!("draw", "d", "d.certificate = CAST(r.value ->> 0 AS BIGINT)"),
-    " WHERE d.source = 'FILING' AND d.ended_at IS NULL AND d.tenant = $2"
+    look_up!(
+        "draw",
+        "d",
+        "d.certificate = CAST(r.value ->> 0 AS BIGINT) AND d.ended_at IS NULL"
+    ),
+    " WHERE d.source = 'FILING' AND d.tenant = $2"
 );
 
 /// Writes certificates with their ledgers: a JSON list of lists.
