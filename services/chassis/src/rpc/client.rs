@@ -12,7 +12,7 @@ use tonic::service::Routes;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 use tower::Service;
-use tracing::{Instrument as _, field};
+use tracing::{Instrument as _, Span, field};
 
 use super::{Calls, Ending, Side, code_of, method};
 use crate::deadline;
@@ -82,17 +82,21 @@ impl Service<http::Request<Body>> for Client {
 
     fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
         let method = method::at(request.uri().path());
-        let span = tracing::info_span!(
-            target: "nopic::rpc",
-            "rpc",
-            otel.name = method,
-            otel.kind = "client",
-            otel.status_code = field::Empty,
-            rpc.system.name = "grpc",
-            rpc.method = method,
-            rpc.response.status_code = field::Empty,
-            server.address = self.name,
-        );
+        let span = if method::is_traced(method) {
+            tracing::info_span!(
+                target: "nopic::rpc",
+                "rpc",
+                otel.name = method,
+                otel.kind = "client",
+                otel.status_code = field::Empty,
+                rpc.system.name = "grpc",
+                rpc.method = method,
+                rpc.response.status_code = field::Empty,
+                server.address = self.name,
+            )
+        } else {
+            Span::none()
+        };
         name_trace(&span, request.headers_mut());
         let asked = deadline::of(request.headers());
         let mut ending = Ending {

@@ -40,6 +40,12 @@ pub(super) fn at(path: &str) -> &'static str {
     METHODS.get(path).copied().unwrap_or(OTHER)
 }
 
+/// Whether a trace of its calls is worth anything: those who watch each other's health ask all the time, and its answer
+/// is among the metrics.
+pub(super) fn is_traced(method: &str) -> bool {
+    !method.starts_with("grpc.health.v1.Health/")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,5 +59,16 @@ mod tests {
         assert_eq!(at("/grpc.health.v1.Health/Check"), "grpc.health.v1.Health/Check");
         assert_eq!(at("/nopic.registry.v1.RegistryService/Invent"), OTHER);
         assert_eq!(at(""), OTHER);
+    }
+
+    #[test]
+    fn every_call_is_traced_but_those_that_ask_for_health() {
+        assert!(is_traced(at(
+            "/nopic.registry.v1.RegistryService/GetStatusManifest"
+        )));
+        assert!(is_traced(OTHER));
+        assert!(
+            !is_traced(at("/grpc.health.v1.Health/Check")) && !is_traced(at("/grpc.health.v1.Health/Watch"))
+        );
     }
 }

@@ -11,7 +11,7 @@ use tonic::body::Body;
 use tonic::codegen::http;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
-use tracing::{Instrument as _, field};
+use tracing::{Instrument as _, Span, field};
 
 use super::{Calls, Ending, Side, code_of, method};
 use crate::deadline::{self, KEPT};
@@ -80,17 +80,21 @@ where
             .extensions()
             .get::<Peer>()
             .and_then(|peer| peer.name.as_deref());
-        let span = tracing::info_span!(
-            target: "nopic::rpc",
-            "rpc",
-            otel.name = method,
-            otel.kind = "server",
-            otel.status_code = field::Empty,
-            rpc.system.name = "grpc",
-            rpc.method = method,
-            rpc.response.status_code = field::Empty,
-            nopic.client = client,
-        );
+        let span = if method::is_traced(method) {
+            tracing::info_span!(
+                target: "nopic::rpc",
+                "rpc",
+                otel.name = method,
+                otel.kind = "server",
+                otel.status_code = field::Empty,
+                rpc.system.name = "grpc",
+                rpc.method = method,
+                rpc.response.status_code = field::Empty,
+                nopic.client = client,
+            )
+        } else {
+            Span::none()
+        };
         continue_trace(&span, request.headers());
         let given = deadline::of(request.headers());
         let began = Instant::now();
