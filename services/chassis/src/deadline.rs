@@ -49,6 +49,17 @@ pub async fn timeout<F: Future>(patience: Duration, work: F) -> Result<F::Output
     tokio::time::timeout(time, work).await.map_err(|_| Late)
 }
 
+/// Waits for something that the call needs and that ends by itself, as long as the call has time.
+///
+/// # Errors
+/// It did not end in time, or no time was left to begin.
+pub async fn in_time<F: Future>(work: F) -> Result<F::Output, Late> {
+    if current().is_none() {
+        return Ok(work.await);
+    }
+    timeout(Duration::MAX, work).await
+}
+
 /// Works for a call that has this deadline.
 pub async fn scope<F: Future>(deadline: Option<Instant>, work: F) -> F::Output {
     DEADLINE.scope(deadline, work).await

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use nopic_cache::{RevisionChoice, StatusReader};
+use nopic_cache::{RevisionChoice, StatusReader, StatusView};
 use nopic_chassis::clock::Clock;
+use nopic_chassis::deadline;
 use nopic_chassis::draining::Draining;
 use nopic_domain::entry::NormalisedLine;
 use nopic_domain::flags::FlagTable;
@@ -129,7 +130,7 @@ impl Engine {
             .filter_map(|line| Some((certificate_number(line)?, EntryNumber::parse(&line.entry_number))))
             .collect();
         let (view, certificates, links) = tokio::join!(
-            self.registry.view(choice),
+            self.statuses(asker.purpose, choice),
             self.certificates.ask(
                 Question {
                     principal: &asker.principal,
@@ -140,13 +141,7 @@ impl Engine {
             ),
             self.links.of_lines(asker, lines),
         );
-        let registry = match view {
-            Ok(view) => (!view.has_no_snapshot()).then_some(view),
-            Err(unavailable) => {
-                tracing::warn!(%unavailable, "judging without the registry");
-                None
-            }
-        };
+        let registry = view.filter(|view| !view.has_no_snapshot());
         let flags = self.flags.load_full();
         let evidence = wire::Evidence {
             // Phase and certificate are each line's own.
@@ -155,10 +150,10 @@ impl Engine {
             policy_version: self.policy.version().to_owned(),
             rules_version: RULES_VERSION.to_owned(),
             flags_version: flags.version().to_owned(),
-            registry_revision: registry.as_ref().map(nopic_cache::StatusView::revision),
+            registry_revision: registry.as_ref().map(StatusView::revision),
             registry_published_on: registry
                 .as_ref()
-                .and_then(nopic_cache::StatusView::published_on)
+                .and_then(StatusView::published_on)
                 .map(|date| date.to_string())
                 .unwrap_or_default(),
         };
@@ -170,5 +165,23 @@ impl Engine {
             links: links?,
             evidence,
         })
+    }
+    /// Every status, of the revision asked for; `None`: the registry does not say.
+    async fn statuses(&self, purpose: Purpose, choice: RevisionChoice) -> Option<StatusView> {
+        let view = self.registry.view(choice);
+        let answer = match purpose {
+            // An answer without it comes in time, where the call would come to nothing.
+            Purpose::PreCheck => match deadline::in_time(view).await {
+                Ok(answer) => answer,
+                Err(late) => {
+                    tracing::warn!(%late, "judging without the registry");
+                    return None;
+                }
+            },
+            Purpose::Filing => view.await,
+        };
+        answer
+            .inspect_err(|unavailable| tracing::warn!(%unavailable, "judging without the registry"))
+            .ok()
     }
 }

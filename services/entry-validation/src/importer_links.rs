@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use nopic_cache::breaker::Breaker;
+use nopic_chassis::deadline;
 use nopic_domain::entry::NormalisedLine;
 use nopic_domain::identifier::NopId;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -102,10 +103,14 @@ impl LinkTable {
         if asker.purpose == Purpose::Filing {
             return Ok(Links::Known(asking.await?));
         }
+        let missing = Ok(Links::Missing(AtomicBool::default()));
+        let Some(time) = deadline::within(PATIENCE) else {
+            return missing;
+        };
         if !self.breaker().admits(Instant::now()) {
-            return Ok(Links::Missing(AtomicBool::default()));
+            return missing;
         }
-        match timeout(PATIENCE, asking).await {
+        match timeout(time, asking).await {
             Ok(Ok(links)) => {
                 self.breaker().succeeded();
                 return Ok(Links::Known(links));
@@ -114,12 +119,18 @@ impl LinkTable {
                 error = &error as &dyn std::error::Error,
                 "the links of importers cannot be read"
             ),
-            Err(_) => tracing::warn!("the links of importers were not read in time"),
+            Err(_) => {
+                tracing::warn!("the links of importers were not read in time");
+                if time < PATIENCE {
+                    // It was the caller who had less time.
+                    return missing;
+                }
+            }
         }
         if self.breaker().failed(Instant::now()) {
             tracing::warn!("pre-checks go on without links of importers for a moment");
         }
-        Ok(Links::Missing(AtomicBool::default()))
+        missing
     }
 
     /// A panic elsewhere leaves a state that is still whole: every change of it is one assignment.

@@ -11,15 +11,57 @@ use nopic_proto::entry_validation::entry_validation_service_client::EntryValidat
 use nopic_proto::entry_validation::verdict::Outcome;
 use nopic_sql::testing::Engine;
 use tokio::time::Instant;
-use tonic::{Code, Request, Response, Status};
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Channel;
+use tonic::{Code, Request, Status};
 
 use crate::running::{Processes, sample};
-use crate::support::a_drawing_entry;
+use crate::support::{Place, a_drawing_entry};
 
 fn signal(process: u32, name: &str) {
     let sent = Command::new("kill").args([name, &process.to_string()]).status();
     assert!(sent.unwrap().success());
 }
+
+/// Asks one entry validation about a line that draws.
+struct Asker {
+    client: EntryValidationServiceClient<InterceptedService<Channel, AttachPrincipal>>,
+    line: wire::EntryLine,
+}
+
+impl Asker {
+    fn of(processes: &Processes<'_>, place: &Place) -> Self {
+        let attach = AttachPrincipal::new(&Principal::built_in("tester"));
+        let channel = channel(processes.target(2)).unwrap();
+        Self {
+            client: EntryValidationServiceClient::with_interceptor(channel, attach),
+            line: a_drawing_entry(place).remove(0),
+        }
+    }
+
+    async fn ask(&self, time: Duration, at_least_revision: Option<u32>) -> Result<wire::Verdict, Status> {
+        let mut request = Request::new(wire::ValidateEntryRequest {
+            line: Some(self.line.clone()),
+            freshness: Some(wire::Freshness {
+                latest_certificates: true,
+                at_least_revision,
+            }),
+        });
+        request.set_timeout(time);
+        let answer = self.client.clone().validate_entry(request).await?;
+        Ok(answer.into_inner().verdict.unwrap())
+    }
+
+    /// What it answers in that time, and how long it took.
+    async fn outcome(&self, time: Duration) -> (Outcome, Duration) {
+        let began = Instant::now();
+        let outcome = self.ask(time, None).await.unwrap().verdict();
+        (outcome, began.elapsed())
+    }
+}
+
+const LONG: Duration = Duration::from_secs(20);
+const SHORT: Duration = Duration::from_millis(500);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hop_that_hangs_leaves_time_for_the_answer() {
@@ -28,43 +70,77 @@ async fn a_hop_that_hangs_leaves_time_for_the_answer() {
     let mut processes = Processes::prepare(&place, &database, None, 1);
     processes.start_all();
     processes.import();
-    let attach = AttachPrincipal::new(&Principal::built_in("tester"));
-    let client =
-        EntryValidationServiceClient::with_interceptor(channel(processes.target(2)).unwrap(), attach);
-    let line = a_drawing_entry(&place).remove(0);
-    let ask = async |time: Duration| -> Result<Response<wire::ValidateEntryResponse>, Status> {
-        let mut request = Request::new(wire::ValidateEntryRequest {
-            line: Some(line.clone()),
-            freshness: Some(wire::Freshness {
-                latest_certificates: true,
-                ..wire::Freshness::default()
-            }),
-        });
-        request.set_timeout(time);
-        client.clone().validate_entry(request).await
-    };
-    let outcome = |answer: Result<Response<wire::ValidateEntryResponse>, Status>| {
-        answer.unwrap().into_inner().verdict.unwrap().verdict()
-    };
+    let asker = Asker::of(&processes, &place);
     // The statuses and the connections are there from now on.
-    let known = outcome(ask(Duration::from_secs(20)).await);
-    assert_ne!(known, Outcome::Indeterminate);
+    let known = asker.ask(LONG, None).await.unwrap();
+    assert_ne!(known.verdict(), Outcome::Indeterminate);
+    let revision = known.evidence.as_ref().unwrap().registry_revision.unwrap();
 
     let certificates = processes.running[1].as_ref().unwrap().process();
     signal(certificates, "-STOP");
-    let began = Instant::now();
     // Without the time that each hop keeps, the caller would hear nothing but that the time is over.
-    let answer = outcome(ask(Duration::from_millis(500)).await);
-    let took = began.elapsed();
+    let (answer, took) = asker.outcome(SHORT).await;
     signal(certificates, "-CONT");
     assert_eq!(answer, Outcome::Indeterminate);
-    assert!(took < Duration::from_millis(500), "{took:?}");
-    assert_eq!(outcome(ask(Duration::from_secs(20)).await), known);
+    assert!(took < SHORT, "{took:?}");
+    assert_eq!(asker.outcome(LONG).await.0, known.verdict());
+
+    let registry = processes.running[0].as_ref().unwrap().process();
+    signal(registry, "-STOP");
+    // Nothing at hand is as new as that, so the registry has to be asked.
+    let began = Instant::now();
+    let answer = asker.ask(SHORT, Some(revision + 1)).await.unwrap();
+    let took = began.elapsed();
+    signal(registry, "-CONT");
+    assert_eq!(answer.verdict(), Outcome::Indeterminate);
+    assert_eq!(answer.evidence.unwrap().registry_revision, None);
+    assert!(took < SHORT, "{took:?}");
+    let again = asker.ask(LONG, Some(revision)).await.unwrap();
+    assert_eq!(again.verdict(), known.verdict());
 
     // What leaves no time for the reply is not begun.
-    let refused = ask(Duration::from_millis(15)).await.unwrap_err();
+    let refused = asker.ask(Duration::from_millis(15), None).await.unwrap_err();
     assert!(
         matches!(refused.code(), Code::DeadlineExceeded | Code::Cancelled),
         "{refused}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_caller_without_time_says_nothing_of_the_service_that_hangs() {
+    /// Failures in a row after which the certificate service is left alone.
+    const FAILURES_TO_TRIP: usize = 5;
+    let place = sample(1_500);
+    let database = Engine::Postgres.database().await;
+    let mut processes = Processes::prepare(&place, &database, None, 1);
+    processes.start_all();
+    processes.import();
+    let asker = Asker::of(&processes, &place);
+    let known = asker.outcome(LONG).await.0;
+    let certificates = processes.running[1].as_ref().unwrap().process();
+
+    // However many have too little time: the next one who has it waits for the answer.
+    signal(certificates, "-STOP");
+    let hurried = (0..2 * FAILURES_TO_TRIP).map(|_| asker.outcome(SHORT));
+    for (outcome, _) in futures::future::join_all(hurried).await {
+        assert_eq!(outcome, Outcome::Indeterminate);
+    }
+    signal(certificates, "-CONT");
+    assert_eq!(asker.outcome(LONG).await.0, known);
+
+    // Nor do they make up for the failures of those who waited as long as anybody does.
+    signal(certificates, "-STOP");
+    let patient = (1..FAILURES_TO_TRIP).map(|_| asker.outcome(LONG));
+    for (outcome, took) in futures::future::join_all(patient).await {
+        assert_eq!(outcome, Outcome::Indeterminate);
+        assert!(took > 2 * SHORT, "{took:?}");
+    }
+    assert_eq!(asker.outcome(SHORT).await.0, Outcome::Indeterminate);
+    let (last, took) = asker.outcome(LONG).await;
+    assert_eq!(last, Outcome::Indeterminate);
+    assert!(took > 2 * SHORT, "{took:?}");
+    let (left_alone, took) = asker.outcome(LONG).await;
+    assert_eq!(left_alone, Outcome::Indeterminate);
+    assert!(took < 2 * SHORT, "nobody waits for it any more: {took:?}");
+    signal(certificates, "-CONT");
 }
