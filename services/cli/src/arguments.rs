@@ -1,6 +1,6 @@
 //! What can be typed behind `nopic`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chrono::NaiveDate;
 use clap::builder::{FalseyValueParser, TypedValueParser as _};
@@ -13,7 +13,7 @@ use crate::command::{
 };
 
 /// The data folder, unless another one is named.
-pub(crate) const DEFAULT_DATA: &str = "./nopic-data";
+const DEFAULT_DATA: &str = "./nopic-data";
 
 /// Can this entry line be filed as organic, and if not, why, and who must act?
 #[derive(Debug, Parser)]
@@ -49,15 +49,9 @@ pub(crate) struct Arguments {
 #[command(next_help_heading = "Options of every command")]
 pub(crate) struct GlobalOptions {
     /// Folder with the registry, the certificates and the links, or with --database for temporary files only: used by
-    /// one process at a time
-    #[arg(
-        long,
-        global = true,
-        env = "NOPIC_DATA",
-        value_name = "DIR",
-        default_value = DEFAULT_DATA
-    )]
-    pub(crate) data: PathBuf,
+    /// one process at a time [default: ./nopic-data]
+    #[arg(long, global = true, env = "NOPIC_DATA", value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
     /// PostgreSQL database to use instead of files in the folder, such as postgres://nopic@db.example:5432/nopic (see
     /// `nopic migrate`); a password is better put into PGPASSWORD or ~/.pgpass
     #[arg(
@@ -78,6 +72,13 @@ pub(crate) struct GlobalOptions {
     /// Say only errors on standard error
     #[arg(long, global = true, env = "NOPIC_QUIET", value_parser = FalseyValueParser::new())]
     pub(crate) quiet: bool,
+}
+
+impl GlobalOptions {
+    /// The data folder.
+    pub(crate) fn data(&self) -> &Path {
+        self.data.as_deref().unwrap_or(Path::new(DEFAULT_DATA))
+    }
 }
 
 /// The URL of a database. It may hold a password, so nothing shows it; whoever needs it says so.

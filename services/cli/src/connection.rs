@@ -108,7 +108,7 @@ impl Services {
             }
             return Self::remote(context, url).await;
         }
-        let data = &context.options.data;
+        let data = context.options.data();
         let storage = Storage::of(&context.options)?;
         match take_folder(context)? {
             Acquired::Held(lock) => {
@@ -309,7 +309,7 @@ impl Services {
 
 /// Makes the data folder where there is none, and tries to take it.
 pub(crate) fn take_folder(context: &Context) -> Result<Acquired, Failure> {
-    let data = &context.options.data;
+    let data = context.options.data();
     if !data.exists() {
         std::fs::create_dir_all(data).map_err(|error| Failure::writing(data, &error))?;
         context

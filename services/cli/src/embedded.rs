@@ -27,17 +27,31 @@ use crate::failure::Failure;
 use crate::needs;
 use crate::storage::Storage;
 
-/// The parts of every service, for health: of the registry one, of the certificates three and the audit log, which entry
-/// validation has, too, of that three more. What is judged before it is filed needs no database.
-pub(crate) const PARTS: [Part; 8] = [
-    Part::hard("nopic.registry.v1.RegistryService"),
-    Part::hard("nopic.certificate.v1.CertificateService"),
-    Part::hard("nopic.certificate.v1.LedgerService"),
-    Part::hard("nopic.certificate.v1.CertificateLifeService"),
-    Part::hard("nopic.audit.v1.AuditService"),
-    Part::soft("nopic.entry_validation.v1.EntryValidationService"),
-    Part::hard("nopic.entry_validation.v1.EntryRecordService"),
-    Part::hard("nopic.entry_validation.v1.EntryTrailService"),
+/// The parts of services, for health. What is judged before it is filed needs no database.
+pub(crate) mod part {
+    use nopic_chassis::serving::Part;
+
+    pub(crate) const REGISTRY: Part = Part::hard("nopic.registry.v1.RegistryService");
+    pub(crate) const CERTIFICATE: Part = Part::hard("nopic.certificate.v1.CertificateService");
+    pub(crate) const LEDGER: Part = Part::hard("nopic.certificate.v1.LedgerService");
+    pub(crate) const CERTIFICATE_LIFE: Part = Part::hard("nopic.certificate.v1.CertificateLifeService");
+    pub(crate) const ENTRY_VALIDATION: Part = Part::soft("nopic.entry_validation.v1.EntryValidationService");
+    pub(crate) const ENTRY_RECORD: Part = Part::hard("nopic.entry_validation.v1.EntryRecordService");
+    pub(crate) const ENTRY_TRAIL: Part = Part::hard("nopic.entry_validation.v1.EntryTrailService");
+    /// Of the certificates, and of entry validation.
+    pub(crate) const AUDIT: Part = Part::hard("nopic.audit.v1.AuditService");
+}
+
+/// Those of a process that holds every service.
+pub(crate) const PARTS: &[Part] = &[
+    part::REGISTRY,
+    part::CERTIFICATE,
+    part::LEDGER,
+    part::CERTIFICATE_LIFE,
+    part::ENTRY_VALIDATION,
+    part::ENTRY_RECORD,
+    part::ENTRY_TRAIL,
+    part::AUDIT,
 ];
 
 /// Names of services, as others call them.

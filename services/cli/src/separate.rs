@@ -8,7 +8,7 @@ use nopic_domain::principal::Principal;
 use nopic_entry_validation::Upstream;
 use tonic::service::Routes;
 
-use crate::embedded::{self, CERTIFICATE, Life, Opened, Opening, REGISTRY};
+use crate::embedded::{self, CERTIFICATE, Life, Opened, Opening, REGISTRY, part};
 use crate::failure::Failure;
 use crate::needs::{self, Others};
 use crate::settings::Settings;
@@ -34,9 +34,19 @@ impl Service {
     /// Its parts, for health.
     pub(crate) fn parts(self) -> &'static [Part] {
         match self {
-            Self::Registry => &embedded::PARTS[..1],
-            Self::Certificate => &embedded::PARTS[1..5],
-            Self::EntryValidation => &embedded::PARTS[4..],
+            Self::Registry => &[part::REGISTRY],
+            Self::Certificate => &[
+                part::CERTIFICATE,
+                part::LEDGER,
+                part::CERTIFICATE_LIFE,
+                part::AUDIT,
+            ],
+            Self::EntryValidation => &[
+                part::ENTRY_VALIDATION,
+                part::ENTRY_RECORD,
+                part::ENTRY_TRAIL,
+                part::AUDIT,
+            ],
         }
     }
 }

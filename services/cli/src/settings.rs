@@ -66,6 +66,17 @@ impl Settings {
         })
     }
 
+    /// The sections that are there for services that are served alone.
+    pub(crate) fn of_separate_services(&self) -> impl Iterator<Item = &'static str> {
+        [
+            ("redis", self.redis.is_some()),
+            ("upstream.registry", self.registry.is_some()),
+            ("upstream.certificate", self.certificate.is_some()),
+        ]
+        .into_iter()
+        .filter_map(|(section, is_there)| is_there.then_some(section))
+    }
+
     fn of(mut reader: Reader) -> Result<Self, ConfigError> {
         let tls = tls(&mut reader, "tls");
         let settings = Self {

@@ -26,14 +26,14 @@ impl Storage {
     /// What the options name.
     pub(crate) fn of(options: &GlobalOptions) -> Result<Self, Failure> {
         let Some(url) = &options.database else {
-            return Ok(Self::in_folder(&options.data));
+            return Ok(Self::in_folder(options.data()));
         };
         let location = Location::postgres(url.secret())
             .map_err(|error| Failure::new(format!("--database (NOPIC_DATABASE) cannot be used: {error}.")))?;
         Ok(Self {
             location,
             schema_update: SchemaUpdate::Refuse,
-            folder: options.data.clone(),
+            folder: options.data().to_path_buf(),
         })
     }
 

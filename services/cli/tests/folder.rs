@@ -104,3 +104,33 @@ fn a_key_is_never_said() {
         .unwrap();
     assert_eq!(both.status.code(), Some(2));
 }
+#[test]
+fn what_is_given_by_hand_goes_before_the_configuration() {
+    let place = Place::new();
+    place.file(
+        "nopic.toml",
+        "[storage]\ndata = \"configured\"\n[redis]\nurl = \"redis://127.0.0.1:1\"\n\
+         [upstream.registry]\naddress = \"127.0.0.1:1\"\n",
+    );
+    let serve = [
+        "serve",
+        "all",
+        "--listen",
+        "127.0.0.1:0",
+        "--config",
+        "nopic.toml",
+    ];
+    let is_there = |folder: &str| place.path().join(folder).exists();
+    // Even where it is what would be taken anyway.
+    let server = place.serve(&[&serve[..], &["--data", "./nopic-data"]].concat());
+    assert!(is_there("nopic-data") && !is_there("configured"));
+    let said = server.said();
+    for unused in ["[redis] is not used", "[upstream.registry] is not used"] {
+        assert!(said.contains(unused), "{said}");
+    }
+    assert!(!said.contains("[upstream.certificate]"), "{said}");
+    assert_eq!(server.stop(), Some(0));
+    let server = place.serve(&serve);
+    assert!(is_there("configured"));
+    assert_eq!(server.stop(), Some(0));
+}

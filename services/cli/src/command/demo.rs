@@ -91,7 +91,7 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
     if let Some(listener) = listener {
         let serving = Serving {
             opened,
-            parts: &embedded::PARTS,
+            parts: embedded::PARTS,
             taking: Taking::default(),
             observing: Observing::unseen(),
             announce: None,

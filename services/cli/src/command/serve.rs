@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::ValueEnum;
@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::arguments::{DEFAULT_DATA, DatabaseUrl, GlobalOptions};
+use crate::arguments::{DatabaseUrl, GlobalOptions};
 use crate::connection::{Need, busy, take_folder};
 use crate::context::{Context, Done};
 use crate::embedded::{self, Life, Opened, Opening};
@@ -136,10 +136,15 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
         ..Opening::plain(&storage, context.options.policy.as_deref(), context.clock.clone())
     };
     let (opened, parts) = match alone {
-        None => (
-            opening.open(Need::EntryValidation, Life::Server).await?,
-            &embedded::PARTS[..],
-        ),
+        None => {
+            for section in settings.of_separate_services() {
+                context.terminal.note(&format!(
+                    "[{section}] is not used: every service is in this process"
+                ));
+            }
+            let opened = opening.open(Need::EntryValidation, Life::Server).await?;
+            (opened, embedded::PARTS)
+        }
         Some(service) => {
             // Behind certificates a caller names whoever it calls for.
             let caller = embedded::caller().filter(|_| taking.secured.is_none());
@@ -177,10 +182,8 @@ fn with_settings(options: &GlobalOptions, settings: &Settings) -> GlobalOptions 
     if options.policy.is_none() {
         options.policy.clone_from(&settings.policy);
     }
-    if let Some(data) = &settings.data
-        && options.data == Path::new(DEFAULT_DATA)
-    {
-        options.data.clone_from(data);
+    if options.data.is_none() {
+        options.data.clone_from(&settings.data);
     }
     options
 }
@@ -260,7 +263,7 @@ pub(crate) async fn serve_until_stopped(
     let url = format!("{scheme}://{}", reachable(address));
     if let Some((lock, storage)) = announce {
         lock.announce(&url, storage.server().as_deref())
-            .map_err(|error| Failure::writing(&context.options.data, &error))?;
+            .map_err(|error| Failure::writing(context.options.data(), &error))?;
     }
     // For scripts: the address is the result of this command.
     let mut out = output::results();

@@ -126,9 +126,9 @@ async fn last_from(services: &Services, url: &str) -> Result<Option<Snapshot>, F
 
 /// Where the download lies until it is imported: beside the database, which has room for it.
 fn folder(context: &Context, services: &Services) -> PathBuf {
-    if services.is_remote() || !context.options.data.is_dir() {
+    if services.is_remote() || !context.options.data().is_dir() {
         std::env::temp_dir()
     } else {
-        context.options.data.clone()
+        context.options.data().to_path_buf()
     }
 }
