@@ -386,8 +386,10 @@ pub async fn validate_stream(
     lines: &[EntryLine],
     batch: usize,
 ) -> Result<Vec<Verdict>, Status> {
+    // Messages without lines between them end no entry.
     let requests: Vec<_> = lines
         .chunks(batch)
+        .flat_map(|lines| [lines, &[]])
         .map(|lines| ValidateStreamRequest {
             lines: lines.to_vec(),
             freshness: None,

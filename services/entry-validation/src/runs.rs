@@ -36,6 +36,10 @@ impl Runs {
         lines: Vec<NormalisedLine>,
         end: bool,
     ) -> Result<Vec<wire::Verdict>, Error> {
+        if !end && lines.is_empty() {
+            // Nothing is known of the open entry that was not known before.
+            return Ok(Vec::new());
+        }
         if !end && !self.waiting.is_empty() && self.only_continues(&lines) {
             // An entry that waits, waits to its end: nothing is loaded again for each batch of it.
             if let Some(open) = &mut self.open {
