@@ -137,33 +137,34 @@ pub async fn serve(
     }
 }
 
-/// Ends when the process is asked to stop: Ctrl-C, or SIGTERM.
-pub async fn stop_requested() {
-    let interrupted = async {
-        if let Err(error) = tokio::signal::ctrl_c().await {
-            tracing::error!(error = &error as &dyn std::error::Error, "Ctrl-C cannot be heard");
-            std::future::pending::<()>().await;
+/// Ends when the process is asked to stop: Ctrl-C, or SIGTERM. From this call on, not only once it is awaited, the
+/// process does not end by them.
+///
+/// # Errors
+/// The system does not let them be heard.
+#[cfg(unix)]
+pub fn stop_requested() -> std::io::Result<impl Future<Output = ()> + Send> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    let mut terminated = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupted.recv() => {}
+            _ = terminated.recv() => {}
         }
-    };
-    #[cfg(unix)]
-    let terminated = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(error) => {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "SIGTERM cannot be heard"
-                );
-                std::future::pending::<()>().await;
-            }
-        }
-    };
-    #[cfg(not(unix))]
-    let terminated = std::future::pending::<()>();
-    tokio::select! {
-        () = interrupted => {}
-        () = terminated => {}
-    }
+    })
+}
+
+/// Ends when the process is asked to stop by Ctrl-C. From this call on, not only once it is awaited, the process does
+/// not end by it.
+///
+/// # Errors
+/// The system does not let it be heard.
+#[cfg(windows)]
+pub fn stop_requested() -> std::io::Result<impl Future<Output = ()> + Send> {
+    let mut interrupted = tokio::signal::windows::ctrl_c()?;
+    Ok(async move {
+        interrupted.recv().await;
+    })
 }

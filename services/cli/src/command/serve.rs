@@ -256,6 +256,9 @@ pub(crate) async fn serve_until_stopped(
         observing,
         announce,
     } = serving;
+    // Before anybody is told of the server, who may then ask it to stop.
+    let asked_to_stop = stop_requested()
+        .map_err(|error| Failure::new(format!("The server cannot hear when it is to stop: {error}.")))?;
     let address = listener
         .local_addr()
         .map_err(|error| Failure::new(format!("The address of the server cannot be told: {error}.")))?;
@@ -286,7 +289,7 @@ pub(crate) async fn serve_until_stopped(
     let ready = dependencies::watch(std::mem::take(&mut opened.dependencies), &observing.metrics);
     observing.follow(parts, ready.clone());
     let end = async {
-        stop_requested().await;
+        asked_to_stop.await;
         observing.draining();
         opened.draining.begin();
     };
