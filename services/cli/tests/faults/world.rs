@@ -16,7 +16,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::lines::{CERTIFICATES, LINES, OPERATIONS, SEED};
-use crate::support::Place;
+use crate::support::{Place, run_by};
 
 /// How long a fault lasts.
 pub(crate) fn fault_time() -> Duration {
@@ -351,20 +351,9 @@ pub(crate) fn send_signal(process: u32, signal: &str) {
 
 /// The same command in a network namespace.
 fn within(namespace: &str, command: &Command) -> Command {
-    let mut inside = Command::new("/usr/sbin/ip");
-    inside
-        .args(["netns", "exec", namespace])
-        .arg(command.get_program())
-        .args(command.get_args())
-        .current_dir(command.get_current_dir().unwrap())
-        .stdin(Stdio::null())
-        .env_clear();
-    for (variable, value) in command.get_envs() {
-        if let Some(value) = value {
-            inside.env(variable, value);
-        }
-    }
-    inside
+    let mut ip = Command::new("/usr/sbin/ip");
+    ip.args(["netns", "exec", namespace]);
+    run_by(ip, command)
 }
 
 fn url(database: &TestDatabase) -> String {

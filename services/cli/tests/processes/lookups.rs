@@ -17,7 +17,7 @@ const SHARDS: u64 = 256;
 const SHARDS_A_CALL: u64 = 64;
 
 /// Calls of a method that a server has answered, by its own numbers.
-async fn answered(address: &str, method: &str) -> u64 {
+pub(crate) async fn answered(address: &str, method: &str) -> u64 {
     let (_, text) = get(address, "/metrics").await;
     let name = format!("rpc_server_call_duration_seconds_count{{rpc_method=\"{method}\"");
     text.lines()

@@ -1,5 +1,6 @@
 //! Services in processes of their own, on one database.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use nopic_chassis::client::Target;
@@ -8,7 +9,7 @@ use nopic_sql::Location;
 use nopic_sql::testing::TestDatabase;
 use serde_json::Value;
 
-use crate::support::{Place, Serving};
+use crate::support::{Place, Serving, run_by};
 
 pub(crate) const IMPORTS: [(&str, &[&str]); 3] = [
     (
@@ -66,6 +67,8 @@ pub(crate) struct Processes<'a> {
     pub(crate) redis: Option<(String, String)>,
     /// Further variables of every process.
     pub(crate) environment: Vec<(&'static str, String)>,
+    /// In which file they look up names instead of /etc/hosts.
+    pub(crate) hosts: Option<PathBuf>,
     pub(crate) running: Vec<Option<Serving>>,
 }
 
@@ -106,6 +109,7 @@ impl<'a> Processes<'a> {
             ports: vec![0; count],
             redis,
             environment: Vec::new(),
+            hosts: None,
             running: (0..count).map(|_| None).collect(),
         }
     }
@@ -155,6 +159,9 @@ impl<'a> Processes<'a> {
             command.env("NOPIC_REDIS_DEPLOYMENT", deployment);
         }
         command.envs(self.environment.iter().map(|(name, value)| (*name, value)));
+        if let Some(hosts) = &self.hosts {
+            command = with_hosts(hosts, &command);
+        }
         let serving = self.place.serve_by(command);
         // A port of its own at first, and the same one ever after.
         self.ports[service] = serving.url.rsplit_once(':').unwrap().1.parse().unwrap();
@@ -186,6 +193,15 @@ impl<'a> Processes<'a> {
             assert!(output.status.success(), "{arguments:?}: {output:?}");
         }
     }
+}
+
+/// The same command, where names are looked up in this file.
+fn with_hosts(hosts: &Path, command: &Command) -> Command {
+    const SCRIPT: &str = "mount --bind \"$0\" /etc/hosts && exec \"$@\" || {
+        echo 'a file of names cannot be put in the place of another: this test runs as root' >&2; exit 1; }";
+    let mut unshare = Command::new("/usr/bin/unshare");
+    unshare.args(["--mount", "sh", "-c", SCRIPT]).arg(hosts);
+    run_by(unshare, command)
 }
 
 pub(crate) fn url(database: &TestDatabase) -> Option<String> {

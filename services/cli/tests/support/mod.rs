@@ -120,6 +120,22 @@ impl Place {
     }
 }
 
+/// The same command, run by another one, which is told it behind its own arguments.
+pub fn run_by(mut outer: Command, command: &Command) -> Command {
+    outer
+        .arg(command.get_program())
+        .args(command.get_args())
+        .current_dir(command.get_current_dir().unwrap())
+        .stdin(Stdio::null())
+        .env_clear();
+    for (variable, value) in command.get_envs() {
+        if let Some(value) = value {
+            outer.env(variable, value);
+        }
+    }
+    outer
+}
+
 /// The worked cases beside the project; says so loudly where they are not there.
 #[allow(clippy::print_stderr)]
 pub fn worked_cases() -> Option<PathBuf> {
