@@ -1,6 +1,7 @@
 //! Importing certificates, through the client.
 
 use nopic_sql::testing::Engine;
+use nopic_sql::{Location, SchemaUpdate, postgres};
 use rstest::rstest;
 
 use crate::support::sample::{Random, certificate, draws, entry, number};
@@ -389,4 +390,38 @@ async fn readers_are_served_while_an_import_is_under_way(
     };
     let (answers, ()) = tokio::join!(importing, reading);
     assert_eq!((answers.result.added, answers.result.changed), (4_998, 1));
+}
+
+/// Whoever draws on a certificate holds it meanwhile, and is not in the way of a file that states it as it is.
+#[tokio::test]
+async fn what_is_as_it_was_is_not_waited_for() {
+    let deployment = Deployment::new(Engine::Postgres).await;
+    let all: Vec<_> = (1..=20)
+        .map(|serial| (certificate(serial, &mut Random(serial.into())), None))
+        .collect();
+    deployment.import(&file_of(&all)).await;
+
+    let Location::Postgres(options) = &deployment.database.location else {
+        panic!("the engine is PostgreSQL");
+    };
+    let database = postgres::Database::open(options, &nopic_certificate::SCHEMA, SchemaUpdate::Refuse)
+        .await
+        .unwrap();
+    let mut holder = database.write().await.unwrap();
+    let held: Vec<i64> =
+        sqlx::query_scalar("SELECT certificate FROM certificate ORDER BY certificate LIMIT 10 FOR UPDATE")
+            .fetch_all(&mut *holder)
+            .await
+            .unwrap();
+    assert_eq!(held.len(), 10);
+
+    // The last one is new, and is written.
+    let with_new: Vec<_> = (1..=21)
+        .map(|serial| (certificate(serial, &mut Random(serial.into())), None))
+        .collect();
+    let file = file_of(&with_new);
+    let importing = tokio::time::timeout(std::time::Duration::from_secs(20), deployment.import(&file));
+    let imported = importing.await.unwrap();
+    assert_eq!((imported.result.added, imported.result.unchanged), (1, 20));
+    holder.commit().await.unwrap();
 }

@@ -7,11 +7,11 @@ use nopic_sql::Error;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::engine::{Connection, audit, hold};
-use super::read::hold_certificates;
+use super::read::{hold_certificates, select_certificates};
 use super::{Store, sql};
 use crate::import_decision::{Change, Filed, ImportedDraw, Known, Stated, decide};
 use crate::store::row::{CertificateRow, corrupt, entry_number, json, number_of, small};
-use crate::store::{ImportOrigin, Imported, Importing};
+use crate::store::{ImportOrigin, Imported, Importing, StoredCertificate};
 
 /// Certificates written by one statement: large enough to spread its cost, small enough to stay in the processor's
 /// cache.
@@ -74,12 +74,25 @@ async fn import_batch(
     origin: &ImportOrigin,
     imported: &mut Imported,
 ) -> Result<(), Error> {
-    let numbers: Vec<CertificateNumber> = batch.iter().map(|stated| stated.certificate.number).collect();
-    let known = load(connection, &numbers, &origin.tenant).await?;
+    // Most of a file is as it was before. Only what changes is held, so that nobody waits for an import who draws on
+    // something else; and what is held may have changed meanwhile.
+    let tenant = &origin.tenant;
+    let batch: Vec<&Stated> = batch.iter().collect();
+    let certificates = select_certificates(connection, &numbers(&batch)).await?;
+    let known = load(connection, certificates, tenant).await?;
+    let is_changed =
+        |stated: &&Stated| decide(stated, known.get(&stated.certificate.number), tenant).is_some();
+    let changing: Vec<&Stated> = batch.iter().copied().filter(is_changed).collect();
+    imported.unchanged += u32::try_from(batch.len() - changing.len()).unwrap_or(u32::MAX);
+    if changing.is_empty() {
+        return Ok(());
+    }
+    let certificates = hold_certificates(connection, &numbers(&changing)).await?;
+    let known = load(connection, certificates, tenant).await?;
     let mut writes = Writes::default();
-    for stated in batch {
+    for stated in changing {
         let known = known.get(&stated.certificate.number);
-        match decide(stated, known, &origin.tenant) {
+        match decide(stated, known, tenant) {
             None => imported.unchanged += 1,
             Some(change) => {
                 match known {
@@ -93,14 +106,17 @@ async fn import_batch(
     writes.save(connection, origin).await
 }
 
-/// What is held of these certificates.
+fn numbers(stated: &[&Stated]) -> Vec<CertificateNumber> {
+    stated.iter().map(|stated| stated.certificate.number).collect()
+}
+
+/// What is known of these certificates, with their draws.
 async fn load(
     connection: &mut Connection,
-    numbers: &[CertificateNumber],
+    certificates: FxHashMap<CertificateNumber, StoredCertificate>,
     tenant: &str,
 ) -> Result<FxHashMap<CertificateNumber, Known>, Error> {
-    let mut known: FxHashMap<CertificateNumber, Known> = hold_certificates(connection, numbers)
-        .await?
+    let mut known: FxHashMap<CertificateNumber, Known> = certificates
         .into_iter()
         .map(|(number, stored)| {
             let known = Known {
