@@ -33,6 +33,8 @@ use crate::upstream::Registry;
 
 /// Characters of the id of a request.
 const MAX_REQUEST_ID: usize = 200;
+/// How filings name what they ask of the ledger, in the same table.
+const OF_FILINGS: &str = "filing/";
 
 /// The service behind its interceptor: what [`crate::CertificateService::life_service`] gives to a server.
 #[derive(Clone)]
@@ -63,6 +65,12 @@ impl LifeRpc {
             return Err(Error::invalid(
                 "request_id",
                 "not given: name the change, so that it is not made twice",
+            ));
+        }
+        if request_id.starts_with(OF_FILINGS) {
+            return Err(Error::invalid(
+                "request_id",
+                "begins as those of filings do (filing/): choose another",
             ));
         }
         at_most(

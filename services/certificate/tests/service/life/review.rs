@@ -271,6 +271,12 @@ async fn the_same_request_gets_its_first_answer(#[values(Engine::Sqlite, Engine:
         Code::InvalidArgument,
         &["request_id"],
     );
+    // Where a filing would find the answer of another.
+    assert_refused(
+        client.request_certificate(request("filing/7/1")).await,
+        Code::InvalidArgument,
+        &["request_id", "filing/"],
+    );
     // At once, and repeated after more has happened.
     let number = first.state.unwrap().request;
     let start = wire::StartReviewRequest {
