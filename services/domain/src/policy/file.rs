@@ -11,6 +11,7 @@ use super::{
 };
 use crate::date::{Date, parse_iso};
 use crate::finding::{Code, Severity};
+use crate::rules::is_asked_of_ledger;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -413,6 +414,18 @@ fn codes(file: &BTreeMap<String, FileCode>, phases: usize, problems: &mut Proble
             })
             .collect();
         severities_before.sort_by_key(|(date, _)| *date);
+        let is_unknown = |text: &str| text.contains('?');
+        if is_asked_of_ledger(*code)
+            && (is_unknown(&rule.severity)
+                || rule
+                    .severity_before
+                    .iter()
+                    .any(|before| is_unknown(&before.severity)))
+        {
+            problems.add(format!(
+                "{place}: it cannot be ?, for the ledger knows it when a line is filed: give I, W or R"
+            ));
+        }
         rules.push(CodeRule {
             severities: problems.severities(&place, &rule.severity, phases),
             severities_before,
@@ -474,6 +487,21 @@ mod tests {
         assert_eq!(error.problems.len(), 4, "{error}");
         let unknown = Policy::parse(&format!("speling = 1\n{SHIPPED}")).unwrap_err();
         assert!(unknown.to_string().contains("speling"), "{unknown}");
+    }
+
+    #[test]
+    fn what_the_ledger_knows_is_never_unknown() {
+        for (code, known, unknown) in [
+            ("CERTIFICATE_QUANTITY_EXCEEDED", "I/W/R", "I/W/?"),
+            ("CERTIFICATE_ALREADY_USED", "I/W/R", "?/W/R"),
+        ] {
+            let known = format!("[code.{code}]\nseverity = \"{known}\"");
+            assert!(SHIPPED.contains(&known), "{known}");
+            let text = SHIPPED.replace(&known, &format!("[code.{code}]\nseverity = \"{unknown}\""));
+            let error = Policy::parse(&text).unwrap_err();
+            assert_eq!(error.problems.len(), 1, "{error}");
+            assert!(error.problems[0].contains(code), "{error}");
+        }
     }
 
     #[test]

@@ -17,8 +17,7 @@ use super::{Judgement, certificate_number};
 ///   the rules count it.
 /// - Else it draws; a line that states no weight draws zero, which is use of its certificate all the same.
 ///
-/// It may pass what is left, or use what another entry used, where the policy lets such a line be filed: a severity of
-/// `INDETERMINATE` does not.
+/// It may pass what is left, or use what another entry used, where the policy lets such a line be filed.
 #[must_use]
 pub fn ask_of_ledger(line: &NormalisedLine, judgement: &Judgement, policy: &Policy) -> Ask {
     let Some(number) = certificate_number(line).filter(|_| judgement.certificate_version.is_some()) else {
@@ -56,7 +55,8 @@ pub fn ask_of_ledger(line: &NormalisedLine, judgement: &Judgement, policy: &Poli
 /// Codes stand in the order of the rules: the last one of rule 5.
 const LAST_OF_CERTIFICATE: Code = Code::CertificateQuantityExceeded;
 
-const fn is_asked_of_ledger(code: Code) -> bool {
+/// Whether the ledger decides it when a line is filed: then it is known, and a policy cannot make it unknown.
+pub(crate) const fn is_asked_of_ledger(code: Code) -> bool {
     matches!(
         code,
         Code::CertificateQuantityExceeded | Code::CertificateAlreadyUsed
