@@ -1,7 +1,8 @@
 //! Certificates and recorded draws from the certificate service, over its gRPC client.
 //!
 //! What a certificate states and what was drawn in all may be up to five seconds old, unless the caller asks for the
-//! latest; that a certificate is not known, and what the entry itself drew, is always asked anew.
+//! latest; that a certificate is not known, and what the entry itself drew, is always asked anew, the latter with what
+//! was drawn in all at the same moment.
 //!
 //! A service that does not answer costs a pre-check little: it is waited for a moment, and after some failures in a row
 //! it is left alone, but for one call now and then that tries it again. A filing is for good, and waits.
@@ -20,6 +21,7 @@ use nopic_domain::identifier::{CertificateNumber, EntryNumber};
 use nopic_domain::principal::Principal;
 use nopic_domain::rules::{Answer, RecordedDraw};
 use nopic_domain::weight::Weight;
+use nopic_proto::certificate as wire;
 use nopic_proto::certificate::certificate_service_client::CertificateServiceClient;
 use nopic_proto::certificate::{
     BatchGetForValidationRequest, BatchGetForValidationResponse, OwnDrawsQuestion,
@@ -148,64 +150,81 @@ impl Certificates {
                 answers.unavailable = true;
                 break;
             };
-            for view in response.views {
-                match CertificateView::try_from(view) {
-                    Ok(view) => {
-                        let number = view.certificate.number;
-                        let view = Arc::new(view);
-                        self.remembered
-                            .insert((Arc::clone(&tenant), number), Arc::clone(&view));
-                        answers.views.insert(number, view);
-                    }
-                    Err(error) => {
-                        tracing::error!(%error, "the certificate service answered with a malformed certificate");
-                        answers.unavailable = true;
-                    }
-                }
-            }
+            self.take(&tenant, response.views, &mut answers);
         }
-        self.ask_own_draws(&attach, purpose, pairs, &mut answers).await;
+        self.ask_own_draws(&attach, purpose, &tenant, pairs, &mut answers)
+            .await;
         answers
     }
 
-    /// Asks what the entries themselves drew, where the certificate says that they may have.
+    /// Takes what certificates state and what was drawn in all.
+    fn take(&self, tenant: &Arc<str>, views: Vec<wire::ValidationView>, answers: &mut CertificateAnswers) {
+        for view in views {
+            match CertificateView::try_from(view) {
+                Ok(view) => {
+                    let number = view.certificate.number;
+                    let view = Arc::new(view);
+                    self.remembered
+                        .insert((Arc::clone(tenant), number), Arc::clone(&view));
+                    answers.views.insert(number, view);
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the certificate service answered with a malformed certificate");
+                    answers.unavailable = true;
+                }
+            }
+        }
+    }
+
+    /// Asks what the entries themselves drew, on certificates that say that one of them may have, and what was drawn in
+    /// all with it: an entry's own draw may be taken only from a sum that it is part of.
     async fn ask_own_draws(
         &self,
         attach: &AttachPrincipal,
         purpose: Purpose,
+        tenant: &Arc<str>,
         pairs: &FxHashSet<(CertificateNumber, Option<EntryNumber>)>,
         answers: &mut CertificateAnswers,
     ) {
-        let questions: Vec<OwnDrawsQuestion> = pairs
-            .iter()
-            .filter_map(|(number, entry)| {
-                let entry = (*entry)?;
-                let may_have_drawn = match answers.views.get(number)?.drawers {
-                    Drawers::None => false,
-                    Drawers::One(drawer) => drawer == entry,
-                    Drawers::Several => true,
-                };
-                may_have_drawn.then(|| OwnDrawsQuestion {
-                    number: number.number(),
-                    entry_number: entry.to_string(),
-                })
+        let may_have_drawn = |number: &CertificateNumber, entry: &EntryNumber| {
+            answers.views.get(number).is_some_and(|view| match view.drawers {
+                Drawers::None => false,
+                Drawers::One(drawer) => drawer == *entry,
+                Drawers::Several => true,
             })
+        };
+        let asked: FxHashSet<CertificateNumber> = pairs
+            .iter()
+            .filter_map(|(number, entry)| may_have_drawn(number, entry.as_ref()?).then_some(*number))
             .collect();
-        for questions in questions.chunks(QUESTIONS_A_CALL) {
+        let mut questions: Vec<(CertificateNumber, EntryNumber)> = pairs
+            .iter()
+            .filter_map(|(number, entry)| Some((*number, (*entry)?)))
+            .filter(|(number, _)| asked.contains(number))
+            .collect();
+        questions.sort_unstable_by_key(|(number, _)| number.number());
+        for questions in whole_certificates(&questions, QUESTIONS_A_CALL) {
+            let mut numbers: Vec<u64> = questions.iter().map(|(number, _)| number.number()).collect();
+            numbers.dedup();
             let request = BatchGetForValidationRequest {
-                numbers: Vec::new(),
-                own_draws: questions.to_vec(),
+                numbers,
+                own_draws: questions
+                    .iter()
+                    .map(|(number, entry)| OwnDrawsQuestion {
+                        number: number.number(),
+                        entry_number: entry.to_string(),
+                    })
+                    .collect(),
             };
             let Some(response) = self.call(attach, request, purpose).await else {
                 // What is left cannot be told without them.
-                for question in questions {
-                    answers
-                        .views
-                        .retain(|number, _| number.number() != question.number);
+                for (number, _) in questions {
+                    answers.views.remove(number);
                 }
                 answers.unavailable = true;
                 continue;
             };
+            self.take(tenant, response.views, answers);
             for draw in response.own_draws {
                 let (Ok(number), Ok(entry)) = (
                     CertificateNumber::from_number(draw.number).ok_or(()),
@@ -305,7 +324,64 @@ impl Certificates {
     }
 }
 
+/// Cuts questions in the order of their certificates into calls of at most so many, so that those about one certificate
+/// stand in one call where they have room in one.
+fn whole_certificates<T>(
+    questions: &[(CertificateNumber, T)],
+    most: usize,
+) -> impl Iterator<Item = &[(CertificateNumber, T)]> {
+    let mut rest = questions;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let end = if rest.len() <= most {
+            rest.len()
+        } else {
+            (1..=most)
+                .rev()
+                .find(|end| rest[*end].0 != rest[*end - 1].0)
+                .unwrap_or(most)
+        };
+        let (call, behind) = rest.split_at(end);
+        rest = behind;
+        Some(call)
+    })
+}
+
 /// A panic elsewhere leaves a state that is still whole: every change of it is one assignment.
 fn lock(breaker: &Mutex<Breaker>) -> std::sync::MutexGuard<'_, Breaker> {
     breaker.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn questions_about_one_certificate_stand_in_one_call() {
+        let questions = |certificates: &[u32]| -> Vec<(CertificateNumber, usize)> {
+            let number = |serial: &u32| format!("123-1230000001-{serial:06}").parse().unwrap();
+            certificates
+                .iter()
+                .enumerate()
+                .map(|(index, serial)| (number(serial), index))
+                .collect()
+        };
+        for (certificates, lengths) in [
+            (&[][..], &[][..]),
+            (&[1, 2, 3], &[3]),
+            (&[1, 2, 3, 4], &[3, 1]),
+            (&[1, 2, 2, 2, 3], &[1, 3, 1]),
+            (&[1, 1, 2, 2, 3, 3], &[2, 2, 2]),
+            // No call has room for all of them.
+            (&[1, 1, 1, 1, 2], &[3, 2]),
+        ] {
+            let questions = questions(certificates);
+            let calls: Vec<_> = whole_certificates(&questions, 3).collect();
+            assert_eq!(calls.concat(), questions, "{certificates:?}");
+            let found: Vec<usize> = calls.iter().map(|call| call.len()).collect();
+            assert_eq!(found, lengths, "{certificates:?}");
+        }
+    }
 }
