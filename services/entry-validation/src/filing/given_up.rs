@@ -17,7 +17,7 @@ pub(crate) struct GivenUp(Mutex<Vec<(String, String)>>);
 impl GivenUp {
     /// Notes a filing whose worker ended with this error, if another attempt may end better.
     pub(super) fn note(&self, tenant: &str, request_id: &str, error: &Error) {
-        if matches!(error, Error::Unavailable(_) | Error::Store(_)) {
+        if matches!(error, Error::Unavailable(_) | Error::Store(_) | Error::Busy(_)) {
             let mut given_up = self.lock();
             if given_up.len() < MOST_NOTED {
                 given_up.push((tenant.to_owned(), request_id.to_owned()));

@@ -49,7 +49,7 @@ const LEASE: Duration = Duration::from_secs(30);
 /// How long a request waits for another one that files the same entry, or is the same.
 const WAIT: Duration = Duration::from_secs(10);
 const WAIT_STEP: Duration = Duration::from_millis(25);
-/// How often inputs are frozen anew before the caller is asked to come again.
+/// How often inputs are frozen anew at a time before the caller is asked to come again.
 const ATTEMPTS: u32 = 5;
 
 /// What a request makes of an entry.
@@ -213,6 +213,9 @@ fn lease(engine: &Engine) -> Lease<'_> {
 
 /// From the frozen inputs to the decisions on record; absent where another worker recorded them.
 async fn go_on(engine: &Engine, mut filing: OpenFiling) -> Result<Option<Vec<StoredDecision>>, Error> {
+    // Of this turn alone: what the ledger answered to an attempt it answers for good, so whoever goes on later needs
+    // others.
+    let last_attempt = filing.attempt.saturating_add(ATTEMPTS);
     loop {
         let thawed = thaw(engine, &filing.inputs).await?;
         let request_id = format!("filing/{}/{}", filing.filing_id, filing.attempt);
@@ -241,7 +244,7 @@ async fn go_on(engine: &Engine, mut filing: OpenFiling) -> Result<Option<Vec<Sto
             }
             return Ok(finished);
         }
-        if filing.attempt >= ATTEMPTS {
+        if filing.attempt >= last_attempt {
             return Err(Error::Busy(
                 "certificates change faster than they can be filed on: ask again with the same request_id"
                     .to_owned(),
