@@ -3,4 +3,6 @@
 
 mod document;
 mod entries;
+mod freshness;
+mod parts;
 mod support;

@@ -1,5 +1,6 @@
 //! Filing a document while it is read.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use nopic_domain::principal::Principal;
@@ -64,6 +65,7 @@ async fn file_document(
         )?,
         engine: Arc::clone(&engine),
         resumed: Resumed::at(from),
+        waiting: VecDeque::new(),
         boundary: from.map_or(0, |from| from.records),
         file_name: options.file_name.clone(),
         summary: wire::DocumentSummary::default(),
@@ -122,6 +124,8 @@ struct Document<'a> {
     engine: Arc<Engine>,
     parts: Parts,
     resumed: Resumed,
+    /// Of each line that waits for its part: which record it is, from 1.
+    waiting: VecDeque<u64>,
     /// Records before the first line that is not filed.
     boundary: u64,
     file_name: String,
@@ -144,11 +148,16 @@ impl Document<'_> {
             match event {
                 EntryEvent::Line { line, .. } => {
                     self.parts.push([line.normalise()]);
+                    self.waiting.push_back(self.resumed.records());
+                    let before = self.parts.filed();
                     let Some(decisions) = self.parts.file_complete().await? else {
                         continue;
                     };
-                    // This line is the first of the next part.
-                    self.boundary = self.resumed.records() - 1;
+                    // This line waits at least.
+                    for _ in before..self.parts.filed() {
+                        self.waiting.pop_front();
+                    }
+                    self.boundary = self.waiting.front().map_or(self.boundary, |first| first - 1);
                     self.tell(decisions).await?;
                 }
                 EntryEvent::Reject(reject) => {
@@ -158,6 +167,7 @@ impl Document<'_> {
                 EntryEvent::Deleted { entry_number, .. } => {
                     // What stands before it in the file is filed before it.
                     let decisions = self.parts.file_rest().await?;
+                    self.waiting.clear();
                     self.tell(decisions).await?;
                     if self.parts.cancel(entry_number.clone()).await? {
                         self.send(wire::FileDocumentResponse {

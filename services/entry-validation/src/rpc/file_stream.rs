@@ -1,4 +1,7 @@
 //! Filing many lines: in parts of about a thousand, cut where an entry ends, so that how they came changes nothing.
+//!
+//! A part ends with the entry that reaches a thousand lines; where that entry would make it longer than the ledger takes,
+//! before it.
 
 use std::sync::Arc;
 
@@ -22,6 +25,8 @@ use crate::store::Deletion;
 
 /// A part ends with the entry that reaches so many lines.
 const LINES_PER_PART: usize = 1_000;
+/// Lines of a part at most: a part that is one entry has as many as an entry may have, and the ledger takes no more.
+const MAX_LINES_PER_PART: usize = MAX_LINES_PER_ENTRY;
 
 /// Lines on their way to be filed.
 pub(super) struct Parts {
@@ -67,23 +72,33 @@ impl Parts {
 
     /// Files the next part if it is complete: where a line of another entry has come behind it.
     pub(super) async fn file_complete(&mut self) -> Result<Option<Vec<wire::Decision>>, Error> {
-        let ends_at =
-            |place: &usize| self.waiting[*place].entry_number != self.waiting[*place - 1].entry_number;
-        let end = (self.searched..self.waiting.len()).find(ends_at);
-        self.searched = self.searched.max(self.waiting.len());
-        match end {
+        match self.end_of_part()? {
             Some(end) => self.file_first(end).await.map(Some),
-            None if self.waiting.len() >= LINES_PER_PART + MAX_LINES_PER_ENTRY => {
-                Err(Error::TooMuch(format!(
-                    "entry {} has more than {MAX_LINES_PER_ENTRY} lines",
-                    self.waiting[LINES_PER_PART].entry_number
-                )))
-            }
             None => Ok(None),
         }
     }
 
-    /// Files what is left.
+    /// Where the next part ends, by the lines alone; `None`: not among those that came.
+    fn end_of_part(&mut self) -> Result<Option<usize>, Error> {
+        let ends_at =
+            |place: &usize| self.waiting[*place].entry_number != self.waiting[*place - 1].entry_number;
+        // One line behind the longest part says whether it ends there.
+        let looked_at = self.waiting.len().min(MAX_LINES_PER_PART + 1);
+        let end = (self.searched..looked_at).find(ends_at);
+        self.searched = self.searched.max(looked_at);
+        if end.is_some() || self.waiting.len() <= MAX_LINES_PER_PART {
+            return Ok(end);
+        }
+        let before = (1..LINES_PER_PART).rev().find(ends_at);
+        before.map(Some).ok_or_else(|| {
+            Error::TooMuch(format!(
+                "entry {} has more than {MAX_LINES_PER_ENTRY} lines: an entry is filed as a whole, so it cannot be taken",
+                self.waiting[0].entry_number
+            ))
+        })
+    }
+
+    /// Files what is left when [`Self::file_complete`] finds nothing more.
     pub(super) async fn file_rest(&mut self) -> Result<Vec<wire::Decision>, Error> {
         if self.waiting.is_empty() {
             return Ok(Vec::new());

@@ -1,0 +1,95 @@
+//! Long filings go in parts, by their lines alone.
+
+use nopic_domain::identifier::EntryNumber;
+use nopic_proto::entry_validation::{Decision, EntryLine, FileOptions, FileStreamRequest};
+use nopic_sql::testing::Engine;
+use tokio_stream::StreamExt as _;
+use tonic::{Code, Status};
+
+use crate::support::{Filing, verdicts};
+
+/// The most lines of one entry, and of one call to the ledger.
+const MOST: usize = 10_000;
+
+/// Files lines on a stream, so many a message.
+async fn stream(
+    filing: &mut Filing,
+    request_id: &str,
+    lines: &[EntryLine],
+    size: usize,
+) -> Result<Vec<Decision>, Status> {
+    let options = FileOptions {
+        request_id: request_id.to_owned(),
+        ..FileOptions::default()
+    };
+    let mut requests: Vec<FileStreamRequest> = lines
+        .chunks(size)
+        .map(|lines| FileStreamRequest {
+            lines: lines.to_vec(),
+            ..FileStreamRequest::default()
+        })
+        .collect();
+    requests[0].options = Some(options);
+    requests.last_mut().unwrap().end = true;
+    let requests = tokio_stream::iter(requests);
+    let mut answers = filing.services.records.file_stream(requests).await?.into_inner();
+    let mut decisions = Vec::new();
+    while let Some(answer) = answers.next().await {
+        decisions.extend(answer?.decisions);
+    }
+    Ok(decisions)
+}
+
+/// The first line of each entry with a number that is one.
+fn one_of_each(lines: &[EntryLine]) -> Vec<EntryLine> {
+    lines
+        .chunk_by(|line, next| line.entry_number == next.entry_number)
+        .map(|entry| entry[0].clone())
+        .filter(|line| EntryNumber::parse(&line.entry_number).is_some())
+        .collect()
+}
+
+/// An entry of so many lines that draw nothing.
+fn long(line: &EntryLine, count: usize) -> Vec<EntryLine> {
+    (1..=count)
+        .map(|number| EntryLine {
+            line_number: u32::try_from(number).unwrap(),
+            certificate_number: String::new(),
+            ..line.clone()
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_entry_behind_short_ones_is_a_part_of_its_own() {
+    let mut answers = Vec::new();
+    for size in [7, MOST] {
+        let mut filing = Filing::new(Engine::Sqlite, 1_000).await;
+        let mut lines = one_of_each(&filing.lines);
+        assert!(lines.len() > 100, "{}", lines.len());
+        // Together they are more than the ledger takes at a time.
+        let last = lines.pop().unwrap();
+        lines.extend(long(&last, MOST));
+        let decisions = stream(&mut filing, "long", &lines, size).await.unwrap();
+        assert_eq!(decisions.len(), lines.len());
+        filing.assert_the_ledger_agrees().await;
+        answers.push(verdicts(&decisions));
+    }
+    assert!(answers[0] == answers[1], "how the lines came changes nothing");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_entry_that_is_too_long_is_refused_and_not_begun() {
+    let mut filing = Filing::new(Engine::Sqlite, 20).await;
+    let line = one_of_each(&filing.lines).remove(0);
+    let lines = long(&line, MOST + 1);
+    for size in [7, MOST] {
+        let refused = stream(&mut filing, &format!("in {size}"), &lines, size).await;
+        let refused = refused.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
+        assert!(refused.message().contains(&line.entry_number), "{refused}");
+    }
+    // Nothing keeps anybody from the entry.
+    let decisions = filing.file("short", vec![line]).await.unwrap();
+    assert_eq!(decisions[0].entry_version, 1);
+}
