@@ -6,7 +6,7 @@ use nopic_sql::testing::Engine;
 use tokio_stream::StreamExt as _;
 use tonic::{Code, Status};
 
-use crate::support::{Filing, verdicts};
+use crate::support::{Filing, an_entry_that_draws, verdicts};
 
 /// The most lines of one entry, and of one call to the ledger.
 const MOST: usize = 10_000;
@@ -92,4 +92,31 @@ async fn an_entry_that_is_too_long_is_refused_and_not_begun() {
     // Nothing keeps anybody from the entry.
     let decisions = filing.file("short", vec![line]).await.unwrap();
     assert_eq!(decisions[0].entry_version, 1);
+}
+
+/// A hundred times the heaviest line, and one line more, on a day when exceeding a certificate rejects nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_than_can_be_counted_is_refused_and_not_begun() {
+    let mut filing = Filing::new(Engine::Sqlite, 200).await;
+    let decisions = filing.file("one", filing.lines.clone()).await.unwrap();
+    let (_, lines) = an_entry_that_draws(&filing.lines, &decisions);
+    let line = lines
+        .into_iter()
+        .find(|line| line.certificate_number.len() > 15)
+        .unwrap();
+    let heavy = |count: u32| -> Vec<EntryLine> {
+        (1..=count)
+            .map(|number| EntryLine {
+                line_number: number,
+                entry_date: "2023-09-10".to_owned(),
+                net_weight_kg: "1000000000000".to_owned(),
+                ..line.clone()
+            })
+            .collect()
+    };
+    let refused = filing.file("two", heavy(101)).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
+    assert!(refused.message().contains("correct their weights"), "{refused}");
+    filing.file("three", heavy(50)).await.unwrap();
+    filing.assert_the_ledger_agrees().await;
 }

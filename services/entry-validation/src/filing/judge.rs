@@ -122,7 +122,7 @@ fn line_draw(thawed: &Thawed, line: &NormalisedLine, judgement: &Judgement) -> l
 }
 
 /// A line without weight draws zero, which counts as use.
-fn weight(line: &NormalisedLine) -> Weight {
+pub(super) fn weight(line: &NormalisedLine) -> Weight {
     line.net_weight_kg
         .as_deref()
         .and_then(|text| text.parse().ok())

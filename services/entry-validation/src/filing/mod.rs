@@ -26,12 +26,16 @@ use nopic_chassis::crash::crash_point;
 use nopic_chassis::principal::{from_wire, to_wire};
 use nopic_domain::date::Date;
 use nopic_domain::entry::NormalisedLine;
+use nopic_domain::identifier::CertificateNumber;
+use nopic_domain::ledger::MAX_DRAWN;
 use nopic_domain::policy::Policy;
 use nopic_domain::principal::Principal;
+use nopic_domain::rules::{Answer, Knowledge as _, certificate_number};
+use nopic_domain::weight::Weight;
 use nopic_proto::certificate::line_draw::Mode;
 use nopic_proto::certificate::{EntryDrawsResult, SetDrawsRequest, SetDrawsResponse};
 use nopic_proto::entry_validation as wire;
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 use tracing::Instrument as _;
 
 pub(crate) use given_up::GivenUp;
@@ -40,6 +44,7 @@ pub(crate) use record::replay;
 
 use crate::engine::{Asker, Engine, Purpose};
 use crate::error::Error;
+use crate::knowledge::Known;
 use crate::store::{Begun, Lease, NewFiling, OpenFiling, StoredDecision};
 use crate::upstream::NoAnswer;
 use inputs::{Thawed, freeze};
@@ -134,6 +139,7 @@ async fn file_to_the_end(
                 ..wire::FilingInputs::default()
             };
             let known = engine.know(&asker, &request.lines).await?;
+            can_be_counted(&request.lines, &known)?;
             freeze(&mut inputs, &request.lines, &known);
             crash_point("filing.frozen").await;
             let begun = engine
@@ -393,6 +399,36 @@ fn entries(request: &Request) -> Result<Vec<wire::FiledEntry>, Error> {
         });
     }
     Ok(entries)
+}
+
+/// What lines would draw must be countable, whatever a policy permits: the ledger would refuse what the rules let pass.
+fn can_be_counted(lines: &[NormalisedLine], known: &Known) -> Result<(), Error> {
+    let mut sums: FxHashMap<CertificateNumber, Weight> = FxHashMap::default();
+    for line in lines {
+        let Some(number) = certificate_number(line) else {
+            continue;
+        };
+        let sum = sums
+            .entry(number)
+            .or_insert_with(|| match known.certificate(number) {
+                Answer::Found(view) => view.drawn,
+                Answer::Absent | Answer::Unavailable => Weight::ZERO,
+            });
+        // One that weighs more by itself draws nothing.
+        *sum = sum.saturating_add(
+            Some(judge::weight(line))
+                .filter(|weight| *weight <= Weight::MAX)
+                .unwrap_or_default(),
+        );
+        if *sum > MAX_DRAWN {
+            return Err(Error::Invalid(format!(
+                "lines: with those of entry {}, more than {MAX_DRAWN} kg would be drawn from certificate {number}: \
+                 correct their weights",
+                line.entry_number
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// A tenant files only under its own filer codes.
