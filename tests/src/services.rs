@@ -3,6 +3,7 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nopic_chassis::clock::SystemClock;
 use nopic_chassis::draining::Draining;
@@ -32,9 +33,10 @@ use nopic_proto::registry::{
 use nopic_sql::testing::{Engine, TestDatabase};
 use nopic_sql::{Location, SchemaUpdate};
 use tokio_stream::StreamExt as _;
-use tonic::Status;
 use tonic::service::Routes;
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Status};
 
 /// On what the services run, which of them answer, and by which policy lines are judged.
 #[derive(Debug, Clone)]
@@ -76,6 +78,9 @@ pub struct Services {
     pub trails: EntryTrailServiceClient<Channel>,
     /// What was drawn from certificates.
     pub ledger: LedgerServiceClient<Channel>,
+    /// Whether the ledger refuses every call as one that is away does; the rest of the certificate service answers.
+    pub ledger_is_away: Arc<AtomicBool>,
+    entry_validation: EntryValidation,
     channels: Upstream,
 }
 
@@ -93,6 +98,15 @@ pub struct Replica {
 /// Where nobody listens.
 fn nobody() -> Channel {
     Endpoint::from_static("http://127.0.0.1:9").connect_lazy()
+}
+
+fn channel_to(service: &EntryValidation) -> Channel {
+    let caller = || Some(Principal::built_in("test"));
+    in_memory(
+        Routes::new(service.service(caller()))
+            .add_service(service.record_service(caller()))
+            .add_service(service.trail_service(caller())),
+    )
 }
 
 fn entry_client(channel: Channel) -> EntryValidationServiceClient<Channel> {
@@ -128,13 +142,26 @@ impl Services {
             .await
             .expect("the certificate service starts")
             .with_registry(Client::new(registry_channel.clone(), "registry"));
-        let certificate_channel = in_memory(certificates.routes(caller()));
+        let ledger_is_away = Arc::new(AtomicBool::new(false));
+        let is_away = Arc::clone(&ledger_is_away);
+        let ledger = InterceptedService::new(certificates.ledger(caller()), move |request: Request<()>| {
+            if is_away.load(Ordering::Relaxed) {
+                return Err(Status::unavailable("the test has taken the ledger away"));
+            }
+            Ok(request)
+        });
+        let certificate_channel = in_memory(
+            Routes::new(certificates.service(caller()))
+                .add_service(ledger)
+                .add_service(certificates.life_service(caller())),
+        );
         let channels = Upstream {
             registry: Client::new(registry_channel.clone(), "registry"),
             certificate: Client::new(certificate_channel.clone(), "certificate"),
         };
         let draining = Draining::default();
-        let channel = Self::entry_validation(&database.location, &channels, setup, draining).await;
+        let entry_validation = Self::entry_validation(&database.location, &channels, setup, draining).await;
+        let channel = channel_to(&entry_validation);
         Self {
             registry: RegistryServiceClient::new(registry_channel).max_decoding_message_size(BOUND),
             certificates: CertificateServiceClient::new(certificate_channel.clone()),
@@ -142,6 +169,8 @@ impl Services {
             entries: entry_client(channel.clone()),
             records: EntryRecordServiceClient::new(channel.clone()).max_decoding_message_size(BOUND),
             trails: EntryTrailServiceClient::new(channel).max_decoding_message_size(BOUND),
+            ledger_is_away,
+            entry_validation,
             channels,
             database,
         }
@@ -152,7 +181,7 @@ impl Services {
         channels: &Upstream,
         setup: &Setup,
         draining: Draining,
-    ) -> Channel {
+    ) -> EntryValidation {
         let mut upstream = channels.clone();
         if !setup.registry_answers {
             upstream.registry = Client::new(nobody(), "registry");
@@ -163,15 +192,20 @@ impl Services {
         let mut config = nopic_entry_validation::Config::new(location.clone());
         config.policy.clone_from(&setup.policy);
         config.draining = draining;
-        let service = EntryValidation::open(config, Arc::new(SystemClock), upstream)
+        EntryValidation::open(config, Arc::new(SystemClock), upstream)
             .await
-            .expect("entry validation starts");
-        let caller = || Some(Principal::built_in("test"));
-        in_memory(
-            Routes::new(service.service(caller()))
-                .add_service(service.record_service(caller()))
-                .add_service(service.trail_service(caller())),
-        )
+            .expect("entry validation starts")
+    }
+
+    /// Finishes the filings that entry validation could not finish, as it does by itself where it is served.
+    ///
+    /// # Panics
+    /// Where they cannot be finished: the test has failed.
+    pub async fn finish_what_was_left(&self) -> u32 {
+        self.entry_validation
+            .take_over()
+            .await
+            .expect("what was left is finished")
     }
 
     /// Another entry validation beside the first, on the same data (whatever the setup says of these), with other
@@ -181,7 +215,8 @@ impl Services {
     /// Where it does not start: the test has failed.
     pub async fn entry_validation_with(&self, setup: &Setup) -> EntryValidationServiceClient<Channel> {
         let draining = Draining::default();
-        entry_client(Self::entry_validation(&self.database.location, &self.channels, setup, draining).await)
+        let service = Self::entry_validation(&self.database.location, &self.channels, setup, draining).await;
+        entry_client(channel_to(&service))
     }
 
     /// Another entry validation beside the first, on the same data, that can be drained.
@@ -191,7 +226,8 @@ impl Services {
     pub async fn replica(&self) -> Replica {
         let draining = Draining::default();
         let (location, setup) = (&self.database.location, Setup::default());
-        let channel = Self::entry_validation(location, &self.channels, &setup, draining.clone()).await;
+        let service = Self::entry_validation(location, &self.channels, &setup, draining.clone()).await;
+        let channel = channel_to(&service);
         Replica {
             entries: entry_client(channel.clone()),
             records: EntryRecordServiceClient::new(channel).max_decoding_message_size(BOUND),

@@ -1,17 +1,30 @@
 //! Documents that are filed while they are read.
 
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use nopic_proto::entry_validation::entry_record_service_client::EntryRecordServiceClient;
 use nopic_proto::entry_validation::file_document_request::Part;
 use nopic_proto::entry_validation::{
-    Decision, FileDocumentEnd, FileDocumentOptions, FileDocumentRequest, FileOptions, GetEntryRequest,
+    Decision, EntryLine, FileDocumentEnd, FileDocumentOptions, FileDocumentRequest, FileOptions,
+    GetEntryRequest, GetEntryResponse,
 };
 use nopic_sql::testing::Engine;
 use rstest::rstest;
 use tokio_stream::StreamExt as _;
+use tonic::transport::Channel;
+use tonic::{Code, Status};
 
-use crate::support::{Filing, an_entry_that_draws, transmission};
+use crate::support::{Filing, an_entry_that_draws, deletion, transmission};
 
-/// The decisions, and the entries that were taken back.
-async fn file(filing: &mut Filing, request_id: &str, document: &[u8]) -> (Vec<Decision>, Vec<String>) {
+type Told = (Vec<Decision>, Vec<String>);
+
+/// The decisions, and the entries that were taken back; or why it ended early.
+async fn try_to_file(
+    mut records: EntryRecordServiceClient<Channel>,
+    request_id: &str,
+    document: &[u8],
+) -> Result<Told, Status> {
     let options = FileDocumentOptions {
         filing: Some(FileOptions {
             request_id: request_id.to_owned(),
@@ -25,21 +38,54 @@ async fn file(filing: &mut Filing, request_id: &str, document: &[u8]) -> (Vec<De
         Part::End(FileDocumentEnd {}),
     ];
     let requests = parts.map(|part| FileDocumentRequest { part: Some(part) });
-    let mut answers = filing
-        .services
-        .records
+    let mut answers = records
         .file_document(tokio_stream::iter(requests))
-        .await
-        .unwrap()
+        .await?
         .into_inner();
     let (mut decisions, mut cancelled) = (Vec::new(), Vec::new());
     while let Some(answer) = answers.next().await {
-        let answer = answer.unwrap();
+        let answer = answer?;
         assert_eq!(answer.rejects, []);
         decisions.extend(answer.decisions);
         cancelled.extend(answer.cancelled_entries);
     }
-    (decisions, cancelled)
+    Ok((decisions, cancelled))
+}
+
+async fn file(filing: &mut Filing, request_id: &str, document: &[u8]) -> Told {
+    try_to_file(filing.services.records.clone(), request_id, document)
+        .await
+        .unwrap()
+}
+
+/// An entry that draws where it is filed, on nobody's record yet.
+async fn an_entry(filing: &Filing) -> (String, Vec<EntryLine>) {
+    // Filed in another database, to find it.
+    let mut other = Filing::new(Engine::Sqlite, 100).await;
+    let decisions = other.file("all", filing.lines.clone()).await.unwrap();
+    an_entry_that_draws(&filing.lines, &decisions)
+}
+
+async fn stored(filing: &mut Filing, entry_number: &str) -> GetEntryResponse {
+    let request = GetEntryRequest {
+        entry_number: entry_number.to_owned(),
+        ..GetEntryRequest::default()
+    };
+    let answer = filing.services.records.get_entry(request).await.unwrap();
+    answer.into_inner()
+}
+
+/// The entry was filed and then taken back, once, and draws nothing any more.
+async fn assert_was_taken_back(filing: &mut Filing, entry_number: &str, lines: &[EntryLine]) {
+    let on_record = stored(filing, entry_number).await;
+    let kinds: Vec<&str> = on_record
+        .versions
+        .iter()
+        .map(|version| version.kind.as_str())
+        .collect();
+    assert_eq!(kinds, ["FILED", "CANCELLED"]);
+    assert_eq!(on_record.decisions, []);
+    assert_eq!(filing.draws(entry_number, lines).await, 0);
 }
 
 #[rstest]
@@ -48,30 +94,16 @@ async fn a_deletion_sent_again_deletes_what_it_deleted_then(
     #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
 ) {
     let mut filing = Filing::new(engine, 100).await;
-    let lines = filing.lines.clone();
-    // Filed in another database, to find an entry that draws.
-    let (entry_number, lines) = {
-        let mut other = Filing::new(Engine::Sqlite, 100).await;
-        let decisions = other.file("all", lines.clone()).await.unwrap();
-        an_entry_that_draws(&lines, &decisions)
-    };
+    let (entry_number, lines) = an_entry(&filing).await;
     let document = transmission('D', &lines);
-    let stored = async |filing: &mut Filing| {
-        let request = GetEntryRequest {
-            entry_number: entry_number.clone(),
-            ..GetEntryRequest::default()
-        };
-        let answer = filing.services.records.get_entry(request).await.unwrap();
-        answer.into_inner()
-    };
 
     // Nothing is on record: there is nothing to delete, and the entry is filed.
     let first = file(&mut filing, "first", &document).await;
     assert_eq!((first.0.len(), first.1.len()), (lines.len(), 0));
-    let on_record = stored(&mut filing).await;
+    let on_record = stored(&mut filing, &entry_number).await;
     assert_eq!(file(&mut filing, "first", &document).await, first);
     assert_eq!(
-        stored(&mut filing).await,
+        stored(&mut filing, &entry_number).await,
         on_record,
         "sent again, it does nothing"
     );
@@ -79,14 +111,95 @@ async fn a_deletion_sent_again_deletes_what_it_deleted_then(
     // Now the entry is on record, so that the same document takes it back and files it anew.
     let second = file(&mut filing, "second", &document).await;
     assert_eq!(second.1, std::slice::from_ref(&entry_number));
-    let on_record = stored(&mut filing).await;
+    let on_record = stored(&mut filing, &entry_number).await;
     assert_eq!(on_record.versions.len(), 3);
     assert_eq!(file(&mut filing, "second", &document).await, second);
     assert_eq!(file(&mut filing, "first", &document).await.0.len(), first.0.len());
     assert_eq!(
-        stored(&mut filing).await,
+        stored(&mut filing, &entry_number).await,
         on_record,
         "sent again, it does nothing"
     );
     filing.assert_the_ledger_agrees().await;
+}
+
+/// Files lines while the ledger is away: the filing is kept and waits to be finished.
+async fn file_without_the_ledger(filing: &mut Filing, lines: &[EntryLine]) {
+    filing.services.ledger_is_away.store(true, Ordering::Relaxed);
+    let kept = filing.file("kept", lines.to_vec()).await.unwrap_err();
+    assert_eq!(kept.code(), Code::Unavailable, "{kept}");
+    assert!(kept.message().contains("will be finished"), "{kept}");
+}
+
+async fn bring_the_ledger_back(filing: &Filing) {
+    filing.services.ledger_is_away.store(false, Ordering::Relaxed);
+    assert_eq!(filing.services.finish_what_was_left().await, 1);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_before_the_first_filing_is_finished_is_not_lost(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let mut filing = Filing::new(engine, 100).await;
+    let (entry_number, lines) = an_entry(&filing).await;
+    let document = deletion(&lines);
+    file_without_the_ledger(&mut filing, &lines).await;
+
+    let records = filing.services.records.clone();
+    let busy = try_to_file(records, "deletion", document.as_bytes())
+        .await
+        .unwrap_err();
+    assert_eq!(busy.code(), Code::Aborted, "{busy}");
+    assert!(busy.message().contains(&entry_number), "{busy}");
+
+    bring_the_ledger_back(&filing).await;
+    assert_ne!(filing.draws(&entry_number, &lines).await, 0);
+    // The same file again finds what is finished by now.
+    let told = file(&mut filing, "deletion", document.as_bytes()).await;
+    assert_eq!(told, (Vec::new(), vec![entry_number.clone()]));
+    assert_was_taken_back(&mut filing, &entry_number, &lines).await;
+    assert_eq!(file(&mut filing, "deletion", document.as_bytes()).await, told);
+    assert_was_taken_back(&mut filing, &entry_number, &lines).await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_waits_for_a_filing_that_is_finished_soon(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let mut filing = Filing::new(engine, 100).await;
+    let (entry_number, lines) = an_entry(&filing).await;
+    let document = deletion(&lines);
+    file_without_the_ledger(&mut filing, &lines).await;
+    let records = filing.services.records.clone();
+    let soon = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        bring_the_ledger_back(&filing).await;
+    };
+    let (told, ()) = tokio::join!(try_to_file(records, "deletion", document.as_bytes()), soon);
+    assert_eq!(told.unwrap(), (Vec::new(), vec![entry_number.clone()]));
+    assert_was_taken_back(&mut filing, &entry_number, &lines).await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_finds_its_entry_however_its_number_is_written(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let mut filing = Filing::new(engine, 100).await;
+    let (entry_number, lines) = an_entry(&filing).await;
+    filing.file("one", lines.clone()).await.unwrap();
+    assert_ne!(filing.draws(&entry_number, &lines).await, 0);
+    let filer = &entry_number[..3];
+    let (as_kept, as_written) = (format!("10D{filer}"), format!("10D{}", filer.to_lowercase()));
+    assert_ne!(as_kept, as_written);
+    let document = deletion(&lines).replace(&as_kept, &as_written);
+    assert!(document.contains(&as_written), "{document}");
+
+    let told = file(&mut filing, "deletion", document.as_bytes()).await;
+    assert_eq!(told, (Vec::new(), vec![entry_number.clone()]), "as it is kept");
+    assert_was_taken_back(&mut filing, &entry_number, &lines).await;
+    assert_eq!(file(&mut filing, "deletion", document.as_bytes()).await, told);
+    assert_was_taken_back(&mut filing, &entry_number, &lines).await;
 }

@@ -3,7 +3,7 @@
 // Each test binary uses a part of this.
 #![allow(dead_code)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use nopic_formats::entries::{AbiTransmission, EntryEvent, Form, read_entries, write_abi};
 use nopic_formats::sample::{SampleOptions, generate};
@@ -95,7 +95,7 @@ impl Filing {
             page_size: 1_000,
             ..ListDecisionsRequest::default()
         };
-        let mut numbers = std::collections::BTreeSet::new();
+        let mut numbers = BTreeSet::new();
         loop {
             let page = self
                 .services
@@ -143,6 +143,31 @@ impl Filing {
         }
         assert_eq!(drawn, recorded);
     }
+
+    /// How many draws of an entry stand on the certificates that these lines name.
+    pub(crate) async fn draws(&mut self, entry_number: &str, lines: &[EntryLine]) -> usize {
+        let numbers: BTreeSet<&str> = lines.iter().map(|line| line.certificate_number.trim()).collect();
+        let mut draws = 0;
+        for number in numbers {
+            let request = ListDrawsRequest {
+                number: number.to_owned(),
+                page_size: 1_000,
+                ..ListDrawsRequest::default()
+            };
+            // Lines name special codes and numbers that are none, too.
+            let Ok(page) = self.services.ledger.list_draws(request).await else {
+                continue;
+            };
+            let page = page.into_inner();
+            assert!(page.complete);
+            let stands = page
+                .draws
+                .iter()
+                .filter(|draw| draw.ended_at.is_empty() && draw.entry_number == entry_number);
+            draws += stands.count();
+        }
+        draws
+    }
 }
 
 /// A transmission of one entry: first with an action in its header, then as it is.
@@ -159,6 +184,16 @@ pub(crate) fn transmission(first_action: char, lines: &[EntryLine]) -> Vec<u8> {
     all.extend(entry[1..].iter().chain(entry).map(ToString::to_string));
     all.extend(records[around..].iter().map(ToString::to_string));
     all.join("\n").into_bytes()
+}
+
+/// A transmission that deletes the entry of these lines and does nothing else.
+pub(crate) fn deletion(lines: &[EntryLine]) -> String {
+    let both = String::from_utf8(transmission('D', lines)).unwrap();
+    let records: Vec<&str> = both.lines().collect();
+    // Two records before what is deleted and what is filed, which are as many each, and two behind.
+    let (deleted_to, filed_to) = (records.len() / 2, records.len() - 2);
+    let all = [&records[..deleted_to], &records[filed_to..]].concat();
+    all.join("\n")
 }
 
 /// A document of these lines in which something cannot be read behind every so many.

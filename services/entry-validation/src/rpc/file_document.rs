@@ -169,9 +169,9 @@ impl Document<'_> {
                     let decisions = self.parts.file_rest().await?;
                     self.waiting.clear();
                     self.tell(decisions).await?;
-                    if self.parts.cancel(entry_number.clone()).await? {
+                    if let Some(cancelled) = self.parts.cancel(&entry_number).await? {
                         self.send(wire::FileDocumentResponse {
-                            cancelled_entries: vec![entry_number],
+                            cancelled_entries: vec![cancelled],
                             ..wire::FileDocumentResponse::default()
                         })
                         .await?;

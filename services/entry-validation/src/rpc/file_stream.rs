@@ -15,7 +15,7 @@ use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
-use super::record::{decision, filed_on, hash, kind, request_id};
+use super::record::{decision, entry_number, filed_on, hash, kind, request_id};
 use super::resuming::{arrived, first, next_or_drain};
 use super::{MESSAGES_AHEAD, VERDICTS_PER_MESSAGE, lines as normalised};
 use crate::engine::{Asker, Engine};
@@ -139,8 +139,10 @@ impl Parts {
         self.filed
     }
 
-    /// Takes an entry back that the file deletes; `false`: it is not on record.
-    pub(super) async fn cancel(&mut self, entry_number: String) -> Result<bool, Error> {
+    /// Takes an entry back that the file deletes. Its number as it is kept; absent: it is not on record.
+    pub(super) async fn cancel(&mut self, as_filed: &str) -> Result<Option<String>, Error> {
+        // A line of the entry has it kept in this form, however the file writes it.
+        let entry_number = entry_number(as_filed);
         let tenant = self.asker.principal.tenant.clone();
         let asked = wire::CancelEntryRequest {
             entry_number: entry_number.clone(),
@@ -155,13 +157,9 @@ impl Parts {
             at: self.engine.clock.now(),
         };
         // Sent again, the file finds the entry that it filed behind the deletion.
-        if self.engine.store.finds_nothing_to_delete(deletion).await? {
-            return Ok(false);
-        }
-        let (versions, _) = self.engine.store.entry(&tenant, &entry_number, None).await?;
-        let newest = versions
-            .last()
-            .ok_or_else(|| Error::Internal(format!("entry {entry_number} has no versions")))?;
+        let Some(version) = self.engine.store.version_to_delete(deletion).await? else {
+            return Ok(None);
+        };
         let request = Request {
             id,
             hash: request_hash,
@@ -169,10 +167,11 @@ impl Parts {
             filed_on: self.filed_on,
             reason: "deleted by the file".to_owned(),
             lines: Vec::new(),
-            of_entry: Some((entry_number, newest.version)),
+            of_entry: Some((entry_number.clone(), version)),
         };
+        // Where the version is still being filed, this waits for it as for any other claim.
         file(&self.engine, &self.asker, request).await?;
-        Ok(true)
+        Ok(Some(entry_number))
     }
 
     fn next_id(&mut self) -> String {

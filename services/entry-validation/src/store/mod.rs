@@ -50,6 +50,12 @@ pub const SCHEMA: Schema = Schema {
             // A table of its own: programs that do not know it go on.
             oldest_compatible: 3,
         },
+        Migration {
+            name: "index_decisions_by_entry",
+            sqlite: include_str!("../../migrations/sqlite/0004_index_decisions_by_entry.sql"),
+            postgres: include_str!("../../migrations/postgres/0004_index_decisions_by_entry.sql"),
+            oldest_compatible: 3,
+        },
     ],
 };
 
@@ -129,9 +135,10 @@ pub(crate) trait Filings: Send + Sync {
         request_id: &str,
     ) -> Result<Option<(i64, Vec<u8>, bool)>, Error>;
 
-    /// Whether a request that deletes an entry found nothing to delete: when it was asked first, if it was asked before.
-    /// That it found nothing is kept, and nothing else is.
-    async fn finds_nothing_to_delete(&self, deletion: Deletion<'_>) -> Result<bool, Error>;
+    /// The version that a request that deletes an entry takes back: the newest, or the one that is being filed.
+    /// Absent where there was nothing to delete: when it was asked first, if it was asked before. That it found nothing
+    /// is kept, and nothing else is.
+    async fn version_to_delete(&self, deletion: Deletion<'_>) -> Result<Option<u32>, Error>;
 
     /// Keeps other inputs in place of those of this attempt; `false`: another worker has the filing.
     async fn freeze_anew(&self, filing: &OpenFiling, lease: Lease<'_>) -> Result<bool, Error>;
@@ -246,6 +253,23 @@ mod tests {
         match &database.location {
             Location::Folder(folder) => sqlite::prepare_all(folder).await,
             Location::Postgres(options) => postgres::prepare_all(options).await,
+        }
+    }
+
+    #[rstest]
+    #[tokio::test]
+    async fn the_decisions_of_an_entry_cost_nothing_for_those_of_others(
+        #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+    ) {
+        let database = engine.database().await;
+        let plans = match &database.location {
+            Location::Folder(folder) => sqlite::plans::of_one_entry(folder, "EXPLAIN QUERY PLAN").await,
+            Location::Postgres(options) => postgres::plans::of_one_entry(options, "EXPLAIN").await,
+        };
+        for (index, plan) in plans {
+            assert!(plan.contains(index), "{index}: {plan}");
+            // So SQLite and PostgreSQL say that they read a table from end to end.
+            assert!(!plan.contains("SCAN") && !plan.contains("Seq Scan"), "{plan}");
         }
     }
 }

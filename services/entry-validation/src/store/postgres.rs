@@ -12,7 +12,7 @@ mod each;
 
 pub(super) use each::Store;
 #[cfg(test)]
-pub(super) use each::prepare_all;
+pub(super) use each::{plans, prepare_all};
 
 /// One list for each column: bytes travel as they are.
 const INSERT: &str = "/* filing.finish */ INSERT INTO decision (filing_id, place, entry_id, version, tenant, line_number,

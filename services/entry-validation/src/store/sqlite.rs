@@ -15,7 +15,7 @@ mod each;
 
 pub(super) use each::Store;
 #[cfg(test)]
-pub(super) use each::prepare_all;
+pub(super) use each::{plans, prepare_all};
 
 /// Decisions are a JSON list of lists, bytes as hexadecimal digits: faster than row by row.
 const INSERT: &str = concat!(

@@ -19,11 +19,30 @@ macro_rules! columns {
         FROM decision "
     };
 }
-/// Stood at the moment `$2`, or stand now where that is NULL.
+/// Stood at the moment `$2`.
+macro_rules! stood {
+    () => {
+        "recorded_at <= $2 AND (ended_at IS NULL OR ended_at > $2)"
+    };
+}
+/// Stood at the moment `$2`, or stand now where that is NULL: no index of what stands serves this.
 macro_rules! standing {
     () => {
-        "(CASE WHEN CAST($2 AS TIMESTAMPTZ) IS NULL THEN ended_at IS NULL
-            ELSE recorded_at <= $2 AND (ended_at IS NULL OR ended_at > $2) END)"
+        concat!(
+            "(CASE WHEN CAST($2 AS TIMESTAMPTZ) IS NULL THEN ended_at IS NULL ELSE ",
+            stood!(),
+            " END)"
+        )
+    };
+}
+/// Of the entry of this number.
+macro_rules! of_entry {
+    ($number:literal) => {
+        concat!(
+            "entry_id = (SELECT entry_id FROM entry WHERE tenant = $1 AND entry_number = ",
+            $number,
+            ")"
+        )
     };
 }
 const OF_FILING: &str = concat!(
@@ -36,11 +55,20 @@ const ONE: &str = concat!(
     columns!(),
     "WHERE tenant = $1 AND decision_id = $2"
 );
-const OF_ENTRY: &str = concat!(
+pub(super) const OF_ENTRY: &str = concat!(
     "/* decisions.entry */ ",
     columns!(),
-    "WHERE entry_id = (SELECT entry_id FROM entry WHERE tenant = $1 AND entry_number = $3) AND ",
-    standing!(),
+    "WHERE ",
+    of_entry!("$2"),
+    " AND ended_at IS NULL ORDER BY line_number, pga_line_number"
+);
+pub(super) const OF_ENTRY_AT: &str = concat!(
+    "/* decisions.entry */ ",
+    columns!(),
+    "WHERE ",
+    of_entry!("$3"),
+    " AND ",
+    stood!(),
     " ORDER BY line_number, pga_line_number"
 );
 const VERSIONS: &str =
@@ -50,24 +78,30 @@ const VERSIONS: &str =
     ORDER BY v.version";
 const FILING: &str = "/* decisions.filing */ SELECT inputs, ledger FROM filing
     WHERE filing_id = $1 AND ledger IS NOT NULL";
-const LIST: &str = concat!(
-    "/* decisions.list */ ",
-    columns!(),
-    "WHERE tenant = $1
-      AND ($3 OR ",
-    standing!(),
-    ")
-      AND (CAST($4 AS TEXT) IS NULL
-        OR entry_id = (SELECT entry_id FROM entry WHERE tenant = $1 AND entry_number = $4))
-      AND (CAST($5 AS BIGINT) IS NULL OR certificate = $5)
-      AND (CAST($6 AS BIGINT) IS NULL OR importer_nop_id = $6)
-      AND (CAST($7 AS TEXT) IS NULL OR outcome = $7)
-      AND (CAST($8 AS TEXT) IS NULL OR codes LIKE '%,' || $8 || ',%')
-      AND (CAST($9 AS DATE) IS NULL OR filed_on >= $9)
-      AND (CAST($10 AS DATE) IS NULL OR filed_on <= $10)
-      AND decision_id < $11
-    ORDER BY decision_id DESC LIMIT $12"
-);
+macro_rules! list {
+    ($($of_entry:expr)?) => {
+        concat!(
+            "/* decisions.list */ ",
+            columns!(),
+            "WHERE tenant = $1",
+            $(" AND ", $of_entry,)?
+            " AND ($3 OR ",
+            standing!(),
+            ")
+      AND (CAST($4 AS BIGINT) IS NULL OR certificate = $4)
+      AND (CAST($5 AS BIGINT) IS NULL OR importer_nop_id = $5)
+      AND (CAST($6 AS TEXT) IS NULL OR outcome = $6)
+      AND (CAST($7 AS TEXT) IS NULL OR codes LIKE '%,' || $7 || ',%')
+      AND (CAST($8 AS DATE) IS NULL OR filed_on >= $8)
+      AND (CAST($9 AS DATE) IS NULL OR filed_on <= $9)
+      AND decision_id < $10
+    ORDER BY decision_id DESC LIMIT $11"
+        )
+    };
+}
+const LIST: &str = list!();
+/// A statement of its own, so that the entry's index serves it.
+pub(super) const LIST_OF_ENTRY: &str = list!(of_entry!("$12"));
 macro_rules! counted {
     ($key:literal, [$($from:expr),*], $order:literal) => {
         concat!(
@@ -113,9 +147,11 @@ pub(super) const STATEMENTS: &[&str] = &[
     OF_FILING,
     ONE,
     OF_ENTRY,
+    OF_ENTRY_AT,
     VERSIONS,
     FILING,
     LIST,
+    LIST_OF_ENTRY,
     BY_DAY,
     BY_IMPORTER,
     BY_REASON,
@@ -229,12 +265,11 @@ impl Decisions for Store {
             .bind(entry_number)
             .fetch_all(&mut *transaction)
             .await?;
-        let decisions: Vec<Row> = sqlx::query_as(OF_ENTRY)
-            .bind(tenant)
-            .bind(as_of)
-            .bind(entry_number)
-            .fetch_all(&mut *transaction)
-            .await?;
+        let of_entry = match as_of {
+            None => sqlx::query_as(OF_ENTRY).bind(tenant),
+            Some(moment) => sqlx::query_as(OF_ENTRY_AT).bind(tenant).bind(moment),
+        };
+        let decisions: Vec<Row> = of_entry.bind(entry_number).fetch_all(&mut *transaction).await?;
         transaction.commit().await?;
         let versions = versions
             .into_iter()
@@ -258,11 +293,14 @@ impl Decisions for Store {
         tenant: &str,
         filter: &DecisionFilter,
     ) -> Result<Vec<StoredDecision>, Error> {
-        let rows: Vec<Row> = sqlx::query_as(LIST)
+        let statement = match filter.entry_number {
+            None => LIST,
+            Some(_) => LIST_OF_ENTRY,
+        };
+        let mut query = sqlx::query_as(statement)
             .bind(tenant)
             .bind(filter.as_of)
             .bind(filter.with_ended)
-            .bind(&filter.entry_number)
             .bind(filter.certificate)
             .bind(filter.importer)
             .bind(&filter.outcome)
@@ -270,9 +308,11 @@ impl Decisions for Store {
             .bind(filter.from)
             .bind(filter.to)
             .bind(filter.before.unwrap_or(i64::MAX))
-            .bind(i64::from(filter.limit))
-            .fetch_all(self.database.readers())
-            .await?;
+            .bind(i64::from(filter.limit));
+        if let Some(entry_number) = &filter.entry_number {
+            query = query.bind(entry_number);
+        }
+        let rows: Vec<Row> = query.fetch_all(self.database.readers()).await?;
         rows.into_iter().map(stored).collect()
     }
 

@@ -137,7 +137,7 @@ impl Filings for Store {
         Ok(row.map(|(filing_id, hash, state)| (filing_id, hash, state == "DONE")))
     }
 
-    async fn finds_nothing_to_delete(&self, deletion: Deletion<'_>) -> Result<bool, Error> {
+    async fn version_to_delete(&self, deletion: Deletion<'_>) -> Result<Option<u32>, Error> {
         let Deletion {
             tenant,
             request_id,
@@ -147,15 +147,20 @@ impl Filings for Store {
         let mut transaction = self.database.write().await?;
         let before = requests::begin(&mut transaction, tenant, request_id, &request_hash).await?;
         if before.is_some() {
-            return Ok(true);
+            return Ok(None);
         }
-        let version: Option<i64> = sqlx::query_scalar(sql::SELECT_VERSION)
+        let entry: Option<(i64, Option<i64>)> = sqlx::query_as(sql::SELECT_VERSION)
             .bind(tenant)
             .bind(deletion.entry_number)
             .fetch_optional(&mut *transaction)
             .await?;
-        if version.is_some_and(|version| version > 0) {
-            return Ok(false);
+        // A claim is for the next version and ends with it, so of an entry that is claimed there will be something to
+        // delete, also where its first version is still to come.
+        let newest = entry.map_or(0, |(version, claimed_by)| {
+            version + i64::from(claimed_by.is_some())
+        });
+        if newest > 0 {
+            return small("entry.version", newest).map(Some);
         }
         requests::answer(
             &mut transaction,
@@ -167,7 +172,7 @@ impl Filings for Store {
         )
         .await?;
         transaction.commit().await?;
-        Ok(true)
+        Ok(None)
     }
 
     async fn freeze_anew(&self, filing: &OpenFiling, lease: Lease<'_>) -> Result<bool, Error> {

@@ -35,7 +35,7 @@ pub(super) const CLAIM: &str = concat!(
 pub(super) const SELECT_STATE: &str = "/* filing.state */ SELECT filing_id, request_hash, state FROM filing
     WHERE tenant = $1 AND request_id = $2";
 pub(super) const SELECT_VERSION: &str =
-    "/* filing.delete */ SELECT version FROM entry WHERE tenant = $1 AND entry_number = $2";
+    "/* filing.delete */ SELECT version, claimed_by FROM entry WHERE tenant = $1 AND entry_number = $2";
 pub(super) const REFREEZE: &str =
     "/* filing.refreeze */ UPDATE filing SET attempt = attempt + 1, inputs = $1, lease_until = $2
     WHERE filing_id = $3 AND attempt = $4 AND lease_holder = $5 AND state = 'OPEN'";

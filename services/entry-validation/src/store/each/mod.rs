@@ -5,6 +5,8 @@ mod filings;
 mod filings_sql;
 mod flags;
 mod links;
+#[cfg(test)]
+pub(crate) mod plans;
 mod policies;
 mod trails;
 
