@@ -88,6 +88,8 @@ pub struct Replica {
     pub records: EntryRecordServiceClient<Channel>,
     /// Says that its streams are to end.
     pub draining: Draining,
+    /// The service behind them. What a server does beside its calls is done only where a test has it done.
+    pub service: EntryValidation,
 }
 
 /// Where nobody listens.
@@ -134,7 +136,7 @@ impl Services {
             certificate: Client::new(certificate_channel.clone(), "certificate"),
         };
         let draining = Draining::default();
-        let channel = Self::entry_validation(&database.location, &channels, setup, draining).await;
+        let (_, channel) = Self::entry_validation(&database.location, &channels, setup, draining).await;
         Self {
             registry: RegistryServiceClient::new(registry_channel).max_decoding_message_size(BOUND),
             certificates: CertificateServiceClient::new(certificate_channel.clone()),
@@ -152,7 +154,7 @@ impl Services {
         channels: &Upstream,
         setup: &Setup,
         draining: Draining,
-    ) -> Channel {
+    ) -> (EntryValidation, Channel) {
         let mut upstream = channels.clone();
         if !setup.registry_answers {
             upstream.registry = Client::new(nobody(), "registry");
@@ -167,11 +169,12 @@ impl Services {
             .await
             .expect("entry validation starts");
         let caller = || Some(Principal::built_in("test"));
-        in_memory(
+        let channel = in_memory(
             Routes::new(service.service(caller()))
                 .add_service(service.record_service(caller()))
                 .add_service(service.trail_service(caller())),
-        )
+        );
+        (service, channel)
     }
 
     /// Another entry validation beside the first, on the same data (whatever the setup says of these), with other
@@ -181,7 +184,9 @@ impl Services {
     /// Where it does not start: the test has failed.
     pub async fn entry_validation_with(&self, setup: &Setup) -> EntryValidationServiceClient<Channel> {
         let draining = Draining::default();
-        entry_client(Self::entry_validation(&self.database.location, &self.channels, setup, draining).await)
+        let location = &self.database.location;
+        let (_, channel) = Self::entry_validation(location, &self.channels, setup, draining).await;
+        entry_client(channel)
     }
 
     /// Another entry validation beside the first, on the same data, that can be drained.
@@ -191,11 +196,13 @@ impl Services {
     pub async fn replica(&self) -> Replica {
         let draining = Draining::default();
         let (location, setup) = (&self.database.location, Setup::default());
-        let channel = Self::entry_validation(location, &self.channels, &setup, draining.clone()).await;
+        let (service, channel) =
+            Self::entry_validation(location, &self.channels, &setup, draining.clone()).await;
         Replica {
             entries: entry_client(channel.clone()),
             records: EntryRecordServiceClient::new(channel).max_decoding_message_size(BOUND),
             draining,
+            service,
         }
     }
 
@@ -306,27 +313,38 @@ impl Services {
         content: &[u8],
         replace: bool,
     ) -> Result<ImportFlagsResponse, Status> {
-        use import_flags_request::Part;
-        let options = ImportFlagsOptions {
-            file_name: "flags.csv".to_owned(),
-            replace,
-        };
-        let mut parts = vec![Part::Options(options)];
-        parts.extend(
-            content
-                .chunks(CHUNK)
-                .map(|chunk| Part::Chunk(chunk.to_vec().into())),
-        );
-        parts.push(Part::End(ImportFlagsEnd {}));
-        let requests = parts
-            .into_iter()
-            .map(|part| ImportFlagsRequest { part: Some(part) });
-        Ok(self
-            .entries
-            .import_flags(tokio_stream::iter(requests))
-            .await?
-            .into_inner())
+        import_flags(&mut self.entries, content, replace).await
     }
+}
+
+/// Imports flags by this entry validation.
+///
+/// # Errors
+/// What the service says against it.
+pub async fn import_flags(
+    client: &mut EntryValidationServiceClient<Channel>,
+    content: &[u8],
+    replace: bool,
+) -> Result<ImportFlagsResponse, Status> {
+    use import_flags_request::Part;
+    let options = ImportFlagsOptions {
+        file_name: "flags.csv".to_owned(),
+        replace,
+    };
+    let mut parts = vec![Part::Options(options)];
+    parts.extend(
+        content
+            .chunks(CHUNK)
+            .map(|chunk| Part::Chunk(chunk.to_vec().into())),
+    );
+    parts.push(Part::End(ImportFlagsEnd {}));
+    let requests = parts
+        .into_iter()
+        .map(|part| ImportFlagsRequest { part: Some(part) });
+    Ok(client
+        .import_flags(tokio_stream::iter(requests))
+        .await?
+        .into_inner())
 }
 
 /// What a document gave.
