@@ -93,6 +93,8 @@ pub struct Replica {
     pub records: EntryRecordServiceClient<Channel>,
     /// Says that its streams are to end.
     pub draining: Draining,
+    /// The service behind them. What a server does beside its calls is done only where a test has it done.
+    pub service: EntryValidation,
 }
 
 /// Where nobody listens.
@@ -232,6 +234,7 @@ impl Services {
             entries: entry_client(channel.clone()),
             records: EntryRecordServiceClient::new(channel).max_decoding_message_size(BOUND),
             draining,
+            service,
         }
     }
 
@@ -342,27 +345,38 @@ impl Services {
         content: &[u8],
         replace: bool,
     ) -> Result<ImportFlagsResponse, Status> {
-        use import_flags_request::Part;
-        let options = ImportFlagsOptions {
-            file_name: "flags.csv".to_owned(),
-            replace,
-        };
-        let mut parts = vec![Part::Options(options)];
-        parts.extend(
-            content
-                .chunks(CHUNK)
-                .map(|chunk| Part::Chunk(chunk.to_vec().into())),
-        );
-        parts.push(Part::End(ImportFlagsEnd {}));
-        let requests = parts
-            .into_iter()
-            .map(|part| ImportFlagsRequest { part: Some(part) });
-        Ok(self
-            .entries
-            .import_flags(tokio_stream::iter(requests))
-            .await?
-            .into_inner())
+        import_flags(&mut self.entries, content, replace).await
     }
+}
+
+/// Imports flags by this entry validation.
+///
+/// # Errors
+/// What the service says against it.
+pub async fn import_flags(
+    client: &mut EntryValidationServiceClient<Channel>,
+    content: &[u8],
+    replace: bool,
+) -> Result<ImportFlagsResponse, Status> {
+    use import_flags_request::Part;
+    let options = ImportFlagsOptions {
+        file_name: "flags.csv".to_owned(),
+        replace,
+    };
+    let mut parts = vec![Part::Options(options)];
+    parts.extend(
+        content
+            .chunks(CHUNK)
+            .map(|chunk| Part::Chunk(chunk.to_vec().into())),
+    );
+    parts.push(Part::End(ImportFlagsEnd {}));
+    let requests = parts
+        .into_iter()
+        .map(|part| ImportFlagsRequest { part: Some(part) });
+    Ok(client
+        .import_flags(tokio_stream::iter(requests))
+        .await?
+        .into_inner())
 }
 
 /// What a document gave.

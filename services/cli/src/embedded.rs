@@ -143,7 +143,7 @@ impl<'a> Opening<'a> {
                 }
                 if life == Life::Server {
                     // Ends with the process: a filing is taken up again wherever it stood.
-                    tokio::spawn(entries.recover_forever());
+                    tokio::spawn(entries.work_forever());
                     tokio::spawn(certificates.count_ending_forever());
                 }
                 (routes, audits)

@@ -101,7 +101,7 @@ pub(crate) async fn open(
                 .add_service(entries.trail_service(caller.clone()))
                 .add_service(embedded::audit_service(&audits, caller));
             // What an earlier process left is finished once the certificate service answers.
-            tokio::spawn(entries.recover_forever());
+            tokio::spawn(entries.work_forever());
             (routes, audits)
         }
     };

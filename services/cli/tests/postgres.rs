@@ -239,3 +239,51 @@ fn a_password_is_never_said() {
         ended.said
     );
 }
+
+#[test]
+fn a_server_judges_by_flags_that_another_process_imported() {
+    let place = Place::new();
+    let url = database();
+    place.done(&["migrate", "--database", &url]);
+    let server = place.serve(&[
+        "serve",
+        "all",
+        "--listen",
+        "127.0.0.1:0",
+        "--database",
+        &url,
+        "--data",
+        "server",
+    ]);
+    let shown = || {
+        let arguments = [
+            "flags",
+            "show",
+            "0106110001",
+            "--on",
+            "2026-01-01",
+            "--data",
+            "server",
+        ];
+        place.done(&arguments).out
+    };
+    assert!(shown().contains("not flagged"));
+    place.file("flags.csv", "hts,flag,from,to\n0106110001,AM8,2020-01-01,\n");
+    // With a folder of its own, no server is asked.
+    let imported = place.done(&[
+        "flags",
+        "import",
+        "flags.csv",
+        "--database",
+        &url,
+        "--data",
+        "own",
+    ]);
+    assert!(!imported.said.contains(&server.url), "{}", imported.said);
+    let soon = (0..200).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        shown().contains("AM8")
+    });
+    assert!(soon, "{}", server.said());
+    assert_eq!(server.stop(), Some(0));
+}

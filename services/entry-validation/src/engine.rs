@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use nopic_cache::{RevisionChoice, StatusReader, StatusView};
 use nopic_chassis::clock::Clock;
 use nopic_chassis::deadline;
 use nopic_chassis::draining::Draining;
 use nopic_domain::entry::NormalisedLine;
-use nopic_domain::flags::FlagTable;
 use nopic_domain::identifier::EntryNumber;
 use nopic_domain::policy::Policy;
 use nopic_domain::principal::Principal;
@@ -19,6 +17,7 @@ use rustc_hash::FxHashSet;
 use crate::Upstream;
 use crate::error::Error;
 use crate::filing::GivenUp;
+use crate::flags::Flags;
 use crate::importer_links::LinkTable;
 use crate::knowledge::Known;
 use crate::metrics::Verdicts;
@@ -57,9 +56,7 @@ impl Asker {
 
 pub(crate) struct Engine {
     pub(crate) policy: Arc<Policy>,
-    pub(crate) flags: ArcSwap<FlagTable>,
-    /// Held while flags are imported, so that two imports build on each other.
-    pub(crate) flag_import: tokio::sync::Mutex<()>,
+    pub(crate) flags: Flags,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ledger: Ledger,
@@ -98,14 +95,11 @@ impl Engine {
         registry: StatusReader<Statuses>,
         process: Process,
     ) -> Result<Self, nopic_sql::Error> {
-        let flags = store.serving_flags().await?;
-        store.keep_flags(&flags, clock.now()).await?;
         Ok(Self {
+            flags: Flags::open(Arc::clone(&store), Arc::clone(&clock)).await?,
             given_up: GivenUp::default(),
             links: LinkTable::new(Arc::clone(&store)),
             policy: Arc::new(policy),
-            flags: ArcSwap::from_pointee(flags),
-            flag_import: tokio::sync::Mutex::default(),
             store,
             worker: process.worker.unwrap_or_else(|| {
                 // No other process has this id at this moment, and one process makes them one after the other.
@@ -142,7 +136,7 @@ impl Engine {
             self.links.of_lines(asker, lines),
         );
         let registry = view.filter(|view| !view.has_no_snapshot());
-        let flags = self.flags.load_full();
+        let flags = self.flags.table();
         let evidence = wire::Evidence {
             // Phase and certificate are each line's own.
             policy: String::new(),

@@ -7,6 +7,7 @@
 mod engine;
 mod error;
 mod filing;
+mod flags;
 mod importer_links;
 mod knowledge;
 mod metrics;
@@ -211,8 +212,13 @@ impl EntryValidation {
         Ok(filing::recover(&self.0).await?)
     }
 
-    /// Finishes filings that other workers leave, until the future of it is dropped.
-    pub async fn recover_forever(self) {
+    /// What a server does beside its calls, until the future of it is dropped: it finishes filings that other workers
+    /// leave, and lets the flags serve that other processes import.
+    pub async fn work_forever(self) {
+        tokio::join!(self.recover_forever(), self.0.flags.follow_forever());
+    }
+
+    async fn recover_forever(&self) {
         loop {
             tokio::time::sleep(RECOVER_EVERY).await;
             if let Err(error) = filing::recover(&self.0).await {

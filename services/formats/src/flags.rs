@@ -111,9 +111,9 @@ impl FlagFile {
     /// # Errors
     ///
     /// Every cell that could not be read, else what the table says against the rows. The table is then unchanged.
-    pub fn import(self, table: &mut FlagTable, replace: bool) -> Result<ImportSummary, FlagFileRefusal> {
+    pub fn import(&self, table: &mut FlagTable, replace: bool) -> Result<ImportSummary, FlagFileRefusal> {
         if !self.rejects.is_empty() {
-            return Err(FlagFileRefusal::Rejects(self.rejects));
+            return Err(FlagFileRefusal::Rejects(self.rejects.clone()));
         }
         Ok(match &self.content {
             FlagContent::Report(report) => table.apply_report(report, replace)?,

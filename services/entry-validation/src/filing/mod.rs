@@ -336,7 +336,7 @@ async fn thaw(engine: &Engine, inputs: &wire::FilingInputs) -> Result<Thawed, Er
             Policy::parse(&text).map_err(|error| nopic_sql::Error::corrupt("policy.content", error))?;
         Arc::new(policy)
     };
-    let serving = engine.flags.load_full();
+    let serving = engine.flags.table();
     let flags = if serving.version() == inputs.flags_version {
         serving
     } else {

@@ -1,12 +1,11 @@
 //! The AM7 and AM8 flags of tariff codes.
 
-use std::sync::Arc;
-
 use nopic_domain::flags::{FlagImportError, FlagTable};
 use nopic_domain::hts::HtsCode;
 use nopic_domain::principal::{Principal, Role};
 use nopic_formats::Reject;
-use nopic_formats::flags::{FlagContent, FlagFileRefusal};
+use nopic_formats::flags::{FlagContent, FlagFile, FlagFileRefusal};
+use nopic_proto::common;
 use nopic_proto::entry_validation as wire;
 use nopic_proto::entry_validation::import_flags_request::Part;
 use tonic::{Status, Streaming};
@@ -68,73 +67,83 @@ pub(super) async fn import(
         return Err(Error::Forbidden("only operators import flags").into());
     }
     let upload = receive(requests).await?;
-    // One import at a time: each builds on what serves then.
-    let _guard = engine.flag_import.lock().await;
-    let table = FlagTable::clone(&engine.flags.load());
-    let (table, response) = tokio::task::spawn_blocking(move || read(upload, table))
+    let import = tokio::task::spawn_blocking(move || read(upload))
         .await
         .map_err(Error::from)??;
-    if let Some(table) = table {
-        engine
-            .store
-            .serve_flags(&table, &principal.tenant, &principal.actor, engine.clock.now())
-            .await
-            .map_err(Error::from)?;
-        engine.flags.store(Arc::new(table));
-    }
-    Ok(response)
+    Ok(engine
+        .flags
+        .import(principal, move |table| import.apply(table))
+        .await?)
 }
 
-/// Reads the file into the table; the table comes back only where it changed.
-fn read(
-    upload: Upload,
-    mut table: FlagTable,
-) -> Result<(Option<FlagTable>, wire::ImportFlagsResponse), Error> {
-    let Upload {
-        file,
-        replace,
+fn invalid(file: &str, message: &dyn std::fmt::Display) -> Error {
+    Error::Invalid(format!("{file}: {message}"))
+}
+
+fn read(upload: Upload) -> Result<Import, Error> {
+    let content =
+        nopic_formats::flags::read(&upload.content).map_err(|error| invalid(&upload.file, &error))?;
+    Ok(Import {
+        file: upload.file,
+        replace: upload.replace,
         content,
-    } = upload;
-    let named = |message: String| Error::Invalid(format!("{file}: {message}"));
-    let read = nopic_formats::flags::read(&content).map_err(|error| named(error.to_string()))?;
-    let form = match read.content {
-        FlagContent::Report(_) => "REPORT",
-        FlagContent::Plain(_) => "CSV",
-    };
-    let mut response = wire::ImportFlagsResponse {
-        form: form.to_owned(),
-        ..wire::ImportFlagsResponse::default()
-    };
-    match read.import(&mut table, replace) {
-        Ok(summary) => {
-            response.flags_version = table.version().to_owned();
-            response.changed = summary.is_new_version;
-            response.rows = count(summary.rows);
-            response.am7_codes = count(summary.am7);
-            response.am8_codes = count(summary.am8);
-            response.changed_codes = count(summary.changed);
-            Ok((summary.is_new_version.then_some(table), response))
+    })
+}
+
+/// A file that was read.
+struct Import {
+    file: String,
+    replace: bool,
+    content: FlagFile,
+}
+
+impl Import {
+    /// The table with the file in it; it comes only where it is another.
+    fn apply(&self, table: &FlagTable) -> Result<(Option<FlagTable>, wire::ImportFlagsResponse), Error> {
+        let form = match self.content.content {
+            FlagContent::Report(_) => "REPORT",
+            FlagContent::Plain(_) => "CSV",
+        };
+        let mut response = wire::ImportFlagsResponse {
+            form: form.to_owned(),
+            ..wire::ImportFlagsResponse::default()
+        };
+        let mut table = table.clone();
+        match self.content.import(&mut table, self.replace) {
+            Ok(summary) => {
+                response.flags_version = table.version().to_owned();
+                response.changed = summary.is_new_version;
+                response.rows = count(summary.rows);
+                response.am7_codes = count(summary.am7);
+                response.am8_codes = count(summary.am8);
+                response.changed_codes = count(summary.changed);
+                Ok((summary.is_new_version.then_some(table), response))
+            }
+            Err(refusal) => {
+                response.flags_version = table.version().to_owned();
+                response.rejects = self.rejects(refusal)?;
+                Ok((None, response))
+            }
         }
-        Err(FlagFileRefusal::Rejects(rejects)) => {
-            response.flags_version = table.version().to_owned();
-            response.rejects = rejects.into_iter().map(|reject| to_wire(&file, reject)).collect();
-            Ok((None, response))
-        }
-        Err(FlagFileRefusal::Import(FlagImportError::Rows(rows))) => {
-            response.flags_version = table.version().to_owned();
-            response.rejects = rows
+    }
+
+    /// The rows at fault.
+    fn rejects(&self, refusal: FlagFileRefusal) -> Result<Vec<common::Reject>, Error> {
+        let rejects: Vec<Reject> = match refusal {
+            FlagFileRefusal::Rejects(rejects) => rejects,
+            FlagFileRefusal::Import(FlagImportError::Rows(rows)) => rows
                 .iter()
-                .map(|row| {
-                    let reject = Reject {
-                        key: Some(row.code.to_string()),
-                        ..Reject::new(row.row, row.problem.to_string())
-                    };
-                    to_wire(&file, reject)
+                .map(|row| Reject {
+                    key: Some(row.code.to_string()),
+                    ..Reject::new(row.row, row.problem.to_string())
                 })
-                .collect();
-            Ok((None, response))
-        }
-        Err(FlagFileRefusal::Import(error)) => Err(named(error.to_string())),
+                .collect(),
+            FlagFileRefusal::Import(error) => return Err(invalid(&self.file, &error)),
+        };
+        Ok(rejects
+            .into_iter()
+            .map(|reject| to_wire(&self.file, reject))
+            .collect())
     }
 }
 
@@ -145,7 +154,7 @@ pub(super) fn get(engine: &Engine, request: &wire::GetFlagRequest) -> Result<wir
         .trim()
         .parse()
         .map_err(|error| Error::Invalid(format!("hts_code: {:?} is {error}", request.hts_code)))?;
-    let flags = engine.flags.load();
+    let flags = engine.flags.table();
     Ok(wire::GetFlagResponse {
         flag: flags
             .flag_on(&code, on)
@@ -175,7 +184,7 @@ pub(super) fn changes(
             "from {from} to {to} is not a span of days forwards, of at most {LONGEST_SPAN_DAYS} days"
         )));
     }
-    let flags = engine.flags.load();
+    let flags = engine.flags.table();
     let text = |flag: Option<nopic_domain::flags::Flag>| {
         flag.map(|flag| flag.as_str().to_owned()).unwrap_or_default()
     };

@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use nopic_domain::date::Date;
 use nopic_domain::flags::FlagTable;
 use nopic_domain::identifier::NopId;
+use nopic_domain::principal::Principal;
 use nopic_proto::certificate::SetDrawsResponse;
 use nopic_proto::entry_validation as wire;
 use nopic_sql::audit::AuditLog;
@@ -90,11 +91,39 @@ pub(crate) trait Links: Send + Sync {
     async fn linked(&self, tenant: &str, numbers: &[String]) -> Result<FxHashMap<String, NopId>, Error>;
 }
 
+/// The flag table that serves: the one last imported, else the shipped one.
+#[derive(Debug, Clone)]
+pub(crate) struct ServingFlags {
+    /// As the database names it; `None`: nothing was imported.
+    pub(crate) version: Option<String>,
+    pub(crate) table: Arc<FlagTable>,
+}
+
+impl ServingFlags {
+    pub(crate) fn shipped() -> Self {
+        Self {
+            version: None,
+            table: Arc::new(FlagTable::shipped()),
+        }
+    }
+
+    /// Just now, by this program.
+    pub(crate) fn imported(table: FlagTable) -> Self {
+        Self {
+            version: Some(table.version().to_owned()),
+            table: Arc::new(table),
+        }
+    }
+}
+
 /// Flag tables by content; one of them serves.
 #[tonic::async_trait]
 pub(crate) trait Flags: Send + Sync {
-    /// The table that serves: the one last imported, else the shipped one.
-    async fn serving_flags(&self) -> Result<FlagTable, Error>;
+    /// The table that serves.
+    async fn serving_flags(&self) -> Result<ServingFlags, Error>;
+
+    /// Its version alone, as [`ServingFlags::version`]: cheap enough to be asked for all the time.
+    async fn serving_flags_version(&self) -> Result<Option<String>, Error>;
 
     /// Keeps a table that serves without having been imported.
     async fn keep_flags(&self, table: &FlagTable, now: DateTime<Utc>) -> Result<(), Error>;
@@ -102,14 +131,15 @@ pub(crate) trait Flags: Send + Sync {
     /// A table that served; `None` where it never did.
     async fn flag_table(&self, version: &str) -> Result<Option<FlagTable>, Error>;
 
-    /// Keeps a table and lets it serve.
+    /// Keeps a table and lets it serve in place of the one that it was built on; `false`: another one serves by now, and
+    /// nothing was kept.
     async fn serve_flags(
         &self,
         table: &FlagTable,
-        tenant: &str,
-        actor: &str,
+        built_on: Option<&str>,
+        by: &Principal,
         now: DateTime<Utc>,
-    ) -> Result<(), Error>;
+    ) -> Result<bool, Error>;
 }
 
 /// Every policy that served, so that the evidence of a verdict can be read again.

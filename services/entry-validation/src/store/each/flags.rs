@@ -1,61 +1,92 @@
 //! Flag tables by content; one of them serves.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use nopic_domain::flags::FlagTable;
+use nopic_domain::principal::Principal;
 use nopic_sql::Error;
 
 use super::Store;
-use super::engine::audit;
-use crate::store::Flags;
+use super::engine::{Connection, audit};
+use crate::store::{Flags, ServingFlags};
 
-const SELECT_SERVING: &str = "SELECT flag_table.content FROM serving_flag_table \
+const SELECT_SERVING: &str = "SELECT flag_table.version, flag_table.content FROM serving_flag_table \
     JOIN flag_table ON flag_table.version = serving_flag_table.version";
+const SELECT_SERVING_VERSION: &str = "SELECT version FROM serving_flag_table WHERE slot = 1";
 const SELECT: &str = "SELECT content FROM flag_table WHERE version = $1";
 const INSERT: &str = "INSERT INTO flag_table (version, content, first_served_by, first_served_at) \
     VALUES ($1, $2, $3, $4) ON CONFLICT (version) DO NOTHING";
-const SERVE: &str = "INSERT INTO serving_flag_table (slot, version) VALUES (1, $1) \
-    ON CONFLICT (slot) DO UPDATE SET version = excluded.version";
+const SERVE_FIRST: &str =
+    "INSERT INTO serving_flag_table (slot, version) VALUES (1, $1) ON CONFLICT (slot) DO NOTHING";
+const SERVE_NEXT: &str = "UPDATE serving_flag_table SET version = $1 WHERE slot = 1 AND version = $2";
 #[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[SELECT_SERVING, SELECT, INSERT, SERVE];
+pub(super) const STATEMENTS: &[&str] = &[
+    SELECT_SERVING,
+    SELECT_SERVING_VERSION,
+    SELECT,
+    INSERT,
+    SERVE_FIRST,
+    SERVE_NEXT,
+];
+
+/// Lets a table that is kept serve in place of another; whether that one still served.
+async fn serve(connection: &mut Connection, version: &str, built_on: Option<&str>) -> Result<bool, Error> {
+    let statement = match built_on {
+        None => sqlx::query(SERVE_FIRST).bind(version),
+        Some(before) => sqlx::query(SERVE_NEXT).bind(version).bind(before),
+    };
+    Ok(statement.execute(connection).await?.rows_affected() == 1)
+}
+
+fn parse(content: &str) -> Result<FlagTable, Error> {
+    FlagTable::from_text(content).map_err(|error| Error::corrupt("flag_table.content", error))
+}
 
 #[tonic::async_trait]
 impl Flags for Store {
-    async fn serving_flags(&self) -> Result<FlagTable, Error> {
-        let content: Option<(String,)> = sqlx::query_as(SELECT_SERVING)
+    async fn serving_flags(&self) -> Result<ServingFlags, Error> {
+        let serving: Option<(String, String)> = sqlx::query_as(SELECT_SERVING)
             .fetch_optional(self.database.readers())
             .await?;
-        match content {
-            None => Ok(FlagTable::shipped()),
-            Some((content,)) => FlagTable::from_text(&content).map_err(|error| Error::Corrupt {
-                what: "flag_table.content",
-                detail: error.to_string(),
+        match serving {
+            None => Ok(ServingFlags::shipped()),
+            Some((version, content)) => Ok(ServingFlags {
+                version: Some(version),
+                table: Arc::new(parse(&content)?),
             }),
         }
+    }
+
+    async fn serving_flags_version(&self) -> Result<Option<String>, Error> {
+        Ok(sqlx::query_scalar(SELECT_SERVING_VERSION)
+            .fetch_optional(self.database.readers())
+            .await?)
     }
 
     async fn serve_flags(
         &self,
         table: &FlagTable,
-        tenant: &str,
-        actor: &str,
+        built_on: Option<&str>,
+        by: &Principal,
         now: DateTime<Utc>,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let mut transaction = self.database.write().await?;
         sqlx::query(INSERT)
             .bind(table.version())
             .bind(table.to_text())
-            .bind(actor)
+            .bind(&by.actor)
             .bind(now)
             .execute(&mut *transaction)
             .await?;
-        sqlx::query(SERVE)
-            .bind(table.version())
-            .execute(&mut *transaction)
-            .await?;
+        if !serve(&mut transaction, table.version(), built_on).await? {
+            // Dropped, the transaction is undone.
+            return Ok(false);
+        }
         let change = audit::Change {
             at: now,
-            tenant,
-            actor,
+            tenant: &by.tenant,
+            actor: &by.actor,
             action: "FLAGS_IMPORTED",
             subject: table.version(),
             reason: "",
@@ -63,7 +94,7 @@ impl Flags for Store {
         };
         audit::record(&mut transaction, &change).await?;
         transaction.commit().await?;
-        Ok(())
+        Ok(true)
     }
 
     async fn keep_flags(&self, table: &FlagTable, now: DateTime<Utc>) -> Result<(), Error> {
@@ -87,10 +118,6 @@ impl Flags for Store {
             .bind(version)
             .fetch_optional(self.database.readers())
             .await?;
-        content
-            .map(|content| {
-                FlagTable::from_text(&content).map_err(|error| Error::corrupt("flag_table.content", error))
-            })
-            .transpose()
+        content.map(|content| parse(&content)).transpose()
     }
 }
