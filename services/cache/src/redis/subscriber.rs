@@ -7,7 +7,7 @@ use ::redis::{RedisError, RedisResult, Value};
 use futures::StreamExt as _;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 
 use super::link::Link;
 
@@ -77,7 +77,8 @@ async fn follow(link: &Link, channel: &str, wakes: &watch::Sender<u64>, turn: us
     // What was published while nobody listened: ask for it now.
     wake();
     let (mut sink, mut messages) = pubsub.split();
-    let mut pings = interval(PING_EVERY);
+    // It has just answered.
+    let mut pings = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
