@@ -52,6 +52,17 @@ impl Asker {
         Ok(answer.into_inner().verdict.unwrap())
     }
 
+    /// Asks with too little time: on a busy machine even the time that is kept for the answer may not be enough.
+    async fn hurry(&self) {
+        match self.ask(SHORT, None).await {
+            Ok(verdict) => assert_eq!(verdict.verdict(), Outcome::Indeterminate),
+            Err(status) => assert!(
+                matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled),
+                "{status}"
+            ),
+        }
+    }
+
     /// What it answers in that time, and how long it took.
     async fn outcome(&self, time: Duration) -> (Outcome, Duration) {
         let began = Instant::now();
@@ -121,10 +132,7 @@ async fn a_caller_without_time_says_nothing_of_the_service_that_hangs() {
 
     // However many have too little time: the next one who has it waits for the answer.
     signal(certificates, "-STOP");
-    let hurried = (0..2 * FAILURES_TO_TRIP).map(|_| asker.outcome(SHORT));
-    for (outcome, _) in futures::future::join_all(hurried).await {
-        assert_eq!(outcome, Outcome::Indeterminate);
-    }
+    futures::future::join_all((0..2 * FAILURES_TO_TRIP).map(|_| asker.hurry())).await;
     signal(certificates, "-CONT");
     assert_eq!(asker.outcome(LONG).await.0, known);
 
@@ -135,7 +143,7 @@ async fn a_caller_without_time_says_nothing_of_the_service_that_hangs() {
         assert_eq!(outcome, Outcome::Indeterminate);
         assert!(took > 2 * SHORT, "{took:?}");
     }
-    assert_eq!(asker.outcome(SHORT).await.0, Outcome::Indeterminate);
+    asker.hurry().await;
     let (last, took) = asker.outcome(LONG).await;
     assert_eq!(last, Outcome::Indeterminate);
     assert!(took > 2 * SHORT, "{took:?}");
