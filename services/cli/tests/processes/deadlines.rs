@@ -52,6 +52,23 @@ impl Asker {
         Ok(answer.into_inner().verdict.unwrap())
     }
 
+    /// The first answer of some calls that comes before the time of its call is over. On a busy machine one may come too
+    /// late; if no hop kept time for it, each would.
+    async fn in_time(&self, at_least_revision: Option<u32>) -> wire::Verdict {
+        for _ in 0..10 {
+            let began = Instant::now();
+            match self.ask(SHORT, at_least_revision).await {
+                Ok(verdict) if began.elapsed() < SHORT => return verdict,
+                Ok(_) => {}
+                Err(status) => assert!(
+                    matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled),
+                    "{status}"
+                ),
+            }
+        }
+        panic!("no answer came in time");
+    }
+
     /// Asks with too little time: on a busy machine even the time that is kept for the answer may not be enough.
     async fn hurry(&self) {
         match self.ask(SHORT, None).await {
@@ -89,23 +106,18 @@ async fn a_hop_that_hangs_leaves_time_for_the_answer() {
 
     let certificates = processes.running[1].as_ref().unwrap().process();
     signal(certificates, "-STOP");
-    // Without the time that each hop keeps, the caller would hear nothing but that the time is over.
-    let (answer, took) = asker.outcome(SHORT).await;
+    let answer = asker.in_time(None).await;
     signal(certificates, "-CONT");
-    assert_eq!(answer, Outcome::Indeterminate);
-    assert!(took < SHORT, "{took:?}");
+    assert_eq!(answer.verdict(), Outcome::Indeterminate);
     assert_eq!(asker.outcome(LONG).await.0, known.verdict());
 
     let registry = processes.running[0].as_ref().unwrap().process();
     signal(registry, "-STOP");
     // Nothing at hand is as new as that, so the registry has to be asked.
-    let began = Instant::now();
-    let answer = asker.ask(SHORT, Some(revision + 1)).await.unwrap();
-    let took = began.elapsed();
+    let answer = asker.in_time(Some(revision + 1)).await;
     signal(registry, "-CONT");
     assert_eq!(answer.verdict(), Outcome::Indeterminate);
     assert_eq!(answer.evidence.unwrap().registry_revision, None);
-    assert!(took < SHORT, "{took:?}");
     let again = asker.ask(LONG, Some(revision)).await.unwrap();
     assert_eq!(again.verdict(), known.verdict());
 
