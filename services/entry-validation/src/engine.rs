@@ -160,6 +160,7 @@ impl Engine {
             evidence,
         })
     }
+
     /// Every status, of the revision asked for; `None`: the registry does not say.
     async fn statuses(&self, purpose: Purpose, choice: RevisionChoice) -> Option<StatusView> {
         let view = self.registry.view(choice);

@@ -123,12 +123,17 @@ async fn a_deletion_sent_again_deletes_what_it_deleted_then(
     filing.assert_the_ledger_agrees().await;
 }
 
-/// Files lines while the ledger is away: the filing is kept and waits to be finished.
-async fn file_without_the_ledger(filing: &mut Filing, lines: &[EntryLine]) {
+/// An entry that was filed while the ledger is away, so that it is kept and waits to be finished: its number, its lines
+/// and a file that deletes it.
+async fn filed_without_the_ledger(engine: Engine) -> (Filing, String, Vec<EntryLine>, String) {
+    let mut filing = Filing::new(engine, 100).await;
+    let (entry_number, lines) = an_entry(&filing).await;
+    let document = deletion(&lines);
     filing.services.ledger_is_away.store(true, Ordering::Relaxed);
-    let kept = filing.file("kept", lines.to_vec()).await.unwrap_err();
+    let kept = filing.file("kept", lines.clone()).await.unwrap_err();
     assert_eq!(kept.code(), Code::Unavailable, "{kept}");
     assert!(kept.message().contains("will be finished"), "{kept}");
+    (filing, entry_number, lines, document)
 }
 
 async fn bring_the_ledger_back(filing: &Filing) {
@@ -141,10 +146,7 @@ async fn bring_the_ledger_back(filing: &Filing) {
 async fn a_deletion_before_the_first_filing_is_finished_is_not_lost(
     #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
 ) {
-    let mut filing = Filing::new(engine, 100).await;
-    let (entry_number, lines) = an_entry(&filing).await;
-    let document = deletion(&lines);
-    file_without_the_ledger(&mut filing, &lines).await;
+    let (mut filing, entry_number, lines, document) = filed_without_the_ledger(engine).await;
 
     let records = filing.services.records.clone();
     let busy = try_to_file(records, "deletion", document.as_bytes())
@@ -168,10 +170,7 @@ async fn a_deletion_before_the_first_filing_is_finished_is_not_lost(
 async fn a_deletion_waits_for_a_filing_that_is_finished_soon(
     #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
 ) {
-    let mut filing = Filing::new(engine, 100).await;
-    let (entry_number, lines) = an_entry(&filing).await;
-    let document = deletion(&lines);
-    file_without_the_ledger(&mut filing, &lines).await;
+    let (mut filing, entry_number, lines, document) = filed_without_the_ledger(engine).await;
     let records = filing.services.records.clone();
     let soon = async {
         tokio::time::sleep(Duration::from_millis(500)).await;

@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use nopic_domain::weight::Weight;
 use nopic_proto::entry_validation::{
     AmendEntryRequest, CancelEntryRequest, Decision, EntryLine, ExplainDecisionRequest, FileEntriesRequest,
-    FileOptions, FileStreamRequest, GetEntryRequest, GetStatisticsRequest, ListDecisionsRequest,
+    GetEntryRequest, GetStatisticsRequest, ListDecisionsRequest,
 };
 use nopic_sql::testing::Engine;
 use rstest::rstest;
-use tokio_stream::StreamExt as _;
 use tonic::Code;
 
 use crate::support::{Filing, an_entry_that_draws, ids, verdicts};
@@ -64,35 +63,11 @@ async fn how_a_stream_is_cut_changes_nothing(#[values(Engine::Sqlite, Engine::Po
     let mut answers = Vec::new();
     for size in [7, 10_000] {
         let mut filing = Filing::new(engine, 1_500).await;
-        let options = FileOptions {
-            request_id: "stream".to_owned(),
-            ..FileOptions::default()
-        };
-        let mut requests: Vec<FileStreamRequest> = filing
-            .lines
-            .chunks(size)
-            .map(|lines| FileStreamRequest {
-                lines: lines.to_vec(),
-                ..FileStreamRequest::default()
-            })
-            .collect();
-        requests[0].options = Some(options);
-        requests.last_mut().unwrap().end = true;
+        let lines = filing.lines.clone();
         // Sent twice: the second time it gets the answers of the first.
         let mut twice = Vec::new();
         for _ in 0..2 {
-            let mut stream = filing
-                .services
-                .records
-                .file_stream(tokio_stream::iter(requests.clone()))
-                .await
-                .unwrap()
-                .into_inner();
-            let mut decisions = Vec::new();
-            while let Some(answer) = stream.next().await {
-                decisions.extend(answer.unwrap().decisions);
-            }
-            twice.push(decisions);
+            twice.push(filing.stream("stream", &lines, size).await.unwrap());
         }
         assert_eq!(twice[0], twice[1]);
         filing.assert_the_ledger_agrees().await;

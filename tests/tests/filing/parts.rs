@@ -1,44 +1,14 @@
 //! Long filings go in parts, by their lines alone.
 
 use nopic_domain::identifier::EntryNumber;
-use nopic_proto::entry_validation::{Decision, EntryLine, FileOptions, FileStreamRequest};
+use nopic_proto::entry_validation::EntryLine;
 use nopic_sql::testing::Engine;
-use tokio_stream::StreamExt as _;
-use tonic::{Code, Status};
+use tonic::Code;
 
 use crate::support::{Filing, an_entry_that_draws, verdicts};
 
 /// The most lines of one entry, and of one call to the ledger.
 const MOST: usize = 10_000;
-
-/// Files lines on a stream, so many a message.
-async fn stream(
-    filing: &mut Filing,
-    request_id: &str,
-    lines: &[EntryLine],
-    size: usize,
-) -> Result<Vec<Decision>, Status> {
-    let options = FileOptions {
-        request_id: request_id.to_owned(),
-        ..FileOptions::default()
-    };
-    let mut requests: Vec<FileStreamRequest> = lines
-        .chunks(size)
-        .map(|lines| FileStreamRequest {
-            lines: lines.to_vec(),
-            ..FileStreamRequest::default()
-        })
-        .collect();
-    requests[0].options = Some(options);
-    requests.last_mut().unwrap().end = true;
-    let requests = tokio_stream::iter(requests);
-    let mut answers = filing.services.records.file_stream(requests).await?.into_inner();
-    let mut decisions = Vec::new();
-    while let Some(answer) = answers.next().await {
-        decisions.extend(answer?.decisions);
-    }
-    Ok(decisions)
-}
 
 /// The first line of each entry with a number that is one.
 fn one_of_each(lines: &[EntryLine]) -> Vec<EntryLine> {
@@ -70,7 +40,7 @@ async fn a_long_entry_behind_short_ones_is_a_part_of_its_own() {
         // Together they are more than the ledger takes at a time.
         let last = lines.pop().unwrap();
         lines.extend(long(&last, MOST));
-        let decisions = stream(&mut filing, "long", &lines, size).await.unwrap();
+        let decisions = filing.stream("long", &lines, size).await.unwrap();
         assert_eq!(decisions.len(), lines.len());
         filing.assert_the_ledger_agrees().await;
         answers.push(verdicts(&decisions));
@@ -84,7 +54,7 @@ async fn an_entry_that_is_too_long_is_refused_and_not_begun() {
     let line = one_of_each(&filing.lines).remove(0);
     let lines = long(&line, MOST + 1);
     for size in [7, MOST] {
-        let refused = stream(&mut filing, &format!("in {size}"), &lines, size).await;
+        let refused = filing.stream(&format!("in {size}"), &lines, size).await;
         let refused = refused.unwrap_err();
         assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
         assert!(refused.message().contains(&line.entry_number), "{refused}");

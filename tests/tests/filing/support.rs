@@ -7,12 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nopic_formats::entries::{AbiTransmission, EntryEvent, Form, read_entries, write_abi};
 use nopic_formats::sample::{SampleOptions, generate};
-use nopic_proto::certificate::ListDrawsRequest;
+use nopic_proto::certificate::{DrawRecord, ListDrawsRequest};
 use nopic_proto::entry_validation::verdict::Outcome;
-use nopic_proto::entry_validation::{Decision, EntryLine, FileEntriesRequest, ListDecisionsRequest};
+use nopic_proto::entry_validation::{
+    Decision, EntryLine, FileEntriesRequest, FileOptions, FileStreamRequest, ListDecisionsRequest,
+};
 use nopic_proto::registry::import_options::Completeness;
 use nopic_sql::testing::Engine;
 use nopic_tests::services::{Services, Setup};
+use tokio_stream::StreamExt as _;
 
 /// Services with a sample of the registry and of certificates, and lines of entries.
 pub(crate) struct Filing {
@@ -121,18 +124,7 @@ impl Filing {
         }
         let mut drawn = BTreeMap::new();
         for number in numbers {
-            let request = ListDrawsRequest {
-                number,
-                page_size: 1_000,
-                ..ListDrawsRequest::default()
-            };
-            // Lines name special codes and numbers that are none, too.
-            let Ok(page) = self.services.ledger.list_draws(request).await else {
-                continue;
-            };
-            let page = page.into_inner();
-            assert!(page.complete);
-            for draw in page.draws.into_iter().filter(|draw| draw.ended_at.is_empty()) {
+            for draw in self.draws_in_force(number).await {
                 let key = (draw.entry_number, draw.line_number, draw.pga_line_number);
                 assert_eq!(
                     drawn.insert(key.clone(), draw.weight_kg),
@@ -144,29 +136,64 @@ impl Filing {
         assert_eq!(drawn, recorded);
     }
 
+    /// The draws in force on a certificate. Lines name special codes and numbers that are none, too: those have none.
+    async fn draws_in_force(&mut self, number: String) -> Vec<DrawRecord> {
+        let request = ListDrawsRequest {
+            number,
+            page_size: 1_000,
+            ..ListDrawsRequest::default()
+        };
+        let Ok(page) = self.services.ledger.list_draws(request).await else {
+            return Vec::new();
+        };
+        let page = page.into_inner();
+        assert!(page.complete);
+        let mut draws = page.draws;
+        draws.retain(|draw| draw.ended_at.is_empty());
+        draws
+    }
+
     /// How many draws of an entry stand on the certificates that these lines name.
     pub(crate) async fn draws(&mut self, entry_number: &str, lines: &[EntryLine]) -> usize {
         let numbers: BTreeSet<&str> = lines.iter().map(|line| line.certificate_number.trim()).collect();
-        let mut draws = 0;
+        let mut count = 0;
         for number in numbers {
-            let request = ListDrawsRequest {
-                number: number.to_owned(),
-                page_size: 1_000,
-                ..ListDrawsRequest::default()
-            };
-            // Lines name special codes and numbers that are none, too.
-            let Ok(page) = self.services.ledger.list_draws(request).await else {
-                continue;
-            };
-            let page = page.into_inner();
-            assert!(page.complete);
-            let stands = page
-                .draws
+            let draws = self.draws_in_force(number.to_owned()).await;
+            count += draws
                 .iter()
-                .filter(|draw| draw.ended_at.is_empty() && draw.entry_number == entry_number);
-            draws += stands.count();
+                .filter(|draw| draw.entry_number == entry_number)
+                .count();
         }
-        draws
+        count
+    }
+
+    /// Files lines on a stream, so many a message.
+    pub(crate) async fn stream(
+        &mut self,
+        request_id: &str,
+        lines: &[EntryLine],
+        size: usize,
+    ) -> Result<Vec<Decision>, tonic::Status> {
+        let options = FileOptions {
+            request_id: request_id.to_owned(),
+            ..FileOptions::default()
+        };
+        let mut requests: Vec<FileStreamRequest> = lines
+            .chunks(size)
+            .map(|lines| FileStreamRequest {
+                lines: lines.to_vec(),
+                ..FileStreamRequest::default()
+            })
+            .collect();
+        requests[0].options = Some(options);
+        requests.last_mut().unwrap().end = true;
+        let requests = tokio_stream::iter(requests);
+        let mut answers = self.services.records.file_stream(requests).await?.into_inner();
+        let mut decisions = Vec::new();
+        while let Some(answer) = answers.next().await {
+            decisions.extend(answer?.decisions);
+        }
+        Ok(decisions)
     }
 }
 

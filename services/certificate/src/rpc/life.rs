@@ -11,6 +11,7 @@ use nopic_chassis::clock::Clock;
 use nopic_chassis::principal;
 use nopic_domain::date::day_of;
 use nopic_domain::identifier::CertifierId;
+use nopic_domain::ledger::IDS_OF_FILINGS;
 use nopic_domain::life::check::{self, Check};
 use nopic_domain::life::issued::void;
 use nopic_domain::life::request::{Action, Request as LifeRequest};
@@ -33,8 +34,6 @@ use crate::upstream::Registry;
 
 /// Characters of the id of a request.
 const MAX_REQUEST_ID: usize = 200;
-/// How filings name what they ask of the ledger, in the same table.
-const OF_FILINGS: &str = "filing/";
 
 /// The service behind its interceptor: what [`crate::CertificateService::life_service`] gives to a server.
 #[derive(Clone)]
@@ -67,10 +66,10 @@ impl LifeRpc {
                 "not given: name the change, so that it is not made twice",
             ));
         }
-        if request_id.starts_with(OF_FILINGS) {
+        if request_id.starts_with(IDS_OF_FILINGS) {
             return Err(Error::invalid(
                 "request_id",
-                "begins as those of filings do (filing/): choose another",
+                format_args!("begins as those of filings do ({IDS_OF_FILINGS}): choose another"),
             ));
         }
         at_most(

@@ -221,6 +221,7 @@ mod tests {
             Location::Postgres(options) => postgres::prepare_all(options).await,
         }
     }
+
     #[rstest]
     #[tokio::test]
     async fn what_an_entry_drew_costs_nothing_for_what_others_drew(

@@ -95,8 +95,7 @@ const SHORT: Duration = Duration::from_millis(500);
 async fn a_hop_that_hangs_leaves_time_for_the_answer() {
     let place = sample(1_500);
     let database = Engine::Postgres.database().await;
-    let mut processes = Processes::prepare(&place, &database, None, 1);
-    processes.start_all();
+    let processes = Processes::start(&place, &database);
     processes.import();
     let asker = Asker::of(&processes, &place);
     // The statuses and the connections are there from now on.
@@ -135,8 +134,7 @@ async fn a_caller_without_time_says_nothing_of_the_service_that_hangs() {
     const FAILURES_TO_TRIP: usize = 5;
     let place = sample(1_500);
     let database = Engine::Postgres.database().await;
-    let mut processes = Processes::prepare(&place, &database, None, 1);
-    processes.start_all();
+    let processes = Processes::start(&place, &database);
     processes.import();
     let asker = Asker::of(&processes, &place);
     let known = asker.outcome(LONG).await.0;

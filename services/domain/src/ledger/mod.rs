@@ -12,6 +12,10 @@ pub use decide::{
     UnknownAccount, decide,
 };
 
+/// How the ids begin by which filings ask the ledger for draws. They share their names with every other change of
+/// certificates, so nothing else may be named so.
+pub const IDS_OF_FILINGS: &str = "filing/";
+
 /// The most that the draws of one certificate may add up to: a hundred times the largest weight that a certificate
 /// may state, so that no sum comes near the end of 64 bits.
 pub const MAX_DRAWN: Weight = Weight::from_units(Weight::MAX.units() * 100);

@@ -27,7 +27,7 @@ use nopic_chassis::principal::{from_wire, to_wire};
 use nopic_domain::date::Date;
 use nopic_domain::entry::NormalisedLine;
 use nopic_domain::identifier::CertificateNumber;
-use nopic_domain::ledger::MAX_DRAWN;
+use nopic_domain::ledger::{IDS_OF_FILINGS, MAX_DRAWN};
 use nopic_domain::policy::Policy;
 use nopic_domain::principal::Principal;
 use nopic_domain::rules::{Answer, Knowledge as _, certificate_number};
@@ -224,7 +224,7 @@ async fn go_on(engine: &Engine, mut filing: OpenFiling) -> Result<Option<Vec<Sto
     let last_attempt = filing.attempt.saturating_add(ATTEMPTS);
     loop {
         let thawed = thaw(engine, &filing.inputs).await?;
-        let request_id = format!("filing/{}/{}", filing.filing_id, filing.attempt);
+        let request_id = format!("{IDS_OF_FILINGS}{}/{}", filing.filing_id, filing.attempt);
         let request = judge::draws(&thawed, &filing.inputs, request_id)?;
         let principal = principal(&filing.inputs)?;
         let answer = set_draws(engine, &principal, &filing, request).await?;
@@ -414,12 +414,11 @@ fn can_be_counted(lines: &[NormalisedLine], known: &Known) -> Result<(), Error> 
                 Answer::Found(view) => view.drawn,
                 Answer::Absent | Answer::Unavailable => Weight::ZERO,
             });
+        let weight = judge::weight(line);
         // One that weighs more by itself draws nothing.
-        *sum = sum.saturating_add(
-            Some(judge::weight(line))
-                .filter(|weight| *weight <= Weight::MAX)
-                .unwrap_or_default(),
-        );
+        if weight <= Weight::MAX {
+            *sum = sum.saturating_add(weight);
+        }
         if *sum > MAX_DRAWN {
             return Err(Error::Invalid(format!(
                 "lines: with those of entry {}, more than {MAX_DRAWN} kg would be drawn from certificate {number}: \
