@@ -10,6 +10,7 @@ use nopic_chassis::draining::Draining;
 use nopic_chassis::metrics::Metrics;
 use nopic_chassis::rpc::client::Client;
 use nopic_chassis::transport::in_memory;
+use nopic_domain::policy::{Policy, SHIPPED};
 use nopic_domain::principal::Principal;
 use nopic_entry_validation::{EntryValidation, Upstream};
 use nopic_proto::certificate::certificate_service_client::CertificateServiceClient;
@@ -59,6 +60,17 @@ impl Default for Setup {
             certificates_answer: true,
             policy: None,
         }
+    }
+}
+
+impl Setup {
+    /// The policy by which lines are judged, and its text.
+    fn policy(&self) -> (Arc<Policy>, Arc<str>) {
+        let text = self.policy.as_ref().map_or_else(
+            || SHIPPED.to_owned(),
+            |path| std::fs::read_to_string(path).expect("the policy is there"),
+        );
+        (Arc::new(Policy::parse(&text).expect("a policy")), text.into())
     }
 }
 
@@ -127,12 +139,11 @@ impl Services {
     pub async fn start(setup: &Setup) -> Self {
         let database = setup.engine.database().await;
         let caller = || Some(Principal::built_in("test"));
-        let registry = nopic_registry::Registry::open(
-            nopic_registry::Config::new(database.location.clone(), database.folder.path()),
-            Arc::new(SystemClock),
-        )
-        .await
-        .expect("the registry starts");
+        let mut config = nopic_registry::Config::new(database.location.clone(), database.folder.path());
+        config.schema_update = SchemaUpdate::Apply;
+        let registry = nopic_registry::Registry::open(config, Arc::new(SystemClock))
+            .await
+            .expect("the registry starts");
         let config = nopic_certificate::Config {
             location: database.location.clone(),
             schema_update: SchemaUpdate::Apply,
@@ -191,8 +202,9 @@ impl Services {
         if !setup.certificates_answer {
             upstream.certificate = Client::new(nobody(), "certificate");
         }
-        let mut config = nopic_entry_validation::Config::new(location.clone());
-        config.policy.clone_from(&setup.policy);
+        let (policy, text) = setup.policy();
+        let mut config = nopic_entry_validation::Config::new(location.clone(), policy, text);
+        config.schema_update = SchemaUpdate::Apply;
         config.draining = draining;
         EntryValidation::open(config, Arc::new(SystemClock), upstream)
             .await

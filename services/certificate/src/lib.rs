@@ -5,6 +5,7 @@ mod error;
 mod import_call;
 mod import_decision;
 mod metrics;
+mod part;
 mod rpc;
 mod store;
 mod upstream;
@@ -29,6 +30,7 @@ use tonic::service::Routes;
 use tonic::service::interceptor::InterceptedService;
 
 use crate::metrics::Ending;
+pub use crate::part::PART;
 pub use crate::rpc::Rpc;
 pub use crate::rpc::life::LifeRpc;
 pub use crate::store::SCHEMA;

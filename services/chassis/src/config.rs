@@ -91,7 +91,11 @@ impl Reader {
 
     /// Notes a problem of a key.
     pub fn problem(&mut self, key: &str, what: impl fmt::Display) {
-        self.problems.push(format!("{key}: {what}"));
+        let problem = format!("{key}: {what}");
+        // A section that several parts read is wrong once.
+        if !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
     }
 
     /// The value of a key: from the environment, else from the file.
@@ -154,6 +158,18 @@ impl Reader {
         let is_of_file = !self.environment.contains_key(&variable(key));
         let path = PathBuf::from(self.text(key)?);
         Some(if is_of_file { self.folder.join(path) } else { path })
+    }
+
+    /// What stands in the file that a key names.
+    pub fn file(&mut self, key: &str) -> Option<Vec<u8>> {
+        let path = self.path(key)?;
+        match std::fs::read(&path) {
+            Ok(content) => Some(content),
+            Err(error) => {
+                self.problem(key, format_args!("{} cannot be read: {error}", path.display()));
+                None
+            }
+        }
     }
 
     /// A whole number within bounds.

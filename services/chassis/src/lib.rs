@@ -11,6 +11,7 @@ pub mod dependencies;
 pub mod draining;
 pub mod incoming;
 pub mod metrics;
+pub mod part;
 pub mod principal;
 pub mod replicas;
 pub mod retry;

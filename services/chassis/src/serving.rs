@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::time::Duration;
 
-use nopic_proto::DESCRIPTORS;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
@@ -26,14 +25,14 @@ pub enum ServingError {
     Server(#[from] tonic::transport::Error),
 }
 
-/// A part of a server that has a health of its own: a gRPC service.
+/// A gRPC service, which has a health of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Part {
+pub struct GrpcService {
     name: &'static str,
     needs_all: bool,
 }
 
-impl Part {
+impl GrpcService {
     /// One that does not serve while a hard dependency is gone.
     #[must_use]
     pub const fn hard(name: &'static str) -> Self {
@@ -51,40 +50,58 @@ impl Part {
             needs_all: false,
         }
     }
+
+    /// Its full name: `package.Service`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        self.name
+    }
 }
 
-/// Whether the server as a whole serves anything: by its parts, and whether every hard dependency is there.
+/// Whether the server as a whole serves anything: by its services, and whether every hard dependency is there.
 #[must_use]
-pub fn serves(parts: &[Part], has_all: bool) -> bool {
-    has_all || parts.iter().any(|part| !part.needs_all)
+pub fn serves(services: &[GrpcService], has_all: bool) -> bool {
+    has_all || services.iter().any(|service| !service.needs_all)
 }
 
-/// Serves `routes` on the listener, with gRPC health for `parts` and with reflection, until `stop` ends. Then it is not
-/// serving for whoever asks, takes no new calls, and lets the open ones end within [`DRAIN`]. While `ready` says no, the
-/// parts that need what is gone do not serve by their health, nor does the whole where every part needs it. Nothing else
-/// changes.
+/// What is served: calls, and what stands in health and reflection.
+#[derive(Debug, Clone)]
+pub struct Served {
+    /// The calls.
+    pub routes: Routes,
+    /// The services that they are of.
+    pub services: Vec<GrpcService>,
+    /// Encoded sets of descriptors in which these services are.
+    pub descriptors: Vec<&'static [u8]>,
+}
+
+/// Serves on the listener, with gRPC health and with reflection, until `stop` ends. Then it is not serving for whoever
+/// asks, takes no new calls, and lets the open ones end within [`DRAIN`]. While `ready` says no, the services that need
+/// what is gone do not serve by their health, nor does the whole where every service needs it. Nothing else changes.
 ///
 /// # Errors
 /// Where the server fails; open calls that outlast the drain are no error.
 pub async fn serve(
     listener: TcpListener,
-    routes: Routes,
-    parts: &[Part],
+    served: Served,
     taking: Taking,
     mut ready: watch::Receiver<bool>,
     stop: impl Future<Output = ()> + Send,
 ) -> Result<(), ServingError> {
+    let Served {
+        routes,
+        services,
+        descriptors,
+    } = served;
     let (mut health, health_service) = tonic_health::server::health_reporter();
     // A reporter says "serving" from birth for the whole server.
-    let all = || parts.iter().map(|part| part.name).chain([""]);
+    let all = || services.iter().map(|service| service.name).chain([""]);
     for name in all() {
         health.set_service_status(name, ServingStatus::NotServing).await;
     }
-    let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(DESCRIPTORS)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .build_v1()?;
-    let routes = routes.add_service(health_service).add_service(reflection);
+    let routes = routes
+        .add_service(health_service)
+        .add_service(reflection(&services, &descriptors).build_v1()?);
     let (stopping, stopped) = oneshot::channel();
     let server = transport::serve(listener, routes, taking, async {
         // Either way it is time to stop.
@@ -101,12 +118,12 @@ pub async fn serve(
                     ServingStatus::NotServing
                 }
             };
-            for part in parts {
-                let serves = has_all || !part.needs_all;
-                health.set_service_status(part.name, status(serves)).await;
+            for service in &services {
+                let serves = has_all || !service.needs_all;
+                health.set_service_status(service.name, status(serves)).await;
             }
             health
-                .set_service_status("", status(serves(parts, has_all)))
+                .set_service_status("", status(serves(&services, has_all)))
                 .await;
             if ready.changed().await.is_err() {
                 // Nobody says anything any more.
@@ -135,6 +152,26 @@ pub async fn serve(
             Ok(())
         }
     }
+}
+
+/// Tells the services that are here, and no others of the same contract.
+fn reflection<'a>(
+    services: &[GrpcService],
+    descriptors: &[&'a [u8]],
+) -> tonic_reflection::server::Builder<'a> {
+    let health = tonic_health::pb::health_server::SERVICE_NAME;
+    let reflection = "grpc.reflection.v1.ServerReflection";
+    let mut builder = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .with_service_name(health)
+        .with_service_name(reflection);
+    for set in descriptors {
+        builder = builder.register_encoded_file_descriptor_set(set);
+    }
+    for service in services {
+        builder = builder.with_service_name(service.name);
+    }
+    builder
 }
 
 /// Ends when the process is asked to stop: Ctrl-C, or SIGTERM. From this call on, not only once it is awaited, the

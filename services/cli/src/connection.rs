@@ -4,10 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use nopic_chassis::client::tls_of;
+use nopic_chassis::metrics::Metrics;
+use nopic_chassis::part::Process;
 use nopic_chassis::principal::AttachPrincipal;
 use nopic_chassis::tls::TlsFiles;
 use nopic_chassis::transport::{MAX_MESSAGE_BYTES, in_memory, with_windows};
 use nopic_domain::principal::Principal;
+use nopic_host::{Deployment, Opening, PARTS, Settings, Storage, built_in_caller, identity};
 use nopic_proto::audit::audit_service_client::AuditServiceClient;
 use nopic_proto::certificate::certificate_life_service_client::CertificateLifeServiceClient;
 use nopic_proto::certificate::certificate_service_client::CertificateServiceClient;
@@ -24,11 +27,9 @@ use tonic::{Request, Status};
 
 use crate::command::certificate::acting::Acting;
 use crate::context::Context;
-use crate::embedded::{Life, Opening};
-use crate::failure::Failure;
+use crate::failure::{Failure, from_status};
 use crate::lock::{self, Acquired, DataLock};
-use crate::settings::identity;
-use crate::storage::Storage;
+use crate::storage_of;
 
 /// Environment variable with an API key.
 const KEY: &str = "NOPIC_API_KEY";
@@ -39,18 +40,24 @@ const KEY_FILE: &str = "NOPIC_API_KEY_FILE";
 const IN_THIS_PROCESS: &str = "nopic";
 
 /// Which services a command calls. Only these are opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Need {
+pub(crate) mod need {
     /// The registry alone.
-    Registry,
+    pub(crate) const REGISTRY: &[&str] = &["registry"];
     /// The certificates alone.
-    Certificates,
+    pub(crate) const CERTIFICATES: &[&str] = &["certificate"];
     /// The certificates with their life, which asks the registry.
-    CertificateLife,
-    /// Entry validation, which asks the other two.
-    EntryValidation,
-    /// The audit logs of all that have one.
-    Audit,
+    pub(crate) const CERTIFICATE_LIFE: &[&str] = &["registry", "certificate"];
+    /// Every one, such as entry validation, which asks the others.
+    pub(crate) const ALL: &[&str] = &[];
+}
+
+/// What a command does with the services that it opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// What it is for.
+    Work,
+    /// It verifies the audit logs, and leaves everything as it is.
+    Verify,
 }
 
 /// A channel that says who calls.
@@ -93,7 +100,7 @@ pub(crate) struct Services {
 
 impl Services {
     /// Decides where to go, and goes there.
-    pub(crate) async fn connect(context: &Context, need: Need) -> Result<Self, Failure> {
+    pub(crate) async fn connect(context: &Context, need: &[&str], purpose: Purpose) -> Result<Self, Failure> {
         if let Some(url) = &context.options.endpoint {
             if let Some(policy) = &context.options.policy {
                 return Err(Failure::new(format!(
@@ -109,12 +116,9 @@ impl Services {
             return Self::remote(context, url).await;
         }
         let data = context.options.data();
-        let storage = Storage::of(&context.options)?;
+        let storage = storage_of(&context.options)?;
         match take_folder(context)? {
-            Acquired::Held(lock) => {
-                let policy = context.options.policy.as_deref();
-                Self::embedded(context, need, &storage, policy, Arc::new(lock)).await
-            }
+            Acquired::Held(lock) => Self::embedded(context, need, purpose, storage, Arc::new(lock)).await,
             Acquired::Busy(holder) => {
                 let Some(url) = &holder.endpoint else {
                     return Err(busy(data, &holder));
@@ -158,19 +162,26 @@ impl Services {
     /// Opens services in this process, on a folder that is held.
     async fn embedded(
         context: &Context,
-        need: Need,
-        storage: &Storage,
-        policy: Option<&Path>,
+        need: &[&str],
+        purpose: Purpose,
+        storage: Storage,
         lock: Arc<DataLock>,
     ) -> Result<Self, Failure> {
-        let opening = Opening::plain(storage, policy, context.clock.clone());
-        let opened = opening.open(need, Life::Command).await?;
-
-        // Who verifies the logs leaves them as they are.
-        if need != Need::Audit {
+        let deployment = Deployment::new(storage, context.options.policy.as_deref(), context.clock.clone())?;
+        let opening = Opening {
+            parts: PARTS,
+            deployment: &deployment,
+            settings: Settings::of_command(PARTS)?,
+            metrics: Metrics::default(),
+            caller: Some(built_in_caller()),
+        };
+        let mut opened = opening.together(need, Process::Command).await?;
+        let routes = opened.routes();
+        if purpose == Purpose::Work {
+            opened.recover().await;
             context.seal_at_end(opened.audits, Arc::clone(&lock));
         }
-        let mut services = Self::of_routes(opened.routes);
+        let mut services = Self::of_routes(routes);
         services._lock = Some(lock);
         Ok(services)
     }
@@ -296,7 +307,7 @@ impl Services {
         } else {
             &target
         };
-        Failure::from_status(status, target)
+        from_status(status, target)
     }
 
     /// The message of an answer, or the failure.

@@ -1,30 +1,24 @@
 //! The binary `nopic`: every service and the command line.
 
 mod arguments;
-mod audit_service;
 mod command;
 mod connection;
 mod context;
-mod embedded;
 mod failure;
 mod feed;
 mod kept;
 mod lock;
 mod logging;
-mod needs;
-mod observing;
 mod output;
-mod separate;
-mod settings;
-mod storage;
 mod sync;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser as _;
+use nopic_host::Storage;
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, GlobalOptions};
 use crate::context::{Context, Done};
 use crate::failure::Failure;
 
@@ -77,6 +71,11 @@ fn status(ended: &Result<Done, Failure>) -> i32 {
 
 fn exit_code(status: i32) -> ExitCode {
     ExitCode::from(u8::try_from(status).unwrap_or(2))
+}
+
+/// Where the options say that data are.
+fn storage_of(options: &GlobalOptions) -> Result<Storage, Failure> {
+    Storage::of(options.data(), options.database.as_ref().map(|url| url.secret()))
 }
 
 #[cfg(test)]

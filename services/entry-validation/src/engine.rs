@@ -88,7 +88,7 @@ impl std::fmt::Debug for Engine {
 
 impl Engine {
     pub(crate) async fn new(
-        policy: Policy,
+        policy: Arc<Policy>,
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         upstream: Upstream,
@@ -99,7 +99,7 @@ impl Engine {
             flags: Flags::open(Arc::clone(&store), Arc::clone(&clock)).await?,
             given_up: GivenUp::default(),
             links: LinkTable::new(Arc::clone(&store)),
-            policy: Arc::new(policy),
+            policy,
             store,
             worker: process.worker.unwrap_or_else(|| {
                 // No other process has this id at this moment, and one process makes them one after the other.

@@ -11,12 +11,12 @@ mod flags;
 mod importer_links;
 mod knowledge;
 mod metrics;
+mod part;
 mod rpc;
 mod runs;
 mod store;
 mod upstream;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ use nopic_chassis::draining::Draining;
 use nopic_chassis::metrics::Metrics;
 use nopic_chassis::principal::RequirePrincipal;
 use nopic_chassis::rpc::client::Client;
-use nopic_domain::policy::{Policy, PolicyError, SHIPPED};
+use nopic_domain::policy::Policy;
 use nopic_domain::principal::Principal;
 use nopic_proto::entry_validation::entry_record_service_server::EntryRecordServiceServer;
 use nopic_proto::entry_validation::entry_trail_service_server::EntryTrailServiceServer;
@@ -47,8 +47,10 @@ pub struct Config {
     pub location: Location,
     /// Whether a schema that is not up to date is brought there, or refused.
     pub schema_update: SchemaUpdate,
-    /// A policy file in place of the shipped one.
-    pub policy: Option<PathBuf>,
+    /// The policy of the deployment.
+    pub policy: Arc<Policy>,
+    /// Its text, which is kept, so that the evidence of a verdict can be read again.
+    pub policy_text: Arc<str>,
     /// How fresh the registry's answers are.
     pub registry: ReaderOptions,
     /// The shared cache of the registry's statuses; absent: the registry alone is asked.
@@ -63,13 +65,14 @@ pub struct Config {
 }
 
 impl Config {
-    /// The defaults: the shipped policy, a registry that is asked once a second whether it has a new revision.
+    /// The defaults: a registry that is asked once a second whether it has a new revision.
     #[must_use]
-    pub fn new(location: Location) -> Self {
+    pub fn new(location: Location, policy: Arc<Policy>, policy_text: Arc<str>) -> Self {
         Self {
+            schema_update: location.schema_update(),
             location,
-            schema_update: SchemaUpdate::Apply,
-            policy: None,
+            policy,
+            policy_text,
             registry: ReaderOptions::default(),
             redis: None,
             metrics: Metrics::default(),
@@ -91,22 +94,6 @@ pub struct Upstream {
 /// Why the service cannot start.
 #[derive(Debug, Error)]
 pub enum StartError {
-    /// The policy file cannot be read.
-    #[error("the policy file {} cannot be read: {source}", path.display())]
-    PolicyFile {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system said.
-        source: std::io::Error,
-    },
-    /// The policy file is wrong.
-    #[error("{}: {source}", path.display())]
-    Policy {
-        /// The file.
-        path: PathBuf,
-        /// Every problem of it.
-        source: PolicyError,
-    },
     /// The shared cache cannot be used as it is configured.
     #[error("the shared cache: {0}")]
     Cache(#[from] nopic_cache::redis::OptionsError),
@@ -128,26 +115,15 @@ const RECOVER_EVERY: Duration = Duration::from_secs(1);
 pub struct EntryValidation(Arc<Engine>);
 
 impl EntryValidation {
-    /// Opens the database, reads the policy and is ready.
+    /// Opens the database and is ready.
     ///
     /// # Errors
-    /// The policy or the database cannot be used.
+    /// The database or the shared cache cannot be used.
     pub async fn open(config: Config, clock: Arc<dyn Clock>, upstream: Upstream) -> Result<Self, StartError> {
-        let text = match &config.policy {
-            None => SHIPPED.to_owned(),
-            Some(path) => tokio::fs::read_to_string(path)
-                .await
-                .map_err(|source| StartError::PolicyFile {
-                    path: path.clone(),
-                    source,
-                })?,
-        };
-        let policy = Policy::parse(&text).map_err(|source| StartError::Policy {
-            path: config.policy.clone().unwrap_or_default(),
-            source,
-        })?;
         let store = store::open(&config.location, config.schema_update).await?;
-        store.keep_policy(policy.version(), &text, clock.now()).await?;
+        store
+            .keep_policy(config.policy.version(), &config.policy_text, clock.now())
+            .await?;
         let stats = Arc::new(Stats::default());
         let statuses = Statuses::new(&upstream, config.redis, Arc::clone(&stats))?;
         let statuses = StatusReader::with_stats(statuses, config.registry, Arc::clone(&stats));
@@ -157,7 +133,7 @@ impl EntryValidation {
             draining: config.draining,
             verdicts: metrics::Verdicts::new(&config.metrics),
         };
-        let engine = Engine::new(policy, store, clock, upstream, statuses, process).await?;
+        let engine = Engine::new(config.policy, store, clock, upstream, statuses, process).await?;
         Ok(Self(Arc::new(engine)))
     }
 
@@ -242,6 +218,7 @@ impl EntryValidation {
     }
 }
 
+pub use part::PART;
 pub use store::SCHEMA;
 
 pub use nopic_proto::entry_validation::entry_record_service_server::EntryRecordService as EntryRecordRpc;

@@ -8,6 +8,7 @@ mod current;
 mod error;
 mod import;
 mod metrics;
+mod part;
 mod publishing;
 mod release;
 mod rpc;
@@ -32,6 +33,7 @@ use tonic::service::interceptor::InterceptedService;
 
 use crate::current::Core;
 pub use error::Error;
+pub use part::PART;
 pub use rpc::Service;
 pub use store::SCHEMA;
 
@@ -60,13 +62,13 @@ pub struct Config {
 }
 
 impl Config {
-    /// The usual: a schema that is brought up to date, a minute for an upload that stands still, a heartbeat every
+    /// The usual: a minute for an upload that stands still, a heartbeat every
     /// 5 s, a server.
     #[must_use]
     pub fn new(location: Location, spool: impl Into<PathBuf>) -> Self {
         Self {
+            schema_update: location.schema_update(),
             location,
-            schema_update: SchemaUpdate::Apply,
             spool: spool.into(),
             upload_pause: Duration::from_secs(60),
             heartbeat: Duration::from_secs(5),

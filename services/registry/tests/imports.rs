@@ -299,6 +299,7 @@ async fn a_caller_that_goes_silent_gives_the_place_up(
 ) {
     let database = engine.database().await;
     let mut config = nopic_registry::Config::new(database.location, database.folder.path());
+    config.schema_update = nopic_sql::SchemaUpdate::Apply;
     config.upload_pause = std::time::Duration::from_millis(500);
     let clock = nopic_chassis::clock::ManualClock::new(support::noon("2026-04-01"));
     let registry = nopic_registry::Registry::open(config, std::sync::Arc::new(clock))

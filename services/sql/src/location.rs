@@ -7,7 +7,7 @@ use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use thiserror::Error;
 
-use crate::{Error, Schema, postgres, sqlite};
+use crate::{Error, Schema, SchemaUpdate, postgres, sqlite};
 
 /// A text that names no database.
 #[derive(Debug, Error)]
@@ -36,6 +36,16 @@ impl Location {
         let options = PgConnectOptions::from_str(url)
             .map_err(|error| LocationError(error.to_string().replace("error with configuration: ", "")))?;
         Ok(Self::Postgres(Box::new(options)))
+    }
+
+    /// What a process that is no migration does about a schema that is not up to date: a folder belongs to one process,
+    /// which brings it up to date; on a shared database that is a job of its own.
+    #[must_use]
+    pub const fn schema_update(&self) -> SchemaUpdate {
+        match self {
+            Self::Folder(_) => SchemaUpdate::Apply,
+            Self::Postgres(_) => SchemaUpdate::Refuse,
+        }
     }
 
     /// Whether the server lets us in; there is none for a folder. A pool would try for seconds, and then not say why.

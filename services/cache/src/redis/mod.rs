@@ -21,12 +21,12 @@ mod origin;
 mod probe;
 mod publisher;
 mod record;
+mod settings;
 mod source;
 mod subscriber;
 mod trust;
 
 pub use options::{Mode, Options, OptionsError, Tls};
-pub use probe::Probe;
 pub use publisher::{PointerMove, PublishError, Published, Publisher};
 pub use record::Lineage;
 pub use source::CachedSource;

@@ -1,36 +1,35 @@
-//! Asking Redis whether it is there, for those who only want to know.
+//! Whether Redis is there, for those who only want to know.
 
 use std::sync::Arc;
 
 use ::redis::cmd;
+use nopic_chassis::dependencies::{Dependency, Need};
 
 use super::link::Link;
-use super::options::{Options, OptionsError};
+use super::options::Options;
 
-/// A way to Redis that nothing else uses: what it finds trips no breaker of a reader.
-#[derive(Debug)]
-pub struct Probe(Arc<Link>);
-
-impl Probe {
-    /// # Errors
-    /// The options cannot be meant. No connection is made yet.
-    pub fn new(options: Options) -> Result<Self, OptionsError> {
-        Ok(Self(Link::new(options, Arc::default())?))
+impl Options {
+    /// Redis as what a service has beside itself: without it the service answers less quickly, but does. Nothing else
+    /// uses this way to it: what is found trips no breaker of a reader. `None`: the options cannot be meant.
+    #[must_use]
+    pub fn dependency(&self) -> Option<Dependency> {
+        let link = Arc::new(Link::new(self.clone(), Arc::default()).ok()?);
+        Some(Dependency::new("redis", Need::Soft, move || {
+            let link = Arc::clone(&link);
+            async move { ping(&link).await }
+        }))
     }
+}
 
-    /// Whether it answers.
-    ///
-    /// # Errors
-    /// Why not, in words.
-    pub async fn ping(&self) -> Result<(), String> {
-        // Connecting, too, must fit in.
-        let limit = self.0.options.connect_timeout;
-        match self.0.ask(&[cmd("PING")], limit).await {
-            Ok(_) => {
-                self.0.sound();
-                Ok(())
-            }
-            Err(failure) => Err(failure.to_string()),
+/// Whether it answers; why not, in words.
+async fn ping(link: &Arc<Link>) -> Result<(), String> {
+    // Connecting, too, must fit in.
+    let limit = link.options.connect_timeout;
+    match link.ask(&[cmd("PING")], limit).await {
+        Ok(_) => {
+            link.sound();
+            Ok(())
         }
+        Err(failure) => Err(failure.to_string()),
     }
 }

@@ -3,12 +3,12 @@
 use std::io::Write;
 use std::path::Path;
 
-use clap::ValueEnum;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use nopic_host::PARTS;
+use nopic_host::audit::{MAX_HEADS, head_from_wire, head_to_wire};
 use nopic_proto::audit::{AuditFinding, ListHeadsRequest, VerifiedLog, VerifyLogsRequest, audit_finding};
 use nopic_sql::audit::Head;
 
-use crate::audit_service::{MAX_HEADS, head_from_wire, head_to_wire};
-use crate::connection::Need;
 use crate::context::{Context, Done};
 use crate::failure::Failure;
 use crate::output::listing::{Cell, Column, Listing, column, printable};
@@ -54,8 +54,8 @@ pub(crate) enum Command {
         #[arg(long = "anchor", value_name = "HEAD|FILE")]
         anchors: Vec<String>,
         /// Only the log of this service
-        #[arg(long, value_enum)]
-        service: Option<Service>,
+        #[arg(long, value_parser = services())]
+        service: Option<String>,
         /// How findings are printed
         #[arg(long, value_enum, default_value_t, env = "NOPIC_OUTPUT")]
         output: Style,
@@ -66,8 +66,8 @@ pub(crate) enum Command {
     )]
     Heads {
         /// Only of this service
-        #[arg(long, value_enum)]
-        service: Option<Service>,
+        #[arg(long, value_parser = services())]
+        service: Option<String>,
         /// So many of each service
         #[arg(long, value_name = "COUNT", default_value_t = 1,
               value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -78,26 +78,13 @@ pub(crate) enum Command {
     },
 }
 
-/// Whose log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Service {
-    /// Certificates and what was drawn from them
-    #[value(name = "certificate")]
-    Certificate,
-    /// Entries, importer links, flags
-    #[value(name = "entry_validation", alias = "entry-validation")]
-    EntryValidation,
-}
-
-impl Service {
-    fn list(service: Option<Self>) -> Vec<String> {
-        let name = match service {
-            None => return Vec::new(),
-            Some(Self::Certificate) => "certificate",
-            Some(Self::EntryValidation) => "entry_validation",
-        };
-        vec![name.to_owned()]
-    }
+/// The services with tables, in whose logs changes are noted, by the names of their schemas.
+fn services() -> impl TypedValueParser<Value = String> {
+    let names = PARTS.iter().filter_map(|part| {
+        let schema = part.schema?;
+        Some(PossibleValue::new(schema.name).alias(part.name).help(part.about))
+    });
+    PossibleValuesParser::new(names).map(|name| name.replace('-', "_"))
 }
 
 pub(crate) async fn run(context: &Context, command: Command) -> Result<Done, Failure> {
@@ -118,7 +105,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Done, Fai
 async fn verify(
     context: &Context,
     anchors: &[String],
-    service: Option<Service>,
+    service: Option<String>,
     style: Style,
 ) -> Result<Done, Failure> {
     let mut given = Vec::new();
@@ -134,10 +121,10 @@ async fn verify(
         ));
     }
     let request = VerifyLogsRequest {
-        services: Service::list(service),
+        services: service.into_iter().collect(),
         anchors: given.into_iter().skip(dropped).map(head_to_wire).collect(),
     };
-    let services = context.connect(Need::Audit).await?;
+    let services = context.connect_to_verify().await?;
     let answer = services.answer(services.audit().verify_logs(request).await)?;
     let mut out = output::results();
     let is_well = answer.logs.iter().all(|log| log.findings.is_empty());
@@ -241,15 +228,10 @@ fn write_advice(out: &mut dyn Write) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn heads(
-    context: &Context,
-    service: Option<Service>,
-    last: u32,
-    style: Style,
-) -> Result<Done, Failure> {
-    let services = context.connect(Need::Audit).await?;
+async fn heads(context: &Context, service: Option<String>, last: u32, style: Style) -> Result<Done, Failure> {
+    let services = context.connect_to_verify().await?;
     let request = ListHeadsRequest {
-        services: Service::list(service),
+        services: service.into_iter().collect(),
         last,
     };
     let answer = services.answer(services.audit().list_heads(request).await)?;

@@ -3,10 +3,11 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
+use nopic_host::{PARTS, Settings};
+
 use crate::context::Done;
 use crate::failure::Failure;
 use crate::output;
-use crate::settings::Settings;
 
 /// Look at the configuration of a server
 #[derive(Debug, clap::Subcommand)]
@@ -32,7 +33,7 @@ pub(crate) struct CheckArguments {
 
 pub(crate) fn run(command: Command) -> Result<Done, Failure> {
     let Command::Check(arguments) = command;
-    Settings::read(Some(&arguments.file))?;
+    Settings::read(PARTS, Some(&arguments.file))?;
     let mut out = output::results();
     writeln!(out, "{} can be used", arguments.file.display())?;
     out.flush()?;

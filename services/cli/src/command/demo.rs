@@ -5,26 +5,28 @@ use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use nopic_chassis::metrics::Metrics;
+use nopic_chassis::part::Process;
 use nopic_chassis::transport::Taking;
 use nopic_domain::entry::EntryLine;
 use nopic_formats::entries::{AbiTransmission, write_abi, write_csv, write_csv_header};
 use nopic_formats::sample::{SampleLine, SampleOptions, World, generate};
+use nopic_host::{
+    Deployment, Observing, Opening, PARTS, Serving, Settings, Storage, built_in_caller, listen,
+};
 use nopic_proto::registry::import_result;
 
 use super::entry::{Reading, Validated, sentences, summary, validate};
 use super::registry::import::{self, ContentArguments, Input, Source};
-use super::serve::{Serving, listen, serve_until_stopped};
+use super::serve::serve_until_stopped;
 use super::{certificate, importer};
-use crate::connection::{Need, Services};
+use crate::connection::{Services, need};
 use crate::context::{Context, Done};
-use crate::embedded::{self, Life, Opening};
 use crate::failure::Failure;
-use crate::observing::Observing;
 use crate::output;
 use crate::output::printer::{Printed, Printer};
 use crate::output::verdict_table::VerdictTable;
 use crate::output::words::counted;
-use crate::storage::Storage;
 
 /// The sample: small enough to be read, of a seed that shows a good mix of verdicts.
 const OPERATIONS: u32 = 200;
@@ -81,22 +83,28 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
         Some(listen(SocketAddr::from((Ipv4Addr::LOCALHOST, arguments.port))).await?)
     };
     let sample = Sample::write(folder.path())?;
-    let storage = Storage::in_folder(&data);
-    let opening = Opening::plain(&storage, context.options.policy.as_deref(), context.clock.clone());
-    let opened = opening.open(Need::EntryValidation, Life::Server).await?;
+    let policy = context.options.policy.as_deref();
+    let deployment = Deployment::new(Storage::in_folder(&data), policy, context.clock.clone())?;
+    let opening = Opening {
+        parts: PARTS,
+        deployment: &deployment,
+        settings: Settings::of_command(PARTS)?,
+        metrics: Metrics::default(),
+        caller: Some(built_in_caller()),
+    };
+    let opened = opening.together(need::ALL, Process::All).await?;
 
-    let services = Services::of_routes(opened.routes.clone());
+    let services = Services::of_routes(opened.routes());
     load(context, &services, &sample).await?;
     judge(context, &services, &sample).await?;
     if let Some(listener) = listener {
         let serving = Serving {
             opened,
-            parts: embedded::PARTS,
             taking: Taking::default(),
             observing: Observing::unseen(),
-            announce: None,
+            clock: context.clock.clone(),
         };
-        serve_until_stopped(context, listener, serving).await?;
+        serve_until_stopped(context, listener, serving, None, None).await?;
     }
     Ok(Done::Well)
 }

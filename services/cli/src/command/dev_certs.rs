@@ -10,52 +10,14 @@ use rcgen::{
     KeyUsagePurpose, date_time_ymd,
 };
 
+use nopic_host::{PARTS, trial};
+
 use crate::context::{Context, Done};
 use crate::failure::Failure;
 use crate::output;
 
 /// For how long they are good.
 const DAYS: u64 = 90;
-/// Who gets a certificate.
-const NAMES: [&str; 6] = [
-    "registry",
-    "certificate",
-    "entry-validation",
-    "notification",
-    "gateway",
-    "operator",
-];
-/// The services that get a configuration, with their port and what else stands in it.
-const CONFIGURATIONS: [(&str, u16, &str); 3] = [
-    ("registry", 50_061, REGISTRY),
-    ("certificate", 50_062, CERTIFICATE),
-    ("entry-validation", 50_063, ENTRY_VALIDATION),
-];
-const REGISTRY: &str = r#"[callers]
-entry-validation = ["nopic.registry.v1.RegistryService/GetStatusManifest", "nopic.registry.v1.RegistryService/GetStatusShards"]
-certificate = ["nopic.registry.v1.RegistryService/*"]
-gateway = ["nopic.registry.v1.RegistryService/*"]
-operator = ["*"]
-"#;
-const CERTIFICATE: &str = r#"[callers]
-entry-validation = ["nopic.certificate.v1.CertificateService/BatchGetForValidation", "nopic.certificate.v1.LedgerService/SetDraws"]
-gateway = ["nopic.certificate.v1.CertificateService/*", "nopic.certificate.v1.CertificateLifeService/*", "nopic.certificate.v1.LedgerService/GetBalance", "nopic.certificate.v1.LedgerService/ListDraws"]
-operator = ["*"]
-
-[upstream.registry]
-address = "127.0.0.1:50061"
-"#;
-const ENTRY_VALIDATION: &str = r#"[callers]
-gateway = ["nopic.entry_validation.v1.EntryValidationService/*", "nopic.entry_validation.v1.EntryRecordService/*", "nopic.entry_validation.v1.EntryTrailService/*"]
-operator = ["*"]
-
-[upstream.registry]
-address = "127.0.0.1:50061"
-
-[upstream.certificate]
-address = "127.0.0.1:50062"
-"#;
-
 /// Make certificates and configurations to try services in processes of their own
 ///
 /// Writes an authority, a certificate for each service, for a gateway and for an operator, and a configuration for
@@ -79,7 +41,8 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<Done, Fail
     let authority = authority(context).map_err(making)?;
     write(folder, "authority.pem", authority.pem().as_bytes())?;
     write_secret(folder, "authority.key", &authority.key().serialize_pem())?;
-    for name in NAMES {
+    let names: Vec<_> = trial::names(PARTS).collect();
+    for name in &names {
         let key = KeyPair::generate().map_err(making)?;
         let certificate = leaf(context, name)
             .and_then(|params| params.signed_by(&key, &authority))
@@ -87,11 +50,8 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<Done, Fail
         write(folder, &format!("{name}.pem"), certificate.pem().as_bytes())?;
         write_secret(folder, &format!("{name}.key"), &key.serialize_pem())?;
     }
-    for (name, port, rest) in CONFIGURATIONS {
-        let text = format!(
-            "[server]\nlisten = \"127.0.0.1:{port}\"\n\n[storage]\ndata = \"data-{name}\"\n\n[tls]\ncertificate = \
-             \"{name}.pem\"\nkey = \"{name}.key\"\nauthority = \"authority.pem\"\n\n{rest}"
-        );
+    let configurations = trial::configurations(PARTS);
+    for (name, text) in &configurations {
         write(folder, &format!("{name}.toml"), text.as_bytes())?;
     }
     let mut out = output::results();
@@ -99,8 +59,8 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<Done, Fail
         out,
         "{}: an authority, {} certificates and {} configurations",
         folder.display(),
-        NAMES.len(),
-        CONFIGURATIONS.len()
+        names.len(),
+        configurations.len()
     )?;
     out.flush()?;
     Ok(Done::Well)

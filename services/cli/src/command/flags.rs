@@ -10,7 +10,7 @@ use nopic_proto::entry_validation::{
 };
 
 use crate::arguments::date;
-use crate::connection::{Need, Services};
+use crate::connection::{Services, need};
 use crate::context::{Context, Done};
 use crate::failure::Failure;
 use crate::feed::{chunks, feed, size_of};
@@ -93,7 +93,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Done, Fai
     if let Command::Import(arguments) = &command {
         size_of(&arguments.file)?;
     }
-    let services = context.connect(Need::EntryValidation).await?;
+    let services = context.connect(need::ALL).await?;
     match command {
         Command::Import(arguments) => import(context, &services, &arguments).await,
         Command::Show(arguments) => show(context, &services, arguments).await,

@@ -7,7 +7,7 @@ use nopic_proto::entry_validation::{
     ImporterLink, LinkImporterRequest, ListImporterLinksRequest, UnlinkImporterRequest,
 };
 
-use crate::connection::{Need, Services};
+use crate::connection::{Services, need};
 use crate::context::{Context, Done};
 use crate::failure::Failure;
 use crate::output::listing::{Column, Listing, column};
@@ -68,7 +68,7 @@ pub(crate) enum Command {
 }
 
 pub(crate) async fn run(context: &Context, command: Command) -> Result<Done, Failure> {
-    let services = context.connect(Need::EntryValidation).await?;
+    let services = context.connect(need::ALL).await?;
     let mut client = services.entry_validation();
     let mut out = output::results();
     match command {

@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use nopic_host::PARTS;
 use nopic_sql::Location;
 
 use crate::connection::{busy, take_folder};
@@ -10,12 +11,12 @@ use crate::failure::Failure;
 use crate::lock::Acquired;
 use crate::output;
 use crate::output::words::counted;
-use crate::storage::Storage;
+use crate::storage_of;
 
 /// Bring the database up to date, once, before the services of a new version start
 ///
-/// Makes what is missing in the schemas registry, certificate and entry_validation of the database that --database
-/// names, or in the files of the data folder, and says per schema what it did. Run again, it finds nothing to do. Only
+/// Makes what is missing in the schemas of the services in the database that --database names, or in the files of the
+/// data folder, and says per schema what it did. Run again, it finds nothing to do. Only
 /// one runs at a time. On PostgreSQL no other command changes a schema; a data folder is brought up to date by every
 /// command that uses it.
 #[derive(Debug, clap::Args)]
@@ -31,7 +32,7 @@ pub(crate) async fn run(context: &Context) -> Result<Done, Failure> {
                 .advice("Leave out --endpoint (and NOPIC_ENDPOINT), and name the database with --database."),
         );
     }
-    let storage = Storage::of(&context.options)?;
+    let storage = storage_of(&context.options)?;
     // A server's database has a lock of its own.
     let _lock = match storage.location {
         Location::Postgres(_) => None,
@@ -42,16 +43,8 @@ pub(crate) async fn run(context: &Context) -> Result<Done, Failure> {
     };
     storage.check().await?;
     let mut out = output::results();
-    for schema in [
-        nopic_registry::SCHEMA,
-        nopic_certificate::SCHEMA,
-        nopic_entry_validation::SCHEMA,
-    ] {
-        let applied = storage
-            .location
-            .migrate(&schema)
-            .await
-            .map_err(|error| storage.unusable(&error))?;
+    for schema in PARTS.iter().filter_map(|part| part.schema) {
+        let applied = storage.migrate(schema).await?;
         let done = match applied.as_slice() {
             [] => "up to date already".to_owned(),
             steps => format!(

@@ -9,7 +9,7 @@ use nopic_proto::entry_validation::verdict::Remedy;
 use nopic_proto::entry_validation::{ExplainPolicyRequest, ExplainPolicyResponse, finding};
 
 use crate::arguments::date;
-use crate::connection::Need;
+use crate::connection::need;
 use crate::context::{Context, Done};
 use crate::failure::Failure;
 use crate::output::listing::{Column, Listing, column};
@@ -79,7 +79,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Done, Fai
             Ok(done)
         }
         Command::Explain { on, output } => {
-            let services = context.connect(Need::EntryValidation).await?;
+            let services = context.connect(need::ALL).await?;
             let on = on.unwrap_or_else(|| context.clock.today());
             let request = ExplainPolicyRequest { on: on.to_string() };
             let answer = services.answer(services.entry_validation().explain_policy(request).await)?;

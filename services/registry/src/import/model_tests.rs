@@ -185,6 +185,7 @@ fn naive(snapshots: &[&Snapshot], number: u64, scope: bool, on: Date) -> Option<
 async fn core(database: &TestDatabase) -> Arc<Core> {
     let clock = ManualClock::new(Utc.with_ymd_and_hms(2025, 1, 1, 0, 0, 0).unwrap());
     let mut config = Config::new(database.location.clone(), database.folder.path());
+    config.schema_update = nopic_sql::SchemaUpdate::Apply;
     config.heartbeat = Duration::from_secs(1);
     Arc::new(Core::open(config, Arc::new(clock)).await.unwrap())
 }

@@ -36,7 +36,8 @@ pub fn noon(day: &str) -> DateTime<Utc> {
 
 /// A registry on a database, with this folder for its copies.
 pub async fn open(location: &Location, spool: &Path, clock: &ManualClock) -> (Registry, Client) {
-    let config = Config::new(location.clone(), spool);
+    let mut config = Config::new(location.clone(), spool);
+    config.schema_update = nopic_sql::SchemaUpdate::Apply;
     let registry = Registry::open(config, Arc::new(clock.clone())).await.unwrap();
     let client = connect(&registry);
     (registry, client)

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use nopic_proto::certificate::{DrawRecord, GetBalanceRequest, GetBalanceResponse, ListDrawsRequest};
 
 use super::{PAGE, kilograms};
-use crate::connection::Need;
+use crate::connection::need;
 use crate::context::{Context, Done};
 use crate::failure::Failure;
 use crate::output::listing::{Cell, Column, Listing, column};
@@ -46,7 +46,7 @@ pub(crate) struct LedgerArguments {
 }
 
 pub(super) async fn show(context: &Context, arguments: LedgerArguments) -> Result<Done, Failure> {
-    let services = context.connect(Need::Certificates).await?;
+    let services = context.connect(need::CERTIFICATES).await?;
     let mut client = services.ledger();
     let mut out = output::results();
     let balance = GetBalanceRequest {

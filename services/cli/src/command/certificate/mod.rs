@@ -17,7 +17,7 @@ use nopic_proto::certificate::{
 };
 
 use crate::arguments::date;
-use crate::connection::{Need, Services};
+use crate::connection::{Services, need};
 use crate::context::{Context, Done};
 use crate::failure::Failure;
 use crate::feed::{chunks, feed, size_of};
@@ -144,7 +144,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Done, Fai
     match command {
         Command::Import(arguments) => {
             size_of(&arguments.file)?;
-            let services = context.connect(Need::Certificates).await?;
+            let services = context.connect(need::CERTIFICATES).await?;
             let result = send(
                 &context.terminal,
                 &services,
@@ -162,11 +162,11 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Done, Fai
             })
         }
         Command::Show(arguments) => {
-            let services = context.connect(Need::Certificates).await?;
+            let services = context.connect(need::CERTIFICATES).await?;
             show(context, &services, arguments).await
         }
         Command::List(arguments) => {
-            let services = context.connect(Need::Certificates).await?;
+            let services = context.connect(need::CERTIFICATES).await?;
             list(context, &services, arguments).await
         }
         Command::Ledger(arguments) => ledger::show(context, arguments).await,

@@ -15,7 +15,7 @@ use super::life::{
     Review, ShowRequestArguments, VoidArguments,
 };
 use super::told::{self, tell_request};
-use crate::connection::{Need, Services, Wire};
+use crate::connection::{Services, Wire, need};
 use crate::context::{Context, Done};
 use crate::failure::Failure;
 use crate::output;
@@ -26,7 +26,7 @@ const PAGE: u32 = 1_000;
 type Client = CertificateLifeServiceClient<Wire>;
 
 async fn connect(context: &Context, acting: &Acting) -> Result<(Services, Client), Failure> {
-    let services = context.connect(Need::CertificateLife).await?;
+    let services = context.connect(need::CERTIFICATE_LIFE).await?;
     let client = services.certificate_life(acting)?;
     Ok((services, client))
 }

@@ -13,7 +13,7 @@ use tempfile::NamedTempFile;
 
 use super::following::{Answer, Begun, Following};
 use super::validate::{Format, beside_verdicts, printer, summary};
-use crate::connection::Need;
+use crate::connection::need;
 use crate::context::{Context, Done};
 use crate::failure::Failure;
 use crate::feed::{Requests, Trouble, chunks, feed, size_of};
@@ -112,7 +112,7 @@ async fn file(
     let path = copy.as_ref().map_or(options.file.as_path(), |copy| copy.path());
     let size = size_of(path)?;
     let request_id = request_id(path, &filed_on, anew.as_deref())?;
-    let services = context.connect(Need::EntryValidation).await?;
+    let services = context.connect(need::ALL).await?;
     let printer = printer(context, &services, options.output).await?;
     let terminal = beside_verdicts(context);
     let progress = Progress::of_bytes(&terminal, size, "filing");

@@ -11,7 +11,7 @@ use nopic_proto::entry_validation::{
 use sha2::{Digest as _, Sha256};
 
 use super::validate::{Validated, printer};
-use crate::connection::Need;
+use crate::connection::need;
 use crate::context::{Context, Done};
 use crate::failure::Failure;
 use crate::output::listing::{Cell, Column, Listing, column};
@@ -176,7 +176,7 @@ fn codes(verdict: &Verdict) -> Vec<String> {
 }
 
 pub(super) async fn show(context: &Context, arguments: ShowArguments) -> Result<Done, Failure> {
-    let services = context.connect(Need::EntryValidation).await?;
+    let services = context.connect(need::ALL).await?;
     let request = GetEntryRequest {
         entry_number: arguments.entry_number,
         as_of: arguments.as_of,
@@ -212,7 +212,7 @@ pub(super) async fn show(context: &Context, arguments: ShowArguments) -> Result<
 }
 
 pub(super) async fn decisions(context: &Context, arguments: DecisionsArguments) -> Result<Done, Failure> {
-    let services = context.connect(Need::EntryValidation).await?;
+    let services = context.connect(need::ALL).await?;
     let mut client = services.records();
     let mut out = output::results();
     let mut listing = Listing::new(arguments.output, DECISIONS, &context.terminal);
@@ -257,7 +257,7 @@ pub(super) async fn decisions(context: &Context, arguments: DecisionsArguments) 
 }
 
 pub(super) async fn explain(context: &Context, arguments: ExplainArguments) -> Result<Done, Failure> {
-    let services = context.connect(Need::EntryValidation).await?;
+    let services = context.connect(need::ALL).await?;
     let request = ExplainDecisionRequest {
         decision_id: arguments.decision_id,
     };
@@ -349,7 +349,7 @@ pub(super) async fn amend(context: &Context, arguments: AmendArguments) -> Resul
             EntryEvent::Deleted { .. } => {}
         }
     }
-    let services = context.connect(Need::EntryValidation).await?;
+    let services = context.connect(need::ALL).await?;
     let request = AmendEntryRequest {
         request_id: request_id(&[
             "amend",
@@ -376,7 +376,7 @@ pub(super) async fn amend(context: &Context, arguments: AmendArguments) -> Resul
 }
 
 pub(super) async fn cancel(context: &Context, arguments: CancelArguments) -> Result<Done, Failure> {
-    let services = context.connect(Need::EntryValidation).await?;
+    let services = context.connect(need::ALL).await?;
     let request = CancelEntryRequest {
         request_id: request_id(&[
             "cancel",

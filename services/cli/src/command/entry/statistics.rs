@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use nopic_proto::entry_validation::get_statistics_request::Group;
 use nopic_proto::entry_validation::{GetStatisticsRequest, Statistic};
 
-use crate::connection::{Need, Services};
+use crate::connection::{Services, need};
 use crate::context::{Context, Done};
 use crate::failure::Failure;
 use crate::output::listing::{Cell, Column, Listing, column};
@@ -57,7 +57,7 @@ pub(crate) struct Arguments {
 }
 
 pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Done, Failure> {
-    let services = context.connect(Need::EntryValidation).await?;
+    let services = context.connect(need::ALL).await?;
     let mut request = GetStatisticsRequest {
         from: arguments.from.unwrap_or_default(),
         to: arguments.to.unwrap_or_default(),

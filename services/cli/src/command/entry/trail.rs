@@ -16,7 +16,7 @@ use nopic_proto::entry_validation::{
 use sha2::{Digest as _, Sha256};
 
 use super::record::request_id;
-use crate::connection::Need;
+use crate::connection::need;
 use crate::context::{Context, Done};
 use crate::failure::Failure;
 use crate::output;
@@ -228,7 +228,7 @@ struct EntryArguments {
 }
 
 pub(super) async fn trail(context: &Context, arguments: TrailArguments) -> Result<Done, Failure> {
-    let services = context.connect(Need::EntryValidation).await?;
+    let services = context.connect(need::ALL).await?;
     let request = GetTrailRequest {
         entry_number: arguments.entry_number,
         as_of: arguments.as_of,
@@ -376,7 +376,7 @@ pub(super) async fn withdraw(context: &Context, arguments: WithdrawArguments) ->
 }
 
 async fn record(context: &Context, entry: EntryArguments, items: Vec<Content>) -> Result<Done, Failure> {
-    let services = context.connect(Need::EntryValidation).await?;
+    let services = context.connect(need::ALL).await?;
     let items: Vec<TrailItem> = items
         .into_iter()
         .map(|content| TrailItem {

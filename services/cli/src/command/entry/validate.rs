@@ -11,7 +11,7 @@ use nopic_proto::entry_validation::{
 };
 
 use super::following::{Begun, Following};
-use crate::connection::{Need, Services};
+use crate::connection::{Services, need};
 use crate::context::{Context, Done};
 use crate::failure::Failure;
 use crate::feed::{Requests, Trouble, feed, size_of};
@@ -132,7 +132,7 @@ pub(crate) struct Reading {
 
 pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Done, Failure> {
     size_of(&arguments.file)?;
-    let services = context.connect(Need::EntryValidation).await?;
+    let services = context.connect(need::ALL).await?;
     let printer = printer(context, &services, arguments.output).await?;
     let reading = Reading {
         format: arguments.format,

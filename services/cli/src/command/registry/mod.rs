@@ -6,7 +6,7 @@ mod snapshots;
 mod sync;
 mod watch;
 
-use crate::connection::Need;
+use crate::connection::need;
 use crate::context::{Context, Done};
 use crate::failure::Failure;
 
@@ -33,7 +33,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Done, Fai
     if let Command::Import(arguments) = &command {
         arguments.check()?;
     }
-    let services = context.connect(Need::Registry).await?;
+    let services = context.connect(need::REGISTRY).await?;
     match command {
         Command::Import(arguments) => import::run(context, &services, arguments).await,
         Command::Sync(arguments) => sync::run(context, &services, arguments).await,

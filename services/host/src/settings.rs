@@ -2,18 +2,23 @@
 //!
 //! One file may serve several services: each takes what it needs, and every key is checked.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use nopic_cache::redis::{Mode, Options, Publisher, Tls};
 use nopic_chassis::callers::Callers;
 use nopic_chassis::client::Target;
-use nopic_chassis::config::{ConfigError, Reader, Secret};
+use nopic_chassis::config::{ConfigError, Reader, Secret, variable};
+use nopic_chassis::part::Opener;
 use nopic_chassis::telemetry::{Traces, filter};
 use nopic_chassis::tls::TlsFiles;
-use nopic_domain::identifier::CertifierId;
+use nopic_sql::Location;
+use nopic_sql::audit::AuditLog;
 
+use crate::Part;
 use crate::failure::Failure;
 use crate::observing::ObservingSettings;
 
@@ -21,29 +26,46 @@ use crate::observing::ObservingSettings;
 const MAX_CONNECTIONS: u64 = 10_000;
 /// After so long clients connect anew, unless it is told otherwise.
 const MAX_CONNECTION_AGE: Duration = Duration::from_secs(300);
-
 /// Traces that begin in a server and are sent, unless it is told otherwise: of a hundred.
 const TRACE_PERCENT: u32 = 5;
 
+/// What opens the parts of a process, by their names, as they are configured.
+pub(crate) type Openers = BTreeMap<&'static str, Opener<Location, Arc<dyn AuditLog>>>;
+
 /// What servers are told.
-#[derive(Debug)]
-pub(crate) struct Settings {
-    pub(crate) listen: Option<SocketAddr>,
+pub struct Settings {
+    /// Where to listen.
+    pub listen: Option<SocketAddr>,
     /// Whether a service may be served in plain text: on loopback only.
-    pub(crate) plain_text: bool,
-    pub(crate) max_connections: usize,
-    pub(crate) max_connection_age: Duration,
-    pub(crate) tls: Option<TlsFiles>,
-    pub(crate) callers: Option<Callers>,
-    pub(crate) data: Option<PathBuf>,
-    pub(crate) database: Option<Secret>,
-    pub(crate) policy: Option<PathBuf>,
-    pub(crate) issues_for: Vec<CertifierId>,
-    /// The shared cache of the registry's statuses.
-    pub(crate) redis: Option<Options>,
-    pub(crate) observing: ObservingSettings,
-    pub(crate) registry: Option<Target>,
-    pub(crate) certificate: Option<Target>,
+    pub plain_text: bool,
+    /// Open connections at a time.
+    pub max_connections: usize,
+    /// After so long clients connect anew.
+    pub max_connection_age: Duration,
+    /// Our certificate, and whose others we believe.
+    pub tls: Option<TlsFiles>,
+    /// Who may call what.
+    pub callers: Option<Callers>,
+    /// The data folder.
+    pub data: Option<PathBuf>,
+    /// URL of a database.
+    pub database: Option<Secret>,
+    /// The policy of the deployment.
+    pub policy: Option<PathBuf>,
+    /// Log, traces and admin port.
+    pub observing: ObservingSettings,
+    /// Where the parts are that others ask.
+    pub(crate) upstream: BTreeMap<&'static str, Target>,
+    pub(crate) openers: Openers,
+    has_redis: bool,
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("listen", &self.listen)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Settings {
@@ -51,34 +73,54 @@ impl Settings {
     ///
     /// # Errors
     /// Every problem there is.
-    pub(crate) fn read(file: Option<&Path>) -> Result<Self, Failure> {
+    pub fn read(parts: &[Part], file: Option<&Path>) -> Result<Self, Failure> {
         let reader = match file {
             Some(file) => Reader::of_file(file, environment()),
             None => Ok(Reader::of_environment(environment())),
         };
-        reader.and_then(Self::of).map_err(|error| {
-            let what = file.map_or_else(|| "the environment".to_owned(), |file| file.display().to_string());
-            Failure::new(format!(
-                "The configuration in {what} cannot be used:\n  - {}",
-                error.problems.join("\n  - ")
-            ))
-            .advice("Mend these places; `nopic config check FILE` looks again.")
+        reader
+            .and_then(|reader| Self::of(parts, reader))
+            .map_err(|error| {
+                let what =
+                    file.map_or_else(|| "the environment".to_owned(), |file| file.display().to_string());
+                Failure::new(format!(
+                    "The configuration in {what} cannot be used:\n  - {}",
+                    error.problems.join("\n  - ")
+                ))
+                .advice("Mend these places; `nopic config check FILE` looks again.")
+            })
+    }
+
+    /// For a command, which reads no configuration: the few words that the environment has for it.
+    ///
+    /// # Errors
+    /// Every problem there is.
+    pub fn of_command(parts: &[Part]) -> Result<Self, Failure> {
+        let environment = environment().filter(|(name, _)| name == ISSUES_FOR);
+        Self::of(parts, Reader::of_environment(environment)).map_err(|error| {
+            Failure::new(format!("{ISSUES_FOR} cannot be used: {error}."))
+                .advice("List certifiers by their three digits, with commas between them.")
         })
     }
 
     /// The sections that are there for services that are served alone.
-    pub(crate) fn of_separate_services(&self) -> impl Iterator<Item = &'static str> {
-        [
-            ("redis", self.redis.is_some()),
-            ("upstream.registry", self.registry.is_some()),
-            ("upstream.certificate", self.certificate.is_some()),
-        ]
-        .into_iter()
-        .filter_map(|(section, is_there)| is_there.then_some(section))
+    pub fn of_separate_services(&self) -> impl Iterator<Item = String> {
+        let redis = self.has_redis.then(|| "redis".to_owned());
+        redis
+            .into_iter()
+            .chain(self.upstream.keys().map(|part| format!("upstream.{part}")))
     }
 
-    fn of(mut reader: Reader) -> Result<Self, ConfigError> {
+    fn of(parts: &[Part], mut reader: Reader) -> Result<Self, ConfigError> {
         let tls = tls(&mut reader, "tls");
+        let asked = parts.iter().flat_map(|part| part.asks).map(|asked| asked.part);
+        let upstream = asked
+            .filter_map(|part| Some((part, target(&mut reader, part, tls.as_ref())?)))
+            .collect();
+        let openers = parts
+            .iter()
+            .map(|part| (part.name, (part.configure)(&mut reader)))
+            .collect();
         let settings = Self {
             listen: reader.address("server.listen"),
             plain_text: reader.flag("server.plain_text").unwrap_or(false),
@@ -93,12 +135,13 @@ impl Settings {
             callers: callers(&mut reader),
             data: reader.path("storage.data"),
             database: reader.secret("storage.database"),
-            policy: reader.path("entry-validation.policy"),
-            issues_for: certifiers(&mut reader),
-            redis: redis(&mut reader),
+            policy: policy(&mut reader),
             observing: observing(&mut reader),
-            registry: target(&mut reader, "registry", tls.as_ref()),
-            certificate: target(&mut reader, "certificate", tls.as_ref()),
+            has_redis: ["redis.url", "redis.cluster", "redis.sentinels"]
+                .iter()
+                .any(|key| reader.has(key)),
+            upstream,
+            openers,
             tls,
         };
         if settings.tls.is_some() && settings.callers.is_none() && reader.names("callers").is_empty() {
@@ -116,6 +159,29 @@ impl Settings {
         reader.finish()?;
         Ok(settings)
     }
+
+    /// Where a part is that another one asks over the network.
+    pub(crate) fn target(&self, part: &str) -> Result<Target, Failure> {
+        self.upstream.get(part).cloned().ok_or_else(|| {
+            Failure::new(format!("Where the {part} service is, is not configured.")).advice(format!(
+                "Set address in [upstream.{part}], or {}, to its host:port.",
+                variable(&format!("upstream.{part}.address"))
+            ))
+        })
+    }
+}
+
+/// Environment variable with the certifiers for which this deployment issues certificates: `015,062`.
+const ISSUES_FOR: &str = "NOPIC_ISSUES_FOR";
+
+/// The policy file of the deployment; its key of an older time names the service that was the only one to read it.
+fn policy(reader: &mut Reader) -> Option<PathBuf> {
+    const OLD: &str = "entry-validation.policy";
+    let (policy, old) = (reader.path("policy"), reader.path(OLD));
+    if policy.is_some() && old.is_some() {
+        reader.problem(OLD, "it is given twice: also by policy");
+    }
+    policy.or(old)
 }
 
 /// Certificates with which a command shows who it is to servers: `NOPIC_CLIENT_CERTIFICATE`, `NOPIC_CLIENT_KEY` and
@@ -123,7 +189,7 @@ impl Settings {
 ///
 /// # Errors
 /// One is missing, or cannot be used.
-pub(crate) fn identity() -> Result<Option<TlsFiles>, Failure> {
+pub fn identity() -> Result<Option<TlsFiles>, Failure> {
     let mut reader = Reader::of_environment(environment());
     let files = tls(&mut reader, "client");
     reader.finish().map_err(|error| {
@@ -186,18 +252,6 @@ fn callers(reader: &mut Reader) -> Option<Callers> {
     }
 }
 
-fn certifiers(reader: &mut Reader) -> Vec<CertifierId> {
-    const KEY: &str = "certificate.issues_for";
-    let mut certifiers = Vec::new();
-    for text in reader.texts(KEY).unwrap_or_default() {
-        match text.parse() {
-            Ok(certifier) => certifiers.push(certifier),
-            Err(error) => reader.problem(KEY, format_args!("{text:?}: {error}")),
-        }
-    }
-    certifiers
-}
-
 /// Log, traces and admin port.
 fn observing(reader: &mut Reader) -> ObservingSettings {
     let json = match reader.text("telemetry.log_format").as_deref() {
@@ -228,7 +282,7 @@ fn observing(reader: &mut Reader) -> ObservingSettings {
 fn traces(reader: &mut Reader) -> Option<Traces> {
     const ENDPOINT: &str = "telemetry.otlp_endpoint";
     let endpoint = reader.text(ENDPOINT);
-    let authority = reader.path("telemetry.otlp_authority");
+    let authority = reader.file("telemetry.otlp_authority");
     let percent = reader.number("telemetry.trace_percent", 0..=100);
     let Some(endpoint) = endpoint else {
         for (key, is_given) in [
@@ -250,74 +304,12 @@ fn traces(reader: &mut Reader) -> Option<Traces> {
             "give the URL of an OTLP receiver, such as http://collector:4317",
         );
     }
-    let authority = authority.and_then(|path| match std::fs::read(&path) {
-        Ok(text) => Some(text),
-        Err(error) => {
-            let problem = format_args!("{} cannot be read: {error}", path.display()).to_string();
-            reader.problem("telemetry.otlp_authority", problem);
-            None
-        }
-    });
     let percent = percent.and_then(|percent| u32::try_from(percent).ok());
     Some(Traces {
         endpoint,
         authority,
         share: f64::from(percent.unwrap_or(TRACE_PERCENT)) / 100.0,
     })
-}
-
-/// The shared cache: one server by `url`, a cluster by `cluster`, or the primary that `sentinels` name `primary`.
-fn redis(reader: &mut Reader) -> Option<Options> {
-    let url = reader.text("redis.url");
-    let cluster = reader.texts("redis.cluster");
-    let sentinels = reader.texts("redis.sentinels");
-    let primary = reader.text("redis.primary");
-    let sentinel_password = reader.secret("redis.sentinel_password");
-    let password = reader.secret("redis.password");
-    let user = reader.text("redis.user");
-    let deployment = reader.text("redis.deployment");
-    let authority = reader.path("redis.authority");
-    let mode = match (url, cluster, sentinels) {
-        (None, None, None) => {
-            if deployment.is_some() {
-                reader.problem("redis", "name the servers by url, cluster or sentinels");
-            }
-            return None;
-        }
-        (Some(url), None, None) => Mode::Single { url },
-        (None, Some(nodes), None) => Mode::Cluster { nodes },
-        (None, None, Some(nodes)) => Mode::Sentinel {
-            nodes,
-            primary: primary.unwrap_or_else(|| "mymaster".to_owned()),
-            password: sentinel_password.map(|secret| secret.reveal().to_owned()),
-        },
-        _ => {
-            reader.problem("redis", "give one of url, cluster and sentinels, not several");
-            return None;
-        }
-    };
-    let mut options = Options::new(mode, deployment.unwrap_or_else(|| "nopic".to_owned()));
-    options.user = user;
-    options.password = password.map(|secret| secret.reveal().to_owned());
-    if let Some(path) = authority {
-        match std::fs::read(&path) {
-            Ok(roots) => {
-                options.tls = Some(Tls {
-                    roots: Some(roots),
-                    client: None,
-                });
-            }
-            Err(error) => reader.problem(
-                "redis.authority",
-                format_args!("{} cannot be read: {error}", path.display()),
-            ),
-        }
-    }
-    // What would be refused at the start is said now.
-    if let Err(error) = Publisher::new(options.clone()) {
-        reader.problem("redis", error);
-    }
-    Some(options)
 }
 
 /// Another service: `upstream.registry.address` and, where its certificate has another name than it, `name`.

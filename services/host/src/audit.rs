@@ -1,19 +1,36 @@
-//! The audit logs of the services in this process, as one gRPC service.
+//! The audit logs of the parts of this process, as one gRPC service.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use nopic_chassis::principal;
-use nopic_domain::principal::Role;
+use nopic_chassis::principal::{self, RequirePrincipal};
+use nopic_chassis::serving::GrpcService;
+use nopic_chassis::transport::MAX_MESSAGE_BYTES;
+use nopic_domain::principal::{Principal, Role};
 use nopic_proto::audit as wire;
-use nopic_proto::audit::audit_service_server::AuditService;
+use nopic_proto::audit::audit_service_server::{AuditService, AuditServiceServer};
 use nopic_sql::audit::{Audit, AuditError, Finding, Head, Kind, Verified};
+use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Response, Status};
 
+/// Of every process whose parts note changes.
+pub(crate) const SERVICE: GrpcService = GrpcService::hard("nopic.audit.v1.AuditService");
+
 /// Heads in one call.
-pub(crate) const MAX_HEADS: usize = 10_000;
+pub const MAX_HEADS: usize = 10_000;
+
+/// The service for these logs. `otherwise`: who calls where a call names nobody.
+pub(crate) fn service(
+    audits: &[Audit],
+    otherwise: Option<Principal>,
+) -> InterceptedService<AuditServiceServer<AuditRpc>, RequirePrincipal> {
+    let server = AuditServiceServer::new(AuditRpc(audits.to_vec()))
+        .max_decoding_message_size(MAX_MESSAGE_BYTES)
+        .max_encoding_message_size(MAX_MESSAGE_BYTES);
+    InterceptedService::new(server, RequirePrincipal { otherwise })
+}
 
 /// The logs that are here.
 #[derive(Debug, Clone)]
-pub(crate) struct AuditRpc(pub(crate) Vec<Audit>);
+pub(crate) struct AuditRpc(Vec<Audit>);
 
 impl AuditRpc {
     /// The logs of these services; of all where none is named.
@@ -131,7 +148,9 @@ fn moment(moment: DateTime<Utc>) -> String {
     moment.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 
-pub(crate) fn head_to_wire(head: Head) -> wire::Head {
+/// A head as it travels.
+#[must_use]
+pub fn head_to_wire(head: Head) -> wire::Head {
     wire::Head {
         service: head.service,
         seal: head.seal,
@@ -143,7 +162,11 @@ pub(crate) fn head_to_wire(head: Head) -> wire::Head {
     }
 }
 
-pub(crate) fn head_from_wire(head: wire::Head) -> Result<Head, String> {
+/// A head that travelled.
+///
+/// # Errors
+/// It is none.
+pub fn head_from_wire(head: wire::Head) -> Result<Head, String> {
     let sealed_at = DateTime::parse_from_rfc3339(&head.sealed_at)
         .map_err(|_| format!("sealed_at: {:?} is not a moment in RFC 3339", head.sealed_at))?;
     Ok(Head {

@@ -5,38 +5,50 @@ use std::net::SocketAddr;
 
 use nopic_chassis::admin::{self, Admin, Stage};
 use nopic_chassis::metrics::Metrics;
-use nopic_chassis::serving::{Part, serves};
+use nopic_chassis::serving::{GrpcService, serves};
 use nopic_chassis::telemetry::{LogFilter, LogFormat, Options, Telemetry, Traces};
 use nopic_sql::Location;
 use tokio::sync::watch;
 
-use crate::command::serve::listen;
 use crate::failure::Failure;
-use crate::logging;
-use crate::output::Terminal;
+use crate::serve::{listen, reachable};
 
 /// How a server is told to show itself.
 #[derive(Debug, Default)]
-pub(crate) struct ObservingSettings {
+pub struct ObservingSettings {
     /// Address of the admin port; absent: there is none.
-    pub(crate) admin: Option<SocketAddr>,
+    pub admin: Option<SocketAddr>,
     /// Whether the log is JSON; absent: where nobody sits before it and the service is alone.
-    pub(crate) json: Option<bool>,
-    pub(crate) filter: Option<String>,
-    pub(crate) traces: Option<Traces>,
+    pub json: Option<bool>,
+    /// Of the log, in the form of `tracing-subscriber`; absent: the default.
+    pub filter: Option<String>,
+    /// Where traces go; absent: nowhere.
+    pub traces: Option<Traces>,
 }
 
 impl ObservingSettings {
     /// Whether the log of a server is JSON.
-    pub(crate) fn is_json(&self, is_alone: bool) -> bool {
+    #[must_use]
+    pub fn is_json(&self, is_alone: bool) -> bool {
         self.json
             .unwrap_or_else(|| is_alone && !std::io::stderr().is_terminal())
     }
 }
 
+/// What the log of a server is where its configuration does not say.
+#[derive(Debug, Clone, Default)]
+pub struct LogFallback {
+    /// In the form of `tracing-subscriber`; empty: the default.
+    pub filter: String,
+    /// Whether whoever reads it on a terminal minds no colour.
+    pub colour: bool,
+}
+
 /// What observes a server while it runs.
-pub(crate) struct Observing {
-    pub(crate) metrics: Metrics,
+#[derive(Debug)]
+pub struct Observing {
+    /// Its numbers.
+    pub metrics: Metrics,
     stage: watch::Sender<Stage>,
     filter: Option<LogFilter>,
     telemetry: Option<Telemetry>,
@@ -44,7 +56,8 @@ pub(crate) struct Observing {
 
 impl Observing {
     /// Numbers that nobody reads: for a command that serves beside its work, and has a log already.
-    pub(crate) fn unseen() -> Self {
+    #[must_use]
+    pub fn unseen() -> Self {
         Self {
             metrics: Metrics::default(),
             stage: watch::Sender::new(Stage::Starting),
@@ -57,18 +70,18 @@ impl Observing {
     ///
     /// # Errors
     /// They cannot be as they are configured.
-    pub(crate) fn start(
+    pub fn start(
         service: &'static str,
         is_alone: bool,
         settings: &ObservingSettings,
         location: &Location,
-        terminal: &Terminal,
+        fallback: LogFallback,
     ) -> Result<Self, Failure> {
         let format = if settings.is_json(is_alone) {
             LogFormat::Json
         } else {
             LogFormat::Text {
-                colour: std::io::stderr().is_terminal() && terminal.may_colour(),
+                colour: std::io::stderr().is_terminal() && fallback.colour,
             }
         };
         let options = Options {
@@ -78,7 +91,7 @@ impl Observing {
                 Location::Postgres(_) => "postgresql",
             },
             format,
-            filter: settings.filter.clone().unwrap_or_else(logging::wanted),
+            filter: settings.filter.clone().unwrap_or(fallback.filter),
             traces: settings.traces.clone(),
         };
         let telemetry = Telemetry::start(options).map_err(|error| {
@@ -92,14 +105,11 @@ impl Observing {
         })
     }
 
-    /// Opens the admin port, where one is configured; gives its address.
+    /// Opens the admin port, where one is configured; gives where it is reached from this machine.
     ///
     /// # Errors
     /// It cannot be listened on.
-    pub(crate) async fn open_admin(
-        &self,
-        settings: &ObservingSettings,
-    ) -> Result<Option<SocketAddr>, Failure> {
+    pub async fn open_admin(&self, settings: &ObservingSettings) -> Result<Option<SocketAddr>, Failure> {
         let Some(address) = settings.admin else {
             return Ok(None);
         };
@@ -120,15 +130,15 @@ impl Observing {
                 );
             }
         });
-        Ok(Some(bound))
+        Ok(Some(reachable(bound)))
     }
 
     /// Shows whether the server is ready, from now until it drains.
-    pub(crate) fn follow(&self, parts: &'static [Part], mut ready: watch::Receiver<bool>) {
+    pub(crate) fn follow(&self, services: Vec<GrpcService>, mut ready: watch::Receiver<bool>) {
         let stage = self.stage.clone();
         tokio::spawn(async move {
             loop {
-                let now = if serves(parts, *ready.borrow_and_update()) {
+                let now = if serves(&services, *ready.borrow_and_update()) {
                     Stage::Ready
                 } else {
                     Stage::NotReady

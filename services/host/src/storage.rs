@@ -4,9 +4,9 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nopic_sql::{Location, Refusal, SchemaUpdate};
+use nopic_chassis::dependencies::{Dependency, Need};
+use nopic_sql::{Location, Refusal, Schema, SchemaUpdate};
 
-use crate::arguments::GlobalOptions;
 use crate::failure::Failure;
 
 /// How long a server may take until it lets us in.
@@ -14,40 +14,43 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Where data are.
 #[derive(Debug, Clone)]
-pub(crate) struct Storage {
-    pub(crate) location: Location,
-    /// A folder belongs to one process, which brings it up to date; on a shared database that is a job of its own.
-    pub(crate) schema_update: SchemaUpdate,
+pub struct Storage {
+    /// The database, or the folder with one for each service.
+    pub location: Location,
     /// For the lock and for temporary copies of uploads.
-    pub(crate) folder: PathBuf,
+    pub folder: PathBuf,
 }
 
 impl Storage {
-    /// What the options name.
-    pub(crate) fn of(options: &GlobalOptions) -> Result<Self, Failure> {
-        let Some(url) = &options.database else {
-            return Ok(Self::in_folder(options.data()));
+    /// The database of this URL, with a folder for the lock and temporary files; without one SQLite files in the folder.
+    ///
+    /// # Errors
+    /// The URL is none.
+    pub fn of(folder: &Path, database: Option<&str>) -> Result<Self, Failure> {
+        let location = match database {
+            None => Location::from(folder),
+            Some(url) => Location::postgres(url).map_err(|error| {
+                Failure::new(format!("--database (NOPIC_DATABASE) cannot be used: {error}."))
+            })?,
         };
-        let location = Location::postgres(url.secret())
-            .map_err(|error| Failure::new(format!("--database (NOPIC_DATABASE) cannot be used: {error}.")))?;
         Ok(Self {
             location,
-            schema_update: SchemaUpdate::Refuse,
-            folder: options.data().to_path_buf(),
+            folder: folder.to_owned(),
         })
     }
 
     /// SQLite files in a folder.
-    pub(crate) fn in_folder(folder: &Path) -> Self {
+    #[must_use]
+    pub fn in_folder(folder: &Path) -> Self {
         Self {
             location: Location::from(folder),
-            schema_update: SchemaUpdate::Apply,
             folder: folder.to_owned(),
         }
     }
 
     /// The database in words, where it is a server's.
-    pub(crate) fn server(&self) -> Option<String> {
+    #[must_use]
+    pub fn server(&self) -> Option<String> {
         match &self.location {
             Location::Folder(_) => None,
             Location::Postgres(_) => Some(self.location.to_string()),
@@ -55,17 +58,41 @@ impl Storage {
     }
 
     /// Finds out at once whether the server lets us in.
-    pub(crate) async fn check(&self) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    /// It does not.
+    pub async fn check(&self) -> Result<(), Failure> {
         match tokio::time::timeout(PATIENCE, self.location.check()).await {
             Ok(checked) => checked.map_err(|error| self.unusable(&error)),
             Err(_) => Err(self.refused(Refusal::Unreachable, "it does not answer")),
         }
     }
 
+    /// Brings the tables of a part up to date; gives the steps that were missing.
+    ///
+    /// # Errors
+    /// The database cannot be used, or its schema is one that this program cannot use.
+    pub async fn migrate(&self, schema: &Schema) -> Result<Vec<&'static str>, Failure> {
+        self.location
+            .migrate(schema)
+            .await
+            .map_err(|error| self.unusable(&error))
+    }
+
+    /// The database as what a server needs, where it is a server's.
+    pub(crate) fn dependency(&self) -> Option<Dependency> {
+        self.server()?;
+        let location = self.location.clone();
+        Some(Dependency::new("database", Need::Hard, move || {
+            let location = location.clone();
+            async move { location.check().await.map_err(|error| error.to_string()) }
+        }))
+    }
+
     /// The database cannot be used.
     pub(crate) fn unusable(&self, error: &nopic_sql::Error) -> Failure {
         if let nopic_sql::Error::Schema(what) = error
-            && self.schema_update == SchemaUpdate::Refuse
+            && self.location.schema_update() == SchemaUpdate::Refuse
         {
             // Which says what to do.
             return Failure::new(format!("{self} cannot be used: {what}."));

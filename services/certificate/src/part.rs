@@ -1,0 +1,82 @@
+//! The certificate service as a part of a process.
+
+use std::sync::Arc;
+
+use nopic_chassis::config::Reader;
+use nopic_chassis::part::{Asked, Open, OpenError, Opener, Opening, Part};
+use nopic_chassis::serving::GrpcService;
+use nopic_domain::identifier::CertifierId;
+use nopic_sql::audit::AuditLog;
+use nopic_sql::{Location, Schema};
+
+use crate::{CertificateService, Config, SCHEMA};
+
+/// The certificate service.
+pub const PART: Part<Location, Schema, Arc<dyn AuditLog>> = Part {
+    name: "certificate",
+    about: "The certificates and what was drawn from them",
+    services: &[
+        GrpcService::hard("nopic.certificate.v1.CertificateService"),
+        GrpcService::hard("nopic.certificate.v1.LedgerService"),
+        GrpcService::hard("nopic.certificate.v1.CertificateLifeService"),
+    ],
+    descriptors: nopic_proto::DESCRIPTORS,
+    schema: Some(&SCHEMA),
+    asks: &[Asked {
+        part: REGISTRY,
+        methods: &["nopic.registry.v1.RegistryService/GetOperation"],
+    }],
+    configure,
+};
+
+const REGISTRY: &str = "registry";
+
+fn configure(reader: &mut Reader) -> Opener<Location, Arc<dyn AuditLog>> {
+    // The environment has a short name for it, too, which commands that read no configuration know.
+    let issues_for = ["certificate.issues_for", "issues_for"]
+        .into_iter()
+        .flat_map(|key| certifiers(reader, key))
+        .collect();
+    Box::new(move |opening| Box::pin(open(opening, issues_for)))
+}
+
+/// Certifiers by their three digits.
+fn certifiers(reader: &mut Reader, key: &str) -> Vec<CertifierId> {
+    let mut certifiers = Vec::new();
+    for text in reader.texts(key).unwrap_or_default() {
+        match text.parse() {
+            Ok(certifier) => certifiers.push(certifier),
+            Err(error) => reader.problem(key, format_args!("{text:?}: {error}")),
+        }
+    }
+    certifiers
+}
+
+async fn open(
+    opening: Opening<Location>,
+    issues_for: Vec<CertifierId>,
+) -> Result<Open<Arc<dyn AuditLog>>, OpenError> {
+    let config = Config {
+        schema_update: opening.storage.schema_update(),
+        location: opening.storage,
+        issues_for,
+        metrics: opening.metrics,
+    };
+    let mut service = CertificateService::open(config, opening.clock)
+        .await
+        .map_err(OpenError::new)?;
+    if let Some(registry) = opening.clients.find(REGISTRY) {
+        service = service.with_registry(registry.clone());
+    }
+    let caller = opening.caller;
+    let served = service.clone();
+    let mut open = Open::serving(move |routes| {
+        routes
+            .add_service(served.service(caller.clone()))
+            .add_service(served.ledger(caller.clone()))
+            .add_service(served.life_service(caller.clone()));
+    });
+    open.audit = Some(service.audit_log());
+    open.background.push(Box::pin(service.count_ending_forever()));
+    Ok(open)
+}

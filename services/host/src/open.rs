@@ -1,0 +1,270 @@
+//! What a process opens: all parts, those that a command needs, or one.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use nopic_chassis::client::channel;
+use nopic_chassis::clock::Clock;
+use nopic_chassis::dependencies::{Dependency, Need};
+use nopic_chassis::draining::Draining;
+use nopic_chassis::metrics::Metrics;
+use nopic_chassis::part::{Clients, Open, OpenError, Process, Work};
+use nopic_chassis::rpc::client::{Client, ClientMetrics};
+use nopic_chassis::serving::{GrpcService, Served};
+use nopic_domain::policy::{Policy, SHIPPED};
+use nopic_domain::principal::Principal;
+use nopic_sql::audit::{Audit, AuditLog, Heads};
+use tonic::service::{Routes, RoutesBuilder};
+
+use crate::failure::Failure;
+use crate::settings::Settings;
+use crate::storage::Storage;
+use crate::{Part, audit};
+
+/// What all parts of a deployment share.
+pub struct Deployment {
+    /// Where the data are.
+    pub storage: Storage,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    policy: Arc<Policy>,
+    policy_text: Arc<str>,
+}
+
+impl Deployment {
+    /// With this policy file in place of the shipped policy.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is no policy.
+    pub fn new(storage: Storage, policy: Option<&Path>, clock: Arc<dyn Clock>) -> Result<Self, Failure> {
+        let text = match policy {
+            None => SHIPPED.to_owned(),
+            Some(path) => std::fs::read_to_string(path).map_err(|error| {
+                Failure::new(format!(
+                    "The policy file {} cannot be read: {error}.",
+                    path.display()
+                ))
+            })?,
+        };
+        let parsed = Policy::parse(&text).map_err(|error| {
+            let path = policy.unwrap_or(Path::new("the shipped policy")).display();
+            Failure::new(format!(
+                "{path} cannot be used:\n  - {}",
+                error.problems.join("\n  - ")
+            ))
+            .advice(
+                "Mend these places; `nopic policy check` looks again, `nopic policy show` prints a policy that works.",
+            )
+        })?;
+        Ok(Self {
+            storage,
+            clock,
+            policy: Arc::new(parsed),
+            policy_text: text.into(),
+        })
+    }
+}
+
+/// With what parts are opened.
+pub struct Opening<'a> {
+    /// Those that there are.
+    pub parts: &'a [Part],
+    /// What they share.
+    pub deployment: &'a Deployment,
+    /// As they are configured.
+    pub settings: Settings,
+    /// Where their numbers are read.
+    pub metrics: Metrics,
+    /// Who calls where a call names nobody.
+    pub caller: Option<Principal>,
+}
+
+/// Parts that are open.
+pub struct Opened {
+    /// What they serve.
+    pub served: Served,
+    /// Their audit logs: to be sealed by whoever opened them.
+    pub audits: Vec<Audit>,
+    /// What they need beside themselves.
+    pub(crate) dependencies: Vec<Dependency>,
+    /// What their streams listen to: whoever serves them says by it that they are to end.
+    pub(crate) draining: Draining,
+    /// What an earlier process left.
+    recovery: Vec<Work<()>>,
+    /// What a server does beside its calls.
+    background: Vec<Work<()>>,
+}
+
+impl Opened {
+    /// Finishes what an earlier process left: whoever only looks leaves it as it is.
+    pub async fn recover(&mut self) {
+        for work in self.recovery.drain(..) {
+            work.await;
+        }
+    }
+
+    /// Begins what a server does beside its calls. It ends with the process, and is taken up again wherever it stood.
+    pub fn work(&mut self) {
+        for work in self.background.drain(..) {
+            tokio::spawn(work);
+        }
+    }
+}
+
+type OpenPart = Open<Arc<dyn AuditLog>>;
+
+impl Opening<'_> {
+    /// Opens those of these names, or all where none is named, in this process: each asks the others in memory, by the
+    /// same clients as over a socket.
+    ///
+    /// # Errors
+    /// A database or a part of the configuration cannot be used.
+    pub async fn together(mut self, names: &[&str], process: Process) -> Result<Opened, Failure> {
+        self.deployment.storage.check().await?;
+        let draining = Draining::default();
+        let mut open: Vec<(&Part, OpenPart)> = Vec::new();
+        for part in self.parts {
+            if !names.is_empty() && !names.contains(&part.name) {
+                continue;
+            }
+            let mut clients = Clients::default();
+            for asked in part.asks {
+                if let Some((_, other)) = open.iter().find(|(part, _)| part.name == asked.part) {
+                    let mut routes = RoutesBuilder::default();
+                    (other.routes)(&mut routes);
+                    clients.insert(asked.part, Client::in_memory(routes.routes(), asked.part));
+                }
+            }
+            let opened = self.part(part, process, clients, &draining).await?;
+            open.push((part, opened));
+        }
+        Ok(self.finish(open, draining, Vec::new()))
+    }
+
+    /// Opens one, which asks the others over the network.
+    ///
+    /// # Errors
+    /// Its database, its configuration or its way to another part cannot be used.
+    pub async fn alone(mut self, part: &Part) -> Result<Opened, Failure> {
+        self.deployment.storage.check().await?;
+        let calls = ClientMetrics::new(&self.metrics);
+        let draining = Draining::default();
+        let mut clients = Clients::default();
+        let mut dependencies = Vec::new();
+        for asked in part.asks {
+            let client = self.over_the_network(asked.part, &calls)?;
+            // Without it the part answers less: what would need it is indeterminate.
+            dependencies.push(Dependency::service(asked.part, Need::Soft, client.clone()));
+            clients.insert(asked.part, client);
+        }
+        let open = self.part(part, Process::Alone, clients, &draining).await?;
+        Ok(self.finish(vec![(part, open)], draining, dependencies))
+    }
+
+    fn over_the_network(&self, part: &'static str, calls: &ClientMetrics) -> Result<Client, Failure> {
+        let channel = channel(self.settings.target(part)?).map_err(|error| {
+            Failure::new(format!("The {part} service cannot be asked: {error}."))
+                .advice(format!("See [upstream.{part}] and [tls]."))
+        })?;
+        Ok(Client::new(channel, part).counted(calls))
+    }
+
+    async fn part(
+        &mut self,
+        part: &Part,
+        process: Process,
+        clients: Clients,
+        draining: &Draining,
+    ) -> Result<OpenPart, Failure> {
+        let Some(opener) = self.settings.openers.remove(part.name) else {
+            return Err(Failure::new(format!(
+                "The {} service was not configured.",
+                part.name
+            )));
+        };
+        let Deployment {
+            storage,
+            clock,
+            policy,
+            policy_text,
+        } = self.deployment;
+        let opening = nopic_chassis::part::Opening {
+            storage: storage.location.clone(),
+            folder: storage.folder.clone(),
+            clock: Arc::clone(clock),
+            policy: Arc::clone(policy),
+            policy_text: Arc::clone(policy_text),
+            metrics: self.metrics.clone(),
+            draining: draining.clone(),
+            caller: self.caller.clone(),
+            process,
+            clients,
+        };
+        opener(opening)
+            .await
+            .map_err(|error| not_open(part.name, &error, storage))
+    }
+
+    fn finish(
+        self,
+        open: Vec<(&Part, OpenPart)>,
+        draining: Draining,
+        mut dependencies: Vec<Dependency>,
+    ) -> Opened {
+        let storage = &self.deployment.storage;
+        dependencies.extend(storage.dependency());
+        let mut routes = RoutesBuilder::default();
+        let mut services: Vec<GrpcService> = Vec::new();
+        let mut descriptors: Vec<&'static [u8]> = Vec::new();
+        let mut audits = Vec::new();
+        let (mut recovery, mut background) = (Vec::new(), Vec::new());
+        for (part, open) in open {
+            (open.routes)(&mut routes);
+            services.extend(part.services);
+            if !descriptors.contains(&part.descriptors) {
+                descriptors.push(part.descriptors);
+            }
+            let heads = || Heads::in_data_folder(&storage.folder);
+            audits.extend(open.audit.map(|log| Audit::new(log, heads())));
+            dependencies.extend(open.dependencies);
+            recovery.extend(open.recovery);
+            background.extend(open.background);
+        }
+        if !audits.is_empty() {
+            services.push(audit::SERVICE);
+            routes.add_service(audit::service(&audits, self.caller));
+        }
+        Opened {
+            served: Served {
+                routes: routes.routes(),
+                services,
+                descriptors,
+            },
+            audits,
+            dependencies,
+            draining,
+            recovery,
+            background,
+        }
+    }
+}
+
+impl Opened {
+    /// What they serve, for calls in memory.
+    #[must_use]
+    pub fn routes(&self) -> Routes {
+        self.served.routes.clone()
+    }
+}
+
+/// A part did not open: mostly because of its database.
+fn not_open(name: &str, error: &OpenError, storage: &Storage) -> Failure {
+    let mut cause = Some(error.cause());
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<nopic_sql::Error>() {
+            return storage.unusable(error);
+        }
+        cause = error.source();
+    }
+    Failure::new(format!("The {name} service cannot be opened: {error}."))
+}

@@ -1,0 +1,170 @@
+//! Serving: a listener, from birth to drain.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use nopic_chassis::callers::Authorize;
+use nopic_chassis::clock::Clock;
+use nopic_chassis::dependencies;
+use nopic_chassis::serving::{serve, stop_requested};
+use nopic_chassis::tls::ServerTls;
+use nopic_chassis::transport::{Taking, bind};
+use nopic_sql::audit::SEAL_INTERVAL;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::failure::Failure;
+use crate::observing::Observing;
+use crate::open::Opened;
+use crate::settings::Settings;
+
+/// What is served, and how.
+pub struct Serving {
+    /// The parts.
+    pub opened: Opened,
+    /// How connections are taken.
+    pub taking: Taking,
+    /// What observes the server.
+    pub observing: Observing,
+    /// The clock by which audit logs are sealed.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Settings {
+    /// How connections are taken at an address: a service alone takes plain text only where it was told so, and on
+    /// loopback.
+    ///
+    /// # Errors
+    /// It would be served without certificates where it must not be, or they cannot be used.
+    pub fn taking(&self, is_alone: bool, address: SocketAddr) -> Result<Taking, Failure> {
+        let secured = match (&self.tls, &self.callers) {
+            (Some(files), Some(callers)) => {
+                let tls = ServerTls::load(files.clone())
+                    .map_err(|error| Failure::new(format!("The certificates cannot be used: {error}.")))?;
+                Some((Arc::new(tls), Authorize::new(callers.clone())))
+            }
+            _ if is_alone && !self.plain_text => {
+                return Err(Failure::new("A service alone is served with certificates.").advice(
+                    "Configure [tls] and [callers] (`nopic dev-certs DIR` makes a set to try), or server.plain_text = \
+                     true on loopback.",
+                ));
+            }
+            _ if is_alone && !address.ip().is_loopback() => {
+                return Err(Failure::new(format!(
+                    "Plain text is served on loopback only, not on {address}."
+                ))
+                .advice("Configure [tls] and [callers], or listen on 127.0.0.1."));
+            }
+            _ => None,
+        };
+        Ok(Taking {
+            secured,
+            max_connections: self.max_connections,
+            max_connection_age: is_alone.then_some(self.max_connection_age),
+            ..Taking::default()
+        })
+    }
+}
+
+/// Binds an address, or says why it cannot be had.
+///
+/// # Errors
+/// Why not.
+pub async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    bind(address).await.map_err(|error| {
+        let why = match error.kind() {
+            std::io::ErrorKind::AddrInUse => "another process listens there",
+            std::io::ErrorKind::PermissionDenied => "this user may not listen there",
+            std::io::ErrorKind::AddrNotAvailable => "this machine has no such address",
+            _ => "the system refuses it",
+        };
+        Failure::new(format!("{address} cannot be listened on: {why}."))
+            .advice("Choose another port; port 0 takes a free one.")
+    })
+}
+
+impl Serving {
+    /// Serves, says where by `listening`, and drains when asked to stop.
+    ///
+    /// # Errors
+    /// The server or `listening` fails.
+    pub async fn until_stopped(
+        self,
+        listener: TcpListener,
+        listening: impl FnOnce(&str) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let Self {
+            mut opened,
+            taking,
+            observing,
+            clock,
+        } = self;
+        // Before anybody is told of the server, who may then ask it to stop.
+        let asked_to_stop = stop_requested()
+            .map_err(|error| Failure::new(format!("The server cannot hear when it is to stop: {error}.")))?;
+        let address = listener
+            .local_addr()
+            .map_err(|error| Failure::new(format!("The address of the server cannot be told: {error}.")))?;
+        let scheme = if taking.secured.is_some() { "https" } else { "http" };
+        listening(&format!("{scheme}://{}", reachable(address)))?;
+        opened.work();
+        let (served, stop) = watch::channel(false);
+        let mut sealers = JoinSet::new();
+        for audit in opened.audits {
+            let clock = Arc::clone(&clock);
+            let mut stop = stop.clone();
+            sealers.spawn(async move {
+                let stopped = async move {
+                    // Where its sender is gone, nothing is served any more, either.
+                    let _ = stop.wait_for(|is_over| *is_over).await;
+                };
+                audit.seal_until(SEAL_INTERVAL, || clock.now(), stopped).await;
+            });
+        }
+        let ready = dependencies::watch(opened.dependencies, &observing.metrics);
+        observing.follow(opened.served.services.clone(), ready.clone());
+        let end = async {
+            asked_to_stop.await;
+            observing.draining();
+            opened.draining.begin();
+        };
+        let ended = serve(listener, opened.served, taking, ready, end).await;
+        // After the last call: what it noted is sealed, too.
+        let _ = served.send(true);
+        sealers.join_all().await;
+        observing.end().await;
+        ended.map_err(|error| Failure::new(format!("The server ended: {error}.")))
+    }
+}
+
+/// Where a server that listens on every address is reached from this machine.
+pub(crate) fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_on_every_address_is_reached_on_this_machine() {
+        let reached = |text: &str| reachable(text.parse().unwrap()).to_string();
+        assert_eq!(reached("0.0.0.0:5"), "127.0.0.1:5");
+        assert_eq!(reached("[::]:5"), "[::1]:5");
+        assert_eq!(reached("10.0.0.1:5"), "10.0.0.1:5");
+    }
+
+    #[tokio::test]
+    async fn a_port_that_is_taken_is_said() {
+        let taken = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let said = listen(taken.local_addr().unwrap()).await.unwrap_err().to_string();
+        assert!(said.contains("another process listens there"), "{said}");
+    }
+}
