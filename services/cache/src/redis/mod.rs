@@ -25,8 +25,8 @@ mod source;
 mod subscriber;
 mod trust;
 
+pub use crate::reader::Lineage;
 pub use options::{Mode, Options, OptionsError, Tls};
 pub use probe::Probe;
 pub use publisher::{PointerMove, PublishError, Published, Publisher};
-pub use record::Lineage;
 pub use source::CachedSource;
