@@ -14,11 +14,25 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // Carries the caller beside each call, hence the contract.
     ("nopic-chassis", &["nopic-domain", "nopic-proto"]),
     ("nopic-sql", &[]),
-    ("nopic-cache", &["nopic-domain"]),
+    ("nopic-cache", &["nopic-domain", "nopic-proto", "nopic-chassis"]),
     ("nopic-registry", SERVICE),
     ("nopic-certificate", SERVICE),
     ("nopic-entry-validation", SERVICE),
+    (
+        "nopic-gateway",
+        &[
+            "nopic-cache",
+            "nopic-chassis",
+            "nopic-domain",
+            "nopic-proto",
+            "nopic-sql",
+        ],
+    ),
+    ("nopic-host", HOST),
 ];
+
+/// Rows that wait for their crates.
+const TO_COME: &[&str] = &["nopic-gateway", "nopic-host"];
 
 /// Services use everything below them and never each other.
 const SERVICE: &[&str] = &[
@@ -30,11 +44,25 @@ const SERVICE: &[&str] = &[
     "nopic-sql",
 ];
 
+/// The host knows every service and the gateway; only the command line is above it.
+const HOST: &[&str] = &[
+    "nopic-cache",
+    "nopic-certificate",
+    "nopic-chassis",
+    "nopic-domain",
+    "nopic-entry-validation",
+    "nopic-formats",
+    "nopic-gateway",
+    "nopic-proto",
+    "nopic-registry",
+    "nopic-sql",
+];
+
 /// What pure crates must not reach, not even through others.
 const IMPURE: &[&str] = &["tokio", "tonic", "sqlx", "redis", "hyper", "reqwest"];
 const PURE: &[&str] = &["nopic-domain", "nopic-formats"];
 
-/// Crates that may be used by anyone's leave only: the binary and the tests use all.
+/// Crates that no other may use: the binary and the tests use all.
 const TOP: &[&str] = &["nopic-cli", "nopic-tests"];
 
 fn metadata() -> Value {
@@ -101,7 +129,13 @@ fn crates_reach_only_what_the_design_allows() {
         .map(|(name, _)| *name)
         .chain(TOP.iter().copied())
         .collect();
-    assert_eq!(ours, listed, "a crate is missing from this test, or gone");
+    let unlisted: Vec<_> = ours.difference(&listed).collect();
+    assert!(unlisted.is_empty(), "missing from this test: {unlisted:?}");
+    let gone: Vec<_> = listed
+        .difference(&ours)
+        .filter(|name| !TO_COME.contains(name))
+        .collect();
+    assert!(gone.is_empty(), "in this test, but no crate: {gone:?}");
     for (name, allowed) in MAY_USE {
         for needed in reached(&graph, name) {
             assert!(

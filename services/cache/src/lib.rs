@@ -10,8 +10,6 @@ pub mod redis;
 pub mod shard;
 pub mod stats;
 
-mod codec;
-
 pub use reader::{
     Confirmed, Manifest, ReaderOptions, RevisionChoice, ShardSource, SourceError, StatusReader, StatusView,
     Unavailable,

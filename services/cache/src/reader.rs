@@ -18,11 +18,10 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument as _;
 
-use crate::redis::Lineage;
 use crate::shard::{SHARD_COUNT, Shard, ShardHash};
 use crate::stats::Stats;
 use l1::L1;
-pub use source::{Confirmed, Manifest, ShardSource, SourceError};
+pub use source::{Confirmed, Lineage, Manifest, ShardSource, SourceError};
 pub use view::StatusView;
 
 /// Which revision a caller is content with.

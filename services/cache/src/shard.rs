@@ -16,6 +16,8 @@
 //!
 //! The same timelines always give the same bytes, so the SHA-256 of them names the content.
 
+mod codec;
+
 use std::fmt;
 
 use bytes::Bytes;
@@ -27,7 +29,7 @@ use rustc_hash::FxHashMap;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use crate::codec::{Input, put_number};
+use codec::{Input, put_number};
 
 /// Number of shards of a registry.
 pub const SHARD_COUNT: usize = 256;

@@ -12,7 +12,7 @@ use nopic_proto::{certificate as wire, common};
 use crate::error::Error;
 use crate::store::{ListFilter, OwnDrawsKey, StoredCertificate, StoredDraw};
 
-pub(crate) use ledger::{as_of, balance, draw_record, draw_set, filed_entries, judged, moment, request_id};
+pub(crate) use ledger::{as_of, balance, draw_record, filed_entries, judged, moment, request_id};
 
 pub(crate) fn certificate_number(field: &str, text: &str) -> Result<CertificateNumber, Error> {
     text.parse().map_err(|error| Error::invalid(field, error))

@@ -1,4 +1,6 @@
-//! Calendar dates as the file forms write them, and the day of a moment.
+//! Calendar dates as the file forms write them, spans of them, and the day of a moment.
+
+use std::fmt;
 
 pub use chrono::NaiveDate as Date;
 use chrono::{DateTime, Utc};
@@ -27,6 +29,34 @@ pub fn parse_iso(text: &str) -> Option<Date> {
         u32::try_from(month).ok()?,
         u32::try_from(day).ok()?,
     )
+}
+
+/// A span of days, both ends included; an absent end is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Period {
+    /// First day.
+    pub from: Option<Date>,
+    /// Last day.
+    pub to: Option<Date>,
+}
+
+impl Period {
+    /// Whether the day is in the span.
+    #[must_use]
+    pub fn contains(&self, date: Date) -> bool {
+        self.from.is_none_or(|from| date >= from) && self.to.is_none_or(|to| date <= to)
+    }
+}
+
+impl fmt::Display for Period {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.from, self.to) {
+            (Some(from), Some(to)) => write!(f, "from {from} to {to}"),
+            (Some(from), None) => write!(f, "from {from}"),
+            (None, Some(to)) => write!(f, "until {to}"),
+            (None, None) => f.write_str("at any time"),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -3,10 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::date::Date;
+use crate::date::{Date, Period};
 use crate::hts::HtsCode;
 use crate::identifier::{CertificateNumber, CertifierId, NopId};
-use crate::policy::Period;
 use crate::weight::Weight;
 
 /// How bad a finding is in the phase of its line. Ordered from harmless to decisive.
@@ -197,6 +196,14 @@ codes! {
 }
 
 impl Code {
+    /// Whether the ledger decides it when a line is filed: then it is known, and a policy cannot make it unknown.
+    pub(crate) const fn is_asked_of_ledger(self) -> bool {
+        matches!(
+            self,
+            Self::CertificateQuantityExceeded | Self::CertificateAlreadyUsed
+        )
+    }
+
     /// The code of that name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {

@@ -1,5 +1,6 @@
 //! Where a reader's manifests and shards come from.
 
+use std::fmt;
 use std::future::Future;
 
 use bytes::Bytes;
@@ -7,7 +8,6 @@ use nopic_domain::date::Date;
 use thiserror::Error;
 
 use super::RevisionChoice;
-use crate::redis::Lineage;
 use crate::shard::ShardHash;
 
 /// What the registry says about a revision.
@@ -19,6 +19,17 @@ pub struct Manifest {
     pub published_on: Option<Date>,
     /// Hashes of the shards by index: [`SHARD_COUNT`] of them, or none at revision 0.
     pub shard_hashes: Vec<ShardHash>,
+}
+
+/// One history of revision numbers. A registry draws it at random when it is set up and again when it is restored from
+/// a backup, because it then gives numbers a second time.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Lineage(pub [u8; 16]);
+
+impl fmt::Debug for Lineage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
 }
 
 /// Why a source gave no answer.

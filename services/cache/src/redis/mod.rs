@@ -26,7 +26,7 @@ mod source;
 mod subscriber;
 mod trust;
 
+pub use crate::reader::Lineage;
 pub use options::{Mode, Options, OptionsError, Tls};
 pub use publisher::{PointerMove, PublishError, Published, Publisher};
-pub use record::Lineage;
 pub use source::CachedSource;

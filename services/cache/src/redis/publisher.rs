@@ -9,8 +9,8 @@ use thiserror::Error;
 use super::keys::Keys;
 use super::link::{Failure, Link};
 use super::options::{Options, OptionsError};
-use super::record::{Lineage, Pointer, encode_manifest, hash_of};
-use crate::reader::Manifest;
+use super::record::{Pointer, encode_manifest, hash_of};
+use crate::reader::{Lineage, Manifest};
 use crate::shard::ShardHash;
 use crate::stats::Stats;
 

@@ -6,30 +6,17 @@
 //!            number of shards (2: 256, or 0 at revision 0) SHA-256 of each shard CRC-32 (4)
 //! ```
 
-use std::fmt;
-
 use chrono::Datelike as _;
 use nopic_domain::date::Date;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use crate::reader::Manifest;
+use crate::reader::{Lineage, Manifest};
 use crate::shard::{SHARD_COUNT, ShardHash};
 
 const POINTER: &[u8; 4] = b"NOPR";
 const MANIFEST: &[u8; 4] = b"NOPM";
 const VERSION: u8 = 1;
-
-/// One history of revision numbers. A registry draws it at random when it is set up and again when it is restored from
-/// a backup, because it then gives numbers a second time.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Lineage(pub [u8; 16]);
-
-impl fmt::Debug for Lineage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
 
 /// A stored value that is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]

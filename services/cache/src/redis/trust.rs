@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::record::{Lineage, ManifestHash, Pointer};
+use super::record::{ManifestHash, Pointer};
+use crate::reader::Lineage;
 
 #[derive(Debug, Default)]
 pub(super) struct Trust {

@@ -1,5 +1,6 @@
 //! The store of certificates: what they state, every version of that, and the draws on them.
 
+mod answer;
 mod ledger;
 mod ledger_row;
 pub(crate) mod life;

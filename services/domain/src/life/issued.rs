@@ -3,9 +3,9 @@
 use chrono::{DateTime, Utc};
 
 use super::check::{Check, CheckCode};
+use super::fields::{countries, list, reason, text, weight, window};
 use super::refusal::Refusal;
 use super::request::refuse_failed;
-use super::requested::{countries, list, reason, text, weight, window};
 use super::step::{Step, possible_for};
 use super::{require_certifier, require_version};
 use crate::certificate::{Certificate, CertificateKind, CertificateStatus};

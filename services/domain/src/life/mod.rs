@@ -10,6 +10,7 @@
 //! and what the registry answered.
 
 pub mod check;
+mod fields;
 pub mod issued;
 pub mod knowledge;
 pub mod product;

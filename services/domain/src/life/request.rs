@@ -4,8 +4,9 @@ use chrono::{DateTime, Days, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::check::{Check, CheckCode, Outcome};
+use super::fields::{reason, window};
 use super::refusal::Refusal;
-use super::requested::{Requested, reason, window};
+use super::requested::Requested;
 use super::step::{Stage, Step};
 use super::{require_certifier, require_exporter, require_version};
 use crate::certificate::{Certificate, CertificateStatus};

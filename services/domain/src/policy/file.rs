@@ -11,7 +11,6 @@ use super::{
 };
 use crate::date::{Date, parse_iso};
 use crate::finding::{Code, Severity};
-use crate::rules::is_asked_of_ledger;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -415,7 +414,7 @@ fn codes(file: &BTreeMap<String, FileCode>, phases: usize, problems: &mut Proble
             .collect();
         severities_before.sort_by_key(|(date, _)| *date);
         let is_unknown = |text: &str| text.contains('?');
-        if is_asked_of_ledger(*code)
+        if code.is_asked_of_ledger()
             && (is_unknown(&rule.severity)
                 || rule
                     .severity_before

@@ -13,38 +13,11 @@ use crate::finding::{Code, Detail, Finding, Severity};
 use crate::identifier::CertifierId;
 use crate::weight::Weight;
 
+pub use crate::date::Period;
 pub use problems::PolicyError;
 
 /// The policy that the product ships, as text.
 pub const SHIPPED: &str = include_str!("../../data/policy.toml");
-
-/// A span of days, both ends included; an absent end is open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Period {
-    /// First day.
-    pub from: Option<Date>,
-    /// Last day.
-    pub to: Option<Date>,
-}
-
-impl Period {
-    /// Whether the day is in the span.
-    #[must_use]
-    pub fn contains(&self, date: Date) -> bool {
-        self.from.is_none_or(|from| date >= from) && self.to.is_none_or(|to| date <= to)
-    }
-}
-
-impl std::fmt::Display for Period {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match (self.from, self.to) {
-            (Some(from), Some(to)) => write!(f, "from {from} to {to}"),
-            (Some(from), None) => write!(f, "from {from}"),
-            (None, Some(to)) => write!(f, "until {to}"),
-            (None, None) => f.write_str("at any time"),
-        }
-    }
-}
 
 /// Place of a phase in the policy, from the earliest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

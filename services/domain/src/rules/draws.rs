@@ -28,7 +28,7 @@ pub fn ask_of_ledger(line: &NormalisedLine, judgement: &Judgement, policy: &Poli
         judgement
             .findings
             .iter()
-            .filter(|finding| !is_asked_of_ledger(finding.code))
+            .filter(|finding| !finding.code.is_asked_of_ledger())
     };
     let rejects = |finding: &Finding| finding.severity == Severity::Reject;
     if findings().any(|finding| rejects(finding) && finding.code <= LAST_OF_CERTIFICATE) {
@@ -54,14 +54,6 @@ pub fn ask_of_ledger(line: &NormalisedLine, judgement: &Judgement, policy: &Poli
 
 /// Codes stand in the order of the rules: the last one of rule 5.
 const LAST_OF_CERTIFICATE: Code = Code::CertificateQuantityExceeded;
-
-/// Whether the ledger decides it when a line is filed: then it is known, and a policy cannot make it unknown.
-pub(crate) const fn is_asked_of_ledger(code: Code) -> bool {
-    matches!(
-        code,
-        Code::CertificateQuantityExceeded | Code::CertificateAlreadyUsed
-    )
-}
 
 #[cfg(test)]
 mod tests {

@@ -25,7 +25,6 @@ use crate::registry::Timeline;
 use crate::weight::Weight;
 
 pub use draws::ask_of_ledger;
-pub(crate) use draws::is_asked_of_ledger;
 use line::Checked;
 
 /// Names the rules in the evidence of a verdict; rises when the same inputs may give another verdict.

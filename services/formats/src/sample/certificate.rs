@@ -7,12 +7,15 @@ use nopic_domain::weight::Weight;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use super::lines::FILERS;
 use super::operation::{Facts, MOST_OPERATIONS, Role, day, earlier, later};
 use super::places;
 use super::products::{self, Catalogue};
 use super::random::{Draw, Stream, generator};
 
+/// Filer codes of the brokers.
+pub const FILERS: [&str; 12] = [
+    "ABC", "B76", "NNP", "9XK", "WMT", "S1P", "J4R", "C07", "QRS", "2TT", "F9A", "ZL5",
+];
 /// How many certificates a group has.
 pub(super) const GROUP: u32 = 4;
 /// Serials have six digits and rise over all certifiers.

@@ -1,5 +1,7 @@
 //! Entry lines: mostly good ones, and every kind of mistake that brokers make.
 
+mod mistakes;
+
 use std::collections::VecDeque;
 
 use nopic_domain::certificate::{CertificateKind, CertificateStatus};
@@ -10,17 +12,13 @@ use nopic_domain::weight::Weight;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use super::certificate::{GROUP, Group, LAST_ENTRY_DAY, SampleCertificate, World};
-use super::mistakes::{self, Mistake};
+use super::certificate::{FILERS, GROUP, Group, LAST_ENTRY_DAY, SampleCertificate, World};
 use super::operation::{earlier, later};
 use super::places;
 use super::products;
 use super::random::{Draw, Stream, generator, mixed};
+use mistakes::Mistake;
 
-/// Filer codes of the brokers.
-pub const FILERS: [&str; 12] = [
-    "ABC", "B76", "NNP", "9XK", "WMT", "S1P", "J4R", "C07", "QRS", "2TT", "F9A", "ZL5",
-];
 /// The first entry numbers of each filer belong to draws that certificates bring with them.
 const FIRST_ENTRY: u64 = 1_000_000;
 /// How many entry numbers of seven digits a filer has from there on.
@@ -95,9 +93,9 @@ impl Iterator for EntryLines<'_> {
 }
 
 /// What the lines of one entry have in common.
-pub(super) struct Entry {
-    pub(super) number: String,
-    pub(super) date: Date,
+struct Entry {
+    number: String,
+    date: Date,
     importer_of_record: String,
     port: &'static str,
     is_replacement: bool,
@@ -260,10 +258,10 @@ impl EntryLines<'_> {
 }
 
 /// A line in the making: its certificate's place in the group goes with it.
-pub(super) struct SampleLineInWork {
-    pub(super) line: EntryLine,
-    pub(super) place: usize,
-    pub(super) mistake: Option<Mistake>,
+struct SampleLineInWork {
+    line: EntryLine,
+    place: usize,
+    mistake: Option<Mistake>,
 }
 
 fn is_usable(certificate: &SampleCertificate, entry: &Entry) -> bool {

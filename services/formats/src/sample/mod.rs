@@ -6,7 +6,6 @@
 
 mod certificate;
 mod lines;
-mod mistakes;
 mod names;
 mod oid;
 mod operation;
@@ -25,8 +24,8 @@ use std::path::{Path, PathBuf};
 use rustc_hash::FxHashSet;
 use thiserror::Error;
 
-pub use certificate::{SampleCertificate, World};
-pub use lines::{EntryLines, FILERS, SampleLine};
+pub use certificate::{FILERS, SampleCertificate, World};
+pub use lines::{EntryLines, SampleLine};
 pub use oid::{write_json, write_xlsx, write_xml_zip};
 pub use operation::{PUBLICATIONS, Role, SampleOperation, SampleState, operations};
 

@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 
 use super::engine::{Connection, audit, requests};
 use super::{Store, ledger_sql as sql};
-use crate::convert;
+use crate::store::answer;
 use crate::store::ledger_row::{Drawn, Held, Rest, Writes, unpack_drawn, unpack_held};
 use crate::store::row::{corrupt, entry_number, json, small};
 use crate::store::{
@@ -134,7 +134,7 @@ impl Store {
         let Some(set) = set_draws(&mut transaction, change).await? else {
             return Ok(None);
         };
-        let answer = convert::draw_set(&set);
+        let answer = answer::draw_set(&set);
         requests::answer(
             &mut transaction,
             tenant,

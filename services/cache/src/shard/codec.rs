@@ -1,11 +1,11 @@
 //! Numbers as LEB128 varints, read strictly.
 
-use crate::shard::ShardError;
+use super::ShardError;
 
 const CUT_OFF: ShardError = ShardError::Damaged("it is cut off");
 
 /// Writes a number: seven bits a byte, the lowest first.
-pub(crate) fn put_number(out: &mut Vec<u8>, mut number: u64) {
+pub(super) fn put_number(out: &mut Vec<u8>, mut number: u64) {
     loop {
         let [low, ..] = number.to_le_bytes();
         number >>= 7;
@@ -18,19 +18,19 @@ pub(crate) fn put_number(out: &mut Vec<u8>, mut number: u64) {
 }
 
 /// Bytes that are read from the front.
-pub(crate) struct Input<'a>(&'a [u8]);
+pub(super) struct Input<'a>(&'a [u8]);
 
 impl<'a> Input<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// A number, in its shortest form only, so that equal content has equal bytes.
-    pub(crate) fn number(&mut self) -> Result<u64, ShardError> {
+    pub(super) fn number(&mut self) -> Result<u64, ShardError> {
         let mut number = 0u64;
         for shift in (0..64).step_by(7) {
             let (&byte, rest) = self.0.split_first().ok_or(CUT_OFF)?;
@@ -52,7 +52,7 @@ impl<'a> Input<'a> {
     }
 
     /// How many things follow, each of at least this many bytes: so a forged count cannot reserve memory.
-    pub(crate) fn count(&mut self, least_bytes: usize) -> Result<usize, ShardError> {
+    pub(super) fn count(&mut self, least_bytes: usize) -> Result<usize, ShardError> {
         let number = self.number()?;
         usize::try_from(number)
             .ok()
@@ -60,7 +60,7 @@ impl<'a> Input<'a> {
             .ok_or(CUT_OFF)
     }
 
-    pub(crate) fn take(&mut self, length: usize) -> Result<&'a [u8], ShardError> {
+    pub(super) fn take(&mut self, length: usize) -> Result<&'a [u8], ShardError> {
         let (taken, rest) = self.0.split_at_checked(length).ok_or(CUT_OFF)?;
         self.0 = rest;
         Ok(taken)

@@ -5,12 +5,12 @@ use nopic_domain::identifier::CertificateNumber;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use super::certificate::{Group, World};
-use super::lines::{Entry, SampleLineInWork};
-use super::operation::{earlier, later};
-use super::places;
-use super::products;
-use super::random::Draw;
+use super::{Entry, SampleLineInWork};
+use crate::sample::certificate::{Group, World};
+use crate::sample::operation::{earlier, later};
+use crate::sample::places;
+use crate::sample::products;
+use crate::sample::random::Draw;
 
 macro_rules! mistakes {
     ($($name:ident $words:literal $share:literal)*) => {
