@@ -20,7 +20,7 @@ pub const PART: Part<Location, Schema, Arc<dyn AuditLog>> = Part {
         GrpcService::hard("nopic.certificate.v1.LedgerService"),
         GrpcService::hard("nopic.certificate.v1.CertificateLifeService"),
     ],
-    descriptors: nopic_proto::DESCRIPTORS,
+    descriptors: || nopic_proto::DESCRIPTORS,
     schema: Some(&SCHEMA),
     asks: &[Asked {
         part: REGISTRY,

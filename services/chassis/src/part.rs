@@ -35,7 +35,7 @@ pub struct Part<S, T: 'static, A> {
     /// What it serves, for health.
     pub services: &'static [GrpcService],
     /// An encoded set of descriptors with these services.
-    pub descriptors: &'static [u8],
+    pub descriptors: fn() -> &'static [u8],
     /// The tables that it keeps; absent: none.
     pub schema: Option<&'static T>,
     /// The parts that it asks, and by which methods.

@@ -23,7 +23,7 @@ pub const PART: Part<Location, Schema, Arc<dyn AuditLog>> = Part {
         GrpcService::hard("nopic.entry_validation.v1.EntryRecordService"),
         GrpcService::hard("nopic.entry_validation.v1.EntryTrailService"),
     ],
-    descriptors: nopic_proto::DESCRIPTORS,
+    descriptors: || nopic_proto::DESCRIPTORS,
     schema: Some(&SCHEMA),
     asks: &[
         Asked {

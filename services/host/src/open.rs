@@ -221,8 +221,9 @@ impl Opening<'_> {
         for (part, open) in open {
             (open.routes)(&mut routes);
             services.extend(part.services);
-            if !descriptors.contains(&part.descriptors) {
-                descriptors.push(part.descriptors);
+            let own = (part.descriptors)();
+            if !descriptors.contains(&own) {
+                descriptors.push(own);
             }
             let heads = || Heads::in_data_folder(&storage.folder);
             audits.extend(open.audit.map(|log| Audit::new(log, heads())));

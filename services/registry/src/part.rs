@@ -16,7 +16,7 @@ pub const PART: Part<Location, Schema, Arc<dyn AuditLog>> = Part {
     name: "registry",
     about: "The registry",
     services: &[GrpcService::hard("nopic.registry.v1.RegistryService")],
-    descriptors: nopic_proto::DESCRIPTORS,
+    descriptors: || nopic_proto::DESCRIPTORS,
     schema: Some(&SCHEMA),
     asks: &[],
     configure,

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use nopic_cache::redis::CachedSource;
+use nopic_cache::redis::{CachedSource, Mode};
 use nopic_cache::{ReaderOptions, RevisionChoice, ShardSource as _, Stats, Unavailable};
 use rstest::rstest;
 use tokio::time::{Instant, timeout};
 
-use super::server::Server;
 use super::world::*;
+use nopic_testing::redis::Redis;
 
 /// Asks until the breaker is in this state; each question is right whatever the state.
 async fn until_tripped(reader: &Reader, stats: &Stats, registry: &Registry, tripped: bool) {
@@ -147,8 +147,8 @@ async fn an_empty_redis_is_filled_with_shards_and_never_with_a_pointer(#[case] s
 
 #[tokio::test]
 async fn a_flushed_redis_costs_nothing_but_calls() {
-    let server = Server::start();
-    let options = patient(server.mode());
+    let server = server();
+    let options = patient(mode(&server));
     let registry = Arc::new(Registry::default());
     registry.import(1, &operations(500));
     publish(&registry, &options, OLD, 1).await;
@@ -169,8 +169,8 @@ async fn a_flushed_redis_costs_nothing_but_calls() {
 
 #[tokio::test]
 async fn a_killed_redis_trips_the_breaker_and_is_found_again() {
-    let mut server = Server::start();
-    let mut options = patient(server.mode());
+    let mut server = server();
+    let mut options = patient(mode(&server));
     options.probe_every = Duration::from_millis(50);
     let registry = Arc::new(Registry::default());
     registry.import(1, &operations(500));
@@ -194,8 +194,8 @@ async fn a_killed_redis_trips_the_breaker_and_is_found_again() {
 
 #[tokio::test]
 async fn a_frozen_redis_delays_a_question_by_its_limit_and_not_for_long() {
-    let server = Server::start();
-    let mut options = patient(server.mode());
+    let server = server();
+    let mut options = patient(mode(&server));
     let registry = Arc::new(Registry::default());
     registry.import(1, &operations(500));
     publish(&registry, &options, OLD, 1).await;
@@ -240,8 +240,8 @@ async fn redis_bridges_a_registry_that_is_away(#[case] servers: Servers) {
 
 #[tokio::test]
 async fn with_both_away_there_is_the_last_answer_for_a_time_and_then_none() {
-    let mut server = Server::start();
-    let options = patient(server.mode());
+    let mut server = server();
+    let options = patient(mode(&server));
     let registry = Arc::new(Registry::default());
     registry.import(1, &operations(500));
     publish(&registry, &options, OLD, 1).await;
@@ -307,4 +307,15 @@ async fn a_registry_that_hangs_is_asked_beside_redis_and_believed_when_it_answer
     timeout(Duration::from_secs(20), heard)
         .await
         .expect("what the registry says counts from then on");
+}
+
+/// A server of this test alone.
+fn server() -> Redis {
+    // Fails with advice where the others do, also if only these tests are run.
+    environment("NOPIC_TEST_REDIS");
+    Redis::start()
+}
+
+fn mode(server: &Redis) -> Mode {
+    Mode::Single { url: server.url() }
 }

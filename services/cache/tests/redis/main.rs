@@ -8,5 +8,4 @@ mod publishing;
 mod reading;
 mod secured;
 mod sentinel;
-mod server;
 mod world;

@@ -7,18 +7,14 @@ use nopic_cache::RevisionChoice;
 use nopic_cache::redis::{Mode, PublishError, Publisher};
 use tokio::time::timeout;
 
-use super::server::Server;
 use super::world::*;
+use nopic_testing::redis::Redis;
 
 #[tokio::test]
 async fn after_a_failover_the_new_primary_is_used() {
-    let mut primary = Server::start();
-    let replica = Server::start_with(&[
-        "--replicaof".to_owned(),
-        "127.0.0.1".to_owned(),
-        primary.port().to_string(),
-    ]);
-    let sentinel = Server::sentinel("oid", primary.port());
+    let mut primary = Redis::start();
+    let replica = Redis::replica_of(&primary);
+    let sentinel = Redis::sentinel("oid", primary.port(), 1);
     let mut options = patient(Mode::Sentinel {
         nodes: vec![sentinel.url()],
         primary: "oid".to_owned(),

@@ -1,0 +1,6 @@
+//! What the tests of several crates share: servers that a test may kill, certificates, ports.
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
+pub mod certificates;
+pub mod process;
+pub mod redis;
