@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn both_lists_of_codes_are_one() {
         for code in Code::ALL {
-            assert_eq!(WireCode::from(*code).as_str_name(), code.as_str());
+            assert_eq!(WireCode::from(code).as_str_name(), code.as_str());
         }
         let after_the_last = i32::try_from(Code::ALL.len()).unwrap() + 1;
         assert!(WireCode::try_from(after_the_last).is_err());

@@ -1,7 +1,6 @@
 //! The trail of an entry.
 
 use std::fmt::Display;
-use std::fmt::Write as _;
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
@@ -95,7 +94,7 @@ impl TryFrom<wire::TrailDocument> for Document {
             kind: word("kind", &wire.kind, DocumentKind::parse, kinds)?,
             reference: wire.reference.trim().to_owned(),
             dated: optional_date("dated", &wire.dated)?,
-            sha256: hex(&wire.sha256),
+            sha256: hex::encode(&wire.sha256),
             organic: wire.organic.map(TryInto::try_into).transpose()?,
         })
     }
@@ -342,14 +341,6 @@ fn text(value: Option<impl Display>) -> String {
 
 fn given(text: String) -> Option<String> {
     (!text.trim().is_empty()).then(|| text.trim().to_owned())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to memory cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 fn word<T>(

@@ -286,11 +286,12 @@ impl Reader {
             if self.known.contains(key) {
                 continue;
             }
+            let distance = |known: &&String| strsim::levenshtein(known, key);
             let nearest = self
                 .known
                 .iter()
-                .filter(|known| distance(known, key) <= 3)
-                .min_by_key(|known| distance(known, key));
+                .filter(|known| distance(known) <= 3)
+                .min_by_key(distance);
             self.problems.push(match nearest {
                 Some(nearest) => format!("{key}: there is no such key; {nearest} is one"),
                 None => format!("{key}: there is no such key"),
@@ -338,21 +339,6 @@ fn kind(value: &Value) -> &'static str {
         Value::Array(_) => "a list",
         Value::Table(_) => "a table",
     }
-}
-
-/// Edits between two keys (Levenshtein), for a hint.
-fn distance(one: &str, other: &str) -> usize {
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in other.bytes().enumerate() {
-            let change = diagonal + usize::from(a != b);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[other.len()]
 }
 
 #[cfg(test)]

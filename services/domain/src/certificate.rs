@@ -10,58 +10,29 @@ use crate::hts::HtsCode;
 use crate::identifier::{CertificateNumber, CertifierId, EntryNumber, NopId};
 use crate::weight::Weight;
 
-/// Where a certificate stands in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum CertificateStatus {
-    /// Being written by the exporter.
-    Draft,
-    /// Asked for; no certifier has begun.
-    Requested,
-    /// A certifier is reviewing the request.
-    UnderReview,
-    /// Refused by the certifier.
-    Rejected,
-    /// In force, within its dates.
-    Issued,
-    /// Withdrawn by the certifier.
-    Voided,
-    /// Replaced by another certificate.
-    Superseded,
+words! {
+    /// Where a certificate stands in its life.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+    #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+    pub enum CertificateStatus {
+        /// Being written by the exporter.
+        Draft = "DRAFT",
+        /// Asked for; no certifier has begun.
+        Requested = "REQUESTED",
+        /// A certifier is reviewing the request.
+        UnderReview = "UNDER_REVIEW",
+        /// Refused by the certifier.
+        Rejected = "REJECTED",
+        /// In force, within its dates.
+        Issued = "ISSUED",
+        /// Withdrawn by the certifier.
+        Voided = "VOIDED",
+        /// Replaced by another certificate.
+        Superseded = "SUPERSEDED",
+    }
 }
 
 impl CertificateStatus {
-    /// Every status, in the order of a certificate's life.
-    pub const ALL: [Self; 7] = [
-        Self::Draft,
-        Self::Requested,
-        Self::UnderReview,
-        Self::Rejected,
-        Self::Issued,
-        Self::Voided,
-        Self::Superseded,
-    ];
-
-    /// The word of FORMATS §4.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Draft => "DRAFT",
-            Self::Requested => "REQUESTED",
-            Self::UnderReview => "UNDER_REVIEW",
-            Self::Rejected => "REJECTED",
-            Self::Issued => "ISSUED",
-            Self::Voided => "VOIDED",
-            Self::Superseded => "SUPERSEDED",
-        }
-    }
-
-    /// The status of that word.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.as_str() == text)
-    }
-
     /// Whether the certificate was never issued (yet).
     #[must_use]
     pub const fn is_before_issue(self) -> bool {
@@ -72,36 +43,17 @@ impl CertificateStatus {
     }
 }
 
-/// What a certificate covers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum CertificateKind {
-    /// One shipment, hence one entry.
-    SingleShipment,
-    /// Several shipments.
-    MultipleShipments,
-    /// A time frame and volume.
-    TimeFrame,
-}
-
-impl CertificateKind {
-    /// Every kind.
-    pub const ALL: [Self; 3] = [Self::SingleShipment, Self::MultipleShipments, Self::TimeFrame];
-
-    /// The word of FORMATS §4.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::SingleShipment => "SINGLE_SHIPMENT",
-            Self::MultipleShipments => "MULTIPLE_SHIPMENTS",
-            Self::TimeFrame => "TIME_FRAME",
-        }
-    }
-
-    /// The kind of that word.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+words! {
+    /// What a certificate covers.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+    #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+    pub enum CertificateKind {
+        /// One shipment, hence one entry.
+        SingleShipment = "SINGLE_SHIPMENT",
+        /// Several shipments.
+        MultipleShipments = "MULTIPLE_SHIPMENTS",
+        /// A time frame and volume.
+        TimeFrame = "TIME_FRAME",
     }
 }
 

@@ -8,31 +8,22 @@ use crate::hts::HtsCode;
 use crate::identifier::{CertificateNumber, CertifierId, NopId};
 use crate::weight::Weight;
 
-/// How bad a finding is in the phase of its line. Ordered from harmless to decisive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Severity {
-    /// Good to know.
-    Info,
-    /// To be looked at; the line can be filed.
-    Warning,
-    /// Not known: never a yes.
-    Indeterminate,
-    /// The line cannot be filed as organic.
-    Reject,
+words! {
+    /// How bad a finding is in the phase of its line. Ordered from harmless to decisive.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Severity {
+        /// Good to know.
+        Info = "INFO",
+        /// To be looked at; the line can be filed.
+        Warning = "WARNING",
+        /// Not known: never a yes.
+        Indeterminate = "INDETERMINATE",
+        /// The line cannot be filed as organic.
+        Reject = "REJECT",
+    }
 }
 
 impl Severity {
-    /// The word of FORMATS §5.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Info => "INFO",
-            Self::Warning => "WARNING",
-            Self::Indeterminate => "INDETERMINATE",
-            Self::Reject => "REJECT",
-        }
-    }
-
     /// The letter of the policy file.
     #[must_use]
     pub fn from_letter(letter: &str) -> Option<Self> {
@@ -48,25 +39,16 @@ impl Severity {
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident = $name:literal [$($placeholder:literal),*],)*) => {
-        /// What is found, in the order in which the rules look (RULES.md). Stable: brokers build on the names.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[repr(u8)]
-        pub enum Code {
-            $($(#[$doc])* $variant,)*
+        words! {
+            /// What is found, in the order in which the rules look (RULES.md). Stable: brokers build on the names.
+            #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+            #[repr(u8)]
+            pub enum Code {
+                $($(#[$doc])* $variant = $name,)*
+            }
         }
 
         impl Code {
-            /// Every code, in the order of the rules.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
-
-            /// The name on the wire and in files.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $name,)*
-                }
-            }
-
             /// The details that the code's sentence in the policy may name in braces.
             #[must_use]
             pub const fn placeholders(self) -> &'static [&'static str] {
@@ -202,18 +184,6 @@ impl Code {
             self,
             Self::CertificateQuantityExceeded | Self::CertificateAlreadyUsed
         )
-    }
-
-    /// The code of that name.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|code| code.as_str() == name)
-    }
-}
-
-impl fmt::Display for Code {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 

@@ -3,8 +3,12 @@
 //! Nothing here reads a clock or does I/O. Readers of files are in `nopic-formats`; services load what a decision
 //! needs and call it.
 
+#[macro_use]
+mod words;
+
 pub mod certificate;
 pub mod date;
+mod digest;
 pub mod entry;
 pub mod finding;
 pub mod flags;

@@ -5,46 +5,23 @@ use serde::{Deserialize, Serialize};
 /// The built-in tenant of the embedded services. It owns every filer code.
 pub const BUILT_IN_TENANT: &str = "default";
 
-/// What a caller may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Role {
-    /// Files entries.
-    Broker,
-    /// Asks for certificates.
-    Exporter,
-    /// Issues certificates.
-    Certifier,
-    /// Reviews what was filed.
-    Compliance,
-    /// Runs the deployment.
-    Operator,
-    /// Enforces.
-    Authority,
-}
-
-impl Role {
-    /// Every role.
-    pub const ALL: [Self; 6] = [
-        Self::Broker,
-        Self::Exporter,
-        Self::Certifier,
-        Self::Compliance,
-        Self::Operator,
-        Self::Authority,
-    ];
-
-    /// The word on the wire and in configuration.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Broker => "BROKER",
-            Self::Exporter => "EXPORTER",
-            Self::Certifier => "CERTIFIER",
-            Self::Compliance => "COMPLIANCE",
-            Self::Operator => "OPERATOR",
-            Self::Authority => "AUTHORITY",
-        }
+words! {
+    /// What a caller may be.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+    #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+    pub enum Role {
+        /// Files entries.
+        Broker = "BROKER",
+        /// Asks for certificates.
+        Exporter = "EXPORTER",
+        /// Issues certificates.
+        Certifier = "CERTIFIER",
+        /// Reviews what was filed.
+        Compliance = "COMPLIANCE",
+        /// Runs the deployment.
+        Operator = "OPERATOR",
+        /// Enforces.
+        Authority = "AUTHORITY",
     }
 }
 

@@ -89,24 +89,23 @@ fn canonical(text: &str) -> String {
         .to_owned()
 }
 
-/// The four scopes of an organic certificate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Scope {
-    /// `opSC_CR`.
-    Crops,
-    /// `opSC_LS`.
-    Livestock,
-    /// `opSC_WC`.
-    WildCrops,
-    /// `opSC_HANDLING`: what an importer needs.
-    Handling,
+words! {
+    /// The four scopes of an organic certificate.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+    #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+    pub enum Scope {
+        /// `opSC_CR`.
+        Crops = "CROPS",
+        /// `opSC_LS`.
+        Livestock = "LIVESTOCK",
+        /// `opSC_WC`.
+        WildCrops = "WILD_CROPS",
+        /// `opSC_HANDLING`: what an importer needs.
+        Handling = "HANDLING",
+    }
 }
 
 impl Scope {
-    /// Every scope, in the order in which [`Statement::scopes`] holds them.
-    pub const ALL: [Self; 4] = [Self::Crops, Self::Livestock, Self::WildCrops, Self::Handling];
-
     /// Column of the scope's status; its date stands in the column of this name with `_ED` behind it.
     #[must_use]
     pub const fn column(self) -> &'static str {
@@ -115,17 +114,6 @@ impl Scope {
             Self::Livestock => "opSC_LS",
             Self::WildCrops => "opSC_WC",
             Self::Handling => "opSC_HANDLING",
-        }
-    }
-
-    /// The word shown to people and used in filters.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Crops => "CROPS",
-            Self::Livestock => "LIVESTOCK",
-            Self::WildCrops => "WILD_CROPS",
-            Self::Handling => "HANDLING",
         }
     }
 }

@@ -25,24 +25,15 @@ impl Hasher {
 
 impl fmt::Display for Sha256 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex::encode(self.0))
     }
 }
 
 /// Reads 64 hexadecimal digits.
 pub(crate) fn sha256(text: &str) -> Result<Sha256, String> {
-    let wrong = || "expected a SHA-256 of 64 hexadecimal digits".to_owned();
-    if text.len() != 64 || !text.is_ascii() {
-        return Err(wrong());
-    }
     let mut bytes = [0; 32];
-    for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        let digits = std::str::from_utf8(digits).map_err(|_| wrong())?;
-        if digits.starts_with('+') {
-            return Err(wrong());
-        }
-        *byte = u8::from_str_radix(digits, 16).map_err(|_| wrong())?;
-    }
+    hex::decode_to_slice(text, &mut bytes)
+        .map_err(|_| "expected a SHA-256 of 64 hexadecimal digits".to_owned())?;
     Ok(Sha256(bytes))
 }
 

@@ -9,7 +9,6 @@ mod import;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -18,6 +17,7 @@ pub use import::{FlagImportError, FlagRowError, FlagRowProblem, ImportSummary, P
 pub use text::FlagTextError;
 
 use crate::date::Date;
+use crate::digest::version_of;
 use crate::hts::HtsCode;
 
 /// The 178 AM8 codes of CBP's report of 2026-02-21 (DOMAIN §8.2), each from its tariff record's date.
@@ -28,40 +28,15 @@ const SHIPPED_CHANGES: &str = include_str!("../../data/flags-changes.csv");
 /// How many digits a code of a flag table has.
 const DIGITS: usize = 10;
 
-/// What CBP's tariff says about organic data for a code. Other agencies' flags are not looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Flag {
-    /// Organic data may be required.
-    Am7,
-    /// Organic data are required.
-    Am8,
-}
-
-impl Flag {
-    /// The word of CBP's report: `AM7` or `AM8`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Am7 => "AM7",
-            Self::Am8 => "AM8",
-        }
-    }
-
-    /// The flag of that word, in upper case.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        match text {
-            "AM7" => Some(Self::Am7),
-            "AM8" => Some(Self::Am8),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Flag {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+words! {
+    /// What CBP's tariff says about organic data for a code. Other agencies' flags are not looked at.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+    #[serde(rename_all = "UPPERCASE")]
+    pub enum Flag {
+        /// Organic data may be required.
+        Am7 = "AM7",
+        /// Organic data are required.
+        Am8 = "AM8",
     }
 }
 
@@ -213,7 +188,7 @@ impl FlagTable {
             index,
             version: String::new(),
         };
-        table.version = text::version_of(&table.to_text());
+        table.version = version_of(&table.to_text());
         table
     }
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::{DIGITS, Flag, FlagInterval, FlagTable, Layer};
@@ -147,14 +146,4 @@ fn push_date(text: &mut String, date: Option<crate::date::Date>) {
         }
         None => text.push_str(NONE),
     }
-}
-
-/// The first 12 hexadecimal digits of the SHA-256 of a text.
-pub(super) fn version_of(text: &str) -> String {
-    let hash = Sha256::digest(text.as_bytes());
-    hash[..6].iter().fold(String::new(), |mut version, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(version, "{byte:02x}");
-        version
-    })
 }

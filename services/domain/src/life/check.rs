@@ -10,7 +10,6 @@ use self::operations::{
 use super::knowledge::{Knowledge, RegistryKnowledge};
 use super::product;
 use super::requested::{Contract, Requested};
-use super::step::words;
 use crate::certificate::Certificate;
 use crate::date::Date;
 use crate::identifier::{CertifierId, NopId};
@@ -19,65 +18,49 @@ use crate::policy::Policy;
 /// Pieces of evidence that are kept of one check.
 const MAX_EVIDENCE: usize = 10;
 
-/// What is checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum CheckCode {
-    /// The exporter's number begins with the certifier's. Inferred: only a finding rests on it.
-    CertifierOfExporter,
-    /// Nothing leaves before the certificate can be issued.
-    ExportAfterIssue,
-    /// The registry's newest full snapshot is recent.
-    RegistryRecent,
-    /// The exporter is certified.
-    ExporterCertified,
-    /// The exporter is certified for a scope that fits.
-    ExporterScope,
-    /// The importer is certified.
-    ImporterCertified,
-    /// The importer is certified for handling.
-    ImporterHandler,
-    /// The final handler, if one is named, is certified.
-    FinalHandlerCertified,
-    /// The product is among the exporter's certified products.
-    ProductCertified,
-    /// The contract names the importer.
-    ContractNamesImporter,
+words! {
+    /// What is checked.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+    #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+    pub enum CheckCode {
+        /// The exporter's number begins with the certifier's. Inferred: only a finding rests on it.
+        CertifierOfExporter = "CERTIFIER_OF_EXPORTER",
+        /// Nothing leaves before the certificate can be issued.
+        ExportAfterIssue = "EXPORT_AFTER_ISSUE",
+        /// The registry's newest full snapshot is recent.
+        RegistryRecent = "REGISTRY_RECENT",
+        /// The exporter is certified.
+        ExporterCertified = "EXPORTER_CERTIFIED",
+        /// The exporter is certified for a scope that fits.
+        ExporterScope = "EXPORTER_SCOPE",
+        /// The importer is certified.
+        ImporterCertified = "IMPORTER_CERTIFIED",
+        /// The importer is certified for handling.
+        ImporterHandler = "IMPORTER_HANDLER",
+        /// The final handler, if one is named, is certified.
+        FinalHandlerCertified = "FINAL_HANDLER_CERTIFIED",
+        /// The product is among the exporter's certified products.
+        ProductCertified = "PRODUCT_CERTIFIED",
+        /// The contract names the importer.
+        ContractNamesImporter = "CONTRACT_NAMES_IMPORTER",
+    }
 }
 
-words!(CheckCode {
-    CertifierOfExporter = "CERTIFIER_OF_EXPORTER",
-    ExportAfterIssue = "EXPORT_AFTER_ISSUE",
-    RegistryRecent = "REGISTRY_RECENT",
-    ExporterCertified = "EXPORTER_CERTIFIED",
-    ExporterScope = "EXPORTER_SCOPE",
-    ImporterCertified = "IMPORTER_CERTIFIED",
-    ImporterHandler = "IMPORTER_HANDLER",
-    FinalHandlerCertified = "FINAL_HANDLER_CERTIFIED",
-    ProductCertified = "PRODUCT_CERTIFIED",
-    ContractNamesImporter = "CONTRACT_NAMES_IMPORTER",
-});
-
-/// What came of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Outcome {
-    /// As it must be.
-    Passed,
-    /// The reviewer must look, and may accept it.
-    Finding,
-    /// Nobody may pass over it.
-    Failed,
-    /// The registry did not answer, or knows nothing about the day.
-    Indeterminate,
+words! {
+    /// What came of it.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+    #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+    pub enum Outcome {
+        /// As it must be.
+        Passed = "PASSED",
+        /// The reviewer must look, and may accept it.
+        Finding = "FINDING",
+        /// Nobody may pass over it.
+        Failed = "FAILED",
+        /// The registry did not answer, or knows nothing about the day.
+        Indeterminate = "INDETERMINATE",
+    }
 }
-
-words!(Outcome {
-    Passed = "PASSED",
-    Finding = "FINDING",
-    Failed = "FAILED",
-    Indeterminate = "INDETERMINATE",
-});
 
 /// One check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

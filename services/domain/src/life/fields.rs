@@ -3,6 +3,7 @@
 use super::refusal::Refusal;
 use super::requested::{MAX_REASON, Requested};
 use crate::date::Date;
+use crate::digest::is_sha256;
 use crate::entry::{normalise_list, trim, trim_or_absent};
 use crate::weight::Weight;
 
@@ -65,7 +66,7 @@ impl Requested {
             text("contract.reference", Some(&contract.reference))?;
             text("contract.importer", Some(&contract.importer))?;
             if let Some(hash) = &contract.sha256
-                && !(hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
+                && !is_sha256(hash)
             {
                 return Err(Refusal::invalid("contract.sha256", "not 64 hexadecimal digits"));
             }

@@ -7,9 +7,10 @@ use serde::Deserialize;
 
 use super::{
     Arrangement, CodeRule, Disposition, DispositionRule, Ladder, Period, Phase, PhaseIndex, Policy,
-    PolicyError, SpecialCode, SpecialEffect, short_hash,
+    PolicyError, SpecialCode, SpecialEffect,
 };
 use crate::date::{Date, parse_iso};
+use crate::digest::version_of;
 use crate::finding::{Code, Severity};
 
 #[derive(Deserialize)]
@@ -226,7 +227,7 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
         return Err(PolicyError { problems: problems.0 });
     }
     Ok(Policy {
-        version: short_hash(text),
+        version: version_of(text),
         phases,
         phase_without_date,
         tolerance_ten_thousandths_of_percent,
@@ -302,10 +303,7 @@ fn special_codes(file: &[FileSpecialCode], problems: &mut Problems) -> Vec<Speci
         if codes.iter().any(|earlier| earlier.code == code) {
             problems.add(format!("{place}: stands twice"));
         }
-        match SpecialEffect::ALL
-            .into_iter()
-            .find(|effect| effect.as_str() == special.effect)
-        {
+        match SpecialEffect::parse(&special.effect) {
             Some(effect) => codes.push(SpecialCode { code, effect, period }),
             None => problems.add(format!(
                 "{place}: the effect {:?} is not TEMPORARY, RETURNED_GOODS, DISPOSITION or EXEMPT",
@@ -399,7 +397,7 @@ fn codes(file: &BTreeMap<String, FileCode>, phases: usize, problems: &mut Proble
         };
         let place = format!("code.{code}");
         for template in [&rule.sentence, &rule.remedy] {
-            check_placeholders(&place, template, *code, problems);
+            check_placeholders(&place, template, code, problems);
         }
         if rule.sentence.trim().is_empty() {
             problems.add(format!("{place}: the sentence is empty"));

@@ -6,7 +6,6 @@ mod problems;
 use std::fmt::Write as _;
 
 use rustc_hash::FxHashMap;
-use sha2::{Digest as _, Sha256};
 
 use crate::date::Date;
 use crate::finding::{Code, Detail, Finding, Severity};
@@ -32,37 +31,18 @@ pub struct Phase {
     pub period: Period,
 }
 
-/// What a code filed in place of a certificate number does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SpecialEffect {
-    /// "No certificate yet", once tolerated.
-    Temporary,
-    /// American goods returned.
-    ReturnedGoods,
-    /// Goods without a certificate, to be re-exported, donated or destroyed.
-    Disposition,
-    /// No certificate needed, within the code's dates.
-    Exempt,
-}
-
-impl SpecialEffect {
-    /// Every effect.
-    pub const ALL: [Self; 4] = [
-        Self::Temporary,
-        Self::ReturnedGoods,
-        Self::Disposition,
-        Self::Exempt,
-    ];
-
-    /// The word of the policy file.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Temporary => "TEMPORARY",
-            Self::ReturnedGoods => "RETURNED_GOODS",
-            Self::Disposition => "DISPOSITION",
-            Self::Exempt => "EXEMPT",
-        }
+words! {
+    /// What a code filed in place of a certificate number does.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum SpecialEffect {
+        /// "No certificate yet", once tolerated.
+        Temporary = "TEMPORARY",
+        /// American goods returned.
+        ReturnedGoods = "RETURNED_GOODS",
+        /// Goods without a certificate, to be re-exported, donated or destroyed.
+        Disposition = "DISPOSITION",
+        /// No certificate needed, within the code's dates.
+        Exempt = "EXEMPT",
     }
 }
 
@@ -77,45 +57,18 @@ pub struct SpecialCode {
     pub period: Period,
 }
 
-/// What may become of goods, and what may be done about a rejected line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Disposition {
-    /// They leave the country.
-    Reexport,
-    /// They go to a charity.
-    Donation,
-    /// They are destroyed.
-    Destruction,
-    /// They are relabelled as conventional.
-    Recondition,
-}
-
-impl Disposition {
-    /// Every disposition.
-    pub const ALL: [Self; 4] = [
-        Self::Reexport,
-        Self::Donation,
-        Self::Destruction,
-        Self::Recondition,
-    ];
-
-    /// The word of FORMATS §3.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Reexport => "REEXPORT",
-            Self::Donation => "DONATION",
-            Self::Destruction => "DESTRUCTION",
-            Self::Recondition => "RECONDITION",
-        }
-    }
-
-    /// The disposition of that word.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|disposition| disposition.as_str() == text)
+words! {
+    /// What may become of goods, and what may be done about a rejected line.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Disposition {
+        /// They leave the country.
+        Reexport = "REEXPORT",
+        /// They go to a charity.
+        Donation = "DONATION",
+        /// They are destroyed.
+        Destruction = "DESTRUCTION",
+        /// They are relabelled as conventional.
+        Recondition = "RECONDITION",
     }
 }
 
@@ -411,17 +364,4 @@ fn fill(message: &mut String, template: &str, details: &[(&'static str, Detail)]
         rest = behind;
     }
     message.push_str(rest);
-}
-
-/// First 12 hexadecimal digits of the SHA-256 of a text: enough to name a version, short enough to read.
-#[must_use]
-pub fn short_hash(text: &str) -> String {
-    Sha256::digest(text.as_bytes())
-        .iter()
-        .take(6)
-        .fold(String::with_capacity(12), |mut hash, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(hash, "{byte:02x}");
-            hash
-        })
 }

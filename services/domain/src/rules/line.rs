@@ -10,21 +10,13 @@ use crate::weight::{Weight, WeightError};
 
 use super::Findings;
 
-/// Which organic message set a line carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum MessageSet {
-    Or1,
-    Or2,
-    None,
-}
-
-impl MessageSet {
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Or1 => "OR1",
-            Self::Or2 => "OR2",
-            Self::None => "NONE",
-        }
+words! {
+    /// Which organic message set a line carries.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(super) enum MessageSet {
+        Or1 = "OR1",
+        Or2 = "OR2",
+        None = "NONE",
     }
 }
 
@@ -160,12 +152,7 @@ impl Fields<'_> {
         }
         let message_set = match line.message_set.as_deref() {
             None => Some(MessageSet::None),
-            text => self.read("messageSet", text, "OR1, OR2 or NONE", |text| match text {
-                "OR1" => Some(MessageSet::Or1),
-                "OR2" => Some(MessageSet::Or2),
-                "NONE" => Some(MessageSet::None),
-                _ => None,
-            }),
+            text => self.read("messageSet", text, "OR1, OR2 or NONE", MessageSet::parse),
         };
         let disclaimer = self.read(
             "disclaimerCode",

@@ -82,31 +82,22 @@ pub trait Knowledge {
     fn linked_importer(&self, importer_of_record: &str) -> Option<NopId>;
 }
 
-/// What becomes of a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Outcome {
-    /// It can be filed.
-    Accept,
-    /// It can be filed; something should be looked at.
-    Warn,
-    /// It cannot be filed as organic.
-    Reject,
-    /// Something that decides is not known.
-    Indeterminate,
+words! {
+    /// What becomes of a line.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Outcome {
+        /// It can be filed.
+        Accept = "ACCEPT",
+        /// It can be filed; something should be looked at.
+        Warn = "WARN",
+        /// It cannot be filed as organic.
+        Reject = "REJECT",
+        /// Something that decides is not known.
+        Indeterminate = "INDETERMINATE",
+    }
 }
 
 impl Outcome {
-    /// The word of FORMATS §5.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Accept => "ACCEPT",
-            Self::Warn => "WARN",
-            Self::Reject => "REJECT",
-            Self::Indeterminate => "INDETERMINATE",
-        }
-    }
-
     fn of(findings: &[Finding]) -> Self {
         match findings.iter().map(|finding| finding.severity).max() {
             None | Some(Severity::Info) => Self::Accept,

@@ -1,5 +1,7 @@
 //! What keeps a record from being taken.
 
+use crate::digest::is_sha256;
+
 use super::{Claim, Document, LONGEST_STATEMENT, LONGEST_TEXT, MOST_NAMED, Party, Point, Statement, Step};
 
 impl Step {
@@ -40,12 +42,7 @@ impl Document {
     /// A text is missing, too long or not printable, or the hash is none.
     pub fn check(&self) -> Result<(), String> {
         text("reference", &self.reference)?;
-        let is_hash = self.sha256.len() == 64
-            && self
-                .sha256
-                .bytes()
-                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        if !is_hash {
+        if !is_sha256(&self.sha256) {
             return Err("sha256: give the SHA-256 of the document's content".to_owned());
         }
         match &self.organic {

@@ -29,58 +29,27 @@ pub const LONGEST_STATEMENT: usize = 2_000;
 /// Lines or lots that one record may name.
 pub const MOST_NAMED: usize = 1_000;
 
-macro_rules! words {
-    ($name:ident { $($variant:ident = $word:literal),+ $(,)? }) => {
-        impl $name {
-            /// Every one.
-            pub const ALL: &[Self] = &[$(Self::$variant),+];
-
-            /// The word on the wire.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $word),+
-                }
-            }
-
-            /// The one of that word.
-            #[must_use]
-            pub fn parse(text: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|known| known.as_str() == text)
-            }
-        }
-    };
+words! {
+    /// What a party did with the goods.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+    #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+    pub enum Role {
+        /// Grew or gathered them.
+        Producer = "PRODUCER",
+        /// Processed, packed or labelled them.
+        Handler = "HANDLER",
+        /// Sent them to the United States.
+        Exporter = "EXPORTER",
+        /// Moved them.
+        Carrier = "CARRIER",
+        /// Stored them.
+        Warehouse = "WAREHOUSE",
+        /// Accepted them in the United States.
+        Importer = "IMPORTER",
+        /// Something else.
+        Other = "OTHER",
+    }
 }
-use words;
-
-/// What a party did with the goods.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Role {
-    /// Grew or gathered them.
-    Producer,
-    /// Processed, packed or labelled them.
-    Handler,
-    /// Sent them to the United States.
-    Exporter,
-    /// Moved them.
-    Carrier,
-    /// Stored them.
-    Warehouse,
-    /// Accepted them in the United States.
-    Importer,
-    /// Something else.
-    Other,
-}
-words!(Role {
-    Producer = "PRODUCER",
-    Handler = "HANDLER",
-    Exporter = "EXPORTER",
-    Carrier = "CARRIER",
-    Warehouse = "WAREHOUSE",
-    Importer = "IMPORTER",
-    Other = "OTHER",
-});
 
 /// A company or person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,28 +90,23 @@ pub struct Step {
     pub lots: Vec<String>,
 }
 
-/// What a document is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum DocumentKind {
-    /// What was ordered.
-    PurchaseOrder,
-    /// What was shipped.
-    BillOfLading,
-    /// What was charged.
-    Invoice,
-    /// What was packed.
-    PackingList,
-    /// Something else.
-    Other,
+words! {
+    /// What a document is.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+    #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+    pub enum DocumentKind {
+        /// What was ordered.
+        PurchaseOrder = "PURCHASE_ORDER",
+        /// What was shipped.
+        BillOfLading = "BILL_OF_LADING",
+        /// What was charged.
+        Invoice = "INVOICE",
+        /// What was packed.
+        PackingList = "PACKING_LIST",
+        /// Something else.
+        Other = "OTHER",
+    }
 }
-words!(DocumentKind {
-    PurchaseOrder = "PURCHASE_ORDER",
-    BillOfLading = "BILL_OF_LADING",
-    Invoice = "INVOICE",
-    PackingList = "PACKING_LIST",
-    Other = "OTHER",
-});
 
 impl DocumentKind {
     /// In a sentence.
@@ -158,19 +122,17 @@ impl DocumentKind {
     }
 }
 
-/// How it is known whether a document says "organic".
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum CheckedBy {
-    /// By the word in its text.
-    Text,
-    /// A person read it.
-    Person,
+words! {
+    /// How it is known whether a document says "organic".
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+    #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+    pub enum CheckedBy {
+        /// By the word in its text.
+        Text = "TEXT",
+        /// A person read it.
+        Person = "PERSON",
+    }
 }
-words!(CheckedBy {
-    Text = "TEXT",
-    Person = "PERSON",
-});
 
 /// The check that a document says "organic".
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -66,8 +66,8 @@ impl<'a> Row<'a> {
             &row.tenant,
             row.line_number,
             row.pga_line_number,
-            hex(&row.verdict),
-            hex(&row.line),
+            hex::encode(&row.verdict),
+            hex::encode(&row.line),
             row.outcome,
             &row.codes,
             row.importer,
@@ -95,14 +95,4 @@ async fn insert_decisions(
         .bind(first.recorded_at)
         .fetch_all(connection)
         .await?)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
-    }
-    text
 }

@@ -284,11 +284,7 @@ fn content_hash(packer: &Packer, is_full: bool) -> String {
         let items = packer.items.get(&id).map_or(0, |items| items.content_hash);
         hasher.update(items.to_be_bytes());
     }
-    hasher
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex::encode(hasher.finalize())
 }
 
 async fn write(writing: &mut dyn Writing, snapshot: &SnapshotRow, plan: &Plan) -> Result<(), Error> {

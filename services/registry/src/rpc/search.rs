@@ -126,10 +126,7 @@ impl Page {
             hasher.update((text.len() as u64).to_be_bytes());
             hasher.update(text.as_bytes());
         }
-        let hash: String = hasher.finalize()[..8]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let hash = hex::encode(&hasher.finalize()[..8]);
         let token = request.page_token.as_str();
         if token.is_empty() {
             return Ok(Self {

@@ -61,13 +61,7 @@ impl Naming {
         self.request_id.clone().unwrap_or_else(|| {
             let mut hash = Sha256::new();
             hash.update(message.encode_to_vec());
-            let digits: String = hash
-                .finalize()
-                .iter()
-                .take(16)
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
-            format!("{step}-{digits}")
+            format!("{step}-{}", hex::encode(&hash.finalize()[..16]))
         })
     }
 }

@@ -183,12 +183,7 @@ fn request_id(path: &Path, filed_on: &str, anew: Option<&str>) -> Result<String,
     let mut hasher = Sha256::new();
     let mut file = File::open(path).map_err(|error| Failure::reading(path, &error))?;
     io::copy(&mut file, &mut hasher).map_err(|error| Failure::reading(path, &error))?;
-    let mut id: String = hasher
-        .finalize()
-        .iter()
-        .take(16)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let mut id = hex::encode(&hasher.finalize()[..16]);
     for part in [Some(filed_on).filter(|day| !day.is_empty()), anew]
         .into_iter()
         .flatten()

@@ -356,7 +356,7 @@ pub(super) async fn amend(context: &Context, arguments: AmendArguments) -> Resul
             &arguments.entry_number,
             &arguments.current.to_string(),
             &arguments.reason,
-            &hex(&Sha256::digest(&content)),
+            &hex::encode(&Sha256::digest(&content)[..16]),
         ]),
         entry_number: arguments.entry_number,
         current_version: arguments.current,
@@ -406,9 +406,5 @@ pub(super) fn request_id(parts: &[&str]) -> String {
         hasher.update(part.len().to_be_bytes());
         hasher.update(part);
     }
-    hex(&hasher.finalize())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(&hasher.finalize()[..16])
 }

@@ -7,7 +7,7 @@ mod treatment;
 
 use serde::Serialize;
 
-use super::{Line, Recorded, Trail, words};
+use super::{Line, Recorded, Trail};
 use crate::identifier::CertifierId;
 
 /// Records of certified operations.
@@ -24,35 +24,32 @@ const STATUTE: &str = "7 USC 6502";
 const TRADE: &str = "practice of the trade";
 const NOTICE: &str = "rule TREATMENT_EMERGENCY_ACTION";
 
-/// How much a gap weighs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Level {
-    /// The entry itself is in question.
-    Finding,
-    /// Two records cannot both be right.
-    Contradiction,
-    /// Something must be there and is not.
-    Missing,
-    /// It would help.
-    Advice,
+words! {
+    /// How much a gap weighs.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+    #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+    pub enum Level {
+        /// The entry itself is in question.
+        Finding = "FINDING",
+        /// Two records cannot both be right.
+        Contradiction = "CONTRADICTION",
+        /// Something must be there and is not.
+        Missing = "MISSING",
+        /// It would help.
+        Advice = "ADVICE",
+    }
 }
-words!(Level {
-    Finding = "FINDING",
-    Contradiction = "CONTRADICTION",
-    Missing = "MISSING",
-    Advice = "ADVICE",
-});
 
 macro_rules! codes {
     ($($(#[doc = $doc:literal])* $variant:ident = $word:literal, $level:ident, $source:expr;)+) => {
-        /// What is wrong. Stable; in the order in which they are listed.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-        #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-        pub enum GapCode {
-            $($(#[doc = $doc])* $variant,)+
+        words! {
+            /// What is wrong. Stable; in the order in which they are listed.
+            #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+            #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+            pub enum GapCode {
+                $($(#[doc = $doc])* $variant = $word,)+
+            }
         }
-        words!(GapCode { $($variant = $word,)+ });
 
         impl GapCode {
             /// How much it weighs.
