@@ -14,6 +14,7 @@ pub mod metrics;
 pub mod principal;
 pub mod replicas;
 pub mod retry;
+pub mod roles;
 pub mod rpc;
 pub mod serving;
 pub mod telemetry;

@@ -7,9 +7,9 @@ use nopic_proto::DESCRIPTORS;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
-use tonic::service::Routes;
 use tonic_health::ServingStatus;
 
+use crate::roles::Protected;
 use crate::transport::{self, Taking};
 
 /// How long open calls may take to end once the server is to stop.
@@ -59,7 +59,7 @@ pub fn serves(parts: &[Part], has_all: bool) -> bool {
     has_all || parts.iter().any(|part| !part.needs_all)
 }
 
-/// Serves `routes` on the listener, with gRPC health for `parts` and with reflection, until `stop` ends. Then it is not
+/// Serves the services on the listener, with gRPC health for `parts` and with reflection, until `stop` ends. Then it is not
 /// serving for whoever asks, takes no new calls, and lets the open ones end within [`DRAIN`]. While `ready` says no, the
 /// parts that need what is gone do not serve by their health, nor does the whole where every part needs it. Nothing else
 /// changes.
@@ -68,7 +68,7 @@ pub fn serves(parts: &[Part], has_all: bool) -> bool {
 /// Where the server fails; open calls that outlast the drain are no error.
 pub async fn serve(
     listener: TcpListener,
-    routes: Routes,
+    mut services: Protected,
     parts: &[Part],
     taking: Taking,
     mut ready: watch::Receiver<bool>,
@@ -84,9 +84,12 @@ pub async fn serve(
         .register_encoded_file_descriptor_set(DESCRIPTORS)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .build_v1()?;
-    let routes = routes.add_service(health_service).add_service(reflection);
+    services.routes = services
+        .routes
+        .add_service(health_service)
+        .add_service(reflection);
     let (stopping, stopped) = oneshot::channel();
-    let server = transport::serve(listener, routes, taking, async {
+    let server = transport::serve(listener, services, taking, async {
         // Either way it is time to stop.
         let _ = stopped.await;
     });

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use nopic_chassis::client::tls_of;
 use nopic_chassis::principal::AttachPrincipal;
+use nopic_chassis::roles::Protected;
 use nopic_chassis::tls::TlsFiles;
 use nopic_chassis::transport::{MAX_MESSAGE_BYTES, in_memory, with_windows};
 use nopic_domain::principal::Principal;
@@ -17,8 +18,8 @@ use nopic_proto::entry_validation::entry_trail_service_client::EntryTrailService
 use nopic_proto::entry_validation::entry_validation_service_client::EntryValidationServiceClient;
 use nopic_proto::registry::registry_service_client::RegistryServiceClient;
 use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::service::{Interceptor, Routes};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
@@ -170,15 +171,15 @@ impl Services {
         if need != Need::Audit {
             context.seal_at_end(opened.audits, Arc::clone(&lock));
         }
-        let mut services = Self::of_routes(opened.routes);
+        let mut services = Self::in_this_process(opened.services);
         services._lock = Some(lock);
         Ok(services)
     }
 
     /// Services of this process that are open already.
-    pub(crate) fn of_routes(routes: Routes) -> Self {
+    pub(crate) fn in_this_process(services: Protected) -> Self {
         Self {
-            channel: in_memory(routes),
+            channel: in_memory(services, "command-line"),
             caller: local_caller(),
             target: IN_THIS_PROCESS.to_owned(),
             is_remote: false,

@@ -8,7 +8,7 @@ use nopic_chassis::clock::Clock;
 use nopic_chassis::dependencies::{self, Dependency};
 use nopic_chassis::draining::Draining;
 use nopic_chassis::metrics::Metrics;
-use nopic_chassis::principal::RequirePrincipal;
+use nopic_chassis::roles::{AUDIT, ENTRY_VALIDATION, Protected, RoleTable, Row};
 use nopic_chassis::rpc::client::Client;
 use nopic_chassis::serving::Part;
 use nopic_chassis::transport::MAX_MESSAGE_BYTES;
@@ -19,7 +19,6 @@ use nopic_proto::audit::audit_service_server::AuditServiceServer;
 use nopic_registry::Registry;
 use nopic_sql::audit::{Audit, AuditLog, Heads};
 use tonic::service::Routes;
-use tonic::service::interceptor::InterceptedService;
 
 use crate::audit_service::AuditRpc;
 use crate::connection::Need;
@@ -80,7 +79,7 @@ pub(crate) struct Opening<'a> {
 
 /// Services that are open.
 pub(crate) struct Opened {
-    pub(crate) routes: Routes,
+    pub(crate) services: Protected,
     /// The audit logs of those that have one: to be sealed by whoever opened them.
     pub(crate) audits: Vec<Audit>,
     /// What they need beside themselves.
@@ -111,19 +110,24 @@ impl<'a> Opening<'a> {
         let (routes, audits) = match need {
             Need::Registry => {
                 let registry = self.registry(life).await?;
-                (Routes::new(registry.service(caller())), Vec::new())
+                (Routes::new(registry.service()), Vec::new())
             }
             Need::Certificates => self.with_audit(&self.certificates().await?),
             Need::CertificateLife => {
                 let registry = self.registry(life).await?;
-                self.with_audit(&self.certificates().await?.with_registry(asked(&registry)))
+                let asked = asked(&registry, CERTIFICATE)?;
+                self.with_audit(&self.certificates().await?.with_registry(asked))
             }
             Need::EntryValidation | Need::Audit => {
                 let registry = self.registry(life).await?;
-                let certificates = self.certificates().await?.with_registry(asked(&registry));
+                let certificates = self
+                    .certificates()
+                    .await?
+                    .with_registry(asked(&registry, CERTIFICATE)?);
+                let protected = protect(&[nopic_certificate::ROLES], certificates.routes(), caller())?;
                 let upstream = Upstream {
-                    registry: asked(&registry),
-                    certificate: Client::in_memory(certificates.routes(caller()), CERTIFICATE),
+                    registry: asked(&registry, ENTRY_VALIDATION)?,
+                    certificate: Client::in_memory(protected, CERTIFICATE, ENTRY_VALIDATION),
                 };
                 let entries = self.entries(upstream, None).await?;
                 let audits = vec![
@@ -131,12 +135,12 @@ impl<'a> Opening<'a> {
                     self.audit(entries.audit_log()),
                 ];
                 let routes = certificates
-                    .routes(caller())
-                    .add_service(registry.service(caller()))
-                    .add_service(entries.service(caller()))
-                    .add_service(entries.record_service(caller()))
-                    .add_service(entries.trail_service(caller()))
-                    .add_service(audit_service(&audits, caller()));
+                    .routes()
+                    .add_service(registry.service())
+                    .add_service(entries.service())
+                    .add_service(entries.record_service())
+                    .add_service(entries.trail_service())
+                    .add_service(audit_service(&audits));
                 // Who verifies the logs leaves them as they are.
                 if need != Need::Audit {
                     take_over(&entries).await;
@@ -150,7 +154,7 @@ impl<'a> Opening<'a> {
             }
         };
         Ok(Opened {
-            routes,
+            services: protect(ROLES, routes, caller())?,
             audits,
             dependencies: needs::database(self.storage, dependencies::Need::Hard)
                 .into_iter()
@@ -215,16 +219,38 @@ impl<'a> Opening<'a> {
     /// The certificates with their audit log.
     fn with_audit(&self, certificates: &CertificateService) -> (Routes, Vec<Audit>) {
         let audits = vec![self.audit(certificates.audit_log())];
-        let routes = certificates
-            .routes(caller())
-            .add_service(audit_service(&audits, caller()));
+        let routes = certificates.routes().add_service(audit_service(&audits));
         (routes, audits)
     }
 }
 
 /// The registry, as the others ask it in memory.
-fn asked(registry: &Registry) -> Client {
-    Client::in_memory(Routes::new(registry.service(caller())), REGISTRY)
+fn asked(registry: &Registry, by: &str) -> Result<Client, Failure> {
+    let protected = protect(
+        &[nopic_registry::ROLES],
+        Routes::new(registry.service()),
+        caller(),
+    )?;
+    Ok(Client::in_memory(protected, REGISTRY, by))
+}
+
+/// The table of roles of every service.
+pub(crate) const ROLES: &[&[Row]] = &[
+    nopic_registry::ROLES,
+    nopic_certificate::ROLES,
+    nopic_entry_validation::ROLES,
+    AUDIT,
+];
+
+/// Routes behind their table of roles; `otherwise` calls where a call names nobody.
+pub(crate) fn protect(
+    roles: &[&[Row]],
+    routes: Routes,
+    otherwise: Option<Principal>,
+) -> Result<Protected, Failure> {
+    let table =
+        RoleTable::new(roles).map_err(|error| Failure::new(format!("Nothing is served: {error}.")))?;
+    Ok(table.protect(routes, otherwise))
 }
 
 /// Names whoever has this folder, now and later: what an earlier process of it left is ours.
@@ -252,14 +278,10 @@ async fn take_over(entries: &EntryValidation) {
 }
 
 /// The one service for the audit logs of all.
-pub(crate) fn audit_service(
-    audits: &[Audit],
-    otherwise: Option<Principal>,
-) -> InterceptedService<AuditServiceServer<AuditRpc>, RequirePrincipal> {
-    let server = AuditServiceServer::new(AuditRpc(audits.to_vec()))
+pub(crate) fn audit_service(audits: &[Audit]) -> AuditServiceServer<AuditRpc> {
+    AuditServiceServer::new(AuditRpc(audits.to_vec()))
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
-        .max_encoding_message_size(MAX_MESSAGE_BYTES);
-    InterceptedService::new(server, RequirePrincipal { otherwise })
+        .max_encoding_message_size(MAX_MESSAGE_BYTES)
 }
 
 /// Who calls where a call names nobody: the built-in tenant.

@@ -72,7 +72,7 @@ pub(crate) async fn open(
                     .map_err(|error| Failure::new(format!("The shared cache cannot be used: {error}.")))?;
                 tokio::spawn(registry.clone().publish_forever(publisher));
             }
-            (Routes::new(registry.service(caller)), Vec::new())
+            (Routes::new(registry.service()), Vec::new())
         }
         Service::Certificate => {
             let registry = upstream(REGISTRY, settings.registry.as_ref(), &calls)?;
@@ -81,8 +81,8 @@ pub(crate) async fn open(
             tokio::spawn(certificates.clone().count_ending_forever());
             let audits = vec![opening.audit(certificates.audit_log())];
             let routes = certificates
-                .routes(caller.clone())
-                .add_service(embedded::audit_service(&audits, caller));
+                .routes()
+                .add_service(embedded::audit_service(&audits));
             (routes, audits)
         }
         Service::EntryValidation => {
@@ -96,17 +96,23 @@ pub(crate) async fn open(
             };
             let entries = opening.entries(upstream, settings.redis.clone()).await?;
             let audits = vec![opening.audit(entries.audit_log())];
-            let routes = Routes::new(entries.service(caller.clone()))
-                .add_service(entries.record_service(caller.clone()))
-                .add_service(entries.trail_service(caller.clone()))
-                .add_service(embedded::audit_service(&audits, caller));
+            let routes = Routes::new(entries.service())
+                .add_service(entries.record_service())
+                .add_service(entries.trail_service())
+                .add_service(embedded::audit_service(&audits));
             // What an earlier process left is finished once the certificate service answers.
             tokio::spawn(entries.work_forever());
             (routes, audits)
         }
     };
+    // In plain text a caller shows no name.
+    let is_plain_text = caller.is_some();
+    let mut services = embedded::protect(embedded::ROLES, routes, caller)?;
+    if is_plain_text {
+        services = services.trust_nameless_clients();
+    }
     Ok(Opened {
-        routes,
+        services,
         audits,
         dependencies: needs::of(service, opening.storage, settings, others),
         draining: opening.draining,

@@ -85,7 +85,7 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
     let opening = Opening::plain(&storage, context.options.policy.as_deref(), context.clock.clone());
     let opened = opening.open(Need::EntryValidation, Life::Server).await?;
 
-    let services = Services::of_routes(opened.routes.clone());
+    let services = Services::in_this_process(opened.services.clone());
     load(context, &services, &sample).await?;
     judge(context, &services, &sample).await?;
     if let Some(listener) = listener {

@@ -293,7 +293,7 @@ pub(crate) async fn serve_until_stopped(
         observing.draining();
         opened.draining.begin();
     };
-    let ended = serve(listener, opened.routes.clone(), parts, taking, ready, end).await;
+    let ended = serve(listener, opened.services.clone(), parts, taking, ready, end).await;
     // After the last call: what it noted is sealed, too.
     let _ = served.send(true);
     sealers.join_all().await;
