@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use nopic_chassis::clock::SystemClock;
 use nopic_chassis::draining::Draining;
 use nopic_chassis::metrics::Metrics;
+use nopic_chassis::roles::{ENTRY_VALIDATION, RoleTable, Row};
 use nopic_chassis::rpc::client::Client;
 use nopic_chassis::transport::in_memory;
 use nopic_domain::policy::{Policy, SHIPPED};
@@ -115,12 +116,16 @@ fn nobody() -> Channel {
 }
 
 fn channel_to(service: &EntryValidation) -> Channel {
-    let caller = || Some(Principal::built_in("test"));
-    in_memory(
-        Routes::new(service.service(caller()))
-            .add_service(service.record_service(caller()))
-            .add_service(service.trail_service(caller())),
-    )
+    let routes = Routes::new(service.service())
+        .add_service(service.record_service())
+        .add_service(service.trail_service());
+    connect(nopic_entry_validation::ROLES, routes, "test")
+}
+
+/// Services behind their table of roles, for a caller of this name, who calls as operator where a call does not say.
+fn connect(roles: &[Row], routes: Routes, caller: &str) -> Channel {
+    let table = RoleTable::new(&[roles]).expect("a method has one row");
+    in_memory(table.protect(routes, Some(Principal::built_in("test"))), caller)
 }
 
 fn entry_client(channel: Channel) -> EntryValidationServiceClient<Channel> {
@@ -138,7 +143,6 @@ impl Services {
     /// Where a service does not start: the test has failed.
     pub async fn start(setup: &Setup) -> Self {
         let database = setup.engine.database().await;
-        let caller = || Some(Principal::built_in("test"));
         let mut config = nopic_registry::Config::new(database.location.clone(), database.folder.path());
         config.schema_update = SchemaUpdate::Apply;
         let registry = nopic_registry::Registry::open(config, Arc::new(SystemClock))
@@ -150,24 +154,23 @@ impl Services {
             issues_for: Vec::new(),
             metrics: Metrics::default(),
         };
-        let registry_channel = in_memory(Routes::new(registry.service(caller())));
+        let registry_channel = connect(nopic_registry::ROLES, Routes::new(registry.service()), "test");
         let certificates = nopic_certificate::CertificateService::open(config, Arc::new(SystemClock))
             .await
             .expect("the certificate service starts")
             .with_registry(Client::new(registry_channel.clone(), "registry"));
         let ledger_is_away = Arc::new(AtomicBool::new(false));
         let is_away = Arc::clone(&ledger_is_away);
-        let ledger = InterceptedService::new(certificates.ledger(caller()), move |request: Request<()>| {
+        let ledger = InterceptedService::new(certificates.ledger(), move |request: Request<()>| {
             if is_away.load(Ordering::Relaxed) {
                 return Err(Status::unavailable("the test has taken the ledger away"));
             }
             Ok(request)
         });
-        let certificate_channel = in_memory(
-            Routes::new(certificates.service(caller()))
-                .add_service(ledger)
-                .add_service(certificates.life_service(caller())),
-        );
+        let routes = Routes::new(certificates.service())
+            .add_service(ledger)
+            .add_service(certificates.life_service());
+        let certificate_channel = connect(nopic_certificate::ROLES, routes, ENTRY_VALIDATION);
         let channels = Upstream {
             registry: Client::new(registry_channel.clone(), "registry"),
             certificate: Client::new(certificate_channel.clone(), "certificate"),

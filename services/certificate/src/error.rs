@@ -1,6 +1,6 @@
 //! What the service refuses or cannot do, and the one mapping to what callers see.
 
-use nopic_domain::identifier::{CertificateNumber, NopId};
+use nopic_domain::identifier::{CertificateNumber, EntryNumber, NopId};
 use nopic_domain::life::refusal::Refusal;
 use nopic_formats::certificates::CertificateFileError;
 use thiserror::Error;
@@ -33,10 +33,8 @@ pub(crate) enum Error {
     NumberExists(CertificateNumber),
     #[error("operation {0} has used every certificate number up to 999999")]
     SerialsUsedUp(NopId),
-    #[error("importing certificates needs the role OPERATOR")]
-    OperatorNeeded,
-    #[error("setting draws needs one of the roles BROKER, COMPLIANCE and OPERATOR")]
-    FilerNeeded,
+    #[error("entry {0} is not under a filer code of this tenant")]
+    NotTheFiler(EntryNumber),
     #[error("certificate {number} was not known here at {moment}")]
     NotKnownThen {
         number: CertificateNumber,
@@ -74,7 +72,7 @@ impl From<Error> for Status {
             Error::NotFound(_) | Error::RequestNotFound(_) | Error::NotKnownThen { .. } => {
                 Self::not_found(message)
             }
-            Error::OperatorNeeded | Error::FilerNeeded => Self::permission_denied(message),
+            Error::NotTheFiler(_) => Self::permission_denied(message),
             Error::NumberExists(_) => Self::already_exists(message),
             Error::SerialsUsedUp(_) => Self::failed_precondition(message),
             Error::Refused(refusal) => match refusal {

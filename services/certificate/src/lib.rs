@@ -6,6 +6,7 @@ mod import_call;
 mod import_decision;
 mod metrics;
 mod part;
+mod roles;
 mod rpc;
 mod store;
 mod upstream;
@@ -14,12 +15,10 @@ use std::sync::Arc;
 
 use nopic_chassis::clock::Clock;
 use nopic_chassis::metrics::Metrics;
-use nopic_chassis::principal::RequirePrincipal;
 use nopic_chassis::rpc::client::Client;
 use nopic_chassis::transport::MAX_MESSAGE_BYTES;
 use nopic_domain::identifier::CertifierId;
 use nopic_domain::policy::Policy;
-use nopic_domain::principal::Principal;
 use nopic_proto::certificate::certificate_life_service_server::CertificateLifeServiceServer;
 use nopic_proto::certificate::certificate_service_server::CertificateServiceServer;
 use nopic_proto::certificate::ledger_service_server::LedgerServiceServer;
@@ -27,10 +26,10 @@ use nopic_sql::audit::AuditLog;
 use nopic_sql::{Location, SchemaUpdate};
 use thiserror::Error;
 use tonic::service::Routes;
-use tonic::service::interceptor::InterceptedService;
 
 use crate::metrics::Ending;
 pub use crate::part::PART;
+pub use crate::roles::ROLES;
 pub use crate::rpc::Rpc;
 pub use crate::rpc::life::LifeRpc;
 pub use crate::store::SCHEMA;
@@ -115,55 +114,36 @@ impl CertificateService {
         self
     }
 
-    /// The service of a certificate's life, for a server's routes; `otherwise` as for [`CertificateService::service`].
+    /// The service of a certificate's life, for routes behind [`ROLES`].
     #[must_use]
-    pub fn life_service(
-        &self,
-        otherwise: Option<Principal>,
-    ) -> InterceptedService<CertificateLifeServiceServer<LifeRpc>, RequirePrincipal> {
-        InterceptedService::new(
-            CertificateLifeServiceServer::new(self.life.clone())
-                .max_decoding_message_size(MAX_MESSAGE_BYTES)
-                .max_encoding_message_size(MAX_MESSAGE_BYTES),
-            RequirePrincipal { otherwise },
-        )
+    pub fn life_service(&self) -> CertificateLifeServiceServer<LifeRpc> {
+        CertificateLifeServiceServer::new(self.life.clone())
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_MESSAGE_BYTES)
     }
 
-    /// The service for a server's routes. `otherwise` is who calls where a call names nobody: the built-in principal
-    /// of the embedded services, nobody behind a gateway.
+    /// The service of certificates, as [`CertificateService::life_service`].
     #[must_use]
-    pub fn service(
-        &self,
-        otherwise: Option<Principal>,
-    ) -> InterceptedService<CertificateServiceServer<Rpc>, RequirePrincipal> {
-        InterceptedService::new(
-            CertificateServiceServer::new(self.rpc.clone())
-                .max_decoding_message_size(MAX_MESSAGE_BYTES)
-                .max_encoding_message_size(MAX_MESSAGE_BYTES),
-            RequirePrincipal { otherwise },
-        )
+    pub fn service(&self) -> CertificateServiceServer<Rpc> {
+        CertificateServiceServer::new(self.rpc.clone())
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_MESSAGE_BYTES)
     }
 
-    /// The ledger, as [`CertificateService::service`].
+    /// The ledger, as [`CertificateService::life_service`].
     #[must_use]
-    pub fn ledger(
-        &self,
-        otherwise: Option<Principal>,
-    ) -> InterceptedService<LedgerServiceServer<Rpc>, RequirePrincipal> {
-        InterceptedService::new(
-            LedgerServiceServer::new(self.rpc.clone())
-                .max_decoding_message_size(MAX_MESSAGE_BYTES)
-                .max_encoding_message_size(MAX_MESSAGE_BYTES),
-            RequirePrincipal { otherwise },
-        )
+    pub fn ledger(&self) -> LedgerServiceServer<Rpc> {
+        LedgerServiceServer::new(self.rpc.clone())
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_MESSAGE_BYTES)
     }
 
-    /// Every gRPC service of this one.
+    /// Every gRPC service of this one, for [`ROLES`].
     #[must_use]
-    pub fn routes(&self, otherwise: Option<Principal>) -> Routes {
-        Routes::new(self.service(otherwise.clone()))
-            .add_service(self.ledger(otherwise.clone()))
-            .add_service(self.life_service(otherwise))
+    pub fn routes(&self) -> Routes {
+        Routes::new(self.service())
+            .add_service(self.ledger())
+            .add_service(self.life_service())
     }
 
     /// The log of who changed what: to be sealed while the service is served, and to be verified.

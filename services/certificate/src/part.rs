@@ -9,7 +9,7 @@ use nopic_domain::identifier::CertifierId;
 use nopic_sql::audit::AuditLog;
 use nopic_sql::{Location, Schema};
 
-use crate::{CertificateService, Config, SCHEMA};
+use crate::{CertificateService, Config, ROLES, SCHEMA};
 
 /// The certificate service.
 pub const PART: Part<Location, Schema, Arc<dyn AuditLog>> = Part {
@@ -20,6 +20,7 @@ pub const PART: Part<Location, Schema, Arc<dyn AuditLog>> = Part {
         GrpcService::hard("nopic.certificate.v1.LedgerService"),
         GrpcService::hard("nopic.certificate.v1.CertificateLifeService"),
     ],
+    roles: ROLES,
     descriptors: || nopic_proto::DESCRIPTORS,
     schema: Some(&SCHEMA),
     asks: &[Asked {
@@ -68,13 +69,12 @@ async fn open(
     if let Some(registry) = opening.clients.find(REGISTRY) {
         service = service.with_registry(registry.clone());
     }
-    let caller = opening.caller;
     let served = service.clone();
     let mut open = Open::serving(move |routes| {
         routes
-            .add_service(served.service(caller.clone()))
-            .add_service(served.ledger(caller.clone()))
-            .add_service(served.life_service(caller.clone()));
+            .add_service(served.service())
+            .add_service(served.ledger())
+            .add_service(served.life_service());
     });
     open.audit = Some(service.audit_log());
     open.background.push(Box::pin(service.count_ending_forever()));

@@ -15,6 +15,7 @@ pub mod part;
 pub mod principal;
 pub mod replicas;
 pub mod retry;
+pub mod roles;
 pub mod rpc;
 pub mod serving;
 pub mod telemetry;

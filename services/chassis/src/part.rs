@@ -11,7 +11,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use nopic_domain::policy::Policy;
-use nopic_domain::principal::Principal;
 use thiserror::Error;
 use tonic::service::RoutesBuilder;
 
@@ -20,6 +19,7 @@ use crate::config::Reader;
 use crate::dependencies::Dependency;
 use crate::draining::Draining;
 use crate::metrics::Metrics;
+use crate::roles::Row;
 use crate::rpc::client::Client;
 use crate::serving::GrpcService;
 
@@ -34,6 +34,8 @@ pub struct Part<S, T: 'static, A> {
     pub about: &'static str,
     /// What it serves, for health.
     pub services: &'static [GrpcService],
+    /// Who may call which of its methods.
+    pub roles: &'static [Row],
     /// An encoded set of descriptors with these services.
     pub descriptors: fn() -> &'static [u8],
     /// The tables that it keeps; absent: none.
@@ -97,8 +99,6 @@ pub struct Opening<S> {
     pub metrics: Metrics,
     /// Says when streams are to end.
     pub draining: Draining,
-    /// Who calls where a call names nobody.
-    pub caller: Option<Principal>,
     /// What kind of process this is.
     pub process: Process,
     /// The parts that this one asks, as far as they are there.

@@ -31,38 +31,21 @@ impl Interceptor for AttachPrincipal {
     }
 }
 
-/// Reads the principal of a call on the server's side and puts it into the request's extensions.
-#[derive(Debug, Clone)]
-pub struct RequirePrincipal {
-    /// Who calls where the metadata names nobody: the embedded default has its built-in tenant, a service behind a
-    /// gateway has none.
-    pub otherwise: Option<Principal>,
-}
-
-impl Interceptor for RequirePrincipal {
-    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        let principal = match from_metadata(request.metadata())? {
-            Some(principal) => principal,
-            None => self.otherwise.clone().ok_or_else(|| {
-                Status::unauthenticated("the call names no principal: go through the gateway")
-            })?,
-        };
-        request.extensions_mut().insert(principal);
-        Ok(request)
-    }
-}
-
-/// The principal that [`RequirePrincipal`] found.
+/// The principal of a call, as [`crate::roles`] found it.
 ///
 /// # Errors
-/// `UNAUTHENTICATED` where a service is served without that interceptor.
+/// `UNAUTHENTICATED` where a service is served without that layer.
 pub fn of(extensions: &Extensions) -> Result<&Principal, Status> {
-    extensions
-        .get::<Principal>()
-        .ok_or_else(|| Status::unauthenticated("the call names no principal: go through the gateway"))
+    extensions.get::<Principal>().ok_or_else(unnamed)
 }
 
-fn from_metadata(metadata: &MetadataMap) -> Result<Option<Principal>, Status> {
+/// A call of nobody.
+pub(crate) fn unnamed() -> Status {
+    Status::unauthenticated("the call names no principal: go through the gateway")
+}
+
+/// The principal of a call by its metadata; `None` where they name nobody.
+pub(crate) fn from_metadata(metadata: &MetadataMap) -> Result<Option<Principal>, Status> {
     let Some(value) = metadata.get_bin(PRINCIPAL_KEY) else {
         return Ok(None);
     };
@@ -120,52 +103,4 @@ pub fn from_wire(wire: common::Principal) -> Option<Principal> {
             .map(|id| id.parse().ok())
             .collect::<Option<_>>()?,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_principal_travels_unchanged() {
-        let principal = Principal {
-            certifier_id: "015".parse().ok(),
-            nop_ids: vec!["0150000001".parse().unwrap()],
-            filer_codes: FilerCodes::Listed(vec!["B76".into()]),
-            ..Principal::built_in("night batch")
-        };
-        let request = AttachPrincipal::new(&principal).call(Request::new(())).unwrap();
-        let request = RequirePrincipal { otherwise: None }.call(request).unwrap();
-        assert_eq!(of(request.extensions()).unwrap(), &principal);
-    }
-
-    #[test]
-    fn nobody_is_refused_unless_there_is_a_built_in_tenant() {
-        let refused = RequirePrincipal { otherwise: None }
-            .call(Request::new(()))
-            .unwrap_err();
-        assert_eq!(refused.code(), tonic::Code::Unauthenticated);
-        let built_in = Principal::built_in("embedded");
-        let request = RequirePrincipal {
-            otherwise: Some(built_in.clone()),
-        }
-        .call(Request::new(()))
-        .unwrap();
-        assert_eq!(of(request.extensions()).unwrap(), &built_in);
-    }
-
-    #[test]
-    fn a_forged_principal_is_refused() {
-        let mut request = Request::new(());
-        request
-            .metadata_mut()
-            .insert_bin(PRINCIPAL_KEY, BinaryMetadataValue::from_bytes(b"\xff\xff"));
-        assert!(
-            RequirePrincipal {
-                otherwise: Some(Principal::built_in("x"))
-            }
-            .call(request)
-            .is_err()
-        );
-    }
 }

@@ -206,6 +206,7 @@ mod tests {
     use tonic_health::pb::health_client::HealthClient;
 
     use super::*;
+    use crate::roles::RoleTable;
     use crate::transport::{Taking, bind, serve};
 
     fn channel_to(address: std::net::SocketAddr) -> Channel {
@@ -226,9 +227,14 @@ mod tests {
         let (_, health) = tonic_health::server::health_reporter();
         let served = tokio::spawn(async move {
             let stopped = async { drop(stopped.await) };
-            serve(listener, Routes::new(health), Taking::default(), stopped)
-                .await
-                .unwrap();
+            serve(
+                listener,
+                RoleTable::new(&[]).unwrap().protect(Routes::new(health), None),
+                Taking::default(),
+                stopped,
+            )
+            .await
+            .unwrap();
         });
         (address, stop, served)
     }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
-use tonic::service::Routes;
 use tonic_health::ServingStatus;
 
+use crate::roles::Protected;
 use crate::transport::{self, Taking};
 
 /// How long open calls may take to end once the server is to stop.
@@ -67,8 +67,8 @@ pub fn serves(services: &[GrpcService], has_all: bool) -> bool {
 /// What is served: calls, and what stands in health and reflection.
 #[derive(Debug, Clone)]
 pub struct Served {
-    /// The calls.
-    pub routes: Routes,
+    /// The calls, behind the table of who may make them.
+    pub calls: Protected,
     /// The services that they are of.
     pub services: Vec<GrpcService>,
     /// Encoded sets of descriptors in which these services are.
@@ -89,7 +89,7 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send,
 ) -> Result<(), ServingError> {
     let Served {
-        routes,
+        mut calls,
         services,
         descriptors,
     } = served;
@@ -99,11 +99,12 @@ pub async fn serve(
     for name in all() {
         health.set_service_status(name, ServingStatus::NotServing).await;
     }
-    let routes = routes
+    calls.routes = calls
+        .routes
         .add_service(health_service)
         .add_service(reflection(&services, &descriptors).build_v1()?);
     let (stopping, stopped) = oneshot::channel();
-    let server = transport::serve(listener, routes, taking, async {
+    let server = transport::serve(listener, calls, taking, async {
         // Either way it is time to stop.
         let _ = stopped.await;
     });

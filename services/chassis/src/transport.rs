@@ -11,12 +11,15 @@ use tokio::io::DuplexStream;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::service::Routes;
+use tonic::body::Body;
+use tonic::codegen::http;
 use tonic::transport::{Channel, Endpoint, Server};
+use tower::util::MapRequestLayer;
 
 use crate::callers::Authorize;
-use crate::incoming::{Gate, accept};
+use crate::incoming::{Gate, Peer, accept};
 use crate::metrics::Metrics;
+use crate::roles::Protected;
 use crate::rpc::server::Observe;
 use crate::tls::ServerTls;
 
@@ -43,13 +46,24 @@ pub fn with_windows(endpoint: Endpoint) -> Endpoint {
         .initial_connection_window_size(CONNECTION_WINDOW)
 }
 
-/// A channel to services in this process, without a socket. They are served for as long as the channel or a clone of
-/// it lives.
-pub fn in_memory(routes: Routes) -> Channel {
+/// A channel to services in this process, without a socket, for a caller of this name. They are served for as long as the
+/// channel or a clone of it lives.
+pub fn in_memory(services: Protected, caller: &str) -> Channel {
+    let Protected { routes, check } = services;
+    let peer = Peer {
+        name: Some(Arc::from(caller)),
+        address: None,
+    };
+    let name_caller = move |mut request: http::Request<Body>| {
+        request.extensions_mut().insert(peer.clone());
+        request
+    };
     let (connections, incoming) = mpsc::channel::<io::Result<DuplexStream>>(16);
     tokio::spawn(async move {
         let served = server()
+            .layer(MapRequestLayer::new(name_caller))
             .layer(Observe::uncounted())
+            .layer(check)
             .add_routes(routes)
             .serve_with_incoming(ReceiverStream::new(incoming))
             .await;
@@ -105,12 +119,12 @@ impl Default for Taking {
 /// What the listener or the server reports.
 pub async fn serve(
     listener: TcpListener,
-    routes: Routes,
+    services: Protected,
     taking: Taking,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), tonic::transport::Error> {
     let gate = Gate::new(taking.max_connections);
-    let served = serve_behind(&gate, listener, routes, taking, shutdown).await;
+    let served = serve_behind(&gate, listener, services, taking, shutdown).await;
     gate.all_over().await;
     served
 }
@@ -118,7 +132,7 @@ pub async fn serve(
 async fn serve_behind(
     gate: &Gate,
     listener: TcpListener,
-    routes: Routes,
+    services: Protected,
     taking: Taking,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), tonic::transport::Error> {
@@ -130,6 +144,8 @@ async fn serve_behind(
     };
     let mut server = server();
     let observe = Observe::new(&taking.metrics);
+    let Protected { routes, check } = services;
+    check.count_in(&taking.metrics);
     if let Some(age) = taking.max_connection_age {
         server = server.max_connection_age(age);
     }
@@ -138,6 +154,7 @@ async fn serve_behind(
             let incoming = accept(listener, None, gate);
             server
                 .layer(observe)
+                .layer(check)
                 .add_routes(routes)
                 .serve_with_incoming_shutdown(incoming, shutdown)
                 .await
@@ -148,6 +165,7 @@ async fn serve_behind(
             let served = server
                 .layer(observe)
                 .layer(authorize)
+                .layer(check)
                 .add_routes(routes)
                 .serve_with_incoming_shutdown(incoming, shutdown);
             tokio::select! {

@@ -7,6 +7,7 @@ use nopic_chassis::client::tls_of;
 use nopic_chassis::metrics::Metrics;
 use nopic_chassis::part::Process;
 use nopic_chassis::principal::AttachPrincipal;
+use nopic_chassis::roles::Protected;
 use nopic_chassis::tls::TlsFiles;
 use nopic_chassis::transport::{MAX_MESSAGE_BYTES, in_memory, with_windows};
 use nopic_domain::principal::Principal;
@@ -20,8 +21,8 @@ use nopic_proto::entry_validation::entry_trail_service_client::EntryTrailService
 use nopic_proto::entry_validation::entry_validation_service_client::EntryValidationServiceClient;
 use nopic_proto::registry::registry_service_client::RegistryServiceClient;
 use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::service::{Interceptor, Routes};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
@@ -176,20 +177,19 @@ impl Services {
             caller: Some(built_in_caller()),
         };
         let mut opened = opening.together(need, Process::Command).await?;
-        let routes = opened.routes();
         if purpose == Purpose::Work {
             opened.recover().await;
             context.seal_at_end(opened.audits, Arc::clone(&lock));
         }
-        let mut services = Self::of_routes(routes);
+        let mut services = Self::in_this_process(opened.served.calls);
         services._lock = Some(lock);
         Ok(services)
     }
 
     /// Services of this process that are open already.
-    pub(crate) fn of_routes(routes: Routes) -> Self {
+    pub(crate) fn in_this_process(services: Protected) -> Self {
         Self {
-            channel: in_memory(routes),
+            channel: in_memory(services, "command-line"),
             caller: local_caller(),
             target: IN_THIS_PROCESS.to_owned(),
             is_remote: false,

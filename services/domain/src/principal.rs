@@ -64,4 +64,43 @@ impl Principal {
             nop_ids: Vec::new(),
         }
     }
+
+    /// Whether an entry is one of the tenant's: its number begins with a whole filer code of it. An empty code, or part
+    /// of one, is no code.
+    #[must_use]
+    pub fn owns_entry(&self, entry_number: &str) -> bool {
+        match &self.filer_codes {
+            FilerCodes::All => true,
+            FilerCodes::Listed(codes) => entry_number
+                .get(..3)
+                .is_some_and(|filer| codes.iter().any(|code| code == filer)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_its_filers_by_the_whole_code() {
+        let tenant = |listed: &[&str]| Principal {
+            filer_codes: FilerCodes::Listed(listed.iter().map(ToString::to_string).collect()),
+            ..Principal::built_in("test")
+        };
+        assert!(Principal::built_in("test").owns_entry("B7600000015"));
+        assert!(tenant(&["XY1", "B76"]).owns_entry("B7600000015"));
+        for (listed, entry_number) in [
+            (&[][..], "B7600000015"),
+            (&["", "B", "B7", "b76", "B760"], "B7600000015"),
+            (&["", "B7", "B76"], "B7"),
+            (&["B76", ""], ""),
+            (&["B76"], "B\u{e9}6"),
+        ] {
+            assert!(
+                !tenant(listed).owns_entry(entry_number),
+                "{listed:?} {entry_number:?}"
+            );
+        }
+    }
 }

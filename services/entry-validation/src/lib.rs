@@ -12,6 +12,7 @@ mod importer_links;
 mod knowledge;
 mod metrics;
 mod part;
+mod roles;
 mod rpc;
 mod runs;
 mod store;
@@ -24,17 +25,14 @@ use nopic_cache::{ReaderOptions, Stats, StatusReader};
 use nopic_chassis::clock::Clock;
 use nopic_chassis::draining::Draining;
 use nopic_chassis::metrics::Metrics;
-use nopic_chassis::principal::RequirePrincipal;
 use nopic_chassis::rpc::client::Client;
 use nopic_domain::policy::Policy;
-use nopic_domain::principal::Principal;
 use nopic_proto::entry_validation::entry_record_service_server::EntryRecordServiceServer;
 use nopic_proto::entry_validation::entry_trail_service_server::EntryTrailServiceServer;
 use nopic_proto::entry_validation::entry_validation_service_server::EntryValidationServiceServer;
 use nopic_sql::audit::AuditLog;
 use nopic_sql::{Location, SchemaUpdate};
 use thiserror::Error;
-use tonic::service::interceptor::InterceptedService;
 
 use engine::{Engine, Process};
 use rpc::{RecordRpc, Rpc, TrailRpc};
@@ -137,41 +135,28 @@ impl EntryValidation {
         Ok(Self(Arc::new(engine)))
     }
 
-    /// The gRPC service. `otherwise` is the caller where a call names none.
+    /// The gRPC service, for routes behind [`ROLES`].
     #[must_use]
-    pub fn service(
-        &self,
-        otherwise: Option<Principal>,
-    ) -> InterceptedService<EntryValidationServiceServer<impl Sized + EntryValidationRpc>, RequirePrincipal>
-    {
-        let server = EntryValidationServiceServer::new(Rpc(Arc::clone(&self.0)))
+    pub fn service(&self) -> EntryValidationServiceServer<impl Sized + EntryValidationRpc> {
+        EntryValidationServiceServer::new(Rpc(Arc::clone(&self.0)))
             .max_decoding_message_size(nopic_chassis::transport::MAX_MESSAGE_BYTES)
-            .max_encoding_message_size(nopic_chassis::transport::MAX_MESSAGE_BYTES);
-        InterceptedService::new(server, RequirePrincipal { otherwise })
+            .max_encoding_message_size(nopic_chassis::transport::MAX_MESSAGE_BYTES)
     }
 
-    /// The gRPC service of entries on record. `otherwise` is the caller where a call names none.
+    /// The gRPC service of entries on record, for routes behind [`ROLES`].
     #[must_use]
-    pub fn record_service(
-        &self,
-        otherwise: Option<Principal>,
-    ) -> InterceptedService<EntryRecordServiceServer<impl Sized + EntryRecordRpc>, RequirePrincipal> {
-        let server = EntryRecordServiceServer::new(RecordRpc(Arc::clone(&self.0)))
+    pub fn record_service(&self) -> EntryRecordServiceServer<impl Sized + EntryRecordRpc> {
+        EntryRecordServiceServer::new(RecordRpc(Arc::clone(&self.0)))
             .max_decoding_message_size(nopic_chassis::transport::MAX_MESSAGE_BYTES)
-            .max_encoding_message_size(nopic_chassis::transport::MAX_MESSAGE_BYTES);
-        InterceptedService::new(server, RequirePrincipal { otherwise })
+            .max_encoding_message_size(nopic_chassis::transport::MAX_MESSAGE_BYTES)
     }
 
-    /// The gRPC service of the trails of entries. `otherwise` is the caller where a call names none.
+    /// The gRPC service of the trails of entries, for routes behind [`ROLES`].
     #[must_use]
-    pub fn trail_service(
-        &self,
-        otherwise: Option<Principal>,
-    ) -> InterceptedService<EntryTrailServiceServer<impl Sized + EntryTrailRpc>, RequirePrincipal> {
-        let server = EntryTrailServiceServer::new(TrailRpc(Arc::clone(&self.0)))
+    pub fn trail_service(&self) -> EntryTrailServiceServer<impl Sized + EntryTrailRpc> {
+        EntryTrailServiceServer::new(TrailRpc(Arc::clone(&self.0)))
             .max_decoding_message_size(nopic_chassis::transport::MAX_MESSAGE_BYTES)
-            .max_encoding_message_size(nopic_chassis::transport::MAX_MESSAGE_BYTES);
-        InterceptedService::new(server, RequirePrincipal { otherwise })
+            .max_encoding_message_size(nopic_chassis::transport::MAX_MESSAGE_BYTES)
     }
 
     /// Finishes the filings that an earlier process of this name left, at once.
@@ -219,6 +204,7 @@ impl EntryValidation {
 }
 
 pub use part::PART;
+pub use roles::ROLES;
 pub use store::SCHEMA;
 
 pub use nopic_proto::entry_validation::entry_record_service_server::EntryRecordService as EntryRecordRpc;

@@ -12,7 +12,7 @@ use nopic_sql::audit::AuditLog;
 use nopic_sql::{Location, Schema};
 use thiserror::Error;
 
-use crate::{Config, EntryValidation, SCHEMA, Upstream};
+use crate::{Config, EntryValidation, ROLES, SCHEMA, Upstream};
 
 /// Entry validation. What is judged before it is filed needs no database.
 pub const PART: Part<Location, Schema, Arc<dyn AuditLog>> = Part {
@@ -23,6 +23,7 @@ pub const PART: Part<Location, Schema, Arc<dyn AuditLog>> = Part {
         GrpcService::hard("nopic.entry_validation.v1.EntryRecordService"),
         GrpcService::hard("nopic.entry_validation.v1.EntryTrailService"),
     ],
+    roles: ROLES,
     descriptors: || nopic_proto::DESCRIPTORS,
     schema: Some(&SCHEMA),
     asks: &[
@@ -71,13 +72,12 @@ async fn open(
     let service = EntryValidation::open(config, opening.clock, upstream)
         .await
         .map_err(OpenError::new)?;
-    let caller = opening.caller;
     let served = service.clone();
     let mut open = Open::serving(move |routes| {
         routes
-            .add_service(served.service(caller.clone()))
-            .add_service(served.record_service(caller.clone()))
-            .add_service(served.trail_service(caller.clone()));
+            .add_service(served.service())
+            .add_service(served.record_service())
+            .add_service(served.trail_service());
     });
     open.audit = Some(service.audit_log());
     open.dependencies.extend(dependency);

@@ -9,6 +9,7 @@ use nopic_chassis::dependencies::{Dependency, Need};
 use nopic_chassis::draining::Draining;
 use nopic_chassis::metrics::Metrics;
 use nopic_chassis::part::{Clients, Open, OpenError, Process, Work};
+use nopic_chassis::roles::{Protected, RoleTable, Row};
 use nopic_chassis::rpc::client::{Client, ClientMetrics};
 use nopic_chassis::serving::{GrpcService, Served};
 use nopic_domain::policy::{Policy, SHIPPED};
@@ -129,16 +130,17 @@ impl Opening<'_> {
             }
             let mut clients = Clients::default();
             for asked in part.asks {
-                if let Some((_, other)) = open.iter().find(|(part, _)| part.name == asked.part) {
+                if let Some((other, open)) = open.iter().find(|(other, _)| other.name == asked.part) {
                     let mut routes = RoutesBuilder::default();
-                    (other.routes)(&mut routes);
-                    clients.insert(asked.part, Client::in_memory(routes.routes(), asked.part));
+                    (open.routes)(&mut routes);
+                    let calls = protect(&[other.roles], routes.routes(), self.caller.clone())?;
+                    clients.insert(asked.part, Client::in_memory(calls, asked.part, part.name));
                 }
             }
             let opened = self.part(part, process, clients, &draining).await?;
             open.push((part, opened));
         }
-        Ok(self.finish(open, draining, Vec::new()))
+        self.finish(open, draining, Vec::new())
     }
 
     /// Opens one, which asks the others over the network.
@@ -158,7 +160,13 @@ impl Opening<'_> {
             clients.insert(asked.part, client);
         }
         let open = self.part(part, Process::Alone, clients, &draining).await?;
-        Ok(self.finish(vec![(part, open)], draining, dependencies))
+        let is_plain_text = self.caller.is_some();
+        let mut opened = self.finish(vec![(part, open)], draining, dependencies)?;
+        if is_plain_text {
+            // A caller shows no name there.
+            opened.served.calls = opened.served.calls.trust_nameless_clients();
+        }
+        Ok(opened)
     }
 
     fn over_the_network(&self, part: &'static str, calls: &ClientMetrics) -> Result<Client, Failure> {
@@ -196,7 +204,6 @@ impl Opening<'_> {
             policy_text: Arc::clone(policy_text),
             metrics: self.metrics.clone(),
             draining: draining.clone(),
-            caller: self.caller.clone(),
             process,
             clients,
         };
@@ -210,16 +217,18 @@ impl Opening<'_> {
         open: Vec<(&Part, OpenPart)>,
         draining: Draining,
         mut dependencies: Vec<Dependency>,
-    ) -> Opened {
+    ) -> Result<Opened, Failure> {
         let storage = &self.deployment.storage;
         dependencies.extend(storage.dependency());
         let mut routes = RoutesBuilder::default();
+        let mut roles = Vec::new();
         let mut services: Vec<GrpcService> = Vec::new();
         let mut descriptors: Vec<&'static [u8]> = Vec::new();
         let mut audits = Vec::new();
         let (mut recovery, mut background) = (Vec::new(), Vec::new());
         for (part, open) in open {
             (open.routes)(&mut routes);
+            roles.push(part.roles);
             services.extend(part.services);
             let own = (part.descriptors)();
             if !descriptors.contains(&own) {
@@ -233,11 +242,12 @@ impl Opening<'_> {
         }
         if !audits.is_empty() {
             services.push(audit::SERVICE);
-            routes.add_service(audit::service(&audits, self.caller));
+            roles.push(audit::ROLES);
+            routes.add_service(audit::service(&audits));
         }
-        Opened {
+        Ok(Opened {
             served: Served {
-                routes: routes.routes(),
+                calls: protect(&roles, routes.routes(), self.caller)?,
                 services,
                 descriptors,
             },
@@ -246,16 +256,15 @@ impl Opening<'_> {
             draining,
             recovery,
             background,
-        }
+        })
     }
 }
 
-impl Opened {
-    /// What they serve, for calls in memory.
-    #[must_use]
-    pub fn routes(&self) -> Routes {
-        self.served.routes.clone()
-    }
+/// These routes behind the tables of who may call them.
+fn protect(roles: &[&[Row]], routes: Routes, caller: Option<Principal>) -> Result<Protected, Failure> {
+    let table =
+        RoleTable::new(roles).map_err(|error| Failure::new(format!("Nothing is served: {error}.")))?;
+    Ok(table.protect(routes, caller))
 }
 
 /// A part did not open: mostly because of its database.

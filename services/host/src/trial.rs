@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use nopic_chassis::roles::Row;
+
 use crate::{Part, find};
 
 /// The first part listens here, each further one on the next port.
@@ -67,10 +69,19 @@ fn port(parts: &[Part], name: &str) -> u16 {
     FIRST_PORT.saturating_add(u16::try_from(place).unwrap_or(u16::MAX))
 }
 
-/// What callers from outside may ask, through the gateway.
+/// What callers from outside may ask, through the gateway: whole services, but for those with a method that is for
+/// another part alone.
 fn from_outside(part: &Part) -> Vec<String> {
-    part.services
-        .iter()
-        .map(|service| format!("{}/*", service.name()))
-        .collect()
+    let mut allowed = Vec::new();
+    for service in part.services {
+        let prefix = format!("{}/", service.name());
+        let rows = part.roles.iter().filter(|row| row.method.starts_with(&prefix));
+        let (open, closed): (Vec<&Row>, Vec<&Row>) = rows.partition(|row| row.clients.is_none());
+        if closed.is_empty() {
+            allowed.push(format!("{prefix}*"));
+        } else {
+            allowed.extend(open.iter().map(|row| row.method.to_owned()));
+        }
+    }
+    allowed
 }

@@ -11,6 +11,7 @@ mod metrics;
 mod part;
 mod publishing;
 mod release;
+mod roles;
 mod rpc;
 mod search;
 mod status;
@@ -24,16 +25,14 @@ use nopic_cache::redis::Publisher;
 use nopic_chassis::clock::Clock;
 use nopic_chassis::draining::Draining;
 use nopic_chassis::metrics::Metrics;
-use nopic_chassis::principal::RequirePrincipal;
 use nopic_chassis::transport::MAX_MESSAGE_BYTES;
-use nopic_domain::principal::Principal;
 use nopic_proto::registry::registry_service_server::RegistryServiceServer;
 use nopic_sql::{Location, SchemaUpdate};
-use tonic::service::interceptor::InterceptedService;
 
 use crate::current::Core;
 pub use error::Error;
 pub use part::PART;
+pub use roles::ROLES;
 pub use rpc::Service;
 pub use store::SCHEMA;
 
@@ -105,16 +104,12 @@ impl Registry {
         Ok(Self(core))
     }
 
-    /// The gRPC service. `otherwise` is who calls where the metadata names nobody.
+    /// The gRPC service, for routes behind [`ROLES`].
     #[must_use]
-    pub fn service(
-        &self,
-        otherwise: Option<Principal>,
-    ) -> InterceptedService<RegistryServiceServer<Service>, RequirePrincipal> {
-        let service = RegistryServiceServer::new(Service::new(Arc::clone(&self.0)))
+    pub fn service(&self) -> RegistryServiceServer<Service> {
+        RegistryServiceServer::new(Service::new(Arc::clone(&self.0)))
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
-            .max_encoding_message_size(MAX_MESSAGE_BYTES);
-        InterceptedService::new(service, RequirePrincipal { otherwise })
+            .max_encoding_message_size(MAX_MESSAGE_BYTES)
     }
 
     /// Builds what questions about statuses and names need, so that the first ones do not wait for it.

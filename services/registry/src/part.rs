@@ -9,13 +9,14 @@ use nopic_chassis::serving::GrpcService;
 use nopic_sql::audit::AuditLog;
 use nopic_sql::{Location, Schema};
 
-use crate::{Config, Registry, SCHEMA};
+use crate::{Config, ROLES, Registry, SCHEMA};
 
 /// The registry.
 pub const PART: Part<Location, Schema, Arc<dyn AuditLog>> = Part {
     name: "registry",
     about: "The registry",
     services: &[GrpcService::hard("nopic.registry.v1.RegistryService")],
+    roles: ROLES,
     descriptors: || nopic_proto::DESCRIPTORS,
     schema: Some(&SCHEMA),
     asks: &[],
@@ -42,10 +43,9 @@ async fn open(
             crate::Error::Store(error) => OpenError::new(error),
             error => OpenError::new(error),
         })?;
-    let caller = opening.caller;
     let served = registry.clone();
     let mut open = Open::serving(move |routes| {
-        routes.add_service(served.service(caller.clone()));
+        routes.add_service(served.service());
     });
     // Who shares a process with the readers of the cache is asked by them in memory.
     if let Some(options) = redis.filter(|_| opening.process.is_alone()) {

@@ -420,12 +420,9 @@ async fn an_upload_whose_caller_leaves_leaves_nothing(
         .await
         .unwrap();
     let address = listener.local_addr().unwrap();
-    let service = registry
-        .registry
-        .service(Some(nopic_domain::principal::Principal::built_in("other")));
     tokio::spawn(nopic_chassis::transport::serve(
         listener,
-        tonic::service::Routes::new(service),
+        support::protected(&registry.registry),
         nopic_chassis::transport::Taking::default(),
         std::future::pending(),
     ));

@@ -1,7 +1,6 @@
 //! The calls of the ledger.
 
 use nopic_chassis::principal;
-use nopic_domain::principal::Role;
 use nopic_proto::certificate as wire;
 use nopic_proto::certificate::ledger_service_server::LedgerService;
 use prost::Message as _;
@@ -11,7 +10,7 @@ use tonic::{Request, Response, Status};
 use super::{DEFAULT_PAGE, MAX_PAGE, Rpc, at_most};
 use crate::convert;
 use crate::error::Error;
-use crate::store::{Balance, DrawsChange, HistoryQuestion, Visibility};
+use crate::store::{Balance, DrawsChange, FiledEntry, HistoryQuestion, Visibility};
 
 #[tonic::async_trait]
 impl LedgerService for Rpc {
@@ -20,15 +19,15 @@ impl LedgerService for Rpc {
         request: Request<wire::SetDrawsRequest>,
     ) -> Result<Response<wire::SetDrawsResponse>, Status> {
         let principal = principal::of(request.extensions())?.clone();
-        match principal.role {
-            Role::Broker | Role::Compliance | Role::Operator => {}
-            Role::Exporter | Role::Certifier | Role::Authority => return Err(Error::FilerNeeded.into()),
-        }
         let visibility = Visibility::of(&principal);
         let request = request.into_inner();
         convert::request_id(&request.request_id)?;
         let judged = convert::judged(&request.certificates)?;
         let entries = convert::filed_entries(&request.entries, &judged)?;
+        let is_others = |entry: &&FiledEntry| !principal.owns_entry(entry.draws.entry_number.as_str());
+        if let Some(entry) = entries.iter().find(is_others) {
+            return Err(Error::NotTheFiler(entry.draws.entry_number).into());
+        }
         let change = DrawsChange {
             request_hash: request_hash(&request),
             request_id: request.request_id,

@@ -35,7 +35,7 @@ use crate::upstream::Registry;
 /// Characters of the id of a request.
 const MAX_REQUEST_ID: usize = 200;
 
-/// The service behind its interceptor: what [`crate::CertificateService::life_service`] gives to a server.
+/// What [`crate::CertificateService::life_service`] gives to a server.
 #[derive(Clone)]
 pub struct LifeRpc {
     pub(crate) store: Arc<dyn CertificateStore>,

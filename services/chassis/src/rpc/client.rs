@@ -8,7 +8,6 @@ use std::task::{Context, Poll};
 use tokio::time::Instant;
 use tonic::body::Body;
 use tonic::codegen::{StdError, http};
-use tonic::service::Routes;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 use tower::Service;
@@ -18,6 +17,7 @@ use super::{Calls, Ending, Side, code_of, method};
 use crate::deadline;
 use crate::metrics::Metrics;
 use crate::replicas::was_not_taken;
+use crate::roles::Protected;
 use crate::telemetry::propagation::name_trace;
 use crate::transport::in_memory;
 
@@ -57,10 +57,10 @@ impl Client {
         }
     }
 
-    /// Calls to a service of this process, without a socket.
+    /// Calls of `caller` to a service of this process, without a socket.
     #[must_use]
-    pub fn in_memory(routes: Routes, name: &'static str) -> Self {
-        Self::new(in_memory(routes), name)
+    pub fn in_memory(services: Protected, name: &'static str, caller: &str) -> Self {
+        Self::new(in_memory(services, caller), name)
     }
 
     /// The same, with its calls counted.

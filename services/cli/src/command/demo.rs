@@ -94,7 +94,7 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
     };
     let opened = opening.together(need::ALL, Process::All).await?;
 
-    let services = Services::of_routes(opened.routes());
+    let services = Services::in_this_process(opened.served.calls.clone());
     load(context, &services, &sample).await?;
     judge(context, &services, &sample).await?;
     if let Some(listener) = listener {

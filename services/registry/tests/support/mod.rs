@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use nopic_chassis::clock::ManualClock;
+use nopic_chassis::roles::{Protected, RoleTable};
 use nopic_chassis::transport::in_memory;
 use nopic_domain::principal::Principal;
 use nopic_proto::registry as wire;
 use nopic_proto::registry::registry_service_client::RegistryServiceClient;
-use nopic_registry::{Config, Registry};
+use nopic_registry::{Config, ROLES, Registry};
 use nopic_sql::Location;
 use nopic_sql::testing::{Engine, TestDatabase};
 use tonic::Status;
@@ -45,8 +46,15 @@ pub async fn open(location: &Location, spool: &Path, clock: &ManualClock) -> (Re
 
 /// A connection to a registry.
 pub fn connect(registry: &Registry) -> Client {
-    let service = registry.service(Some(Principal::built_in("tester")));
-    RegistryServiceClient::new(in_memory(Routes::new(service))).max_decoding_message_size(64 << 20)
+    RegistryServiceClient::new(in_memory(protected(registry), "test")).max_decoding_message_size(64 << 20)
+}
+
+/// The service of a registry, for an operator where a call names nobody.
+pub fn protected(registry: &Registry) -> Protected {
+    RoleTable::new(&[ROLES]).unwrap().protect(
+        Routes::new(registry.service()),
+        Some(Principal::built_in("tester")),
+    )
 }
 
 impl Fixture {

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
+use nopic_chassis::roles::{RoleTable, Row};
 use nopic_chassis::transport::in_memory;
+use nopic_domain::principal::Principal;
 use nopic_proto::certificate as certificate_wire;
 use nopic_proto::registry as wire;
 use nopic_proto::registry::registry_service_server::{RegistryService, RegistryServiceServer};
@@ -23,7 +25,16 @@ pub(super) struct FakeRegistry(Known);
 
 impl FakeRegistry {
     pub(super) fn channel(known: Known) -> Channel {
-        in_memory(Routes::new(RegistryServiceServer::new(Self(known))))
+        let rows = [
+            Row::any_role("nopic.registry.v1.RegistryService/GetCurrentRevision"),
+            Row::any_role("nopic.registry.v1.RegistryService/GetOperation"),
+        ];
+        let table = RoleTable::new(&[&rows]).unwrap();
+        let routes = Routes::new(RegistryServiceServer::new(Self(known)));
+        in_memory(
+            table.protect(routes, Some(Principal::built_in("test"))),
+            "certificate",
+        )
     }
 
     fn known(&self) -> Result<HashMap<String, wire::Operation>, Status> {

@@ -9,7 +9,6 @@ use nopic_chassis::clock::ManualClock;
 use nopic_chassis::metrics::Metrics;
 use nopic_chassis::principal::AttachPrincipal;
 use nopic_chassis::rpc;
-use nopic_chassis::transport::in_memory;
 use nopic_domain::principal::{Principal, Role};
 use nopic_proto::certificate as wire;
 use nopic_proto::certificate::certificate_life_service_client::CertificateLifeServiceClient;
@@ -22,7 +21,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Status};
 
 use super::registry::FakeRegistry;
-use crate::support::{Client, import};
+use crate::support::{Client, connect, import};
 
 pub(super) type Life = CertificateLifeServiceClient<InterceptedService<Channel, AttachPrincipal>>;
 
@@ -67,7 +66,7 @@ impl World {
             database,
             clock,
             known,
-            channel: in_memory(service.routes(None)),
+            channel: connect(&service),
         }
     }
 

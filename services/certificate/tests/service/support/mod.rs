@@ -7,10 +7,11 @@ pub(crate) mod sample;
 use std::sync::Arc;
 
 use chrono::DateTime;
-use nopic_certificate::{CertificateService, Config};
+use nopic_certificate::{CertificateService, Config, ROLES};
 use nopic_chassis::clock::ManualClock;
 use nopic_chassis::metrics::Metrics;
 use nopic_chassis::principal::AttachPrincipal;
+use nopic_chassis::roles::{ENTRY_VALIDATION, RoleTable};
 use nopic_chassis::transport::{MAX_MESSAGE_BYTES, in_memory};
 use nopic_domain::certificate::{Certificate, Draw};
 use nopic_domain::principal::{Principal, Role};
@@ -51,6 +52,12 @@ pub(crate) fn principal(tenant: &str, role: Role) -> Principal {
     }
 }
 
+/// As entry validation asks it: whoever calls is named by the call.
+pub(crate) fn connect(service: &CertificateService) -> Channel {
+    let table = RoleTable::new(&[ROLES]).unwrap();
+    in_memory(table.protect(service.routes(), None), ENTRY_VALIDATION)
+}
+
 impl Deployment {
     pub(crate) async fn new(engine: Engine) -> Self {
         Self::open(engine.database().await).await
@@ -67,7 +74,7 @@ impl Deployment {
         let service = CertificateService::open(config, Arc::new(clock.clone()))
             .await
             .unwrap();
-        let channel = in_memory(service.routes(None));
+        let channel = connect(&service);
         Self {
             database,
             service,
