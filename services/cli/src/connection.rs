@@ -26,7 +26,7 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
-use crate::command::certificate::acting::Acting;
+use crate::acting::Acting;
 use crate::context::Context;
 use crate::failure::{Failure, from_status};
 use crate::lock::{self, Acquired, DataLock};
@@ -54,7 +54,7 @@ pub(crate) mod need {
 
 /// What a command does with the services that it opens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Purpose {
+enum Purpose {
     /// What it is for.
     Work,
     /// It verifies the audit logs, and leaves everything as it is.
@@ -88,6 +88,18 @@ impl Interceptor for Caller {
     }
 }
 
+impl Context {
+    /// The services that a command needs: those of a running server, or opened here.
+    pub(crate) async fn connect(&self, need: &[&str]) -> Result<Services, Failure> {
+        Services::connect(self, need, Purpose::Work).await
+    }
+
+    /// Every service, to verify what was noted.
+    pub(crate) async fn connect_to_verify(&self) -> Result<Services, Failure> {
+        Services::connect(self, need::ALL, Purpose::Verify).await
+    }
+}
+
 /// The services, wherever they are.
 #[derive(Debug)]
 pub(crate) struct Services {
@@ -101,7 +113,7 @@ pub(crate) struct Services {
 
 impl Services {
     /// Decides where to go, and goes there.
-    pub(crate) async fn connect(context: &Context, need: &[&str], purpose: Purpose) -> Result<Self, Failure> {
+    async fn connect(context: &Context, need: &[&str], purpose: Purpose) -> Result<Self, Failure> {
         if let Some(url) = &context.options.endpoint {
             if let Some(policy) = &context.options.policy {
                 return Err(Failure::new(format!(

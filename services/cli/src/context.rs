@@ -6,8 +6,6 @@ use nopic_chassis::clock::{Clock, SystemClock};
 use nopic_sql::audit::Audit;
 
 use crate::arguments::GlobalOptions;
-use crate::connection::{Purpose, Services, need};
-use crate::failure::Failure;
 use crate::lock::DataLock;
 use crate::output::{self, Terminal};
 
@@ -76,15 +74,5 @@ impl Context {
             }
         }
         drop(lock);
-    }
-
-    /// The services that a command needs: those of a running server, or opened here.
-    pub(crate) async fn connect(&self, need: &[&str]) -> Result<Services, Failure> {
-        Services::connect(self, need, Purpose::Work).await
-    }
-
-    /// Every service, to verify what was noted.
-    pub(crate) async fn connect_to_verify(&self) -> Result<Services, Failure> {
-        Services::connect(self, need::ALL, Purpose::Verify).await
     }
 }

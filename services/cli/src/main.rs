@@ -1,16 +1,17 @@
 //! The binary `nopic`: every service and the command line.
 
+mod acting;
 mod arguments;
 mod command;
 mod connection;
 mod context;
 mod failure;
-mod feed;
-mod kept;
+mod input;
 mod lock;
 mod logging;
 mod output;
 mod sync;
+mod upload;
 
 use std::process::ExitCode;
 use std::time::Duration;

@@ -13,12 +13,12 @@ use crate::arguments::date;
 use crate::connection::{Services, need};
 use crate::context::{Context, Done};
 use crate::failure::Failure;
-use crate::feed::{chunks, feed, size_of};
 use crate::output::listing::{Column, Listing, column};
 use crate::output::progress::Progress;
 use crate::output::rejects::RejectsLog;
 use crate::output::words::{count, counted};
 use crate::output::{self, Style};
+use crate::upload::{chunks, size_of, upload};
 
 const INTERVAL_COLUMNS: &[Column] = &[column("FLAG", "flag"), column("FROM", "from"), column("TO", "to")];
 const CHANGE_COLUMNS: &[Column] = &[
@@ -110,7 +110,7 @@ async fn import(
     let mut rejects = RejectsLog::new(arguments.rejects_file.as_deref(), &arguments.file)?;
     let progress = Progress::of_bytes(&context.terminal, size, "importing");
     let (path, replace, sent) = (arguments.file.clone(), arguments.replace, progress.clone());
-    let (requests, mut trouble) = feed(move |emit| {
+    let (requests, mut interruption) = upload(move |emit| {
         use import_flags_request::Part;
         let mut part = |part| emit(ImportFlagsRequest { part: Some(part) });
         let options = ImportFlagsOptions {
@@ -125,7 +125,7 @@ async fn import(
         Ok(())
     });
     let mut client = services.entry_validation();
-    let answer = services.answer(trouble.or(client.import_flags(requests)).await?);
+    let answer = services.answer(interruption.or(client.import_flags(requests)).await?);
     progress.finish();
     let answer = answer?;
     for reject in &answer.rejects {

@@ -8,6 +8,7 @@ pub(crate) mod demo;
 pub(crate) mod dev_certs;
 pub(crate) mod entry;
 pub(crate) mod flags;
+mod import_answers;
 pub(crate) mod importer;
 pub(crate) mod migrate;
 pub(crate) mod policy;

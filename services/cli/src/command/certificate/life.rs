@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use chrono::NaiveDate;
 
-use super::acting::{Acting, Naming};
+use crate::acting::{Acting, Naming};
 use crate::arguments::date;
 use crate::output::Style;
 

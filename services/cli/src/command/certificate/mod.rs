@@ -1,32 +1,32 @@
 //! `nopic certificate`: NOP Import Certificates, their life, and what was drawn from them.
 
-pub(crate) mod acting;
 mod form;
 mod ledger;
 mod life;
+mod printing;
 mod steps;
-mod told;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use chrono::NaiveDate;
 use nopic_proto::certificate::{
-    CertificateState, Draw, GetCertificateRequest, ImportCertificatesRequest, ImportEnd, ImportOptions,
-    ImportResult, ListCertificatesRequest, import_certificates_request, import_certificates_response,
+    CertificateState, Draw, GetCertificateRequest, ImportCertificatesRequest, ImportCertificatesResponse,
+    ImportEnd, ImportOptions, ImportResult, ListCertificatesRequest, import_certificates_request,
+    import_certificates_response,
 };
 
 use crate::arguments::date;
+use crate::command::import_answers::{Said, Step};
 use crate::connection::{Services, need};
 use crate::context::{Context, Done};
 use crate::failure::Failure;
-use crate::feed::{chunks, feed, size_of};
 use crate::output::listing::{Cell, Column, Listing, column, printable};
 use crate::output::progress::Progress;
 use crate::output::rejects::RejectsLog;
-use crate::output::warnings::Warnings;
 use crate::output::words::{count, counted};
 use crate::output::{self, Style, Terminal};
+use crate::upload::{chunks, size_of, upload};
 
 /// Certificates asked for at once.
 const PAGE: u32 = 1_000;
@@ -187,10 +187,10 @@ pub(crate) async fn send(
     rejects_file: Option<&Path>,
 ) -> Result<ImportResult, Failure> {
     let size = size_of(file)?;
-    let mut rejects = RejectsLog::new(rejects_file, file)?;
+    let rejects = RejectsLog::new(rejects_file, file)?;
     let progress = Progress::of_bytes(terminal, size, "importing");
     let (path, sent) = (file.to_path_buf(), progress.clone());
-    let (requests, mut trouble) = feed(move |emit| {
+    let (requests, mut interruption) = upload(move |emit| {
         use import_certificates_request::Part;
         let mut part = |part| emit(ImportCertificatesRequest { part: Some(part) });
         let options = ImportOptions {
@@ -206,40 +206,31 @@ pub(crate) async fn send(
         Ok(())
     });
     let mut client = services.certificates();
-    let mut answers = services.answer(trouble.or(client.import_certificates(requests)).await?)?;
-    let mut result = None;
-    let mut duplicates = Warnings::new(terminal);
-    loop {
-        use import_certificates_response::Part;
-        let answer = trouble.or(answers.message()).await?;
-        match answer.map(|answer| answer.and_then(|answer| answer.part)) {
-            Ok(Some(Part::Progress(reached))) => {
-                progress.message(counted(reached.certificates, "certificate", "certificates"));
-            }
-            Ok(Some(Part::Reject(reject))) => rejects.add(&reject, &progress)?,
-            Ok(Some(Part::Duplicate(duplicate))) => duplicates.add(
-                || {
-                    format!(
-                        "certificate {} stands in lines {} and {}: line {} counts",
-                        duplicate.number, duplicate.lost_record, duplicate.won_record, duplicate.won_record
-                    )
-                },
-                &progress,
-            ),
-            Ok(Some(Part::Result(finished))) => result = Some(finished),
-            Ok(None) => break,
-            Err(status) => {
-                progress.finish();
-                rejects.finish(terminal)?;
-                return Err(services.failure(&status));
-            }
-        }
-    }
-    progress.finish();
-    duplicates.finish();
-    rejects.finish(terminal)?;
+    let answers = services.answer(interruption.or(client.import_certificates(requests)).await?)?;
+    let said = Said {
+        services,
+        terminal,
+        progress,
+        rejects,
+    };
+    let result = said.until_result(answers, interruption, step).await?;
     result.ok_or_else(|| {
         Failure::new("The import ended without a result.").advice("It can be repeated safely.")
+    })
+}
+
+fn step(answer: ImportCertificatesResponse) -> Option<Step<ImportResult>> {
+    use import_certificates_response::Part;
+    Some(match answer.part? {
+        Part::Progress(reached) => {
+            Step::Progress(counted(reached.certificates, "certificate", "certificates"))
+        }
+        Part::Reject(reject) => Step::Reject(reject),
+        Part::Duplicate(duplicate) => Step::Duplicate(format!(
+            "certificate {} stands in lines {} and {}: line {} counts",
+            duplicate.number, duplicate.lost_record, duplicate.won_record, duplicate.won_record
+        )),
+        Part::Result(finished) => Step::Result(finished),
     })
 }
 

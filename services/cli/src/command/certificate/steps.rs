@@ -8,13 +8,13 @@ use nopic_proto::certificate::{
     RequestState, StartReviewRequest, VoidCertificateRequest,
 };
 
-use super::acting::Acting;
 use super::form;
 use super::life::{
     AmendArguments, Common, HistoryArguments, OfCertificate, OfRequest, RequestArguments, RequestsArguments,
     Review, ShowRequestArguments, VoidArguments,
 };
-use super::told::{self, tell_request};
+use super::printing::{self, print_request};
+use crate::acting::Acting;
 use crate::connection::{Services, Wire, need};
 use crate::context::{Context, Done};
 use crate::failure::Failure;
@@ -55,9 +55,9 @@ fn told_request(
 ) -> Result<Done, Failure> {
     let mut out = output::results();
     let state = state.unwrap_or_default();
-    tell_request(&mut out, &context.terminal, style, state, &[])?;
+    print_request(&mut out, &context.terminal, style, state, &[])?;
     if let Some(certificate) = certificate.filter(|_| style == output::Style::Table) {
-        told::tell_certificate(&mut out, style, &context.terminal, certificate)?;
+        printing::print_certificate(&mut out, style, &context.terminal, certificate)?;
     }
     Ok(Done::Well)
 }
@@ -173,7 +173,7 @@ async fn show(context: &Context, arguments: ShowRequestArguments) -> Result<Done
     let answer = services.answer(client.get_request(request).await)?;
     let mut out = output::results();
     let state = answer.state.unwrap_or_default();
-    tell_request(
+    print_request(
         &mut out,
         &context.terminal,
         arguments.output,
@@ -209,7 +209,7 @@ pub(super) async fn void(context: &Context, arguments: VoidArguments) -> Result<
     let answer = services.answer(client.void_certificate(message).await)?;
     let mut out = output::results();
     let state = answer.certificate.unwrap_or_default();
-    told::tell_certificate(&mut out, of.common.output, &context.terminal, state)?;
+    printing::print_certificate(&mut out, of.common.output, &context.terminal, state)?;
     Ok(Done::Well)
 }
 
@@ -240,7 +240,7 @@ pub(super) async fn amend(context: &Context, arguments: AmendArguments) -> Resul
     let answer = services.answer(client.amend_certificate(message).await)?;
     let mut out = output::results();
     let state = answer.successor.unwrap_or_default();
-    told::tell_certificate(&mut out, of.common.output, &context.terminal, state)?;
+    printing::print_certificate(&mut out, of.common.output, &context.terminal, state)?;
     Ok(Done::Well)
 }
 
@@ -251,7 +251,7 @@ pub(super) async fn history(context: &Context, arguments: HistoryArguments) -> R
         as_of: arguments.as_of.unwrap_or_default(),
     };
     let answer = services.answer(client.get_history(request).await)?;
-    told::tell_history(
+    printing::print_history(
         &mut output::results(),
         &context.terminal,
         arguments.output,
@@ -293,7 +293,7 @@ pub(super) async fn list(context: &Context, arguments: RequestsArguments) -> Res
     if states.is_empty() {
         context.terminal.note("no request matches");
     }
-    told::tell_requests(
+    printing::print_requests(
         &mut output::results(),
         &context.terminal,
         arguments.output,

@@ -11,15 +11,15 @@ use nopic_proto::entry_validation::{
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
-use super::following::{Answer, Begun, Following};
+use super::resuming::{Answer, Begun, ResumableAnswers};
 use super::validate::{Format, beside_verdicts, printer, summary};
 use crate::connection::need;
 use crate::context::{Context, Done};
 use crate::failure::Failure;
-use crate::feed::{Requests, Trouble, chunks, feed, size_of};
 use crate::output::Style;
 use crate::output::progress::Progress;
 use crate::output::rejects::RejectsLog;
+use crate::upload::{Interruption, Requests, chunks, size_of, upload};
 
 /// File entry lines: the decisions are recorded, and what may be filed draws on its certificate
 ///
@@ -130,18 +130,18 @@ async fn file(
             .map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
     };
     let begin = async |place: Option<ResumeAfter>| -> Result<Begun<_>, Failure> {
-        let (requests, mut trouble) = requests_of(path, first.clone(), place, &progress);
+        let (requests, mut interruption) = requests_of(path, first.clone(), place, &progress);
         let mut client = services.records();
-        let answers = trouble.or(client.file_document(requests)).await?;
-        Ok((answers, trouble))
+        let answers = interruption.or(client.file_document(requests)).await?;
+        Ok((answers, interruption))
     };
-    let following = Following {
+    let resumable = ResumableAnswers {
         terminal: &terminal,
         services: &services,
         rejects: RejectsLog::new(options.rejects_file.as_deref(), &options.file)?,
         progress: progress.clone(),
     };
-    let (filed, printer) = following.print(begin, printer).await?;
+    let (filed, printer) = resumable.print(begin, printer).await?;
     context.terminal.note(&summary(&filed, &printer));
     context
         .terminal
@@ -154,12 +154,12 @@ fn requests_of(
     mut options: FileDocumentOptions,
     place: Option<ResumeAfter>,
     progress: &Progress,
-) -> (Requests<FileDocumentRequest>, Trouble) {
+) -> (Requests<FileDocumentRequest>, Interruption) {
     if let Some(filing) = &mut options.filing {
         filing.resume_after = place;
     }
     let (sent, path) = (progress.clone(), path.to_path_buf());
-    feed(move |emit| {
+    upload(move |emit| {
         use file_document_request::Part;
         let mut part = |part| emit(FileDocumentRequest { part: Some(part) });
         if part(Part::Options(options)).is_continue()

@@ -1,8 +1,8 @@
 //! `nopic entry`: lines of entries, judged and on record.
 
 mod file;
-mod following;
 mod record;
+mod resuming;
 mod statistics;
 mod trail;
 mod validate;

@@ -10,12 +10,11 @@ use nopic_proto::entry_validation::{
     Verdict, validate_document_request,
 };
 
-use super::following::{Begun, Following};
+use super::resuming::{Begun, ResumableAnswers};
 use crate::connection::{Services, need};
 use crate::context::{Context, Done};
 use crate::failure::Failure;
-use crate::feed::{Requests, Trouble, feed, size_of};
-use crate::kept::Input;
+use crate::input::Input;
 use crate::output::printer::{Printed, Printer};
 use crate::output::progress::Progress;
 use crate::output::rejects::RejectsLog;
@@ -23,6 +22,7 @@ use crate::output::verdict_record::Tally;
 use crate::output::verdict_table::{Sentences, VerdictTable, outcomes};
 use crate::output::words::{count, counted};
 use crate::output::{Style, Terminal};
+use crate::upload::{Interruption, Requests, size_of, upload};
 
 /// Validate a file of entry lines: nothing is recorded
 ///
@@ -197,18 +197,18 @@ pub(crate) async fn validate(
     // A server in this process does not stop before the command does.
     let input = Input::new(file, !services.is_in_this_process())?;
     let begin = async |place: Option<ResumeAfter>| -> Result<Begun<_>, Failure> {
-        let (requests, mut trouble) = requests_of(&input, file, &reading, place, &progress);
+        let (requests, mut interruption) = requests_of(&input, file, &reading, place, &progress);
         let mut client = services.entry_validation();
-        let answers = trouble.or(client.validate_document(requests)).await?;
-        Ok((answers, trouble))
+        let answers = interruption.or(client.validate_document(requests)).await?;
+        Ok((answers, interruption))
     };
-    let following = Following {
+    let resumable = ResumableAnswers {
         terminal,
         services,
         rejects,
         progress: progress.clone(),
     };
-    following.print(begin, printer).await
+    resumable.print(begin, printer).await
 }
 
 fn requests_of(
@@ -217,7 +217,7 @@ fn requests_of(
     reading: &Reading,
     place: Option<ResumeAfter>,
     progress: &Progress,
-) -> (Requests<ValidateDocumentRequest>, Trouble) {
+) -> (Requests<ValidateDocumentRequest>, Interruption) {
     let (input, sent) = (input.clone(), progress.clone());
     let options = DocumentOptions {
         form: reading.format.form().into(),
@@ -227,7 +227,7 @@ fn requests_of(
         freshness: Some(reading.freshness),
         resume_after: place,
     };
-    feed(move |emit| {
+    upload(move |emit| {
         use validate_document_request::Part;
         let mut part = |part| emit(ValidateDocumentRequest { part: Some(part) });
         if part(Part::Options(options)).is_continue() {
@@ -270,7 +270,7 @@ pub(crate) fn summary(validated: &Validated, printer: &Printer) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::following::start;
+    use super::super::resuming::start;
     use super::*;
     use crate::output::verdict_record::tests::rejected;
 

@@ -6,20 +6,20 @@ use chrono::NaiveDate;
 use nopic_proto::registry::import_options::Completeness;
 use nopic_proto::registry::import_result::Outcome;
 use nopic_proto::registry::{
-    FileStart, ImportEnd, ImportOptions, ImportResult, ImportSnapshotRequest, Snapshot,
-    import_snapshot_request, import_snapshot_response,
+    FileStart, ImportEnd, ImportOptions, ImportResult, ImportSnapshotRequest, ImportSnapshotResponse,
+    Snapshot, import_snapshot_request, import_snapshot_response,
 };
 
 use crate::arguments::date;
+use crate::command::import_answers::{Said, Step};
 use crate::connection::Services;
 use crate::context::{Context, Done};
 use crate::failure::Failure;
-use crate::feed::{chunks, feed, size_of};
 use crate::output::progress::Progress;
 use crate::output::rejects::RejectsLog;
-use crate::output::warnings::Warnings;
 use crate::output::words::{count, counted};
 use crate::output::{self, Terminal};
+use crate::upload::{chunks, size_of, upload};
 
 /// Import a snapshot of the database: whole or not at all
 ///
@@ -134,12 +134,12 @@ pub(crate) async fn send(
         sizes.push(size_of(&file.path)?);
     }
     let first = files.first().map(|file| file.name.clone()).unwrap_or_default();
-    let mut rejects = RejectsLog::new(content.rejects_file.as_deref(), Path::new(&first))?;
+    let rejects = RejectsLog::new(content.rejects_file.as_deref(), Path::new(&first))?;
     let total = sizes.iter().copied().sum::<Option<u64>>();
     let progress = Progress::of_bytes(terminal, total, "importing");
     let options = content.options(source);
     let sent = progress.clone();
-    let (requests, mut trouble) = feed(move |emit| {
+    let (requests, mut interruption) = upload(move |emit| {
         use import_snapshot_request::Part;
         let mut part = |part| emit(ImportSnapshotRequest { part: Some(part) });
         if part(Part::Options(options)).is_break() {
@@ -162,43 +162,31 @@ pub(crate) async fn send(
         Ok(())
     });
     let mut registry = services.registry();
-    let mut answers = services.answer(trouble.or(registry.import_snapshot(requests)).await?)?;
-    let mut duplicates = Warnings::new(terminal);
-    let mut result = None;
-    loop {
-        use import_snapshot_response::Part;
-        let answer = trouble.or(answers.message()).await?;
-        match answer.map(|answer| answer.and_then(|answer| answer.part)) {
-            Ok(Some(Part::Progress(reached))) => {
-                progress.message(counted(reached.rows, "row", "rows"));
-            }
-            Ok(Some(Part::Reject(reject))) => rejects.add(&reject, &progress)?,
-            Ok(Some(Part::Duplicate(duplicate))) => duplicates.add(
-                || {
-                    format!(
-                        "operation {} stands in rows {} and {}: row {} counts",
-                        duplicate.nop_id, duplicate.lost_record, duplicate.won_record, duplicate.won_record
-                    )
-                },
-                &progress,
-            ),
-            Ok(Some(Part::Result(finished))) => result = Some(finished),
-            Ok(None) => break,
-            Err(status) => {
-                progress.finish();
-                // What was refused often is why.
-                rejects.finish(terminal)?;
-                return Err(services.failure(&status));
-            }
-        }
-    }
-    progress.finish();
-    duplicates.finish();
-    rejects.finish(terminal)?;
+    let answers = services.answer(interruption.or(registry.import_snapshot(requests)).await?)?;
+    let said = Said {
+        services,
+        terminal,
+        progress,
+        rejects,
+    };
+    let result = said.until_result(answers, interruption, step).await?;
     result.ok_or_else(|| {
         Failure::new("The import ended without a result.").advice(
             "See with `nopic registry list` whether it serves; the same import can be repeated safely.",
         )
+    })
+}
+
+fn step(answer: ImportSnapshotResponse) -> Option<Step<ImportResult>> {
+    use import_snapshot_response::Part;
+    Some(match answer.part? {
+        Part::Progress(reached) => Step::Progress(counted(reached.rows, "row", "rows")),
+        Part::Reject(reject) => Step::Reject(reject),
+        Part::Duplicate(duplicate) => Step::Duplicate(format!(
+            "operation {} stands in rows {} and {}: row {} counts",
+            duplicate.nop_id, duplicate.lost_record, duplicate.won_record, duplicate.won_record
+        )),
+        Part::Result(finished) => Step::Result(finished),
     })
 }
 

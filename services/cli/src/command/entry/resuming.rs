@@ -13,7 +13,6 @@ use tonic::{Code, Response, Status, Streaming};
 use super::validate::Validated;
 use crate::connection::Services;
 use crate::failure::Failure;
-use crate::feed::Trouble;
 use crate::output::Terminal;
 use crate::output::listing::printable;
 use crate::output::printer::Printer;
@@ -22,6 +21,7 @@ use crate::output::rejects::RejectsLog;
 use crate::output::verdict_record::Tally;
 use crate::output::words::counted;
 use crate::sync::Retry;
+use crate::upload::Interruption;
 
 /// Answers that wait to be printed.
 const WAITING: usize = 4;
@@ -59,10 +59,10 @@ impl From<ValidateDocumentResponse> for Answer {
 }
 
 /// A call that was begun: its answers or why there are none, and what hears of a file that cannot be read.
-pub(super) type Begun<A> = (Result<Response<Streaming<A>>, Status>, Trouble);
+pub(super) type Begun<A> = (Result<Response<Streaming<A>>, Status>, Interruption);
 
 /// A file whose verdicts are awaited.
-pub(super) struct Following<'a> {
+pub(super) struct ResumableAnswers<'a> {
     pub(super) terminal: &'a Terminal,
     pub(super) services: &'a Services,
     pub(super) rejects: RejectsLog,
@@ -86,7 +86,7 @@ enum Ended {
     Unheard(Status),
 }
 
-impl Following<'_> {
+impl ResumableAnswers<'_> {
     /// Prints the verdicts as they come, and keeps what was refused. `begin` sends the file, anew for each call.
     pub(super) async fn print<A: Into<Answer>>(
         mut self,
@@ -149,7 +149,7 @@ impl Following<'_> {
 
     async fn follow_one<A: Into<Answer>>(
         &mut self,
-        (answers, mut trouble): Begun<A>,
+        (answers, mut interruption): Begun<A>,
         place: Option<ResumeAfter>,
         batches: &mpsc::Sender<Vec<Verdict>>,
         told: &mut Told,
@@ -163,7 +163,7 @@ impl Following<'_> {
         let mut repeated = place.map_or(0, |place| told.verdicts.saturating_sub(place.lines));
         let mut is_first = true;
         loop {
-            let answer: Answer = match trouble.or(answers.message()).await? {
+            let answer: Answer = match interruption.or(answers.message()).await? {
                 Ok(Some(answer)) => answer.into(),
                 Ok(None) => return Ok(Ended::Over),
                 Err(status) if is_first && is_unheard(&status) => return Ok(Ended::Unheard(status)),

@@ -28,31 +28,31 @@ pub(crate) struct Requests<M> {
     messages: mpsc::Receiver<Part<M>>,
     stopped: bool,
     ended: bool,
-    trouble: Option<oneshot::Sender<Failure>>,
+    interruption: Option<oneshot::Sender<Failure>>,
 }
 
 #[derive(Debug)]
 enum Part<M> {
     Message(M),
-    Trouble(Failure),
+    Interruption(Failure),
     End,
 }
 
 /// Hears when the requests cannot be made any more.
 #[derive(Debug)]
-pub(crate) struct Trouble(Option<oneshot::Receiver<Failure>>);
+pub(crate) struct Interruption(Option<oneshot::Receiver<Failure>>);
 
 /// Takes requests; says when the server wants no more.
 pub(crate) type Emit<'a, M> = dyn FnMut(M) -> ControlFlow<()> + 'a;
 
 /// Starts to make requests.
-pub(crate) fn feed<M, F>(produce: F) -> (Requests<M>, Trouble)
+pub(crate) fn upload<M, F>(produce: F) -> (Requests<M>, Interruption)
 where
     M: Send + 'static,
     F: FnOnce(&mut Emit<'_, M>) -> Result<(), Failure> + Send + 'static,
 {
     let (sender, messages) = mpsc::channel(WAITING);
-    let (trouble, heard) = oneshot::channel();
+    let (interruption, heard) = oneshot::channel();
     tokio::task::spawn_blocking(move || {
         let mut emit = |message| match sender.blocking_send(Part::Message(message)) {
             Ok(()) => ControlFlow::Continue(()),
@@ -60,7 +60,7 @@ where
         };
         let last = match produce(&mut emit) {
             Ok(()) => Part::End,
-            Err(failure) => Part::Trouble(failure),
+            Err(failure) => Part::Interruption(failure),
         };
         // Where nobody listens any more, the call has ended and has said why.
         let _ = sender.blocking_send(last);
@@ -70,9 +70,9 @@ where
             messages,
             stopped: false,
             ended: false,
-            trouble: Some(trouble),
+            interruption: Some(interruption),
         },
-        Trouble(Some(heard)),
+        Interruption(Some(heard)),
     )
 }
 
@@ -94,14 +94,14 @@ impl<M> Stream for Requests<M> {
             }
             other => {
                 let failure = match other {
-                    Some(Part::Trouble(failure)) => failure,
+                    Some(Part::Interruption(failure)) => failure,
                     // The thread ended without a word: it panicked.
                     _ => Failure::new("The file was not read to its end."),
                 };
                 self.stopped = true;
-                if let Some(trouble) = self.trouble.take() {
+                if let Some(interruption) = self.interruption.take() {
                     // Where nobody hears it, the call is over.
-                    let _ = trouble.send(failure);
+                    let _ = interruption.send(failure);
                 }
                 Poll::Pending
             }
@@ -109,7 +109,7 @@ impl<M> Stream for Requests<M> {
     }
 }
 
-impl Trouble {
+impl Interruption {
     /// Waits for a step of the call, unless its requests stop.
     pub(crate) async fn or<T>(&mut self, step: impl Future<Output = T>) -> Result<T, Failure> {
         tokio::pin!(step);
@@ -187,7 +187,7 @@ mod tests {
 
     #[tokio::test]
     async fn requests_come_in_order_and_end() {
-        let (requests, mut trouble) = feed(|emit| {
+        let (requests, mut interruption) = upload(|emit| {
             for number in 0..100 {
                 if emit(number).is_break() {
                     break;
@@ -195,18 +195,18 @@ mod tests {
             }
             Ok(())
         });
-        let all = trouble.or(requests.collect::<Vec<i32>>()).await.unwrap();
+        let all = interruption.or(requests.collect::<Vec<i32>>()).await.unwrap();
         assert_eq!(all, (0..100).collect::<Vec<_>>());
     }
 
     #[tokio::test]
     async fn a_file_that_breaks_off_never_looks_complete() {
-        let (mut requests, mut trouble) = feed(|emit| {
+        let (mut requests, mut interruption) = upload(|emit| {
             let _ = emit(1);
             Err(Failure::new("the disk is gone"))
         });
         assert_eq!(requests.next().await, Some(1));
-        let failure = trouble.or(requests.next()).await.unwrap_err();
+        let failure = interruption.or(requests.next()).await.unwrap_err();
         assert_eq!(failure.to_string(), "the disk is gone");
         let waited = tokio::time::timeout(std::time::Duration::from_millis(20), requests.next()).await;
         assert!(waited.is_err(), "the requests must not end");
@@ -214,8 +214,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_panicking_reader_never_looks_like_the_end() {
-        let (mut requests, mut trouble) = feed::<u8, _>(|_| panic!("on purpose"));
-        assert!(trouble.or(requests.next()).await.is_err());
+        let (mut requests, mut interruption) = upload::<u8, _>(|_| panic!("on purpose"));
+        assert!(interruption.or(requests.next()).await.is_err());
     }
 
     #[test]

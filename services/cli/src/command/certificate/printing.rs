@@ -58,7 +58,7 @@ fn request_row(state: RequestState) -> Vec<Cell> {
     ]
 }
 
-pub(super) fn tell_requests(
+pub(super) fn print_requests(
     out: &mut dyn Write,
     terminal: &Terminal,
     style: Style,
@@ -72,7 +72,7 @@ pub(super) fn tell_requests(
 }
 
 /// One request: in full for people, as a row of the list for programs.
-pub(super) fn tell_request(
+pub(super) fn print_request(
     out: &mut dyn Write,
     terminal: &Terminal,
     style: Style,
@@ -80,7 +80,7 @@ pub(super) fn tell_request(
     steps: &[LifeStep],
 ) -> Result<(), Failure> {
     if style != Style::Table {
-        return tell_requests(out, terminal, style, vec![state]);
+        return print_requests(out, terminal, style, vec![state]);
     }
     write_request(out, &state)?;
     if !steps.is_empty() {
@@ -172,7 +172,7 @@ fn step_row(of: String, step: &LifeStep, status: String, total: String) -> Vec<C
     ]
 }
 
-pub(super) fn tell_certificate(
+pub(super) fn print_certificate(
     out: &mut dyn Write,
     style: Style,
     terminal: &Terminal,
@@ -188,7 +188,7 @@ pub(super) fn tell_certificate(
     listing.finish(out)
 }
 
-pub(super) fn tell_history(
+pub(super) fn print_history(
     out: &mut dyn Write,
     terminal: &Terminal,
     style: Style,

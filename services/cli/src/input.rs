@@ -12,11 +12,11 @@ use bytes::Bytes;
 use tempfile::NamedTempFile;
 
 use crate::failure::Failure;
-use crate::feed::{chunks, chunks_of};
 use crate::output::progress::Progress;
+use crate::upload::{chunks, chunks_of};
 
 /// Bytes that are kept at most.
-const MOST_KEPT: u64 = 1 << 30;
+const MOST_BYTES: u64 = 1 << 30;
 
 /// Bytes that can be had as often as they are wanted.
 #[derive(Debug, Clone)]
@@ -24,16 +24,16 @@ pub(crate) enum Input {
     /// A file, or what will be read once.
     Plain(PathBuf),
     /// What can be read only once.
-    Kept(Arc<Kept>),
+    Copied(Arc<Copied>),
 }
 
 /// What was read of an input, and the rest of it.
 #[derive(Debug)]
-pub(crate) struct Kept {
+pub(crate) struct Copied {
     path: PathBuf,
     file: NamedTempFile,
     /// The input is larger than what is kept.
-    is_forgotten: AtomicBool,
+    is_too_large: AtomicBool,
     most: u64,
     /// Held by whoever reads on.
     rest: Mutex<Rest>,
@@ -60,7 +60,7 @@ impl Input {
         if is_file || !again {
             return Ok(Self::Plain(path.to_path_buf()));
         }
-        Ok(Self::Kept(Arc::new(Kept::new(path, None, MOST_KEPT)?)))
+        Ok(Self::Copied(Arc::new(Copied::new(path, None, MOST_BYTES)?)))
     }
 
     /// All of it from its beginning, in pieces that fit a message.
@@ -71,17 +71,17 @@ impl Input {
     ) -> Result<ControlFlow<()>, Failure> {
         match self {
             Self::Plain(path) => chunks(path, progress, emit),
-            Self::Kept(kept) => kept.chunks(progress, emit),
+            Self::Copied(copied) => copied.chunks(progress, emit),
         }
     }
 }
 
-impl Kept {
+impl Copied {
     fn new(path: &Path, reader: Option<Box<dyn Read + Send>>, most: u64) -> Result<Self, Failure> {
         Ok(Self {
             path: path.to_path_buf(),
             file: NamedTempFile::new().map_err(|error| Failure::writing(&std::env::temp_dir(), &error))?,
-            is_forgotten: AtomicBool::new(false),
+            is_too_large: AtomicBool::new(false),
             most,
             rest: Mutex::new(Rest {
                 reader,
@@ -104,7 +104,7 @@ impl Kept {
         }
         // A reader that panicked has left whole chunks in the file.
         let mut rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.is_forgotten.load(Ordering::Relaxed) {
+        if self.is_too_large.load(Ordering::Relaxed) {
             return Err(self.too_large());
         }
         if chunks_of(&mut before, self.file.path(), progress, emit)?.is_break() {
@@ -131,7 +131,7 @@ impl Kept {
     }
 
     fn keep(&self, rest: &mut Rest, chunk: &[u8]) -> std::io::Result<()> {
-        if self.is_forgotten.load(Ordering::Relaxed) {
+        if self.is_too_large.load(Ordering::Relaxed) {
             return Ok(());
         }
         let mut file = self.file.as_file();
@@ -139,7 +139,7 @@ impl Kept {
         if rest.kept <= self.most {
             return file.write_all(chunk);
         }
-        self.is_forgotten.store(true, Ordering::Relaxed);
+        self.is_too_large.store(true, Ordering::Relaxed);
         file.set_len(0)
     }
 
@@ -172,7 +172,7 @@ mod tests {
     use super::*;
     use crate::output::Terminal;
 
-    fn read(kept: &Kept, most: usize) -> Result<(Vec<u8>, ControlFlow<()>), Failure> {
+    fn read(kept: &Copied, most: usize) -> Result<(Vec<u8>, ControlFlow<()>), Failure> {
         let mut all = Vec::new();
         let progress = Progress::of_bytes(&Terminal::none(), None, "");
         let flow = kept.chunks(&progress, &mut |chunk| {
@@ -189,7 +189,7 @@ mod tests {
     fn what_was_read_once_is_read_again_with_the_rest() {
         let content: Vec<u8> = (0..=250).cycle().take(3_000_000).collect();
         let input = Box::new(Cursor::new(content.clone()));
-        let kept = Kept::new(Path::new("-"), Some(input), MOST_KEPT).unwrap();
+        let kept = Copied::new(Path::new("-"), Some(input), MOST_BYTES).unwrap();
         let (part, flow) = read(&kept, 1_000_000).unwrap();
         assert!(flow.is_break() && part.len() < content.len() && content.starts_with(&part));
         for _ in 0..2 {
@@ -210,7 +210,7 @@ mod tests {
             }
         }
         let (bytes, slow) = mpsc::channel();
-        let kept = Kept::new(Path::new("-"), Some(Box::new(Slow(slow))), MOST_KEPT).unwrap();
+        let kept = Copied::new(Path::new("-"), Some(Box::new(Slow(slow))), MOST_BYTES).unwrap();
         bytes.send(1).unwrap();
         std::thread::scope(|scope| {
             let (seen, first) = mpsc::channel();
@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn what_is_too_large_is_not_kept_and_it_is_said() {
-        let kept = Kept::new(Path::new("-"), Some(Box::new(Cursor::new(vec![7; 100]))), 99).unwrap();
+        let kept = Copied::new(Path::new("-"), Some(Box::new(Cursor::new(vec![7; 100]))), 99).unwrap();
         assert_eq!(read(&kept, usize::MAX).unwrap().0.len(), 100);
         let said = read(&kept, usize::MAX).unwrap_err().to_string();
         assert!(said.contains("standard input is too long"), "{said}");
