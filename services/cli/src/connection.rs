@@ -30,7 +30,6 @@ use crate::acting::Acting;
 use crate::context::Context;
 use crate::failure::{Failure, from_status};
 use crate::lock::{self, Acquired, DataLock};
-use crate::storage_of;
 
 /// Environment variable with an API key.
 const KEY: &str = "NOPIC_API_KEY";
@@ -129,7 +128,7 @@ impl Services {
             return Self::remote(context, url).await;
         }
         let data = context.options.data();
-        let storage = storage_of(&context.options)?;
+        let storage = context.options.storage()?;
         match take_folder(context)? {
             Acquired::Held(lock) => Self::embedded(context, need, purpose, storage, Arc::new(lock)).await,
             Acquired::Busy(holder) => {

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use nopic_chassis::clock::{Clock, SystemClock};
 use nopic_sql::audit::Audit;
 
-use crate::arguments::GlobalOptions;
 use crate::lock::DataLock;
+use crate::options::GlobalOptions;
 use crate::output::{self, Terminal};
 
 /// Settings, the clock and the terminal.

@@ -9,6 +9,7 @@ mod failure;
 mod input;
 mod lock;
 mod logging;
+mod options;
 mod output;
 mod sync;
 mod upload;
@@ -17,9 +18,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser as _;
-use nopic_host::Storage;
 
-use crate::arguments::{Arguments, GlobalOptions};
+use crate::arguments::Arguments;
 use crate::context::{Context, Done};
 use crate::failure::Failure;
 
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     };
     let context = Context::new(arguments.global);
     // A server has a log of its own, by its configuration.
-    if !matches!(arguments.command, arguments::Command::Serve(_)) {
+    if !matches!(arguments.command, command::Command::Serve(_)) {
         logging::start(&context.terminal);
     }
     let ended = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -72,11 +72,6 @@ fn status(ended: &Result<Done, Failure>) -> i32 {
 
 fn exit_code(status: i32) -> ExitCode {
     ExitCode::from(u8::try_from(status).unwrap_or(2))
-}
-
-/// Where the options say that data are.
-fn storage_of(options: &GlobalOptions) -> Result<Storage, Failure> {
-    Storage::of(options.data(), options.database.as_ref().map(|url| url.secret()))
 }
 
 #[cfg(test)]

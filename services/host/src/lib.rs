@@ -7,6 +7,7 @@
 
 pub mod audit;
 mod failure;
+mod listening;
 mod observing;
 mod open;
 mod serve;
@@ -21,9 +22,10 @@ use nopic_sql::audit::AuditLog;
 use nopic_sql::{Location, Schema};
 
 pub use failure::Failure;
+pub use listening::listen;
 pub use observing::{LogFallback, Observing, ObservingSettings};
 pub use open::{Deployment, Opened, Opening};
-pub use serve::{Serving, listen};
+pub use serve::Serving;
 pub use settings::{Settings, identity};
 pub use storage::Storage;
 

@@ -11,7 +11,7 @@ use nopic_sql::Location;
 use tokio::sync::watch;
 
 use crate::failure::Failure;
-use crate::serve::{listen, reachable};
+use crate::listening::{listen, reachable};
 
 /// How a server is told to show itself.
 #[derive(Debug, Default)]

@@ -52,25 +52,8 @@ const ACCEPTED: &[Accepted] = &[
     Accepted {
         folder: "services/cli",
         within: "",
-        modules: &[
-            "arguments",
-            "command",
-            "connection",
-            "context",
-            "embedded",
-            "needs",
-            "observing",
-            "separate",
-            "settings",
-            "storage",
-        ],
-        reason: "being opened, but for clap's own between arguments and commands",
-    },
-    Accepted {
-        folder: "services/cli",
-        within: "command::entry",
-        modules: &["following", "validate"],
-        reason: "being opened",
+        modules: &["arguments", "command"],
+        reason: "clap's own: the arguments hold those of each command, and completions are made of all arguments",
     },
     Accepted {
         folder: "services/entry-validation",

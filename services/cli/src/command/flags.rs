@@ -9,10 +9,10 @@ use nopic_proto::entry_validation::{
     import_flags_request,
 };
 
-use crate::arguments::date;
 use crate::connection::{Services, need};
 use crate::context::{Context, Done};
 use crate::failure::Failure;
+use crate::options::date;
 use crate::output::listing::{Column, Listing, column};
 use crate::output::progress::Progress;
 use crate::output::rejects::RejectsLog;

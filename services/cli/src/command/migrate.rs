@@ -11,7 +11,6 @@ use crate::failure::Failure;
 use crate::lock::Acquired;
 use crate::output;
 use crate::output::words::counted;
-use crate::storage_of;
 
 /// Bring the database up to date, once, before the services of a new version start
 ///
@@ -32,7 +31,7 @@ pub(crate) async fn run(context: &Context) -> Result<Done, Failure> {
                 .advice("Leave out --endpoint (and NOPIC_ENDPOINT), and name the database with --database."),
         );
     }
-    let storage = storage_of(&context.options)?;
+    let storage = context.options.storage()?;
     // A server's database has a lock of its own.
     let _lock = match storage.location {
         Location::Postgres(_) => None,

@@ -16,9 +16,37 @@ pub(crate) mod registry;
 pub(crate) mod sample;
 pub(crate) mod serve;
 
-use crate::arguments::Command;
+use clap::Subcommand;
+
 use crate::context::{Context, Done};
 use crate::failure::Failure;
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Demo(demo::Arguments),
+    Serve(serve::Arguments),
+    #[command(subcommand)]
+    Config(config::Command),
+    DevCerts(dev_certs::Arguments),
+    Migrate(migrate::Arguments),
+    #[command(subcommand)]
+    Registry(registry::Command),
+    #[command(subcommand)]
+    Certificate(certificate::Command),
+    #[command(subcommand)]
+    Entry(entry::Command),
+    #[command(subcommand)]
+    Importer(importer::Command),
+    #[command(subcommand)]
+    Flags(flags::Command),
+    #[command(subcommand)]
+    Policy(policy::Command),
+    #[command(subcommand)]
+    Audit(audit::Command),
+    Sample(sample::Arguments),
+    Completions(completions::Arguments),
+}
 
 /// Runs a command to its end.
 ///

@@ -8,10 +8,10 @@ use nopic_domain::policy::{Policy, SHIPPED};
 use nopic_proto::entry_validation::verdict::Remedy;
 use nopic_proto::entry_validation::{ExplainPolicyRequest, ExplainPolicyResponse, finding};
 
-use crate::arguments::date;
 use crate::connection::need;
 use crate::context::{Context, Done};
 use crate::failure::Failure;
+use crate::options::date;
 use crate::output::listing::{Column, Listing, column};
 use crate::output::words::{joined, remedy};
 use crate::output::{self, Style};

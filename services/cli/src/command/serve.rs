@@ -10,13 +10,13 @@ use nopic_host::{
     Deployment, LogFallback, Observing, Opening, PARTS, Serving, Settings, built_in_caller, listen,
 };
 
-use crate::arguments::{DatabaseUrl, GlobalOptions};
 use crate::connection::{busy, take_folder};
 use crate::context::{Context, Done};
 use crate::failure::Failure;
 use crate::lock::{Acquired, DataLock};
+use crate::logging;
+use crate::options::{DatabaseUrl, GlobalOptions};
 use crate::output;
-use crate::{logging, storage_of};
 
 /// Where a server listens unless it is told otherwise.
 const DEFAULT_PORT: u16 = 50_051;
@@ -94,7 +94,7 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
         context.terminal = context.terminal.without_notes();
     }
     let context = &context;
-    let storage = storage_of(&context.options)?;
+    let storage = context.options.storage()?;
     let lock = match take_folder(context)? {
         Acquired::Held(lock) => lock,
         Acquired::Busy(holder) => return Err(busy(&storage.folder, &holder)),

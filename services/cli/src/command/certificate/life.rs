@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use chrono::NaiveDate;
 
 use crate::acting::{Acting, Naming};
-use crate::arguments::date;
+use crate::options::date;
 use crate::output::Style;
 
 /// The example of the form, also read by a test.

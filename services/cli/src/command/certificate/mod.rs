@@ -16,11 +16,11 @@ use nopic_proto::certificate::{
     import_certificates_response,
 };
 
-use crate::arguments::date;
 use crate::command::import_answers::{Said, Step};
 use crate::connection::{Services, need};
 use crate::context::{Context, Done};
 use crate::failure::Failure;
+use crate::options::date;
 use crate::output::listing::{Cell, Column, Listing, column, printable};
 use crate::output::progress::Progress;
 use crate::output::rejects::RejectsLog;

@@ -6,8 +6,10 @@ mod resuming;
 mod statistics;
 mod trail;
 mod validate;
+mod validated;
 
-pub(crate) use validate::{Reading, Validated, sentences, summary, validate};
+pub(crate) use validate::{Reading, sentences, summary, validate};
+pub(crate) use validated::Validated;
 
 use crate::context::{Context, Done};
 use crate::failure::Failure;

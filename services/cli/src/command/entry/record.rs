@@ -10,7 +10,8 @@ use nopic_proto::entry_validation::{
 };
 use sha2::{Digest as _, Sha256};
 
-use super::validate::{Validated, printer};
+use super::validate::printer;
+use super::validated::Validated;
 use crate::connection::need;
 use crate::context::{Context, Done};
 use crate::failure::Failure;

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::error::TryRecvError;
 use tokio::time::Instant;
 use tonic::{Code, Response, Status, Streaming};
 
-use super::validate::Validated;
+use super::validated::Validated;
 use crate::connection::Services;
 use crate::failure::Failure;
 use crate::output::Terminal;

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use nopic_proto::entry_validation::document_options::Form;
 use nopic_proto::entry_validation::{
-    DocumentOptions, DocumentSummary, ExplainPolicyRequest, Freshness, ResumeAfter, ValidateDocumentRequest,
-    Verdict, validate_document_request,
+    DocumentOptions, ExplainPolicyRequest, Freshness, ResumeAfter, ValidateDocumentRequest,
+    validate_document_request,
 };
 
 use super::resuming::{Begun, ResumableAnswers};
+use super::validated::Validated;
 use crate::connection::{Services, need};
 use crate::context::{Context, Done};
 use crate::failure::Failure;
@@ -18,7 +19,6 @@ use crate::input::Input;
 use crate::output::printer::{Printed, Printer};
 use crate::output::progress::Progress;
 use crate::output::rejects::RejectsLog;
-use crate::output::verdict_record::Tally;
 use crate::output::verdict_table::{Sentences, VerdictTable, outcomes};
 use crate::output::words::{count, counted};
 use crate::output::{Style, Terminal};
@@ -79,46 +79,6 @@ impl Format {
             Self::Csv => Form::Csv,
             Self::Jsonl => Form::Jsonl,
         }
-    }
-}
-
-/// What came of a file.
-#[derive(Debug, Default)]
-pub(crate) struct Validated {
-    /// Verdicts and codes, counted.
-    pub(crate) tally: Tally,
-    /// What could not be read.
-    pub(crate) refused: u64,
-    /// Entries that were on record and are taken back.
-    pub(super) cancelled: u64,
-    /// The server's word on the file.
-    pub(super) summary: DocumentSummary,
-}
-
-impl Validated {
-    /// Verdicts that came with no file.
-    pub(super) fn of(verdicts: &[Verdict]) -> Self {
-        let mut validated = Self::default();
-        validated.tally.add(verdicts);
-        validated
-    }
-
-    /// How a command ends that had these verdicts.
-    pub(super) fn done(&self) -> Done {
-        if self.tally.is_clean() && self.refused == 0 {
-            Done::Well
-        } else {
-            Done::WithFindings
-        }
-    }
-
-    /// Counts another file in.
-    pub(crate) fn add(&mut self, other: Self) {
-        self.tally.merge(other.tally);
-        self.refused += other.refused;
-        self.summary.lines += other.summary.lines;
-        self.summary.rejects += other.summary.rejects;
-        self.summary.deleted_entries += other.summary.deleted_entries;
     }
 }
 
@@ -271,6 +231,8 @@ pub(crate) fn summary(validated: &Validated, printer: &Printer) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::resuming::start;
+    use nopic_proto::entry_validation::DocumentSummary;
+
     use super::*;
     use crate::output::verdict_record::tests::rejected;
 

@@ -10,11 +10,11 @@ use nopic_proto::registry::{
     Snapshot, import_snapshot_request, import_snapshot_response,
 };
 
-use crate::arguments::date;
 use crate::command::import_answers::{Said, Step};
 use crate::connection::Services;
 use crate::context::{Context, Done};
 use crate::failure::Failure;
+use crate::options::date;
 use crate::output::progress::Progress;
 use crate::output::rejects::RejectsLog;
 use crate::output::words::{count, counted};

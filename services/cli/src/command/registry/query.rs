@@ -10,10 +10,10 @@ use nopic_proto::registry::{
     StatusAnswer, StatusPeriod, StatusQuestion, revision_choice,
 };
 
-use crate::arguments::date;
 use crate::connection::Services;
 use crate::context::{Context, Done};
 use crate::failure::Failure;
+use crate::options::date;
 use crate::output::listing::{Cell, Column, Listing, column, printable};
 use crate::output::words::count;
 use crate::output::{self, Style};

@@ -1,0 +1,46 @@
+//! What came of a file of entry lines.
+
+use nopic_proto::entry_validation::{DocumentSummary, Verdict};
+
+use crate::context::Done;
+use crate::output::verdict_record::Tally;
+
+/// What came of a file.
+#[derive(Debug, Default)]
+pub(crate) struct Validated {
+    /// Verdicts and codes, counted.
+    pub(crate) tally: Tally,
+    /// What could not be read.
+    pub(crate) refused: u64,
+    /// Entries that were on record and are taken back.
+    pub(crate) cancelled: u64,
+    /// The server's word on the file.
+    pub(crate) summary: DocumentSummary,
+}
+
+impl Validated {
+    /// Verdicts that came with no file.
+    pub(super) fn of(verdicts: &[Verdict]) -> Self {
+        let mut validated = Self::default();
+        validated.tally.add(verdicts);
+        validated
+    }
+
+    /// How a command ends that had these verdicts.
+    pub(super) fn done(&self) -> Done {
+        if self.tally.is_clean() && self.refused == 0 {
+            Done::Well
+        } else {
+            Done::WithFindings
+        }
+    }
+
+    /// Counts another file in.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.tally.merge(other.tally);
+        self.refused += other.refused;
+        self.summary.lines += other.summary.lines;
+        self.summary.rejects += other.summary.rejects;
+        self.summary.deleted_entries += other.summary.deleted_entries;
+    }
+}
