@@ -327,6 +327,13 @@ impl fmt::Display for EntryNumber {
 
 as_text!(debug EntryNumber);
 
+/// A country's code of two letters (ISO 3166 alpha-2), in upper case.
+#[must_use]
+pub fn country_code(text: &str) -> Option<[u8; 2]> {
+    let code: [u8; 2] = text.as_bytes().try_into().ok()?;
+    code.iter().all(u8::is_ascii_uppercase).then_some(code)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

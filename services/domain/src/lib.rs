@@ -74,5 +74,6 @@ pub mod policy;
 pub mod principal;
 pub mod registry;
 pub mod rules;
+pub mod text;
 pub mod trail;
 pub mod weight;

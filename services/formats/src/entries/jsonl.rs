@@ -6,6 +6,7 @@
 use std::fmt;
 
 use nopic_domain::entry::{EntryLine, Treatment};
+use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
 use super::fields::{Field, TreatmentField, nearest};
@@ -29,8 +30,13 @@ pub(super) fn read_line(record: u64, line: RawLine<'_>, out: &mut Vec<EntryEvent
 
 /// Appends one line of JSON, fields in the order of FORMATS §3, absent ones left out.
 pub fn write_jsonl(out: &mut Vec<u8>, line: &EntryLine) {
-    // Writing an entry line to memory cannot fail: it has no maps and no floats.
-    let written = serde_json::to_writer(&mut *out, line);
+    write_line(out, line);
+}
+
+/// Appends one value as one line of JSON: of texts, numbers and lists, no maps with keys of other types.
+pub(crate) fn write_line(out: &mut Vec<u8>, value: &impl Serialize) {
+    // Writing such values to memory cannot fail.
+    let written = serde_json::to_writer(&mut *out, value);
     debug_assert!(written.is_ok());
     out.push(b'\n');
 }
