@@ -49,7 +49,7 @@ pub struct ReaderOptions {
     /// How long the registry may take to load what is missing.
     pub load_timeout: Duration,
     /// Decoded shards that are kept, over all revisions.
-    pub shards_kept: usize,
+    pub max_shards: usize,
     /// Shards that are asked for in one call.
     pub shards_a_call: usize,
 }
@@ -61,7 +61,7 @@ impl Default for ReaderOptions {
             max_staleness: Duration::from_secs(300),
             patience: Duration::from_millis(500),
             load_timeout: Duration::from_secs(10),
-            shards_kept: 4 * SHARD_COUNT,
+            max_shards: 4 * SHARD_COUNT,
             shards_a_call: 64,
         }
     }
@@ -174,7 +174,7 @@ impl<S: ShardSource> StatusReader<S> {
             source,
             stats,
             state: Mutex::default(),
-            l1: tokio::sync::Mutex::new(L1::new(options.shards_kept)),
+            l1: tokio::sync::Mutex::new(L1::new(options.max_shards)),
             options,
         }))
     }

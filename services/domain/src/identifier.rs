@@ -5,7 +5,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// Why a text is not the identifier that it should be.
@@ -41,43 +40,6 @@ pub(crate) fn digits<const LENGTH: usize>(text: &[u8]) -> Option<u64> {
         value = value.wrapping_mul(10).wrapping_add(u64::from(digit));
     }
     all_are_digits.then_some(value)
-}
-
-macro_rules! text_identifier {
-    ($name:ident) => {
-        impl Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                struct Text;
-
-                impl serde::de::Visitor<'_> for Text {
-                    type Value = $name;
-
-                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                        f.write_str("a text")
-                    }
-
-                    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<$name, E> {
-                        text.parse().map_err(E::custom)
-                    }
-                }
-
-                // Straight from the input: a copy of each text would cost more than reading it.
-                deserializer.deserialize_str(Text)
-            }
-        }
-
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!(stringify!($name), "({})"), self)
-            }
-        }
-    };
 }
 
 /// A NOP operation ID of the Organic INTEGRITY Database: 10 digits, the first three name the certifier.
@@ -129,7 +91,7 @@ impl fmt::Display for NopId {
     }
 }
 
-text_identifier!(NopId);
+as_text!(debug NopId);
 
 /// A certifier's number: the first three digits of the operation IDs that it assigns.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -166,7 +128,7 @@ impl fmt::Display for CertifierId {
     }
 }
 
-text_identifier!(CertifierId);
+as_text!(debug CertifierId);
 
 /// What is taken from a certificate number for its key.
 const KEY_OFFSET: u64 = 5_000_000_000_000_000_000;
@@ -275,7 +237,7 @@ impl fmt::Display for CertificateNumber {
     }
 }
 
-text_identifier!(CertificateNumber);
+as_text!(debug CertificateNumber);
 
 /// A CBP entry number: filer code (3 letters or digits), 7 digits, check digit; upper case, no dashes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -363,7 +325,14 @@ impl fmt::Display for EntryNumber {
     }
 }
 
-text_identifier!(EntryNumber);
+as_text!(debug EntryNumber);
+
+/// A country's code of two letters (ISO 3166 alpha-2), in upper case.
+#[must_use]
+pub fn country_code(text: &str) -> Option<[u8; 2]> {
+    let code: [u8; 2] = text.as_bytes().try_into().ok()?;
+    code.iter().all(u8::is_ascii_uppercase).then_some(code)
+}
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,7 @@
 use std::str::FromStr;
 
 use nopic_domain::certificate::{Certificate, CertificateKind, CertificateStatus, Draw};
-use nopic_domain::identifier::EntryNumber;
+use nopic_domain::identifier::{EntryNumber, country_code};
 use nopic_domain::weight::Weight;
 use serde::Serialize;
 use thiserror::Error;
@@ -14,7 +14,7 @@ use thiserror::Error;
 use crate::entries::lines::{LineSplitter, RawLine};
 use crate::entries::node::Node;
 use crate::entries::object::Fields;
-use crate::entries::{mistyped, too_long};
+use crate::entries::{mistyped, too_long, write_line};
 use crate::reject::{Reject, shown};
 
 /// The names of a certificate's fields.
@@ -160,10 +160,7 @@ pub fn write_certificate(out: &mut Vec<u8>, certificate: &Certificate, draws: Op
         #[serde(skip_serializing_if = "Option::is_none")]
         draws: Option<&'a [Draw]>,
     }
-    // Writing texts, numbers and lists to memory cannot fail.
-    let written = serde_json::to_writer(&mut *out, &Written { certificate, draws });
-    debug_assert!(written.is_ok());
-    out.push(b'\n');
+    write_line(out, &Written { certificate, draws });
 }
 
 /// Appends a line for each certificate.
@@ -278,7 +275,7 @@ fn certificate(record: u64, pairs: Vec<(String, Node)>) -> Result<CertificateRec
     if let Some(country) = certificate
         .countries_of_origin
         .iter()
-        .find(|country| country.len() != 2 || !country.bytes().all(|byte| byte.is_ascii_uppercase()))
+        .find(|country| country_code(country).is_none())
     {
         return fields.refuse("countriesOfOrigin", country, "expected countries of two letters");
     }

@@ -73,19 +73,5 @@ impl fmt::Display for Reject {
 /// A value as it may stand in a message: at most 80 characters, control characters replaced.
 #[must_use]
 pub fn shown(value: &str) -> String {
-    let mut shown: String = value
-        .chars()
-        .take(SHOWN_CHARACTERS)
-        .map(|character| {
-            if character.is_control() {
-                '\u{fffd}'
-            } else {
-                character
-            }
-        })
-        .collect();
-    if value.chars().nth(SHOWN_CHARACTERS).is_some() {
-        shown.push('…');
-    }
-    shown
+    nopic_domain::text::shortened(value, SHOWN_CHARACTERS)
 }

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use crate::entries::write_cell;
+use crate::entries::{write_cell, write_line};
 use crate::reject::Reject;
 
 /// The verdict of one entry line.
@@ -75,13 +75,6 @@ pub fn write_verdict_jsonl(out: &mut Vec<u8>, verdict: &VerdictRecord<'_>) {
 /// Appends one refusal as one line of JSON.
 pub fn write_reject_jsonl(out: &mut Vec<u8>, reject: &Reject) {
     write_line(out, reject);
-}
-
-fn write_line<T: Serialize>(out: &mut Vec<u8>, value: &T) {
-    // Writing texts, numbers and lists to memory cannot fail.
-    let written = serde_json::to_writer(&mut *out, value);
-    debug_assert!(written.is_ok());
-    out.push(b'\n');
 }
 
 /// The header of the CSV form.

@@ -54,7 +54,7 @@ impl Modules {
             match item {
                 Item::Mod(child) if !is_test(&child.attrs) => {
                     let name = child.ident.to_string();
-                    let child_path = [path.as_slice(), &[name.clone()]].concat();
+                    let child_path = [path.as_slice(), std::slice::from_ref(&name)].concat();
                     let folder = children.join(&name);
                     if let Some((_, items)) = child.content {
                         self.add(child_path, items, beside, &folder);

@@ -117,10 +117,7 @@ impl Index {
     }
 
     fn flag_on(&self, number: u64, date: Date) -> Option<Flag> {
-        self.intervals(number)
-            .iter()
-            .find(|interval| interval.holds(date))
-            .map(|interval| interval.flag)
+        flag_among(self.intervals(number), date)
     }
 
     /// The named codes that begin with these digits, as numbers.
@@ -253,12 +250,7 @@ impl FlagTable {
     pub fn changes_between(&self, from: Date, to: Date) -> Vec<FlagChange> {
         let mut found = Vec::new();
         for (code, intervals) in self.flagged() {
-            let flag_on = |date: Date| {
-                intervals
-                    .iter()
-                    .find(|interval| interval.holds(date))
-                    .map(|interval| interval.flag)
-            };
+            let flag_on = |date| flag_among(intervals, date);
             let days: BTreeSet<Date> = intervals.iter().flat_map(edges).collect();
             for on in days.into_iter().filter(|day| from < *day && *day <= to) {
                 let before = on.pred_opt().and_then(flag_on);
@@ -288,6 +280,11 @@ impl FlagTable {
     pub fn version(&self) -> &str {
         &self.version
     }
+}
+
+fn flag_among(intervals: &[FlagInterval], date: Date) -> Option<Flag> {
+    let holding = intervals.iter().find(|interval| interval.holds(date));
+    holding.map(|interval| interval.flag)
 }
 
 /// The first day of an interval, and the first day after it.

@@ -18,6 +18,8 @@ use crate::policy::Policy;
 /// Pieces of evidence that are kept of one check.
 const MAX_EVIDENCE: usize = 10;
 
+const NO_ANSWER: &str = "the registry did not answer";
+
 words! {
     /// What is checked.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -77,16 +79,34 @@ pub struct Check {
     pub evidence: Vec<String>,
 }
 
-impl Check {
-    fn new(code: CheckCode, outcome: Outcome, message: impl Into<String>) -> Self {
-        Self {
-            code,
+impl CheckCode {
+    fn came_to(self, outcome: Outcome, message: impl Into<String>) -> Check {
+        Check {
+            code: self,
             outcome,
             message: message.into(),
             evidence: Vec::new(),
         }
     }
 
+    fn passed(self, message: impl Into<String>) -> Check {
+        self.came_to(Outcome::Passed, message)
+    }
+
+    fn finding(self, message: impl Into<String>) -> Check {
+        self.came_to(Outcome::Finding, message)
+    }
+
+    fn failed(self, message: impl Into<String>) -> Check {
+        self.came_to(Outcome::Failed, message)
+    }
+
+    fn indeterminate(self, message: impl Into<String>) -> Check {
+        self.came_to(Outcome::Indeterminate, message)
+    }
+}
+
+impl Check {
     /// Whether a reviewer has to accept it before the certificate is issued.
     #[must_use]
     pub const fn is_open(&self) -> bool {
@@ -161,20 +181,17 @@ pub fn run<'a>(
     checks.push(exporter_certified(&subject, &known.exporter, policy, today));
     checks.push(exporter_scope(&known.exporter, products.as_deref(), today));
     checks.push(match status(&known.importer, today) {
-        Ok(said) => Check::new(CheckCode::ImporterCertified, Outcome::Passed, said),
-        Err((outcome, said)) => Check::new(
-            CheckCode::ImporterCertified,
-            outcome,
-            format!("importer {}: {said}", subject.importer),
-        ),
+        Ok(said) => CheckCode::ImporterCertified.passed(said),
+        Err((outcome, said)) => {
+            CheckCode::ImporterCertified.came_to(outcome, format!("importer {}: {said}", subject.importer))
+        }
     });
     checks.push(importer_handler(&known.importer, today));
     if let Some(handler) = subject.final_handler {
         checks.push(match status(&known.final_handler, today) {
-            Ok(said) => Check::new(CheckCode::FinalHandlerCertified, Outcome::Passed, said),
+            Ok(said) => CheckCode::FinalHandlerCertified.passed(said),
             // It may be certified under an arrangement, or need no certification of its own: for the reviewer to say.
-            Err((outcome, said)) => Check::new(
-                CheckCode::FinalHandlerCertified,
+            Err((outcome, said)) => CheckCode::FinalHandlerCertified.came_to(
                 match outcome {
                     Outcome::Failed => Outcome::Finding,
                     other => other,
@@ -193,69 +210,45 @@ pub fn run<'a>(
 fn certifier_of_exporter(subject: &Subject<'_>) -> Check {
     let assigned_by = subject.exporter.certifier();
     if assigned_by == subject.certifier {
-        return Check::new(
-            CheckCode::CertifierOfExporter,
-            Outcome::Passed,
-            format!(
-                "exporter {} has a number of certifier {assigned_by}",
-                subject.exporter
-            ),
-        );
+        return CheckCode::CertifierOfExporter.passed(format!(
+            "exporter {} has a number of certifier {assigned_by}",
+            subject.exporter
+        ));
     }
-    Check::new(
-        CheckCode::CertifierOfExporter,
-        Outcome::Finding,
-        format!(
-            "the first digits of exporter {} name certifier {assigned_by}, certifier {} is asked",
-            subject.exporter, subject.certifier
-        ),
-    )
+    CheckCode::CertifierOfExporter.finding(format!(
+        "the first digits of exporter {} name certifier {assigned_by}, certifier {} is asked",
+        subject.exporter, subject.certifier
+    ))
 }
 
 fn export_after_issue(subject: &Subject<'_>, today: Date) -> Option<Check> {
     let valid_from = subject.valid_from?;
-    let (outcome, message) = match subject.export_on {
-        Some(export_on) if export_on < today => (
-            Outcome::Failed,
-            format!("the goods left on {export_on}: a certificate must be issued before export"),
-        ),
-        Some(export_on) => (
-            Outcome::Passed,
-            format!("the goods leave on {export_on}: issue it by then"),
-        ),
-        None if valid_from < today => (
-            Outcome::Finding,
-            format!("the validity begins on {valid_from}: it must begin on the day of issue or later"),
-        ),
-        None => (
-            Outcome::Passed,
-            format!("the validity begins on {valid_from}: issue it by then"),
-        ),
-    };
-    Some(Check::new(CheckCode::ExportAfterIssue, outcome, message))
+    let code = CheckCode::ExportAfterIssue;
+    Some(match subject.export_on {
+        Some(export_on) if export_on < today => code.failed(format!(
+            "the goods left on {export_on}: a certificate must be issued before export"
+        )),
+        Some(export_on) => code.passed(format!("the goods leave on {export_on}: issue it by then")),
+        None if valid_from < today => code.finding(format!(
+            "the validity begins on {valid_from}: it must begin on the day of issue or later"
+        )),
+        None => code.passed(format!("the validity begins on {valid_from}: issue it by then")),
+    })
 }
 
 fn registry_recent(known: &RegistryKnowledge, policy: &Policy, today: Date) -> Check {
     let code = CheckCode::RegistryRecent;
     let Some(revision) = known.revision else {
-        return Check::new(code, Outcome::Indeterminate, "the registry did not answer");
+        return code.indeterminate(NO_ANSWER);
     };
     let Some(published_on) = known.published_on else {
-        return Check::new(
-            code,
-            Outcome::Finding,
-            format!("registry revision {revision} holds no full snapshot"),
-        );
+        return code.finding(format!("registry revision {revision} holds no full snapshot"));
     };
     let age = (today - published_on).num_days();
-    let (outcome, words) = if age > i64::from(policy.stale_after_days()) {
-        (Outcome::Finding, "import a newer snapshot")
+    let said = format!("registry revision {revision} was published on {published_on}");
+    if age > i64::from(policy.stale_after_days()) {
+        code.finding(format!("{said}: import a newer snapshot"))
     } else {
-        (Outcome::Passed, "recent enough")
-    };
-    Check::new(
-        code,
-        outcome,
-        format!("registry revision {revision} was published on {published_on}: {words}"),
-    )
+        code.passed(format!("{said}: recent enough"))
+    }
 }

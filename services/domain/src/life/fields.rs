@@ -5,6 +5,7 @@ use super::requested::{MAX_REASON, Requested};
 use crate::date::Date;
 use crate::digest::is_sha256;
 use crate::entry::{normalise_list, trim, trim_or_absent};
+use crate::identifier::country_code;
 use crate::weight::Weight;
 
 /// Characters of a product, a port, a means of transport, a contract's reference and names.
@@ -106,10 +107,7 @@ pub(super) fn window(from: Date, to: Date, export_on: Option<Date>) -> Result<()
 
 pub(super) fn countries(countries: &[String]) -> Result<(), Refusal> {
     list("countries_of_origin", countries)?;
-    match countries
-        .iter()
-        .find(|country| !(country.len() == 2 && country.bytes().all(|byte| byte.is_ascii_uppercase())))
-    {
+    match countries.iter().find(|country| country_code(country).is_none()) {
         None => Ok(()),
         Some(country) => Err(Refusal::invalid(
             "countries_of_origin",

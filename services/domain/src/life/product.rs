@@ -61,9 +61,6 @@ pub fn matches(product: &str, stated: &[StatedProduct]) -> Vec<ProductMatch> {
 
 /// Whether a statement names the product; it is the evidence.
 fn matching<'a>(product: &[String], statement: &'a str, category: &str) -> Option<&'a str> {
-    let all_in = |needed: &[String], among: &[String]| {
-        !needed.is_empty() && needed.iter().all(|word| among.contains(word))
-    };
     // A category alone (`Nuts: almonds`) is not what is certified; only what stands behind it is.
     let listed = statement.rsplit(':').next().unwrap_or(statement);
     let is_named = || listed.split(',').any(|phrase| all_in(&words(phrase), product));
@@ -75,6 +72,11 @@ fn matching<'a>(product: &[String], statement: &'a str, category: &str) -> Optio
         some_listed && all_in(product, &among)
     };
     (is_named() || is_covered()).then(|| statement.trim())
+}
+
+/// Whether there are words, and all of them stand among the others.
+pub(super) fn all_in(needed: &[String], among: &[String]) -> bool {
+    !needed.is_empty() && needed.iter().all(|word| among.contains(word))
 }
 
 /// Runs of letters and digits in lower case, without fill words.

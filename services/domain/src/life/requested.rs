@@ -74,11 +74,3 @@ pub struct Contract {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
 }
-
-impl Requested {
-    /// The first day on which goods may leave under it.
-    #[must_use]
-    pub fn first_export_on(&self) -> Date {
-        self.export_on.unwrap_or(self.valid_from)
-    }
-}

@@ -12,6 +12,7 @@ use super::{
 use crate::date::{Date, parse_iso};
 use crate::digest::version_of;
 use crate::finding::{Code, Severity};
+use crate::identifier::country_code;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,7 +30,7 @@ struct File {
     #[serde(default)]
     arrangement: Vec<FileArrangement>,
     remedies: FileRemedies,
-    ladder: FileLadder,
+    ladder: Ladder,
     code: BTreeMap<String, FileCode>,
 }
 
@@ -74,13 +75,6 @@ struct FileRemedies {
     phases: Vec<String>,
     correct_and_refile: Vec<String>,
     otherwise: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FileLadder {
-    days_between_steps: u32,
-    days_until_close: u32,
 }
 
 #[derive(Deserialize)]
@@ -242,10 +236,7 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
         remedy_phases,
         correctable,
         remedies,
-        ladder: Ladder {
-            days_between_steps: file.ladder.days_between_steps,
-            days_until_close: file.ladder.days_until_close,
-        },
+        ladder: file.ladder,
         codes,
     })
 }
@@ -348,9 +339,9 @@ fn arrangements(file: &[FileArrangement], problems: &mut Problems) -> Vec<Arrang
         let period = problems.period(&place, arrangement.from.as_ref(), arrangement.to.as_ref());
         let mut countries = Vec::new();
         for country in &arrangement.countries {
-            match <[u8; 2]>::try_from(country.as_bytes()) {
-                Ok(code) if code.iter().all(u8::is_ascii_uppercase) => countries.push(code),
-                _ => problems.add(format!(
+            match country_code(country) {
+                Some(code) => countries.push(code),
+                None => problems.add(format!(
                     "{place}: {country:?} is not a country code of two capital letters"
                 )),
             }

@@ -6,6 +6,7 @@ mod problems;
 use std::fmt::Write as _;
 
 use rustc_hash::FxHashMap;
+use serde::Deserialize;
 
 use crate::date::Date;
 use crate::finding::{Code, Detail, Finding, Severity};
@@ -113,7 +114,8 @@ pub struct Arrangement {
 }
 
 /// Intervals of the enforcement ladder, in days.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Ladder {
     /// A step follows a finding this many days and one after the letter before.
     pub days_between_steps: u32,

@@ -4,8 +4,9 @@ use crate::date::{Date, parse_iso};
 use crate::entry::NormalisedLine;
 use crate::finding::{Code, Finding};
 use crate::hts::HtsCode;
-use crate::identifier::{EntryNumber, NopId};
+use crate::identifier::{EntryNumber, NopId, country_code};
 use crate::policy::{Disposition, PhaseIndex, Policy};
+use crate::text::shortened;
 use crate::weight::{Weight, WeightError};
 
 use super::Findings;
@@ -165,13 +166,13 @@ impl Fields<'_> {
             "countryOfOrigin",
             line.country_of_origin.as_deref(),
             "a country of two letters",
-            country,
+            country_code,
         );
         let country_of_export = self.read(
             "countryOfExport",
             line.country_of_export.as_deref(),
             "a country of two letters",
-            country,
+            country_code,
         );
         self.read(
             "portOfEntry",
@@ -241,26 +242,7 @@ impl Fields<'_> {
     }
 }
 
-fn country(text: &str) -> Option<[u8; 2]> {
-    let code: [u8; 2] = text.as_bytes().try_into().ok()?;
-    code.iter().all(u8::is_ascii_uppercase).then_some(code)
-}
-
 /// A value as a message repeats it: quoted, shortened, without control characters.
 pub(super) fn quoted(value: &str) -> String {
-    let mut shown: String = value
-        .chars()
-        .take(SHOWN)
-        .map(|character| {
-            if character.is_control() {
-                '\u{fffd}'
-            } else {
-                character
-            }
-        })
-        .collect();
-    if value.chars().nth(SHOWN).is_some() {
-        shown.push('…');
-    }
-    format!("\"{shown}\"")
+    format!("\"{}\"", shortened(value, SHOWN))
 }

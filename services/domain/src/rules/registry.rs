@@ -73,7 +73,7 @@ impl<K: Knowledge> Case<'_, K> {
 
     fn standing_of_importer(&mut self, importer: NopId) {
         let date = self.checked.entry_date;
-        let mut told = None;
+        let mut detail = None;
         let code = match self.standing(importer, date) {
             Standing::Certified(timeline) => {
                 if !timeline.ever_stated(Scope::Handling)
@@ -84,22 +84,22 @@ impl<K: Knowledge> Case<'_, K> {
                 Code::ImporterNotAHandler
             }
             Standing::NotCertified(status) => {
-                told = Some(("status", status.as_str().to_owned().into()));
+                detail = Some(("status", status.as_str().to_owned().into()));
                 Code::ImporterNotCertified
             }
             Standing::NotListed => Code::ImporterNotListed,
             Standing::Unknown => Code::ImporterStatusUnknown,
         };
-        self.about_operation(code, "importer", importer, date, told);
+        self.about_operation(code, "importer", importer, date, detail);
     }
 
     fn standing_of_exporter(&mut self, exporter: NopId) {
         let date = self.checked.export_date.unwrap_or(self.checked.entry_date);
-        let mut told = None;
+        let mut detail = None;
         let code = match self.standing(exporter, date) {
             Standing::Certified(_) => return,
             Standing::NotCertified(status) => {
-                told = Some(("status", status.as_str().to_owned().into()));
+                detail = Some(("status", status.as_str().to_owned().into()));
                 Code::ExporterNotCertified
             }
             Standing::NotListed => {
@@ -107,7 +107,7 @@ impl<K: Knowledge> Case<'_, K> {
                 match country {
                     Some(country) if self.policy.has_arrangement(country, date) => {
                         // Two ASCII letters.
-                        told = Some(("country", String::from_utf8_lossy(&country).into_owned().into()));
+                        detail = Some(("country", String::from_utf8_lossy(&country).into_owned().into()));
                         Code::ExporterNotVerifiable
                     }
                     _ => Code::ExporterNotListed,
@@ -115,7 +115,7 @@ impl<K: Knowledge> Case<'_, K> {
             }
             Standing::Unknown => Code::ExporterStatusUnknown,
         };
-        self.about_operation(code, "exporter", exporter, date, told);
+        self.about_operation(code, "exporter", exporter, date, detail);
     }
 
     /// Adds a finding about an operation. Its texts are made only here: one that is in order costs none.
@@ -125,10 +125,10 @@ impl<K: Knowledge> Case<'_, K> {
         role: &'static str,
         operation: NopId,
         date: Date,
-        told: Option<(&'static str, Detail)>,
+        detail: Option<(&'static str, Detail)>,
     ) {
         let mut details = vec![(role, operation.into()), ("date", date.into())];
-        details.extend(told);
+        details.extend(detail);
         self.findings.add(code, details);
     }
 

@@ -383,4 +383,16 @@ impl Trail {
             .ok()?;
         Some(&self.certificates.get(place)?.certificate)
     }
+
+    /// The importer: of the line, else of its certificate.
+    pub(crate) fn importer_of(&self, line: &Line) -> Option<NopId> {
+        let of_certificate = || Some(self.certificate_of(line)?.importer_nop_id);
+        line.importer_nop_id.or_else(of_certificate)
+    }
+
+    /// The exporter: of the line, else of its certificate.
+    pub(crate) fn exporter_of(&self, line: &Line) -> Option<NopId> {
+        let of_certificate = || Some(self.certificate_of(line)?.exporter_nop_id);
+        line.exporter_nop_id.or_else(of_certificate)
+    }
 }

@@ -4,7 +4,6 @@ use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, NaiveTime, SecondsFormat, TimeDelta, Utc};
-use serde::{Deserialize, Serialize};
 
 use crate::date::{Date, parse_iso};
 
@@ -65,18 +64,7 @@ impl fmt::Display for Point {
     }
 }
 
-impl Serialize for Point {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Point {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
+as_text!(Point);
 
 #[cfg(test)]
 mod tests {

@@ -3,6 +3,7 @@
 //! Cells may be quoted and then hold commas, quotes (doubled) and line breaks. A quote that is never closed would
 //! swallow its neighbours: past a limit only the line that opens it is refused, and those behind it are read again.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use memchr::{memchr, memchr_iter};
@@ -361,33 +362,20 @@ fn read_row(
                 ))
             }
         };
-        let value = || Some(cell.to_owned());
         match column {
             Column::Treatment(field) => *field.of_treatment(&mut treatment) = boolean()?,
             Column::Line(field) => match field {
                 Field::EntryNumber => line.entry_number = cell.to_owned(),
-                Field::EntryAction => line.entry_action = value(),
                 Field::LineNumber => line.line_number = integer()?,
                 Field::PgaLineNumber => line.pga_line_number = Some(integer()?),
-                Field::EntryDate => line.entry_date = value(),
-                Field::ExportDate => line.export_date = value(),
-                Field::ImporterOfRecord => line.importer_of_record = value(),
-                Field::ImporterNopId => line.importer_nop_id = value(),
-                Field::ExporterNopId => line.exporter_nop_id = value(),
-                Field::HtsCode => line.hts_code = value(),
-                Field::Description => line.description = value(),
                 Field::OrganicClaim => line.organic_claim = boolean()?,
-                Field::MessageSet => line.message_set = value(),
-                Field::DisclaimerCode => line.disclaimer_code = value(),
-                Field::CertificateNumber => line.certificate_number = value(),
-                Field::NetWeightKg => line.net_weight_kg = value(),
                 Field::Lots => line.lots = cell.split(';').map(str::to_owned).collect(),
-                Field::CountryOfOrigin => line.country_of_origin = value(),
-                Field::CountryOfExport => line.country_of_export = value(),
-                Field::PortOfEntry => line.port_of_entry = value(),
-                Field::Disposition => line.disposition = value(),
-                // No column has this field: `Column::of` leaves it out.
-                Field::Treatment => {}
+                // The treatment is no column: `Column::of` leaves it out.
+                text => {
+                    if let Some(place) = text.text_in(&mut line) {
+                        *place = Some(cell.to_owned());
+                    }
+                }
             },
         }
     }
@@ -429,42 +417,25 @@ pub fn write_csv(out: &mut Vec<u8>, line: &EntryLine) -> Result<(), CsvWriteErro
             lot: lot.clone(),
         });
     }
-    let boolean = |value: Option<bool>| {
-        value
-            .map_or("", |value| if value { "true" } else { "false" })
-            .to_owned()
-    };
+    let boolean = |value: Option<bool>| value.map_or("", |value| if value { "true" } else { "false" });
     let mut treatment = line.treatment.unwrap_or_default();
     for (index, column) in Column::all().enumerate() {
         if index > 0 {
             out.push(b',');
         }
-        let text = |value: &Option<String>| value.clone().unwrap_or_default();
         let cell = match column {
-            Column::Treatment(field) => boolean(*field.of_treatment(&mut treatment)),
+            Column::Treatment(field) => boolean(*field.of_treatment(&mut treatment)).into(),
             Column::Line(field) => match field {
-                Field::EntryNumber => line.entry_number.clone(),
-                Field::EntryAction => text(&line.entry_action),
-                Field::LineNumber => line.line_number.to_string(),
-                Field::PgaLineNumber => line.pga_line_number.map_or_else(String::new, |n| n.to_string()),
-                Field::EntryDate => text(&line.entry_date),
-                Field::ExportDate => text(&line.export_date),
-                Field::ImporterOfRecord => text(&line.importer_of_record),
-                Field::ImporterNopId => text(&line.importer_nop_id),
-                Field::ExporterNopId => text(&line.exporter_nop_id),
-                Field::HtsCode => text(&line.hts_code),
-                Field::Description => text(&line.description),
-                Field::OrganicClaim => boolean(line.organic_claim),
-                Field::MessageSet => text(&line.message_set),
-                Field::DisclaimerCode => text(&line.disclaimer_code),
-                Field::CertificateNumber => text(&line.certificate_number),
-                Field::NetWeightKg => text(&line.net_weight_kg),
-                Field::Lots => line.lots.join(";"),
-                Field::CountryOfOrigin => text(&line.country_of_origin),
-                Field::CountryOfExport => text(&line.country_of_export),
-                Field::PortOfEntry => text(&line.port_of_entry),
-                Field::Disposition => text(&line.disposition),
-                Field::Treatment => String::new(),
+                Field::EntryNumber => line.entry_number.as_str().into(),
+                Field::LineNumber => line.line_number.to_string().into(),
+                Field::PgaLineNumber => line
+                    .pga_line_number
+                    .map(|n| n.to_string())
+                    .unwrap_or_default()
+                    .into(),
+                Field::OrganicClaim => boolean(line.organic_claim).into(),
+                Field::Lots => line.lots.join(";").into(),
+                text => Cow::from(text.text_of(line).unwrap_or_default()),
             },
         };
         write_cell(out, &cell);

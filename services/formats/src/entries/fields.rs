@@ -1,166 +1,139 @@
 //! The names of an entry line's fields (FORMATS §3), shared by JSON lines and CSV.
 
-/// A field of an entry line; the discriminants number the bits of a set of fields.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Field {
-    EntryNumber,
-    EntryAction,
-    LineNumber,
-    PgaLineNumber,
-    EntryDate,
-    ExportDate,
-    ImporterOfRecord,
-    ImporterNopId,
-    ExporterNopId,
-    HtsCode,
-    Description,
-    OrganicClaim,
-    MessageSet,
-    DisclaimerCode,
-    CertificateNumber,
-    NetWeightKg,
-    Lots,
-    CountryOfOrigin,
-    CountryOfExport,
-    PortOfEntry,
-    Disposition,
-    Treatment,
-}
+use nopic_domain::entry::{EntryLine, Treatment};
 
-impl Field {
-    /// Every field in the order of FORMATS §3.
-    pub(crate) const ALL: [Self; 22] = [
-        Self::EntryNumber,
-        Self::EntryAction,
-        Self::LineNumber,
-        Self::PgaLineNumber,
-        Self::EntryDate,
-        Self::ExportDate,
-        Self::ImporterOfRecord,
-        Self::ImporterNopId,
-        Self::ExporterNopId,
-        Self::HtsCode,
-        Self::Description,
-        Self::OrganicClaim,
-        Self::MessageSet,
-        Self::DisclaimerCode,
-        Self::CertificateNumber,
-        Self::NetWeightKg,
-        Self::Lots,
-        Self::CountryOfOrigin,
-        Self::CountryOfExport,
-        Self::PortOfEntry,
-        Self::Disposition,
-        Self::Treatment,
-    ];
-
-    /// The field of that name, in either spelling.
-    #[inline]
-    pub(crate) fn of(name: &[u8]) -> Option<Self> {
-        Some(match name {
-            b"entryNumber" | b"entry_number" => Self::EntryNumber,
-            b"entryAction" | b"entry_action" => Self::EntryAction,
-            b"lineNumber" | b"line_number" => Self::LineNumber,
-            b"pgaLineNumber" | b"pga_line_number" => Self::PgaLineNumber,
-            b"entryDate" | b"entry_date" => Self::EntryDate,
-            b"exportDate" | b"export_date" => Self::ExportDate,
-            b"importerOfRecord" | b"importer_of_record" => Self::ImporterOfRecord,
-            b"importerNopId" | b"importer_nop_id" => Self::ImporterNopId,
-            b"exporterNopId" | b"exporter_nop_id" => Self::ExporterNopId,
-            b"htsCode" | b"hts_code" => Self::HtsCode,
-            b"description" => Self::Description,
-            b"organicClaim" | b"organic_claim" => Self::OrganicClaim,
-            b"messageSet" | b"message_set" => Self::MessageSet,
-            b"disclaimerCode" | b"disclaimer_code" => Self::DisclaimerCode,
-            b"certificateNumber" | b"certificate_number" => Self::CertificateNumber,
-            b"netWeightKg" | b"net_weight_kg" => Self::NetWeightKg,
-            b"lots" => Self::Lots,
-            b"countryOfOrigin" | b"country_of_origin" => Self::CountryOfOrigin,
-            b"countryOfExport" | b"country_of_export" => Self::CountryOfExport,
-            b"portOfEntry" | b"port_of_entry" => Self::PortOfEntry,
-            b"disposition" => Self::Disposition,
-            b"treatment" => Self::Treatment,
-            _ => return None,
-        })
-    }
-
-    /// The name in lowerCamelCase.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::EntryNumber => "entryNumber",
-            Self::EntryAction => "entryAction",
-            Self::LineNumber => "lineNumber",
-            Self::PgaLineNumber => "pgaLineNumber",
-            Self::EntryDate => "entryDate",
-            Self::ExportDate => "exportDate",
-            Self::ImporterOfRecord => "importerOfRecord",
-            Self::ImporterNopId => "importerNopId",
-            Self::ExporterNopId => "exporterNopId",
-            Self::HtsCode => "htsCode",
-            Self::Description => "description",
-            Self::OrganicClaim => "organicClaim",
-            Self::MessageSet => "messageSet",
-            Self::DisclaimerCode => "disclaimerCode",
-            Self::CertificateNumber => "certificateNumber",
-            Self::NetWeightKg => "netWeightKg",
-            Self::Lots => "lots",
-            Self::CountryOfOrigin => "countryOfOrigin",
-            Self::CountryOfExport => "countryOfExport",
-            Self::PortOfEntry => "portOfEntry",
-            Self::Disposition => "disposition",
-            Self::Treatment => "treatment",
+/// Defines fields by their names: the one in lowerCamelCase, then the one in snake_case where it is another.
+macro_rules! fields {
+    (
+        $(#[$of_all:meta])*
+        $fields:ident { $($field:ident = $name:literal $(| $other:literal)?,)+ }
+    ) => {
+        $(#[$of_all])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[repr(u8)]
+        pub(crate) enum $fields {
+            $($field),+
         }
-    }
 
-    /// Its bit in a set of fields.
-    pub(crate) const fn bit(self) -> u32 {
-        1 << (self as u8)
+        impl $fields {
+            /// Every one in the order of FORMATS §3.
+            pub(crate) const ALL: [Self; [$(Self::$field),+].len()] = [$(Self::$field),+];
+
+            /// The one of that name, in either spelling.
+            #[inline]
+            pub(crate) fn of(name: &[u8]) -> Option<Self> {
+                match name {
+                    $($name $(| $other)? => Some(Self::$field),)+
+                    _ => None,
+                }
+            }
+
+            /// The name in lowerCamelCase.
+            pub(crate) const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$field => const { ascii($name) }),+
+                }
+            }
+
+            /// Its bit in a set of them.
+            pub(crate) const fn bit(self) -> u32 {
+                1 << (self as u8)
+            }
+        }
+    };
+}
+
+const fn ascii(name: &'static [u8]) -> &'static str {
+    match std::str::from_utf8(name) {
+        Ok(name) => name,
+        Err(_) => panic!("names are ASCII"),
     }
 }
 
-/// A statement of the treatment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum TreatmentField {
-    Verified,
-    ProhibitedSubstance,
-    Irradiated,
-    EmergencyActionNotice,
+fields! {
+    /// A field of an entry line.
+    Field {
+        EntryNumber = b"entryNumber" | b"entry_number",
+        EntryAction = b"entryAction" | b"entry_action",
+        LineNumber = b"lineNumber" | b"line_number",
+        PgaLineNumber = b"pgaLineNumber" | b"pga_line_number",
+        EntryDate = b"entryDate" | b"entry_date",
+        ExportDate = b"exportDate" | b"export_date",
+        ImporterOfRecord = b"importerOfRecord" | b"importer_of_record",
+        ImporterNopId = b"importerNopId" | b"importer_nop_id",
+        ExporterNopId = b"exporterNopId" | b"exporter_nop_id",
+        HtsCode = b"htsCode" | b"hts_code",
+        Description = b"description",
+        OrganicClaim = b"organicClaim" | b"organic_claim",
+        MessageSet = b"messageSet" | b"message_set",
+        DisclaimerCode = b"disclaimerCode" | b"disclaimer_code",
+        CertificateNumber = b"certificateNumber" | b"certificate_number",
+        NetWeightKg = b"netWeightKg" | b"net_weight_kg",
+        Lots = b"lots",
+        CountryOfOrigin = b"countryOfOrigin" | b"country_of_origin",
+        CountryOfExport = b"countryOfExport" | b"country_of_export",
+        PortOfEntry = b"portOfEntry" | b"port_of_entry",
+        Disposition = b"disposition",
+        Treatment = b"treatment",
+    }
+}
+
+/// The fields that are a text or absent, as they are filed.
+macro_rules! text_fields {
+    ($($field:ident $place:ident,)+) => {
+        impl Field {
+            /// That text of a line; none for a field of another type.
+            pub(crate) fn text_of(self, line: &EntryLine) -> Option<&str> {
+                match self {
+                    $(Self::$field => line.$place.as_deref(),)+
+                    _ => None,
+                }
+            }
+
+            /// The place of that text in a line; none for a field of another type.
+            #[inline]
+            pub(crate) fn text_in(self, line: &mut EntryLine) -> Option<&mut Option<String>> {
+                match self {
+                    $(Self::$field => Some(&mut line.$place),)+
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+text_fields! {
+    EntryAction entry_action,
+    EntryDate entry_date,
+    ExportDate export_date,
+    ImporterOfRecord importer_of_record,
+    ImporterNopId importer_nop_id,
+    ExporterNopId exporter_nop_id,
+    HtsCode hts_code,
+    Description description,
+    MessageSet message_set,
+    DisclaimerCode disclaimer_code,
+    CertificateNumber certificate_number,
+    NetWeightKg net_weight_kg,
+    CountryOfOrigin country_of_origin,
+    CountryOfExport country_of_export,
+    PortOfEntry port_of_entry,
+    Disposition disposition,
+}
+
+fields! {
+    /// A statement of the treatment.
+    TreatmentField {
+        Verified = b"verified",
+        ProhibitedSubstance = b"prohibitedSubstance" | b"prohibited_substance",
+        Irradiated = b"irradiated",
+        EmergencyActionNotice = b"emergencyActionNotice" | b"emergency_action_notice",
+    }
 }
 
 impl TreatmentField {
-    /// Every statement in the order of FORMATS §3.
-    pub(crate) const ALL: [Self; 4] = [
-        Self::Verified,
-        Self::ProhibitedSubstance,
-        Self::Irradiated,
-        Self::EmergencyActionNotice,
-    ];
-
-    /// The statement of that name, in either spelling.
-    pub(crate) fn of(name: &[u8]) -> Option<Self> {
-        Some(match name {
-            b"verified" => Self::Verified,
-            b"prohibitedSubstance" | b"prohibited_substance" => Self::ProhibitedSubstance,
-            b"irradiated" => Self::Irradiated,
-            b"emergencyActionNotice" | b"emergency_action_notice" => Self::EmergencyActionNotice,
-            _ => return None,
-        })
-    }
-
-    /// The name in lowerCamelCase.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Verified => "verified",
-            Self::ProhibitedSubstance => "prohibitedSubstance",
-            Self::Irradiated => "irradiated",
-            Self::EmergencyActionNotice => "emergencyActionNotice",
-        }
-    }
-
     /// Where that statement stands in a treatment.
-    pub(crate) fn of_treatment(self, treatment: &mut nopic_domain::entry::Treatment) -> &mut Option<bool> {
+    pub(crate) fn of_treatment(self, treatment: &mut Treatment) -> &mut Option<bool> {
         match self {
             Self::Verified => &mut treatment.verified,
             Self::ProhibitedSubstance => &mut treatment.prohibited_substance,

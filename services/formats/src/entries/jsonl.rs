@@ -6,6 +6,7 @@
 use std::fmt;
 
 use nopic_domain::entry::{EntryLine, Treatment};
+use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
 use super::fields::{Field, TreatmentField, nearest};
@@ -29,8 +30,13 @@ pub(super) fn read_line(record: u64, line: RawLine<'_>, out: &mut Vec<EntryEvent
 
 /// Appends one line of JSON, fields in the order of FORMATS §3, absent ones left out.
 pub fn write_jsonl(out: &mut Vec<u8>, line: &EntryLine) {
-    // Writing an entry line to memory cannot fail: it has no maps and no floats.
-    let written = serde_json::to_writer(&mut *out, line);
+    write_line(out, line);
+}
+
+/// Appends one value as one line of JSON: of texts, numbers and lists, no maps with keys of other types.
+pub(crate) fn write_line(out: &mut Vec<u8>, value: &impl Serialize) {
+    // Writing such values to memory cannot fail.
+    let written = serde_json::to_writer(&mut *out, value);
     debug_assert!(written.is_ok());
     out.push(b'\n');
 }
@@ -80,34 +86,24 @@ impl<'de> Visitor<'de> for LineVisitor {
                         line.entry_number = number;
                     }
                 }
-                Field::EntryAction => line.entry_action = map.next_value()?,
                 Field::LineNumber => {
                     if let Some(number) = map.next_value::<Option<u32>>()? {
                         line.line_number = number;
                     }
                 }
                 Field::PgaLineNumber => line.pga_line_number = map.next_value()?,
-                Field::EntryDate => line.entry_date = map.next_value()?,
-                Field::ExportDate => line.export_date = map.next_value()?,
-                Field::ImporterOfRecord => line.importer_of_record = map.next_value()?,
-                Field::ImporterNopId => line.importer_nop_id = map.next_value()?,
-                Field::ExporterNopId => line.exporter_nop_id = map.next_value()?,
-                Field::HtsCode => line.hts_code = map.next_value()?,
-                Field::Description => line.description = map.next_value()?,
                 Field::OrganicClaim => line.organic_claim = map.next_value()?,
-                Field::MessageSet => line.message_set = map.next_value()?,
-                Field::DisclaimerCode => line.disclaimer_code = map.next_value()?,
-                Field::CertificateNumber => line.certificate_number = map.next_value()?,
-                Field::NetWeightKg => line.net_weight_kg = map.next_value()?,
                 Field::Lots => line.lots = map.next_value::<Option<Vec<String>>>()?.unwrap_or_default(),
-                Field::CountryOfOrigin => line.country_of_origin = map.next_value()?,
-                Field::CountryOfExport => line.country_of_export = map.next_value()?,
-                Field::PortOfEntry => line.port_of_entry = map.next_value()?,
-                Field::Disposition => line.disposition = map.next_value()?,
                 Field::Treatment => {
                     line.treatment = map
                         .next_value::<Option<StrictTreatment>>()?
                         .and_then(|StrictTreatment(treatment)| stated(treatment));
+                }
+                text => {
+                    let value = map.next_value()?;
+                    if let Some(place) = text.text_in(&mut line) {
+                        *place = value;
+                    }
                 }
             }
         }
@@ -171,7 +167,7 @@ impl<'de> Visitor<'de> for TreatmentVisitor {
         let mut met = 0u32;
         while let Some(name) = map.next_key::<std::borrow::Cow<'de, str>>()? {
             let field = TreatmentField::of(name.as_bytes()).ok_or_else(|| A::Error::custom("unknown"))?;
-            once(&mut met, 1 << (field as u8))?;
+            once(&mut met, field.bit())?;
             *field.of_treatment(&mut treatment) = map.next_value()?;
         }
         Ok(treatment)
@@ -277,11 +273,10 @@ fn treatment_fault(record: u64, statements: &[(String, Node)]) -> Option<Reject>
             let known = TreatmentField::ALL.into_iter().map(TreatmentField::name);
             return Some(unknown(record, &shown, nearest(name, known), "a treatment"));
         };
-        let bit = 1 << (field as u8);
-        if met & bit != 0 {
+        if met & field.bit() != 0 {
             return Some(repeated(record, &shown));
         }
-        met |= bit;
+        met |= field.bit();
         if !matches!(value, Node::Null | Node::Boolean(_)) {
             return Some(mistyped(record, &shown, "true or false", value));
         }

@@ -15,7 +15,7 @@ pub(crate) mod object;
 
 pub(crate) use csv::write_cell;
 pub(crate) use fields::nearest;
-pub(crate) use jsonl::{mistyped, repeated, unknown};
+pub(crate) use jsonl::{mistyped, repeated, unknown, write_line};
 
 use nopic_domain::entry::EntryLine;
 use thiserror::Error;

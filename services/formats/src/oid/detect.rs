@@ -73,12 +73,6 @@ impl<'a> OidSource<'a> {
         Self::from_reader(name, Cursor::new(bytes))
     }
 
-    /// The names of the files, in the order that [`OidRow::part`](super::OidRow::part) counts in.
-    #[must_use]
-    pub fn part_names(&self) -> Vec<String> {
-        self.parts.iter().map(Part::name).collect()
-    }
-
     /// Reads every part.
     pub(crate) fn read_into(self, emitter: &mut Emitter<'_>) -> Result<(), OidError> {
         let several = self.parts.len() > 1;

@@ -43,8 +43,8 @@ impl<R: Read> Read for PerRecord<R> {
 /// What stays the same over all pages of a file.
 struct Pages<'e, 's> {
     emitter: &'e mut Emitter<'s>,
-    operations: (Record, u64),
-    items: (Record, u64),
+    /// A record and the number of elements so far, by list.
+    lists: [(Record, u64); 2],
     /// Why the read ended, where that is no fault of the JSON.
     stop: Option<OidProblem>,
     left: Rc<Cell<u64>>,
@@ -62,8 +62,7 @@ pub(crate) fn read(input: impl Read, emitter: &mut Emitter<'_>) -> Result<(), Oi
     );
     let mut pages = Pages {
         emitter,
-        operations: (Record::default(), 0),
-        items: (Record::default(), 0),
+        lists: Default::default(),
         stop: None,
         left,
     };
@@ -97,7 +96,7 @@ pub(crate) fn read(input: impl Read, emitter: &mut Emitter<'_>) -> Result<(), Oi
     if value == 0 {
         return Err(OidProblem::Empty);
     }
-    let columns = &pages.operations.0.columns;
+    let columns = &pages.lists[OidList::Operations as usize].0.columns;
     pages.emitter.note_columns(columns);
     Ok(())
 }
@@ -291,28 +290,22 @@ struct RecordSeed<'p, 'e, 's> {
 impl RecordSeed<'_, '_, '_> {
     fn begin(&mut self) -> &mut (Record, u64) {
         self.pages.left.set(LONGEST_RECORD);
-        let (record, number) = match self.list {
-            OidList::Operations => &mut self.pages.operations,
-            OidList::Items => &mut self.pages.items,
-        };
-        record.clear();
-        *number += 1;
-        match self.list {
-            OidList::Operations => &mut self.pages.operations,
-            OidList::Items => &mut self.pages.items,
-        }
+        let current = &mut self.pages.lists[self.list as usize];
+        current.0.clear();
+        current.1 += 1;
+        current
     }
 
     /// An element that is no object is refused; its neighbours are read.
     fn refuse<E: Error>(mut self, value: &str) -> Result<(), E> {
         let number = self.begin().1;
         let reject = Reject::new(number, "is no object of technical names and values").with_value(value);
-        let result = self.pages.emitter.refuse(OidReject {
+        let result = self.pages.emitter.refuse(Box::new(OidReject {
             reject,
             nop_id: None,
             list: self.list,
             part: self.pages.emitter.part,
-        });
+        }));
         self.stop_on(result)
     }
 
@@ -358,17 +351,8 @@ impl<'de> Visitor<'de> for RecordSeed<'_, '_, '_> {
         if let Some(problem) = problem {
             return self.stop_on(Err(problem));
         }
-        let Pages {
-            emitter,
-            operations,
-            items,
-            ..
-        } = &mut *self.pages;
-        let record = match self.list {
-            OidList::Operations => &operations.0,
-            OidList::Items => &items.0,
-        };
-        let result = emitter.finish(self.list, record, number);
+        let Pages { emitter, lists, .. } = &mut *self.pages;
+        let result = emitter.finish(self.list, &lists[self.list as usize].0, number);
         self.stop_on(result)
     }
 

@@ -217,41 +217,33 @@ impl Emitter<'_> {
         if record.is_blank() {
             return Ok(());
         }
-        let event = match list {
-            OidList::Operations => match record.operation(self.part, number) {
-                Ok(row) => {
-                    self.summary.rows += 1;
-                    self.summary.latest_pub_date = self.summary.latest_pub_date.max(row.published);
-                    OidEvent::Row(row)
-                }
-                Err(reject) => {
-                    self.summary.rejected_rows += 1;
-                    OidEvent::Reject(reject)
-                }
-            },
-            OidList::Items => match record.item(self.part, number) {
-                Ok(item) => {
-                    self.summary.items += 1;
-                    self.summary.latest_pub_date = self.summary.latest_pub_date.max(item.published);
-                    OidEvent::Item(item)
-                }
-                Err(reject) => {
-                    self.summary.rejected_items += 1;
-                    OidEvent::Reject(reject)
-                }
-            },
+        let read = match list {
+            OidList::Operations => record.operation(self.part, number).map(|row| {
+                self.summary.rows += 1;
+                (row.published, OidEvent::Row(row))
+            }),
+            OidList::Items => record.item(self.part, number).map(|item| {
+                self.summary.items += 1;
+                (item.published, OidEvent::Item(item))
+            }),
         };
-        self.sink.event(event).map_err(OidProblem::Stopped)
+        match read {
+            Ok((published, event)) => {
+                self.summary.latest_pub_date = self.summary.latest_pub_date.max(published);
+                self.sink.event(event).map_err(OidProblem::Stopped)
+            }
+            Err(reject) => self.refuse(reject),
+        }
     }
 
-    /// Hands on a refusal of what is no row at all.
-    fn refuse(&mut self, reject: OidReject) -> Result<(), OidProblem> {
+    /// Hands on a refusal.
+    fn refuse(&mut self, reject: Box<OidReject>) -> Result<(), OidProblem> {
         match reject.list {
             OidList::Operations => self.summary.rejected_rows += 1,
             OidList::Items => self.summary.rejected_items += 1,
         }
         self.sink
-            .event(OidEvent::Reject(Box::new(reject)))
+            .event(OidEvent::Reject(reject))
             .map_err(OidProblem::Stopped)
     }
 

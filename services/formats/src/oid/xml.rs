@@ -66,9 +66,8 @@ struct Download<'e, 's> {
     open: OpenElements,
     root: Option<String>,
     reading: Option<Reading>,
-    /// A record and the number of elements so far, for operations and for items.
-    operations: (Record, u64),
-    items: (Record, u64),
+    /// A record and the number of elements so far, by list.
+    lists: [(Record, u64); 2],
 }
 
 /// Reads unpacked XML.
@@ -79,8 +78,7 @@ pub(crate) fn read(input: impl Read, emitter: &mut Emitter<'_>) -> Result<(), Oi
         open: OpenElements::default(),
         root: None,
         reading: None,
-        operations: (Record::default(), 0),
-        items: (Record::default(), 0),
+        lists: Default::default(),
     };
     loop {
         let step = match scanner.next()? {
@@ -105,22 +103,15 @@ pub(crate) fn read(input: impl Read, emitter: &mut Emitter<'_>) -> Result<(), Oi
     let Some(root) = download.root else {
         return Err(OidProblem::Empty);
     };
-    if download.operations.1 == 0 && download.items.1 == 0 {
+    if download.lists.iter().all(|(_, elements)| *elements == 0) {
         return Err(OidProblem::NoOperations { root });
     }
-    let columns = &download.operations.0.columns;
+    let columns = &download.lists[OidList::Operations as usize].0.columns;
     download.emitter.note_columns(columns);
     Ok(())
 }
 
 impl Download<'_, '_> {
-    fn current(&mut self, list: OidList) -> &mut (Record, u64) {
-        match list {
-            OidList::Operations => &mut self.operations,
-            OidList::Items => &mut self.items,
-        }
-    }
-
     fn start(&mut self, name: &[u8], is_empty: bool) -> Result<(), Misfit> {
         let depth = self.open.depth();
         if depth == 0 {
@@ -148,7 +139,7 @@ impl Download<'_, '_> {
                     _ => None,
                 };
                 if let Some(list) = list {
-                    let (record, number) = self.current(list);
+                    let (record, number) = &mut self.lists[list as usize];
                     record.clear();
                     *number += 1;
                     if !is_empty {
@@ -163,7 +154,7 @@ impl Download<'_, '_> {
                 let list = reading.list;
                 let name = std::str::from_utf8(name)
                     .map_err(|_| Misfit::Xml("a name is not UTF-8; download it again".to_owned()))?;
-                let (record, _) = self.current(list);
+                let (record, _) = &mut self.lists[list as usize];
                 if is_field {
                     let column = record.column(name)?;
                     record.open();
@@ -206,10 +197,7 @@ impl Download<'_, '_> {
         };
         let list = reading.list;
         let inner = reading.depth;
-        let (record, number) = match list {
-            OidList::Operations => &mut self.operations,
-            OidList::Items => &mut self.items,
-        };
+        let (record, number) = &mut self.lists[list as usize];
         if depth + 1 == inner {
             self.reading = None;
             self.emitter.finish(list, record, *number)?;
@@ -242,7 +230,7 @@ impl Download<'_, '_> {
             return Ok(());
         }
         let list = reading.list;
-        let text = self.current(list).0.open_text();
+        let text = self.lists[list as usize].0.open_text();
         if text.len() > super::record::ROW_LIMIT {
             return Err(super::record::row_too_large().into());
         }

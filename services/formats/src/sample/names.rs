@@ -47,61 +47,46 @@ pub(super) fn family(words: &Words, rng: &mut impl RngExt) -> String {
 pub(super) fn operation(language: Language, rng: &mut impl RngExt) -> String {
     let words = language.words();
     let legal = rng.one_of(words.legal);
-    let name = match language {
-        Language::English => english(words, legal, rng),
-        _ => other(words, legal, rng),
+    let given = rng.one_of(words.given);
+    let (one, other) = (family(words, rng), family(words, rng));
+    let (estate, nature) = (rng.one_of(words.estate), rng.one_of(words.nature));
+    let (crop, trade, place) = (
+        rng.one_of(words.crop),
+        rng.one_of(words.trade),
+        rng.one_of(words.place),
+    );
+    let name = if language == Language::English {
+        // What is described stands before the word for the trade.
+        match rng.random_range(0..10) {
+            0 => {
+                let initial = char::from(b'A' + rng.random_range(0..26u8));
+                format!("{given} {initial}. {one}")
+            }
+            1 | 2 => format!("{given} {one} {crop} {trade}{legal}"),
+            3 => format!("{one} & {other} {trade}{legal}"),
+            4 => format!("{one} Family {crop} {trade}{legal}"),
+            5 => format!("{estate} {nature} {crop} {trade}{legal}"),
+            6 => format!("{estate} {nature} {trade} of {one}{legal}"),
+            7 => format!("{one} {nature} {trade}{legal}"),
+            8 => format!("{place} {one} {crop} {trade}{legal}"),
+            _ => format!("{nature} & {other} {crop} {trade}{legal}"),
+        }
+    } else {
+        // The trade or the estate stands first.
+        match rng.random_range(0..6) {
+            0 => format!("{estate} {nature} {given} {one}{legal}"),
+            1 => format!("{trade} {crop} {nature} {place}{legal}"),
+            2 => format!("{trade} {given} {one} {other}{legal}"),
+            3 => format!("{estate} {one} {other} {place}{legal}"),
+            4 => format!("{one} {other} {crop} {trade}{legal}"),
+            _ => format!("{trade} {nature} {one} {crop}{legal}"),
+        }
     };
     // Some certifiers write their whole list in capitals.
     if rng.per_mille(80) {
         name.to_uppercase()
     } else {
         name
-    }
-}
-
-/// English: what is described stands before the word for the trade.
-fn english(words: &Words, legal: &str, rng: &mut impl RngExt) -> String {
-    let given = rng.one_of(words.given);
-    let (one, other) = (family(words, rng), family(words, rng));
-    let (estate, nature) = (rng.one_of(words.estate), rng.one_of(words.nature));
-    let (crop, trade, place) = (
-        rng.one_of(words.crop),
-        rng.one_of(words.trade),
-        rng.one_of(words.place),
-    );
-    match rng.random_range(0..10) {
-        0 => {
-            let initial = char::from(b'A' + rng.random_range(0..26u8));
-            format!("{given} {initial}. {one}")
-        }
-        1 | 2 => format!("{given} {one} {crop} {trade}{legal}"),
-        3 => format!("{one} & {other} {trade}{legal}"),
-        4 => format!("{one} Family {crop} {trade}{legal}"),
-        5 => format!("{estate} {nature} {crop} {trade}{legal}"),
-        6 => format!("{estate} {nature} {trade} of {one}{legal}"),
-        7 => format!("{one} {nature} {trade}{legal}"),
-        8 => format!("{place} {one} {crop} {trade}{legal}"),
-        _ => format!("{nature} & {other} {crop} {trade}{legal}"),
-    }
-}
-
-/// The other languages: the trade or the estate stands first.
-fn other(words: &Words, legal: &str, rng: &mut impl RngExt) -> String {
-    let given = rng.one_of(words.given);
-    let (one, other) = (family(words, rng), family(words, rng));
-    let (estate, nature) = (rng.one_of(words.estate), rng.one_of(words.nature));
-    let (crop, trade, place) = (
-        rng.one_of(words.crop),
-        rng.one_of(words.trade),
-        rng.one_of(words.place),
-    );
-    match rng.random_range(0..6) {
-        0 => format!("{estate} {nature} {given} {one}{legal}"),
-        1 => format!("{trade} {crop} {nature} {place}{legal}"),
-        2 => format!("{trade} {given} {one} {other}{legal}"),
-        3 => format!("{estate} {one} {other} {place}{legal}"),
-        4 => format!("{one} {other} {crop} {trade}{legal}"),
-        _ => format!("{trade} {nature} {one} {crop}{legal}"),
     }
 }
 

@@ -43,7 +43,7 @@ pub enum Role {
 
 /// What happens to an operation; numbers are of publications.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Life {
+enum History {
     /// Certified all along.
     Steady,
     /// Listed from this publication on.
@@ -70,7 +70,7 @@ pub(super) struct Facts {
     pub(super) country: &'static Country,
     pub(super) certifier: u32,
     certified_since: Date,
-    life: Life,
+    history: History,
 }
 
 /// What one publication says.
@@ -114,13 +114,13 @@ impl Facts {
             country,
             certifier,
             certified_since,
-            life: life(&mut rng),
+            history: history(&mut rng),
         }
     }
 
     /// Whether the operation is certified on every day of the sample, and every publication says so.
     pub(super) fn is_steady(&self) -> bool {
-        self.life == Life::Steady
+        self.history == History::Steady
     }
 
     /// What a publication says; absent: it does not list the operation.
@@ -132,28 +132,28 @@ impl Facts {
         let steady = certified(self.certified_since);
         // Some weeks before the publication that tells of it.
         let lag = 5 + u32::try_from(self.nop_id.number() % 50).unwrap_or(0);
-        let told = |at: usize| earlier(PUBLICATIONS[at], lag);
-        match self.life {
-            Life::Steady => Some(steady),
-            Life::NewAt(at) => (publication >= at).then(|| certified(told(at))),
-            Life::UnlistedFrom(at) => (publication < at).then_some(steady),
-            Life::Lost {
+        let effective = |at: usize| earlier(PUBLICATIONS[at], lag);
+        match self.history {
+            History::Steady => Some(steady),
+            History::NewAt(at) => (publication >= at).then(|| certified(effective(at))),
+            History::UnlistedFrom(at) => (publication < at).then_some(steady),
+            History::Lost {
                 at,
                 status,
                 is_reinstated,
             } => Some(if publication < at {
                 steady
             } else if is_reinstated && publication == PUBLICATIONS.len() - 1 && publication > at {
-                certified(told(publication))
+                certified(effective(publication))
             } else {
                 SampleState {
                     status,
-                    effective: told(at),
+                    effective: effective(at),
                 }
             }),
-            Life::Corrected(at) if publication >= at => Some(certified(later(self.certified_since, lag))),
-            Life::Corrected(_) => Some(steady),
-            Life::Never(status) => Some(SampleState {
+            History::Corrected(at) if publication >= at => Some(certified(later(self.certified_since, lag))),
+            History::Corrected(_) => Some(steady),
+            History::Never(status) => Some(SampleState {
                 status,
                 effective: self.certified_since,
             }),
@@ -174,29 +174,29 @@ fn foreign_country(rng: &mut ChaCha8Rng) -> &'static Country {
     &places::FOREIGN[0]
 }
 
-fn life(rng: &mut ChaCha8Rng) -> Life {
+fn history(rng: &mut ChaCha8Rng) -> History {
     let at = rng.random_range(1..PUBLICATIONS.len());
-    let lost = |status, is_reinstated| Life::Lost {
+    let lost = |status, is_reinstated| History::Lost {
         at,
         status,
         is_reinstated,
     };
     match rng.random_range(0..1000) {
         // Less than 5 % of the statuses change between two publications, or an import would rightly be held.
-        0..890 => Life::Steady,
-        890..910 => Life::NewAt(at),
-        910..920 => Life::UnlistedFrom(at),
+        0..890 => History::Steady,
+        890..910 => History::NewAt(at),
+        910..920 => History::UnlistedFrom(at),
         920..932 => lost("Suspended", false),
         932..942 => lost("Suspended", true),
         942..958 => lost("Surrendered", false),
         958..962 => lost("Revoked", false),
-        962..972 => Life::Corrected(at),
-        972..984 => Life::Never("Transitional"),
-        984..988 => Life::Never("Denied Certification"),
-        988..992 => Life::Never("Withdrew with NONC"),
-        992..996 => Life::Never("Withdrew from Transitional"),
+        962..972 => History::Corrected(at),
+        972..984 => History::Never("Transitional"),
+        984..988 => History::Never("Denied Certification"),
+        988..992 => History::Never("Withdrew with NONC"),
+        992..996 => History::Never("Withdrew from Transitional"),
         // As met in old exports: any text can stand there.
-        _ => Life::Never("Applied; certified under another standard"),
+        _ => History::Never("Applied; certified under another standard"),
     }
 }
 

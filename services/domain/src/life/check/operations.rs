@@ -1,8 +1,8 @@
 //! What the registry says about the operations of a request.
 
-use super::{Check, CheckCode, MAX_EVIDENCE, Outcome, Subject};
+use super::{Check, CheckCode, MAX_EVIDENCE, NO_ANSWER, Outcome, Subject};
 use crate::date::Date;
-use crate::life::knowledge::{Knowledge, Operation};
+use crate::life::knowledge::Knowledge;
 use crate::life::product::{self, ProductMatch};
 use crate::life::requested::Contract;
 use crate::policy::Policy;
@@ -12,7 +12,7 @@ use crate::registry::{Scope, Status, StatusOnDate, Timeline};
 pub(super) fn status(known: &Knowledge, today: Date) -> Result<String, (Outcome, String)> {
     let operation = match known {
         Knowledge::Unavailable => {
-            return Err((Outcome::Indeterminate, "the registry did not answer".to_owned()));
+            return Err((Outcome::Indeterminate, NO_ANSWER.to_owned()));
         }
         Knowledge::NotListed => {
             return Err((Outcome::Failed, "not listed in the registry".to_owned()));
@@ -44,21 +44,17 @@ pub(super) fn exporter_certified(
 ) -> Check {
     let code = CheckCode::ExporterCertified;
     match status(known, today) {
-        Ok(said) => Check::new(code, Outcome::Passed, said),
+        Ok(said) => code.passed(said),
         Err((Outcome::Failed, said))
             if !is_listed_on(known, today) && has_arrangement(subject, policy, today) =>
         {
-            Check::new(
-                code,
-                Outcome::Finding,
-                format!(
-                    "exporter {}: {said}; it cannot be verified here, because the country of origin has a trade \
+            code.finding(format!(
+                "exporter {}: {said}; it cannot be verified here, because the country of origin has a trade \
                      arrangement: look it up in OID's Trade Partner module",
-                    subject.exporter
-                ),
-            )
+                subject.exporter
+            ))
         }
-        Err((outcome, said)) => Check::new(code, outcome, format!("exporter {}: {said}", subject.exporter)),
+        Err((outcome, said)) => code.came_to(outcome, format!("exporter {}: {said}", subject.exporter)),
     }
 }
 
@@ -83,16 +79,8 @@ fn has_arrangement(subject: &Subject<'_>, policy: &Policy, today: Date) -> bool 
 pub(super) fn exporter_scope(known: &Knowledge, products: Option<&[ProductMatch]>, today: Date) -> Check {
     let code = CheckCode::ExporterScope;
     let operation = match known {
-        Knowledge::Unavailable => {
-            return Check::new(code, Outcome::Indeterminate, "the registry did not answer");
-        }
-        Knowledge::NotListed => {
-            return Check::new(
-                code,
-                Outcome::Indeterminate,
-                "nothing is known of the exporter's scopes",
-            );
-        }
+        Knowledge::Unavailable => return code.indeterminate(NO_ANSWER),
+        Knowledge::NotListed => return code.indeterminate("nothing is known of the exporter's scopes"),
         Knowledge::Listed(operation) => operation,
     };
     let certified = certified_scopes(&operation.timeline, today);
@@ -107,37 +95,25 @@ pub(super) fn exporter_scope(known: &Knowledge, products: Option<&[ProductMatch]
     let names: Vec<&str> = certified.iter().map(|scope| scope.as_str()).collect();
     if certified.is_empty() {
         return if stated {
-            Check::new(
-                code,
-                Outcome::Failed,
-                format!("{} has no certified scope on {today}", operation.name),
-            )
+            code.failed(format!("{} has no certified scope on {today}", operation.name))
         } else {
-            Check::new(
-                code,
-                Outcome::Finding,
-                format!("the registry states no scope of {}", operation.name),
-            )
+            code.finding(format!("the registry states no scope of {}", operation.name))
         };
     }
     if wanted.is_empty() || wanted.iter().any(|scope| certified.contains(scope)) {
-        return Check::new(
-            code,
-            Outcome::Passed,
-            format!("{} is certified for {}", operation.name, names.join(", ")),
-        );
-    }
-    let wanted: Vec<&str> = wanted.iter().map(|scope| scope.as_str()).collect();
-    Check::new(
-        code,
-        Outcome::Failed,
-        format!(
-            "the product stands under {}, {} is certified for {} only",
-            wanted.join(", "),
+        return code.passed(format!(
+            "{} is certified for {}",
             operation.name,
             names.join(", ")
-        ),
-    )
+        ));
+    }
+    let wanted: Vec<&str> = wanted.iter().map(|scope| scope.as_str()).collect();
+    code.failed(format!(
+        "the product stands under {}, {} is certified for {} only",
+        wanted.join(", "),
+        operation.name,
+        names.join(", ")
+    ))
 }
 
 fn certified_scopes(timeline: &Timeline, today: Date) -> Vec<Scope> {
@@ -149,39 +125,19 @@ fn certified_scopes(timeline: &Timeline, today: Date) -> Vec<Scope> {
 
 pub(super) fn importer_handler(known: &Knowledge, today: Date) -> Check {
     let code = CheckCode::ImporterHandler;
-    let operation: &Operation = match known {
-        Knowledge::Unavailable => {
-            return Check::new(code, Outcome::Indeterminate, "the registry did not answer");
-        }
-        Knowledge::NotListed => {
-            return Check::new(
-                code,
-                Outcome::Failed,
-                "the importer is not listed in the registry",
-            );
-        }
+    let operation = match known {
+        Knowledge::Unavailable => return code.indeterminate(NO_ANSWER),
+        Knowledge::NotListed => return code.failed("the importer is not listed in the registry"),
         Knowledge::Listed(operation) => operation,
     };
     let name = &operation.name;
     match operation.timeline.scope_on(Scope::Handling, today) {
-        Some(Status::Certified) => {
-            Check::new(code, Outcome::Passed, format!("{name} is certified as a handler"))
-        }
-        Some(status) => Check::new(
-            code,
-            Outcome::Failed,
-            format!("handling of {name} is {} on {today}", status.as_str()),
-        ),
-        None if operation.timeline.ever_stated(Scope::Handling) => Check::new(
-            code,
-            Outcome::Indeterminate,
-            format!("no snapshot says anything about handling of {name} on {today}"),
-        ),
-        None => Check::new(
-            code,
-            Outcome::Finding,
-            format!("the registry states no handling scope of {name}"),
-        ),
+        Some(Status::Certified) => code.passed(format!("{name} is certified as a handler")),
+        Some(status) => code.failed(format!("handling of {name} is {} on {today}", status.as_str())),
+        None if operation.timeline.ever_stated(Scope::Handling) => code.indeterminate(format!(
+            "no snapshot says anything about handling of {name} on {today}"
+        )),
+        None => code.finding(format!("the registry states no handling scope of {name}")),
     }
 }
 
@@ -193,30 +149,18 @@ pub(super) fn product_certified(
     let code = CheckCode::ProductCertified;
     let product = subject.product;
     match (known, products) {
-        (Knowledge::Unavailable, _) => {
-            Check::new(code, Outcome::Indeterminate, "the registry did not answer")
-        }
-        (_, None) => Check::new(
-            code,
-            Outcome::Indeterminate,
-            "nothing is known of the exporter's certified products",
-        ),
-        (_, Some([])) => Check::new(
-            code,
-            Outcome::Finding,
-            format!("no certified product of the exporter has the words of {product:?}"),
-        ),
+        (Knowledge::Unavailable, _) => code.indeterminate(NO_ANSWER),
+        (_, None) => code.indeterminate("nothing is known of the exporter's certified products"),
+        (_, Some([])) => code.finding(format!(
+            "no certified product of the exporter has the words of {product:?}"
+        )),
         (_, Some(found)) => Check {
             evidence: found
                 .iter()
                 .take(MAX_EVIDENCE)
                 .map(|found| found.evidence.clone())
                 .collect(),
-            ..Check::new(
-                code,
-                Outcome::Passed,
-                format!("{product:?} is among the exporter's certified products"),
-            )
+            ..code.passed(format!("{product:?} is among the exporter's certified products"))
         },
     }
 }
@@ -225,43 +169,28 @@ pub(super) fn product_certified(
 pub(super) fn contract_names_importer(contract: Option<&Contract>, known: &Knowledge) -> Check {
     let code = CheckCode::ContractNamesImporter;
     let Some(contract) = contract else {
-        return Check::new(
-            code,
-            Outcome::Finding,
-            "no contract is named: ask for the one that names the importer",
-        );
+        return code.finding("no contract is named: ask for the one that names the importer");
     };
     let operation = match known {
-        Knowledge::Unavailable => {
-            return Check::new(code, Outcome::Indeterminate, "the registry did not answer");
-        }
-        Knowledge::NotListed => {
-            return Check::new(code, Outcome::Indeterminate, "the importer's name is not known");
-        }
+        Knowledge::Unavailable => return code.indeterminate(NO_ANSWER),
+        Knowledge::NotListed => return code.indeterminate("the importer's name is not known"),
         Knowledge::Listed(operation) => operation,
     };
     let named = product::words(&contract.importer);
-    let all_in = |needed: &[String], among: &[String]| {
-        !needed.is_empty() && needed.iter().all(|word| among.contains(word))
-    };
-    let same = std::iter::once(&operation.name)
+    let found = std::iter::once(&operation.name)
         .chain(&operation.other_names)
         .find(|name| {
             let name = product::words(name);
-            all_in(&name, &named) || all_in(&named, &name)
+            product::all_in(&name, &named) || product::all_in(&named, &name)
         });
-    match same {
+    match found {
         Some(name) => Check {
             evidence: vec![format!("{:?} in {:?}", contract.importer, contract.reference)],
-            ..Check::new(code, Outcome::Passed, format!("the contract names {name}"))
+            ..code.passed(format!("the contract names {name}"))
         },
-        None => Check::new(
-            code,
-            Outcome::Finding,
-            format!(
-                "contract {:?} names {:?}, the importer is {} in the registry",
-                contract.reference, contract.importer, operation.name
-            ),
-        ),
+        None => code.finding(format!(
+            "contract {:?} names {:?}, the importer is {} in the registry",
+            contract.reference, contract.importer, operation.name
+        )),
     }
 }

@@ -21,8 +21,7 @@ pub(super) fn look(trail: &Trail, lines: &[&Line], gaps: &mut Gaps) {
             gaps.add(
                 GapCode::CustodyMissing,
                 about,
-                "No step of custody is on record: who produced, handled, moved and stored the goods is not known."
-                    .to_owned(),
+                "No step of custody is on record: who produced, handled, moved and stored the goods is not known.",
                 "Record the steps with `nopic entry custody`.",
             );
             continue;
@@ -160,7 +159,7 @@ fn parties(trail: &Trail, members: &[Member<'_>], chain: &Steps<'_>, about: &str
         gaps.add(
             GapCode::ProducerMissing,
             about.to_owned(),
-            "The steps do not begin with a producer.".to_owned(),
+            "The steps do not begin with a producer.",
             "Record who grew or gathered the goods.",
         );
     }
@@ -169,10 +168,7 @@ fn parties(trail: &Trail, members: &[Member<'_>], chain: &Steps<'_>, about: &str
     for (line, _) in members {
         let certificate = trail.certificate_of(line);
         handlers.extend(certificate.and_then(|certificate| certificate.final_handler_nop_id));
-        importers.extend(
-            line.importer_nop_id
-                .or(certificate.map(|certificate| certificate.importer_nop_id)),
-        );
+        importers.extend(trail.importer_of(line));
     }
     for handler in handlers.into_iter().filter(|handler| !has(*handler)) {
         gaps.add(
@@ -186,7 +182,7 @@ fn parties(trail: &Trail, members: &[Member<'_>], chain: &Steps<'_>, about: &str
         gaps.add(
             GapCode::ImporterNotReached,
             about.to_owned(),
-            "No step says that the importer held or owned the goods.".to_owned(),
+            "No step says that the importer held or owned the goods.",
             "Record when and where the importer accepted them.",
         );
     }

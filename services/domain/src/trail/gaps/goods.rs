@@ -6,9 +6,7 @@ use crate::trail::{Line, Trail};
 pub(super) fn look(trail: &Trail, lines: &[&Line], gaps: &mut Gaps) {
     let mut each = |code, is_missing: &dyn Fn(&Line) -> bool, message: &str, what_to_do: &str| {
         let missing: Vec<&Line> = lines.iter().copied().filter(|line| is_missing(line)).collect();
-        if !missing.is_empty() {
-            gaps.add(code, of_lines(&missing), message.to_owned(), what_to_do);
-        }
+        gaps.add_about(code, &missing, message, what_to_do);
     };
     let certificate = |line: &Line| trail.certificate_of(line);
     each(
@@ -43,13 +41,13 @@ pub(super) fn look(trail: &Trail, lines: &[&Line], gaps: &mut Gaps) {
     );
     each(
         GapCode::ExporterMissing,
-        &|line| line.exporter_nop_id.is_none() && certificate(line).is_none(),
+        &|line| trail.exporter_of(line).is_none(),
         "Neither the line nor a certificate names the exporter.",
         "Amend the entry with the NOP ID of the exporter.",
     );
     each(
         GapCode::ImporterMissing,
-        &|line| line.importer_nop_id.is_none() && certificate(line).is_none(),
+        &|line| trail.importer_of(line).is_none(),
         "Neither the line, nor its importer of record, nor a certificate names the importer's operation.",
         "Amend the entry with the NOP ID of the importer, or link its importer of record.",
     );

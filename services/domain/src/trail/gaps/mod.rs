@@ -179,16 +179,23 @@ struct Gaps {
 }
 
 impl Gaps {
-    fn add(&mut self, code: GapCode, about: String, message: String, what_to_do: &str) {
+    fn add(&mut self, code: GapCode, about: String, message: impl Into<String>, what_to_do: &str) {
         self.found.push(Gap {
             code,
             level: code.level(),
             about,
-            message,
+            message: message.into(),
             what_to_do: what_to_do.to_owned(),
             source: code.source().to_owned(),
             tell: Vec::new(),
         });
+    }
+
+    /// The same about lines, where there are any.
+    fn add_about(&mut self, code: GapCode, lines: &[&Line], message: &str, what_to_do: &str) {
+        if !lines.is_empty() {
+            self.add(code, of_lines(lines), message, what_to_do);
+        }
     }
 }
 

@@ -65,38 +65,25 @@ pub(super) fn look(trail: &Trail, lines: &[&Line], gaps: &mut Gaps) {
             .map(|(line, _)| *line)
             .collect()
     };
-    let unverified = of(&|stated| !stated.verified);
-    if !unverified.is_empty() {
-        gaps.add(
-            GapCode::VerificationMissing,
-            of_lines(&unverified),
-            "The importer has not stated that it verified that the goods met no prohibited substance and no \
-             ionizing radiation since export."
-                .to_owned(),
-            "Let the importer verify it and record it with `nopic entry statement --kind verification`.",
-        );
-    }
-    let contact = of(&Stated::is_contact);
-    if !contact.is_empty() {
-        gaps.add(
-            GapCode::TreatmentProhibited,
-            of_lines(&contact),
-            "The goods met a prohibited substance or ionizing radiation after export, so they are no longer organic."
-                .to_owned(),
-            "Do not sell them as organic; tell the certifier.",
-        );
-    }
-    let contradicted = of(&Stated::contradicts);
-    if !contradicted.is_empty() {
-        gaps.add(
-            GapCode::VerificationContradicted,
-            of_lines(&contradicted),
-            "One record says that the goods met a prohibited substance or ionizing radiation, another that they did \
-             not."
-                .to_owned(),
-            "Find out which is right; withdraw the wrong statement or amend the entry.",
-        );
-    }
+    gaps.add_about(
+        GapCode::VerificationMissing,
+        &of(&|stated| !stated.verified),
+        "The importer has not stated that it verified that the goods met no prohibited substance and no ionizing \
+         radiation since export.",
+        "Let the importer verify it and record it with `nopic entry statement --kind verification`.",
+    );
+    gaps.add_about(
+        GapCode::TreatmentProhibited,
+        &of(&Stated::is_contact),
+        "The goods met a prohibited substance or ionizing radiation after export, so they are no longer organic.",
+        "Do not sell them as organic; tell the certifier.",
+    );
+    gaps.add_about(
+        GapCode::VerificationContradicted,
+        &of(&Stated::contradicts),
+        "One record says that the goods met a prohibited substance or ionizing radiation, another that they did not.",
+        "Find out which is right; withdraw the wrong statement or amend the entry.",
+    );
     let noticed = of(&|stated| stated.notice);
     if !noticed.is_empty() {
         gaps.found.push(notice(trail, &noticed));
@@ -145,11 +132,7 @@ fn certifiers(trail: &Trail, lines: &[&Line]) -> Vec<Tell> {
         }
     };
     for line in lines {
-        let certificate = trail.certificate_of(line);
-        let importer = line
-            .importer_nop_id
-            .or(certificate.map(|certificate| certificate.importer_nop_id));
-        if let Some(importer) = importer {
+        if let Some(importer) = trail.importer_of(line) {
             add(
                 importer.certifier(),
                 format!("certifies the importer {importer}, by its number"),
@@ -157,17 +140,13 @@ fn certifiers(trail: &Trail, lines: &[&Line]) -> Vec<Tell> {
         }
     }
     for line in lines {
-        let certificate = trail.certificate_of(line);
-        if let Some(certificate) = certificate {
+        if let Some(certificate) = trail.certificate_of(line) {
             add(
                 certificate.certifier_id,
                 format!("issued the certificate {}", certificate.number),
             );
         }
-        let exporter = line
-            .exporter_nop_id
-            .or(certificate.map(|certificate| certificate.exporter_nop_id));
-        if let Some(exporter) = exporter {
+        if let Some(exporter) = trail.exporter_of(line) {
             add(
                 exporter.certifier(),
                 format!("certifies the exporter {exporter}, by its number"),

@@ -24,7 +24,7 @@ pub(super) struct Item {
 }
 
 /// A `50` with what stands under it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Tariff {
     code: Option<String>,
     kilograms: Option<String>,
@@ -44,9 +44,10 @@ struct Plain {
 }
 
 /// What the `PG..` records belong to.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 enum Pga {
     /// No `PG01` stands above them.
+    #[default]
     Missing,
     /// A `PG01` of another agency or program.
     Other,
@@ -54,7 +55,7 @@ enum Pga {
     Organic(Box<Organic>),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Organic {
     record: u64,
     line: EntryLine,
@@ -106,10 +107,7 @@ impl Item {
                 self.tariff = Some(Tariff {
                     code: record.value(3, 12),
                     kilograms: record.kilograms((36, 47), 2, (48, 50)),
-                    item_description: None,
-                    first_item_description: None,
-                    first_pga_description: None,
-                    pga: Pga::Missing,
+                    ..Tariff::default()
                 });
             }
             Tag::PgaItem => {
@@ -165,11 +163,7 @@ impl Item {
                 disclaimer_code,
                 ..self.line.clone()
             },
-            pga_description: None,
-            net: None,
-            certificate_quantity: None,
-            first_certificate_quantity: None,
-            package_quantity: None,
+            ..Organic::default()
         }));
         Ok(())
     }
@@ -179,7 +173,7 @@ impl Item {
         let Some(tariff) = &mut self.tariff else {
             return Ok(());
         };
-        let Pga::Organic(organic) = std::mem::replace(&mut tariff.pga, Pga::Missing) else {
+        let Pga::Organic(organic) = std::mem::take(&mut tariff.pga) else {
             return Ok(());
         };
         let organic = *organic;
