@@ -11,6 +11,7 @@ use nopic_chassis::metrics::Metrics;
 use nopic_chassis::roles::{ENTRY_VALIDATION, RoleTable, Row};
 use nopic_chassis::rpc::client::Client;
 use nopic_chassis::transport::in_memory;
+use nopic_domain::policy::Policy;
 use nopic_domain::principal::Principal;
 use nopic_entry_validation::{EntryValidation, Upstream};
 use nopic_proto::certificate::certificate_service_client::CertificateServiceClient;
@@ -141,6 +142,7 @@ impl Services {
             location: database.location.clone(),
             schema_update: SchemaUpdate::Apply,
             issues_for: Vec::new(),
+            policy: Arc::new(Policy::shipped()),
             metrics: Metrics::default(),
         };
         let registry_channel = connect(nopic_registry::ROLES, Routes::new(registry.service()), "test");

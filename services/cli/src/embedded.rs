@@ -13,6 +13,7 @@ use nopic_chassis::rpc::client::Client;
 use nopic_chassis::serving::Part;
 use nopic_chassis::transport::MAX_MESSAGE_BYTES;
 use nopic_domain::identifier::CertifierId;
+use nopic_domain::policy::Policy;
 use nopic_domain::principal::Principal;
 use nopic_entry_validation::{EntryValidation, StartError, Upstream};
 use nopic_proto::audit::audit_service_server::AuditServiceServer;
@@ -205,11 +206,23 @@ impl<'a> Opening<'a> {
             location: self.storage.location.clone(),
             schema_update: self.storage.schema_update,
             issues_for,
+            policy: Arc::new(self.policy()?),
             metrics: self.metrics.clone(),
         };
         CertificateService::open(config, Arc::clone(&self.clock))
             .await
             .map_err(|OpenError::Database { source, .. }| self.storage.unusable(&source))
+    }
+
+    fn policy(&self) -> Result<Policy, Failure> {
+        let Some(path) = self.policy else {
+            return Ok(Policy::shipped());
+        };
+        let text = std::fs::read_to_string(path).map_err(|error| Failure::reading(path, &error))?;
+        Policy::parse(&text).map_err(|source| {
+            let path = path.to_path_buf();
+            starting(&StartError::Policy { path, source }, self.storage)
+        })
     }
 
     pub(crate) fn audit(&self, log: Arc<dyn AuditLog>) -> Audit {
