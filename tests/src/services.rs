@@ -152,6 +152,7 @@ impl Services {
             location: database.location.clone(),
             schema_update: SchemaUpdate::Apply,
             issues_for: Vec::new(),
+            policy: Arc::new(Policy::shipped()),
             metrics: Metrics::default(),
         };
         let registry_channel = connect(nopic_registry::ROLES, Routes::new(registry.service()), "test");

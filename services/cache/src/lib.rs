@@ -4,7 +4,7 @@
 //! the shards of the current revision in the process that decides, so that a question costs a look into memory;
 //! [`redis`] is the shared copy between the two; [`breaker`] keeps calls from servers that do not answer.
 
-pub mod breaker;
+pub use nopic_chassis::breaker;
 pub mod reader;
 pub mod redis;
 pub mod shard;

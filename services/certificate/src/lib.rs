@@ -45,6 +45,8 @@ pub struct Config {
     /// The certifiers for which certificates are issued here, with numbers of this deployment. For any other one, an
     /// approved request waits until the number that OID gave is entered.
     pub issues_for: Vec<CertifierId>,
+    /// The policy of the deployment: how old a snapshot may be, and which countries have an arrangement.
+    pub policy: Arc<Policy>,
     /// Where the service's numbers are read.
     pub metrics: Metrics,
 }
@@ -80,6 +82,7 @@ impl CertificateService {
             location,
             schema_update,
             issues_for,
+            policy,
             metrics,
         } = config;
         let store = store::open(&location, schema_update)
@@ -94,7 +97,7 @@ impl CertificateService {
                 clock: Arc::clone(&clock),
                 registry: Registry::default(),
                 issues_for: issues_for.into(),
-                policy: Arc::new(Policy::shipped()),
+                policy,
             },
             rpc: Rpc { store, clock },
             ending: Ending::new(&metrics),

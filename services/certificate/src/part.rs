@@ -61,6 +61,7 @@ async fn open(
         schema_update: opening.storage.schema_update(),
         location: opening.storage,
         issues_for,
+        policy: opening.policy,
         metrics: opening.metrics,
     };
     let mut service = CertificateService::open(config, opening.clock)

@@ -1,6 +1,8 @@
 //! What every process of nopic needs and nothing that it decides: the clock, the caller, the transport.
 
 pub mod admin;
+pub mod answers;
+pub mod breaker;
 pub mod callers;
 pub mod client;
 pub mod clock;
@@ -9,11 +11,13 @@ pub mod crash;
 pub mod deadline;
 pub mod dependencies;
 pub mod draining;
+pub mod guard;
 pub mod incoming;
 pub mod metrics;
 pub mod part;
 pub mod principal;
 pub mod replicas;
+pub mod requests;
 pub mod retry;
 pub mod roles;
 pub mod rpc;
@@ -21,3 +25,5 @@ pub mod serving;
 pub mod telemetry;
 pub mod tls;
 pub mod transport;
+pub mod uploads;
+pub mod worker;

@@ -12,12 +12,35 @@ use crate::deadline;
 
 /// Attempts beside the first one.
 const AGAIN: u32 = 2;
-/// The first pause is at most this long, each later one at most twice the one before.
-const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const PAUSES: Backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(1));
 /// Retries are at most this share of the calls of the last ten seconds, and this many a second where there are few.
 const SHARE: f32 = 0.1;
 const A_SECOND: u32 = 10;
 const COUNTED_FOR: Duration = Duration::from_secs(10);
+
+/// Pauses between attempts: each at most twice the one before, up to the longest, and up to half of it shorter by chance, so
+/// that those who failed together do not come back together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backoff {
+    first: Duration,
+    longest: Duration,
+}
+
+impl Backoff {
+    /// The first pause is at most `first`, no pause is longer than `longest`.
+    #[must_use]
+    pub const fn new(first: Duration, longest: Duration) -> Self {
+        Self { first, longest }
+    }
+
+    /// The pause behind attempt number `attempt`, from 1.
+    #[must_use]
+    pub fn pause(&self, attempt: u32) -> Duration {
+        let doubled = 1_u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX);
+        let longest = self.first.saturating_mul(doubled).min(self.longest);
+        longest.mul_f64(0.5 + 0.5 * chance())
+    }
+}
 
 /// The retries to one service. Clones share the budget. A path of calls has one of these, at its last hop: the services
 /// in between do not ask again for each other.
@@ -39,8 +62,7 @@ impl Retry {
     where
         F: Future<Output = Result<T, Status>>,
     {
-        let mut longest = FIRST_PAUSE;
-        for _ in 0..AGAIN {
+        for attempt in 1..=AGAIN {
             match call().await {
                 Err(status) if status.code() == Code::Unavailable && self.0.withdraw() => {
                     tracing::debug!(%status, "a call is made again");
@@ -52,20 +74,18 @@ impl Retry {
                     return answer;
                 }
             }
-            // Half of it by chance, so that those who failed together do not come back together.
-            let pause = longest.mul_f64(0.5 + 0.5 * chance());
+            let pause = PAUSES.pause(attempt);
             match deadline::within(pause) {
                 Some(time) if time == pause => tokio::time::sleep(pause).await,
                 _ => return Err(Status::deadline_exceeded("no time is left to ask again")),
             }
-            longest *= 2;
         }
         call().await
     }
 }
 
 /// A number from 0 to 1 that differs from process to process and from call to call.
-fn chance() -> f64 {
+pub(crate) fn chance() -> f64 {
     use std::hash::{BuildHasher as _, RandomState};
     let bits = RandomState::new().hash_one(0_u8) >> 11;
     // 53 bits fit.
@@ -79,6 +99,20 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
+
+    #[test]
+    fn pauses_rise_and_differ_within_bounds() {
+        let backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(3));
+        for (attempt, longest) in [(1, 500), (2, 1_000), (3, 2_000), (4, 3_000), (99, 3_000)] {
+            let longest = Duration::from_millis(longest);
+            for _ in 0..100 {
+                let pause = backoff.pause(attempt);
+                assert!(pause >= longest / 2 && pause <= longest, "{attempt}: {pause:?}");
+            }
+        }
+        let several: std::collections::BTreeSet<_> = (0..20).map(|_| backoff.pause(3)).collect();
+        assert!(several.len() > 1);
+    }
 
     async fn attempts(retry: &Retry, answer: Result<(), Status>) -> u32 {
         let count = AtomicU32::new(0);

@@ -193,6 +193,9 @@ async fn read_document(
         let Some(request) = next.transpose()? else {
             break;
         };
+        if matches!(request.part, Some(Part::End(_))) {
+            break;
+        }
         let Some(Part::Chunk(chunk)) = request.part else {
             return Err(named("after the options only chunks may follow".to_owned()).into());
         };

@@ -1,7 +1,7 @@
 //! Setting draws: what is drawn, given back, refused and answered.
 
 use nopic_domain::certificate::{CertificateKind, Draw};
-use nopic_domain::principal::Role;
+use nopic_domain::principal::{FilerCodes, Principal, Role};
 use nopic_domain::weight::Weight;
 use nopic_proto::certificate as wire;
 use nopic_proto::certificate::line_draw::Mode;
@@ -404,6 +404,28 @@ async fn only_who_files_sets_draws(#[values(Engine::Sqlite, Engine::Postgres)] e
         let code = client.set_draws(asked).await.err().map(|status| status.code());
         let files = matches!(role, Role::Broker | Role::Compliance | Role::Operator);
         assert_eq!(code, (!files).then_some(Code::PermissionDenied), "{role:?}");
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn draws_are_set_for_entries_of_the_tenants_own_filer_codes(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let deployment = deployment(engine, MultipleShipments, &[100]).await;
+    let filer = entry(1).filer().to_owned();
+    for (codes, owns) in [
+        (vec![String::new(), filer[..2].to_owned()], false),
+        (vec![filer], true),
+    ] {
+        let mut client = deployment.ledger_of(&Principal {
+            filer_codes: FilerCodes::Listed(codes),
+            ..principal("ours", Role::Broker)
+        });
+        let asked = request("1", &[judged(1)], &[added(1, 1, &[draw(1, 1, 10)])]);
+        let code = client.set_draws(asked).await.err().map(|status| status.code());
+        assert_eq!(code, (!owns).then_some(Code::PermissionDenied));
+        assert_eq!(deployment.balance(1).await.draw_count, u32::from(owns));
     }
 }
 

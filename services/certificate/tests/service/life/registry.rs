@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use nopic_chassis::roles::{RoleTable, Row};
 use nopic_chassis::transport::in_memory;
+use nopic_domain::policy::{Policy, SHIPPED};
 use nopic_domain::principal::Principal;
 use nopic_proto::certificate as certificate_wire;
 use nopic_proto::registry as wire;
@@ -215,6 +216,31 @@ async fn what_the_registry_says_is_shown_with_its_evidence(
         ["\"Almonds, walnuts\" (ci_itemList, CROPS)"]
     );
     assert_eq!(state.due_on, "2026-03-03");
+}
+
+#[rstest]
+#[tokio::test]
+async fn checks_follow_the_policy_of_the_deployment(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let now = "2026-02-01T12:00:00Z";
+    // The registry was published twelve days ago.
+    for (days, recent) in [(11, "FINDING"), (12, "PASSED")] {
+        let policy = SHIPPED.replace("stale_after_days = 35", &format!("stale_after_days = {days}"));
+        let world = World::with_policy(engine, now, Policy::parse(&policy).unwrap()).await;
+        let answer = world.exporter().request_certificate(request("r")).await.unwrap();
+        let state = answer.into_inner().state.unwrap();
+        assert_eq!(outcome(&state, "REGISTRY_RECENT").outcome, recent, "{days}");
+    }
+    // The country of origin has an arrangement only where the policy says so.
+    for (country, has_arrangement) in [("JP", false), ("TR", true)] {
+        let policy = SHIPPED.replace(r#"countries = ["JP"]"#, &format!("countries = [\"{country}\"]"));
+        let world = World::with_policy(engine, now, Policy::parse(&policy).unwrap()).await;
+        world.known.lock().unwrap().remove(EXPORTER);
+        let answer = world.exporter().request_certificate(request("r")).await;
+        let refused = answer.err().map(|status| status.code());
+        assert_eq!(refused, (!has_arrangement).then_some(Code::FailedPrecondition));
+    }
 }
 
 #[rstest]

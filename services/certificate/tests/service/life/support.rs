@@ -9,6 +9,7 @@ use nopic_chassis::clock::ManualClock;
 use nopic_chassis::metrics::Metrics;
 use nopic_chassis::principal::AttachPrincipal;
 use nopic_chassis::rpc;
+use nopic_domain::policy::Policy;
 use nopic_domain::principal::{Principal, Role};
 use nopic_proto::certificate as wire;
 use nopic_proto::certificate::certificate_life_service_client::CertificateLifeServiceClient;
@@ -46,6 +47,10 @@ impl World {
     }
 
     pub(super) async fn at(engine: Engine, now: &str) -> Self {
+        Self::with_policy(engine, now, Policy::shipped()).await
+    }
+
+    pub(super) async fn with_policy(engine: Engine, now: &str, policy: Policy) -> Self {
         let database = engine.database().await;
         let clock = ManualClock::new(now.parse::<DateTime<Utc>>().unwrap());
         let known = super::registry::certified_operations();
@@ -53,6 +58,7 @@ impl World {
             location: database.location.clone(),
             schema_update: SchemaUpdate::Apply,
             issues_for: vec!["015".parse().unwrap()],
+            policy: Arc::new(policy),
             metrics: Metrics::default(),
         };
         let service = CertificateService::open(config, Arc::new(clock.clone()))

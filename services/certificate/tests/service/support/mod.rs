@@ -14,6 +14,7 @@ use nopic_chassis::principal::AttachPrincipal;
 use nopic_chassis::roles::{ENTRY_VALIDATION, RoleTable};
 use nopic_chassis::transport::{MAX_MESSAGE_BYTES, in_memory};
 use nopic_domain::certificate::{Certificate, Draw};
+use nopic_domain::policy::Policy;
 use nopic_domain::principal::{Principal, Role};
 use nopic_formats::certificates::{CertificateEvent, read_certificates, write_certificate};
 use nopic_proto::certificate as wire;
@@ -68,6 +69,7 @@ impl Deployment {
             location: database.location.clone(),
             schema_update: SchemaUpdate::Apply,
             issues_for: Vec::new(),
+            policy: Arc::new(Policy::shipped()),
             metrics: Metrics::default(),
         };
         let clock = ManualClock::new(DateTime::from_timestamp(1_760_000_000, 0).unwrap());
