@@ -14,7 +14,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // Carries the caller beside each call, hence the contract.
     ("nopic-chassis", &["nopic-domain", "nopic-proto"]),
     ("nopic-sql", &[]),
-    ("nopic-cache", &["nopic-domain", "nopic-proto", "nopic-chassis"]),
+    ("nopic-cache", &["nopic-chassis", "nopic-domain", "nopic-proto"]),
     ("nopic-registry", SERVICE),
     ("nopic-certificate", SERVICE),
     ("nopic-entry-validation", SERVICE),

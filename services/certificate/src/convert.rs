@@ -3,8 +3,8 @@
 mod ledger;
 pub(crate) mod life;
 
+use nopic_chassis::requests::{given, given_day};
 use nopic_domain::certificate::CertificateStatus;
-use nopic_domain::date::parse_iso;
 use nopic_domain::identifier::{CertificateNumber, EntryNumber};
 use nopic_formats::Reject;
 use nopic_proto::{certificate as wire, common};
@@ -12,7 +12,7 @@ use nopic_proto::{certificate as wire, common};
 use crate::error::Error;
 use crate::store::{ListFilter, OwnDrawsKey, StoredCertificate, StoredDraw};
 
-pub(crate) use ledger::{as_of, balance, draw_record, filed_entries, judged, moment, request_id};
+pub(crate) use ledger::{balance, draw_record, filed_entries, judged};
 
 pub(crate) fn certificate_number(field: &str, text: &str) -> Result<CertificateNumber, Error> {
     text.parse().map_err(|error| Error::invalid(field, error))
@@ -60,21 +60,8 @@ pub(crate) fn list_filter(request: &wire::ListCertificatesRequest) -> Result<Lis
         certifier: parse_given("certifier_id", &request.certifier_id)?,
         exporter: parse_given("exporter_nop_id", &request.exporter_nop_id)?,
         importer: parse_given("importer_nop_id", &request.importer_nop_id)?,
-        valid_on: given(&request.valid_on)
-            .map(|text| {
-                parse_iso(text).ok_or_else(|| {
-                    Error::invalid(
-                        "valid_on",
-                        format!("{text:?} is not a date of the form YYYY-MM-DD"),
-                    )
-                })
-            })
-            .transpose()?,
+        valid_on: given_day("valid_on", &request.valid_on)?,
     })
-}
-
-pub(crate) fn given(text: &str) -> Option<&str> {
-    (!text.is_empty()).then_some(text)
 }
 
 fn parse_given<T: std::str::FromStr<Err: ToString>>(

@@ -1,5 +1,7 @@
 //! What the service refuses or cannot do, and the one mapping to what callers see.
 
+use nopic_chassis::requests::RequestError;
+use nopic_chassis::uploads::UploadError;
 use nopic_domain::identifier::{CertificateNumber, EntryNumber, NopId};
 use nopic_domain::life::refusal::Refusal;
 use nopic_formats::certificates::CertificateFileError;
@@ -10,18 +12,8 @@ use tonic::Status;
 #[derive(Debug, Error)]
 pub(crate) enum Error {
     /// A field of the request is wrong.
-    #[error("{field}: {reason}")]
-    Invalid {
-        /// The field by its name in the `.proto` file, with its place in a list.
-        field: String,
-        reason: String,
-    },
-    #[error("{field}: {given} given, at most {limit} allowed: ask in parts")]
-    TooMany {
-        field: &'static str,
-        given: usize,
-        limit: usize,
-    },
+    #[error(transparent)]
+    Request(#[from] RequestError),
     #[error("certificate {0} is not known here")]
     NotFound(CertificateNumber),
     #[error("request {0} is not known here")]
@@ -42,7 +34,7 @@ pub(crate) enum Error {
     },
     /// The messages of an import come in another order than options, bytes, end.
     #[error("{0}; nothing was imported")]
-    ImportOrder(&'static str),
+    Upload(#[from] UploadError),
     #[error("{0}; nothing was imported")]
     ImportFile(#[from] CertificateFileError),
     #[error("the file states more than {limit} {what}: give it in parts; nothing was imported")]
@@ -53,10 +45,7 @@ pub(crate) enum Error {
 
 impl Error {
     pub(crate) fn invalid(field: impl Into<String>, reason: impl ToString) -> Self {
-        Self::Invalid {
-            field: field.into(),
-            reason: reason.to_string(),
-        }
+        RequestError::invalid(field, reason).into()
     }
 }
 
@@ -64,11 +53,9 @@ impl From<Error> for Status {
     fn from(error: Error) -> Self {
         let message = error.to_string();
         match error {
-            Error::Invalid { .. }
-            | Error::TooMany { .. }
-            | Error::ImportOrder(_)
-            | Error::ImportFile(_)
-            | Error::ImportTooLarge { .. } => Self::invalid_argument(message),
+            Error::Request(_) | Error::Upload(_) | Error::ImportFile(_) | Error::ImportTooLarge { .. } => {
+                Self::invalid_argument(message)
+            }
             Error::NotFound(_) | Error::RequestNotFound(_) | Error::NotKnownThen { .. } => {
                 Self::not_found(message)
             }
@@ -112,6 +99,8 @@ fn store_failure(error: &nopic_sql::Error) -> Status {
 mod tests {
     use tonic::Code;
 
+    use nopic_chassis::requests::{MAX_BATCH, at_most};
+
     use super::*;
 
     #[test]
@@ -126,11 +115,7 @@ mod tests {
 
     #[test]
     fn a_limit_is_named() {
-        let status = Status::from(Error::TooMany {
-            field: "numbers",
-            given: 10_001,
-            limit: 10_000,
-        });
+        let status = Status::from(Error::from(at_most("numbers", 10_001, MAX_BATCH).unwrap_err()));
         assert_eq!(status.code(), Code::InvalidArgument);
         assert_eq!(
             status.message(),

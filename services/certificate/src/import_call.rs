@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
+use nopic_chassis::answers::{Answers, CallerGone};
 use nopic_chassis::clock::Clock;
+use nopic_chassis::uploads::{Content, ReceiveError, Upload};
 use nopic_domain::identifier::CertificateNumber;
 use nopic_domain::ledger::MAX_DRAWN;
 use nopic_domain::principal::Principal;
@@ -13,19 +15,15 @@ use nopic_domain::weight::Weight;
 use nopic_formats::Reject;
 use nopic_formats::certificates::{CertificateEvent, CertificateReader, CertificateRecord};
 use nopic_proto::certificate as wire;
-use nopic_proto::certificate::import_certificates_request::Part as Request;
 use nopic_proto::certificate::import_certificates_response::Part as Answer;
 use rustc_hash::FxHashMap;
-use tokio::sync::mpsc;
-use tonic::{Status, Streaming};
+use tonic::Status;
 
 use crate::convert;
 use crate::error::Error;
 use crate::import_decision::Stated;
 use crate::store::{CertificateStore, ImportOrigin, Imported};
 
-/// Bytes of one chunk.
-const MAX_CHUNK_BYTES: usize = 1 << 20;
 /// What one file may state, so that what is held stays below about a gigabyte.
 const MAX_CERTIFICATES: usize = 1_000_000;
 const MAX_DRAWS: usize = 5_000_000;
@@ -34,75 +32,37 @@ const PROGRESS_EVERY: usize = 5_000;
 /// Characters of a file's name that are kept.
 const MAX_FILE_NAME: usize = 255;
 
-/// What ends a call.
-#[derive(Debug)]
-enum End {
-    Failed(Error),
-    /// The stream of requests broke.
-    Broken(Status),
-    /// Nobody hears the answers any more.
-    Abandoned,
-}
-
-impl<E: Into<Error>> From<E> for End {
-    fn from(error: E) -> Self {
-        Self::Failed(error.into())
-    }
-}
-
 /// The call, to be run as a task of its own: its caller may leave at any time.
 pub(crate) struct ImportCall {
     pub(crate) store: Arc<dyn CertificateStore>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) principal: Principal,
-    pub(crate) answers: mpsc::Sender<Result<wire::ImportCertificatesResponse, Status>>,
+    pub(crate) answers: Answers<wire::ImportCertificatesResponse>,
 }
 
 impl ImportCall {
-    pub(crate) async fn run(self, requests: Streaming<wire::ImportCertificatesRequest>) {
-        let status = match self.import(requests).await {
-            Ok(()) | Err(End::Abandoned) => return,
-            Err(End::Failed(error)) => error.into(),
-            Err(End::Broken(status)) => status,
-        };
-        // A caller that has left does not hear why.
-        let _ = self.answers.send(Err(status)).await;
-    }
-
-    async fn import(&self, mut requests: Streaming<wire::ImportCertificatesRequest>) -> Result<(), End> {
-        let Some(Request::Options(options)) = next(&mut requests).await? else {
-            return Err(Error::ImportOrder("the first message must hold the options").into());
-        };
+    pub(crate) async fn import(
+        self,
+        mut upload: Upload<wire::ImportCertificatesRequest>,
+    ) -> Result<(), Status> {
+        let options = upload.options().await.map_err(refused)?;
         let mut file = File::new(&options.file_name)?;
-        let mut told = 0;
-        loop {
-            match next(&mut requests).await? {
-                Some(Request::Chunk(chunk)) if chunk.len() > MAX_CHUNK_BYTES => {
-                    return Err(Error::TooMany {
-                        field: "chunk (bytes)",
-                        given: chunk.len(),
-                        limit: MAX_CHUNK_BYTES,
-                    }
-                    .into());
-                }
-                Some(Request::Chunk(chunk)) => file.push(&chunk)?,
-                Some(Request::End(_)) => break,
-                Some(Request::Options(_)) => {
-                    return Err(Error::ImportOrder("the options were given twice").into());
-                }
-                // Also what a cancelled call looks like.
-                None => return Err(Error::ImportOrder("the call ended before the message `end`").into()),
+        let mut reported = 0;
+        while let Some(content) = upload.content().await.map_err(refused)? {
+            // One file: its messages know no other content.
+            if let Content::Chunk(chunk) = content {
+                file.push(&chunk)?;
             }
-            self.tell(file.answers.drain(..)).await?;
-            if file.stated.len() >= told + PROGRESS_EVERY {
-                told = file.stated.len();
-                let certificates = count(told);
-                self.tell([Answer::Progress(wire::ImportProgress { certificates })])
+            self.send(file.answers.drain(..)).await?;
+            if file.stated.len() >= reported + PROGRESS_EVERY {
+                reported = file.stated.len();
+                let certificates = count(reported);
+                self.send([Answer::Progress(wire::ImportProgress { certificates })])
                     .await?;
             }
         }
         file.finish()?;
-        self.tell(file.answers.drain(..)).await?;
+        self.send(file.answers.drain(..)).await?;
         // Neighbours in the file of the database are written together.
         file.stated
             .sort_unstable_by_key(|stated| stated.certificate.number);
@@ -118,9 +78,10 @@ impl ImportCall {
             unchanged,
         } = self
             .store
-            .import(&file.stated, &origin, &|| self.answers.is_closed())
-            .await?
-            .ok_or(End::Abandoned)?;
+            .import(&file.stated, &origin, &|| self.answers.is_unheard())
+            .await
+            .map_err(Error::from)?
+            .ok_or(CallerGone)?;
         let result = wire::ImportResult {
             certificates: count(file.stated.len()),
             added,
@@ -130,28 +91,24 @@ impl ImportCall {
             draws: count(file.draws),
             duplicates: file.duplicates,
         };
-        self.tell([Answer::Result(result)]).await
+        Ok(self.send([Answer::Result(result)]).await?)
     }
 
-    async fn tell(&self, answers: impl IntoIterator<Item = Answer>) -> Result<(), End> {
+    async fn send(&self, answers: impl IntoIterator<Item = Answer>) -> Result<(), CallerGone> {
         for part in answers {
-            let response = wire::ImportCertificatesResponse { part: Some(part) };
             self.answers
-                .send(Ok(response))
-                .await
-                .map_err(|_| End::Abandoned)?;
+                .send(wire::ImportCertificatesResponse { part: Some(part) })
+                .await?;
         }
         Ok(())
     }
 }
 
-async fn next(requests: &mut Streaming<wire::ImportCertificatesRequest>) -> Result<Option<Request>, End> {
-    match requests.message().await.map_err(End::Broken)? {
-        None => Ok(None),
-        Some(request) => match request.part {
-            Some(part) => Ok(Some(part)),
-            None => Err(Error::ImportOrder("a message is empty").into()),
-        },
+/// A faulty upload imports nothing, and its caller hears so.
+fn refused(error: ReceiveError) -> Status {
+    match error {
+        ReceiveError::Upload(error) => Error::from(error).into(),
+        ReceiveError::Broken(status) => status,
     }
 }
 

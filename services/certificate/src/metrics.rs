@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::Days;
 use nopic_chassis::clock::Clock;
 use nopic_chassis::metrics::{Labels, Metrics};
+use nopic_chassis::worker::Worker;
 
 use crate::store::CertificateStore;
 
@@ -45,18 +46,16 @@ impl Ending {
 
     /// Counts again and again, until the future of it is dropped.
     pub(crate) async fn count_forever(&self, store: &dyn CertificateStore, clock: &dyn Clock) {
-        loop {
+        let count = || async {
             let today = clock.today();
             for ((days, _), count) in SPANS.iter().zip(&self.0) {
-                match store.ending(today, today + Days::new(*days)).await {
-                    Ok(found) => count.store(i64::try_from(found).unwrap_or(i64::MAX), Ordering::Relaxed),
-                    Err(error) => tracing::debug!(
-                        error = &error as &dyn std::error::Error,
-                        "the certificates near their end cannot be counted now"
-                    ),
-                }
+                let found = store.ending(today, today + Days::new(*days)).await?;
+                count.store(i64::try_from(found).unwrap_or(i64::MAX), Ordering::Relaxed);
             }
-            tokio::time::sleep(COUNT_EVERY).await;
-        }
+            Ok::<_, nopic_sql::Error>(())
+        };
+        Worker::new("counting the certificates near their end", COUNT_EVERY)
+            .run_alone(count)
+            .await;
     }
 }

@@ -6,12 +6,13 @@ pub(crate) mod life;
 use std::fmt;
 use std::sync::Arc;
 
+use nopic_chassis::answers::{AnswerStream, answer};
 use nopic_chassis::clock::Clock;
 use nopic_chassis::principal;
+use nopic_chassis::requests::{MAX_BATCH, Page, at_most, page_token};
+use nopic_chassis::uploads::Upload;
 use nopic_proto::certificate as wire;
 use nopic_proto::certificate::certificate_service_server::CertificateService;
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::convert;
@@ -19,12 +20,8 @@ use crate::error::Error;
 use crate::import_call::ImportCall;
 use crate::store::{CertificateStore, Visibility};
 
-/// Certificates or questions in one call.
-const MAX_BATCH: usize = 10_000;
 /// Draws that are listed with a certificate.
 const MAX_DRAWS_LISTED: u32 = 1_000;
-const DEFAULT_PAGE: u32 = 100;
-const MAX_PAGE: u32 = 1_000;
 /// Answers of an import under way before the reader of the file waits for the caller.
 const ANSWERS_UNDER_WAY: usize = 256;
 
@@ -43,22 +40,23 @@ impl fmt::Debug for Rpc {
 
 #[tonic::async_trait]
 impl CertificateService for Rpc {
-    type ImportCertificatesStream = ReceiverStream<Result<wire::ImportCertificatesResponse, Status>>;
+    type ImportCertificatesStream = AnswerStream<wire::ImportCertificatesResponse>;
 
     async fn import_certificates(
         &self,
         request: Request<Streaming<wire::ImportCertificatesRequest>>,
     ) -> Result<Response<Self::ImportCertificatesStream>, Status> {
         let principal = principal::of(request.extensions())?.clone();
-        let (answers, stream) = mpsc::channel(ANSWERS_UNDER_WAY);
-        let call = ImportCall {
-            store: self.store.clone(),
-            clock: self.clock.clone(),
-            principal,
-            answers,
-        };
-        nopic_chassis::deadline::spawn(call.run(request.into_inner()));
-        Ok(Response::new(ReceiverStream::new(stream)))
+        let (store, clock) = (self.store.clone(), self.clock.clone());
+        Ok(Response::new(answer(ANSWERS_UNDER_WAY, |answers| {
+            let call = ImportCall {
+                store,
+                clock,
+                principal,
+                answers,
+            };
+            call.import(Upload::new(request.into_inner()))
+        })))
     }
 
     async fn get_certificate(
@@ -125,31 +123,19 @@ impl CertificateService for Rpc {
         principal::of(request.extensions())?;
         let request = request.into_inner();
         let filter = convert::list_filter(&request)?;
-        let size = match request.page_size {
-            0 => DEFAULT_PAGE,
-            size => size,
-        };
-        at_most("page_size", size as usize, MAX_PAGE as usize)?;
+        let page = Page::of(request.page_size)?;
         // The token is the last number of the page before: it stays good whatever is imported meanwhile.
-        let after = match request.page_token.as_str() {
-            "" => None,
-            token => Some(convert::certificate_number("page_token", token)?),
-        };
-        let mut page = self
+        let after = page_token(&request.page_token, |token| token.parse().ok())?;
+        let mut states = self
             .store
-            .list(filter, after, size + 1)
+            .list(filter, after, page.to_read())
             .await
             .map_err(Error::from)?;
-        let complete = page.len() <= size as usize;
-        page.truncate(size as usize);
-        let next_page_token = match page.last() {
-            Some(last) if !complete => last.certificate.number.to_string(),
-            _ => String::new(),
-        };
+        let next = page.cut(&mut states, |last| last.certificate.number.to_string());
         Ok(Response::new(wire::ListCertificatesResponse {
-            states: page.iter().map(convert::state).collect(),
-            next_page_token,
-            complete,
+            states: states.iter().map(convert::state).collect(),
+            complete: next.is_none(),
+            next_page_token: next.unwrap_or_default(),
         }))
     }
 
@@ -180,13 +166,6 @@ impl CertificateService for Rpc {
             own_draws,
         }))
     }
-}
-
-fn at_most(field: &'static str, given: usize, limit: usize) -> Result<(), Error> {
-    if given > limit {
-        return Err(Error::TooMany { field, given, limit });
-    }
-    Ok(())
 }
 
 /// Each once, in order: neighbours are read from the same pages.

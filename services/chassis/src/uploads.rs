@@ -38,7 +38,7 @@ pub enum UploadError {
     #[error("the first message must hold the options")]
     NoOptions,
     /// Options within it.
-    #[error("the options come once, in the first message")]
+    #[error("the options were given twice")]
     OptionsAgain,
     /// A message without a part.
     #[error("a message is empty")]

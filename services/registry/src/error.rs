@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use nopic_chassis::requests::RequestError;
 use nopic_formats::oid::{OidError, OidProblem};
 use thiserror::Error;
 use tonic::Status;
@@ -12,6 +13,9 @@ pub enum Error {
     /// The request is wrong: what and how to put it right.
     #[error("{0}")]
     Invalid(String),
+    /// A field of the request is wrong.
+    #[error(transparent)]
+    Request(#[from] RequestError),
     /// The content of an import is wrong.
     #[error("{0}")]
     Content(String),
@@ -56,6 +60,7 @@ impl From<tokio::task::JoinError> for Error {
 impl From<Error> for Status {
     fn from(error: Error) -> Self {
         match error {
+            Error::Request(error) => error.into(),
             Error::Invalid(message) | Error::Content(message) => Self::invalid_argument(message),
             Error::File(error) => match *error.problem {
                 // The copy that this service made cannot be read again: that is ours, and names no path of ours.

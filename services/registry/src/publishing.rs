@@ -1,10 +1,13 @@
 //! The registry's revisions in the shared cache: published when they begin to serve, and kept there.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use nopic_cache::Manifest;
 use nopic_cache::redis::{Lineage, PointerMove, PublishError, Published, Publisher};
+use nopic_chassis::retry::Backoff;
+use nopic_chassis::worker::Worker;
 use thiserror::Error;
 
 use crate::current::Core;
@@ -12,9 +15,7 @@ use crate::error::Error;
 
 /// What Redis lost comes back after so long, and what would expire is renewed.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
-/// Pauses after a failure: each twice the one before.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+const AFTER_FAILURE: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(10));
 
 /// Why a revision was not published.
 #[derive(Debug, Error)]
@@ -29,33 +30,28 @@ enum PublishingError {
 
 /// Publishes the current revision and each that follows, until the registry closes.
 pub(crate) async fn publish_forever(core: Arc<Core>, publisher: Publisher) {
-    let mut revisions = core.revision.subscribe();
-    let mut pause = FIRST_PAUSE;
-    loop {
+    let tried = AtomicU32::new(0);
+    let work = || async {
         // What comes while this one is published is published next.
-        revisions.borrow_and_update();
-        let wait = match publish(&core, &publisher).await {
-            Ok(()) => {
-                core.publications.published.add();
-                pause = FIRST_PAUSE;
-                KEEP_ALIVE
-            }
-            Err(error) => {
-                core.publications.failed.add();
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "the cache does not have the current revision"
-                );
-                let wait = pause;
-                pause = (pause * 2).min(LONGEST_PAUSE);
-                wait
-            }
-        };
-        tokio::select! {
-            () = core.config.draining.begun() => return,
-            _ = revisions.changed() => {}
-            () = tokio::time::sleep(wait) => {}
+        tried.store(*core.revision.borrow(), Ordering::Relaxed);
+        let published = publish(&core, &publisher).await;
+        match &published {
+            Ok(()) => core.publications.published.add(),
+            Err(_) => core.publications.failed.add(),
         }
+        published
+    };
+    let news = || async {
+        let is_new = |revision: &u32| *revision != tried.load(Ordering::Relaxed);
+        // Where nobody says anything any more, the registry closes.
+        let _ = core.revision.subscribe().wait_for(is_new).await;
+    };
+    let publishing = Worker::new("publishing to the cache", KEEP_ALIVE)
+        .after_failure(AFTER_FAILURE)
+        .run(work, news);
+    tokio::select! {
+        () = core.config.draining.begun() => {}
+        () = publishing => {}
     }
 }
 

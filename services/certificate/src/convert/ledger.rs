@@ -1,6 +1,7 @@
 //! Between wire and domain: the ledger.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
+use nopic_chassis::requests::{MAX_BATCH, at_most, moment_text};
 use nopic_domain::identifier::{CertificateNumber, EntryNumber};
 use nopic_domain::ledger::{Ask, EntryDraws, LineDraw, Take};
 use nopic_domain::weight::Weight;
@@ -12,28 +13,9 @@ use super::compact_number;
 use crate::error::Error;
 use crate::store::{Balance, FiledEntry, JudgedCertificate, RecordedDraw};
 
-/// Lines, entries or certificates in one request.
-const MAX_LINES: usize = 10_000;
-/// Characters of a request's id.
-const MAX_REQUEST_ID: usize = 200;
-
-/// The id of a request that changes something.
-pub(crate) fn request_id(text: &str) -> Result<(), Error> {
-    let problem = if text.is_empty() {
-        "is required: it names the change, so that asking again changes nothing"
-    } else if text.chars().count() > MAX_REQUEST_ID {
-        "is longer than 200 characters"
-    } else if text.chars().any(char::is_control) {
-        "holds control characters"
-    } else {
-        return Ok(());
-    };
-    Err(Error::invalid("request_id", problem))
-}
-
 /// The certificates that lines were judged by, each once.
 pub(crate) fn judged(certificates: &[wire::JudgedCertificate]) -> Result<Vec<JudgedCertificate>, Error> {
-    at_most("certificates", certificates.len())?;
+    at_most("certificates", certificates.len(), MAX_BATCH)?;
     let mut known = FxHashSet::default();
     certificates
         .iter()
@@ -61,8 +43,12 @@ pub(crate) fn filed_entries(
     entries: &[wire::EntryDraws],
     judged: &[JudgedCertificate],
 ) -> Result<Vec<FiledEntry>, Error> {
-    at_most("entries", entries.len())?;
-    at_most("lines", entries.iter().map(|entry| entry.lines.len()).sum())?;
+    at_most("entries", entries.len(), MAX_BATCH)?;
+    at_most(
+        "lines",
+        entries.iter().map(|entry| entry.lines.len()).sum(),
+        MAX_BATCH,
+    )?;
     let judged: FxHashSet<CertificateNumber> = judged.iter().map(|judged| judged.number).collect();
     let mut known = FxHashSet::default();
     entries
@@ -171,36 +157,6 @@ fn weight(field: impl Fn() -> String, units: i64) -> Result<Weight, Error> {
     Ok(weight)
 }
 
-fn at_most(field: &'static str, given: usize) -> Result<(), Error> {
-    if given > MAX_LINES {
-        return Err(Error::TooMany {
-            field,
-            given,
-            limit: MAX_LINES,
-        });
-    }
-    Ok(())
-}
-
-/// A moment; absent where none is given.
-pub(crate) fn as_of(text: &str) -> Result<Option<DateTime<Utc>>, Error> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    DateTime::parse_from_rfc3339(text)
-        .map(|moment| Some(moment.to_utc()))
-        .map_err(|_| {
-            Error::invalid(
-                "as_of",
-                format!("{text:?} is not a moment of the form 2025-06-30T12:00:00Z (RFC 3339)"),
-            )
-        })
-}
-
-pub(crate) fn moment(moment: DateTime<Utc>) -> String {
-    moment.to_rfc3339_opts(SecondsFormat::AutoSi, true)
-}
-
 pub(crate) fn balance(balance: &Balance, as_of: DateTime<Utc>) -> wire::GetBalanceResponse {
     wire::GetBalanceResponse {
         version: balance.version,
@@ -208,7 +164,7 @@ pub(crate) fn balance(balance: &Balance, as_of: DateTime<Utc>) -> wire::GetBalan
         drawn_kg: balance.drawn.to_string(),
         left_kg: balance.total.saturating_sub(balance.drawn).to_string(),
         draw_count: balance.draw_count,
-        as_of: moment(as_of),
+        as_of: moment_text(as_of),
     }
 }
 
@@ -222,7 +178,7 @@ pub(crate) fn draw_record(draw: &RecordedDraw) -> wire::DrawRecord {
         source: draw.source.clone(),
         entry_version: draw.entry_version.unwrap_or_default(),
         recorded_by: draw.recorded_by.clone(),
-        recorded_at: moment(draw.recorded_at),
-        ended_at: draw.ended_at.map(moment).unwrap_or_default(),
+        recorded_at: moment_text(draw.recorded_at),
+        ended_at: draw.ended_at.map(moment_text).unwrap_or_default(),
     }
 }

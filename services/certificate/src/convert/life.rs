@@ -1,8 +1,8 @@
 //! The messages of a certificate's life.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use nopic_chassis::requests::{given, given_day, moment_text};
 use nopic_domain::certificate::CertificateKind;
-use nopic_domain::date::{Date, parse_iso};
+use nopic_domain::date::Date;
 use nopic_domain::identifier::NopId;
 use nopic_domain::life::Stage;
 use nopic_domain::life::check::{Check, CheckCode};
@@ -12,7 +12,7 @@ use nopic_domain::life::requested::{Contract, Requested};
 use nopic_domain::principal::{Principal, Role};
 use nopic_proto::certificate as wire;
 
-use super::{given, parse_given};
+use super::parse_given;
 use crate::error::Error;
 use crate::store::life::{RequestFilter, Standing, StoredRequest, VersionRecord};
 
@@ -29,10 +29,11 @@ pub(crate) fn requested(wire: wire::RequestedCertificate) -> Result<Requested, E
         lots: wire.lots,
         total_weight_kg: required("total_weight_kg", &wire.total_weight_kg)?,
         kind: kind("kind", &wire.kind)?.ok_or_else(|| Error::invalid("kind", "not given"))?,
-        valid_from: date("valid_from", &wire.valid_from)?
+        valid_from: given_day("valid_from", &wire.valid_from)?
             .ok_or_else(|| Error::invalid("valid_from", "not given"))?,
-        valid_to: date("valid_to", &wire.valid_to)?.ok_or_else(|| Error::invalid("valid_to", "not given"))?,
-        export_on: date("export_on", &wire.export_on)?,
+        valid_to: given_day("valid_to", &wire.valid_to)?
+            .ok_or_else(|| Error::invalid("valid_to", "not given"))?,
+        export_on: given_day("export_on", &wire.export_on)?,
         port_of_lading: Some(wire.port_of_lading),
         port_of_unlading: Some(wire.port_of_unlading),
         transport: Some(wire.transport),
@@ -48,31 +49,6 @@ pub(crate) fn requested(wire: wire::RequestedCertificate) -> Result<Requested, E
 
 fn required<T: std::str::FromStr<Err: ToString>>(field: &'static str, text: &str) -> Result<T, Error> {
     parse_given(field, text.trim())?.ok_or_else(|| Error::invalid(field, "not given"))
-}
-
-pub(crate) fn date(field: &'static str, text: &str) -> Result<Option<Date>, Error> {
-    given(text)
-        .map(|text| {
-            parse_iso(text).ok_or_else(|| {
-                Error::invalid(field, format!("{text:?} is not a date of the form YYYY-MM-DD"))
-            })
-        })
-        .transpose()
-}
-
-pub(crate) fn moment(field: &'static str, text: &str) -> Result<Option<DateTime<Utc>>, Error> {
-    given(text)
-        .map(|text| {
-            DateTime::parse_from_rfc3339(text)
-                .map(|moment| moment.with_timezone(&Utc))
-                .map_err(|_| {
-                    Error::invalid(
-                        field,
-                        format!("{text:?} is not a moment such as 2026-03-01T12:00:00Z"),
-                    )
-                })
-        })
-        .transpose()
 }
 
 fn kind(field: &'static str, text: &str) -> Result<Option<CertificateKind>, Error> {
@@ -100,9 +76,9 @@ pub(crate) fn check_codes(texts: &[String]) -> Result<Vec<CheckCode>, Error> {
 
 pub(crate) fn stated_terms(issued_on: &str, valid_from: &str, valid_to: &str) -> Result<StatedTerms, Error> {
     Ok(StatedTerms {
-        issued_on: date("issued_on", issued_on)?,
-        valid_from: date("valid_from", valid_from)?,
-        valid_to: date("valid_to", valid_to)?,
+        issued_on: given_day("issued_on", issued_on)?,
+        valid_from: given_day("valid_from", valid_from)?,
+        valid_to: given_day("valid_to", valid_to)?,
     })
 }
 
@@ -113,8 +89,8 @@ pub(crate) fn amendment(wire: &wire::AmendCertificateRequest) -> Result<Amendmen
         product: given(&wire.product).map(str::to_owned),
         hts_code: parse_given("hts_code", &wire.hts_code)?,
         kind: kind("kind", &wire.kind)?,
-        valid_from: date("valid_from", &wire.valid_from)?,
-        valid_to: date("valid_to", &wire.valid_to)?,
+        valid_from: given_day("valid_from", &wire.valid_from)?,
+        valid_to: given_day("valid_to", &wire.valid_to)?,
         total_weight_kg: parse_given("total_weight_kg", &wire.total_weight_kg)?,
         countries_of_origin: wire.countries_of_origin.as_ref().map(|list| list.texts.clone()),
         lots: wire.lots.as_ref().map(|list| list.texts.clone()),
@@ -134,12 +110,8 @@ pub(crate) fn request_filter(wire: &wire::ListRequestsRequest) -> Result<Request
         certifier: parse_given("certifier_id", &wire.certifier_id)?,
         exporter: parse_given("exporter_nop_id", &wire.exporter_nop_id)?,
         importer: parse_given("importer_nop_id", &wire.importer_nop_id)?,
-        due_by: date("due_by", &wire.due_by)?,
+        due_by: given_day("due_by", &wire.due_by)?,
     })
-}
-
-pub(crate) fn rfc3339(moment: DateTime<Utc>) -> String {
-    moment.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 
 fn text(value: Option<impl ToString>) -> String {
@@ -178,8 +150,8 @@ pub(crate) fn request_state(stored: StoredRequest, today: Date) -> wire::Request
             .map(|step| step.as_str().to_owned())
             .collect(),
         requested: Some(requested_to_wire(requested)),
-        requested_at: rfc3339(requested_at),
-        changed_at: rfc3339(changed_at),
+        requested_at: moment_text(requested_at),
+        changed_at: moment_text(changed_at),
         due_on: due_on.to_string(),
         overdue,
         checks: checks.into_iter().map(check_to_wire).collect(),
@@ -187,9 +159,9 @@ pub(crate) fn request_state(stored: StoredRequest, today: Date) -> wire::Request
             .into_iter()
             .map(|question| wire::RequestQuestion {
                 question: question.question,
-                asked_at: rfc3339(question.asked_at),
+                asked_at: moment_text(question.asked_at),
                 answer: question.answer.unwrap_or_default(),
-                answered_at: question.answered_at.map(rfc3339).unwrap_or_default(),
+                answered_at: question.answered_at.map(moment_text).unwrap_or_default(),
             })
             .collect(),
         accepted: accepted
@@ -260,7 +232,7 @@ pub(crate) fn step<C>(record: &VersionRecord<C>, principal: &Principal) -> wire:
     wire::LifeStep {
         version: record.version,
         step: record.step.clone(),
-        at: rfc3339(record.at),
+        at: moment_text(record.at),
         actor: known(&record.actor),
         tenant: known(&record.tenant),
         reason: record.reason.clone(),

@@ -1,13 +1,14 @@
 //! The calls of the ledger.
 
 use nopic_chassis::principal;
+use nopic_chassis::requests::{Page, moment, moment_text, page_token, request_id};
 use nopic_proto::certificate as wire;
 use nopic_proto::certificate::ledger_service_server::LedgerService;
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
 use tonic::{Request, Response, Status};
 
-use super::{DEFAULT_PAGE, MAX_PAGE, Rpc, at_most};
+use super::Rpc;
 use crate::convert;
 use crate::error::Error;
 use crate::store::{Balance, DrawsChange, FiledEntry, HistoryQuestion, Visibility};
@@ -21,7 +22,7 @@ impl LedgerService for Rpc {
         let principal = principal::of(request.extensions())?.clone();
         let visibility = Visibility::of(&principal);
         let request = request.into_inner();
-        convert::request_id(&request.request_id)?;
+        request_id(&request.request_id)?;
         let judged = convert::judged(&request.certificates)?;
         let entries = convert::filed_entries(&request.entries, &judged)?;
         let is_others = |entry: &&FiledEntry| !principal.owns_entry(entry.draws.entry_number.as_str());
@@ -50,14 +51,14 @@ impl LedgerService for Rpc {
         principal::of(request.extensions())?;
         let request = request.into_inner();
         let number = convert::certificate_number("number", &request.number)?;
-        let balance = match convert::as_of(&request.as_of)? {
-            Some(moment) => {
-                let found = self.store.balance_at(number, moment).await;
+        let balance = match moment("as_of", &request.as_of)? {
+            Some(as_of) => {
+                let found = self.store.balance_at(number, as_of).await;
                 let balance = found.map_err(Error::from)?.ok_or_else(|| Error::NotKnownThen {
                     number,
-                    moment: convert::moment(moment),
+                    moment: moment_text(as_of),
                 })?;
-                convert::balance(&balance, moment)
+                convert::balance(&balance, as_of)
             }
             None => {
                 let mut known = self.store.certificates(&[number]).await.map_err(Error::from)?;
@@ -81,42 +82,28 @@ impl LedgerService for Rpc {
         let visibility = Visibility::of(principal::of(request.extensions())?);
         let request = request.into_inner();
         let number = convert::certificate_number("number", &request.number)?;
-        let size = match request.page_size {
-            0 => DEFAULT_PAGE,
-            size => size,
-        };
-        at_most("page_size", size as usize, MAX_PAGE as usize)?;
+        let page = Page::of(request.page_size)?;
         // The token is the id of the last draw of the page before: ids on one certificate rise as draws are committed,
         // because changes of it wait for each other.
-        let after = match request.page_token.as_str() {
-            "" => 0,
-            token => token
-                .parse()
-                .map_err(|_| Error::invalid("page_token", "was not given by this call"))?,
-        };
+        let after = page_token(&request.page_token, |token| token.parse().ok())?.unwrap_or(0);
         let question = HistoryQuestion {
             number,
             visibility,
-            at: convert::as_of(&request.as_of)?,
+            at: moment("as_of", &request.as_of)?,
             after,
-            limit: size + 1,
+            limit: page.to_read(),
         };
-        let mut page = self
+        let mut draws = self
             .store
             .draws(&question)
             .await
             .map_err(Error::from)?
             .ok_or(Error::NotFound(number))?;
-        let complete = page.len() <= size as usize;
-        page.truncate(size as usize);
-        let next_page_token = match page.last() {
-            Some(last) if !complete => last.id.to_string(),
-            _ => String::new(),
-        };
+        let next = page.cut(&mut draws, |last| last.id.to_string());
         Ok(Response::new(wire::ListDrawsResponse {
-            draws: page.iter().map(convert::draw_record).collect(),
-            next_page_token,
-            complete,
+            draws: draws.iter().map(convert::draw_record).collect(),
+            complete: next.is_none(),
+            next_page_token: next.unwrap_or_default(),
         }))
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use chrono::{DateTime, SubsecRound as _, Utc};
 use nopic_chassis::clock::Clock;
 use nopic_chassis::principal;
+use nopic_chassis::requests::{self, Page, at_most, moment, moment_text, page_token};
 use nopic_domain::date::day_of;
 use nopic_domain::identifier::CertifierId;
 use nopic_domain::ledger::IDS_OF_FILINGS;
@@ -24,16 +25,12 @@ use nopic_proto::certificate::certificate_life_service_server::CertificateLifeSe
 use prost::Message;
 use tonic::{Request, Response, Status};
 
-use super::{DEFAULT_PAGE, MAX_PAGE, at_most};
+use crate::convert::certificate_number;
 use crate::convert::life as convert;
-use crate::convert::{certificate_number, given};
 use crate::error::Error;
 use crate::store::CertificateStore;
 use crate::store::life::{Act, RequestAnswer, RequestVisibility, StoredRequest};
 use crate::upstream::Registry;
-
-/// Characters of the id of a request.
-const MAX_REQUEST_ID: usize = 200;
 
 /// What [`crate::CertificateService::life_service`] gives to a server.
 #[derive(Clone)]
@@ -60,23 +57,13 @@ impl LifeRpc {
         reason: &str,
         message: &impl Message,
     ) -> Result<Act, Error> {
-        if request_id.trim().is_empty() {
-            return Err(Error::invalid(
-                "request_id",
-                "not given: name the change, so that it is not made twice",
-            ));
-        }
+        requests::request_id(request_id)?;
         if request_id.starts_with(IDS_OF_FILINGS) {
             return Err(Error::invalid(
                 "request_id",
                 format_args!("begins as those of filings do ({IDS_OF_FILINGS}): choose another"),
             ));
         }
-        at_most(
-            "request_id (characters)",
-            request_id.chars().count(),
-            MAX_REQUEST_ID,
-        )?;
         at_most("reason (characters)", reason.trim().chars().count(), MAX_REASON)?;
         Ok(Act {
             principal: principal.clone(),
@@ -357,7 +344,7 @@ impl CertificateLifeService for LifeRpc {
     ) -> Result<Response<wire::GetRequestResponse>, Status> {
         let principal = principal::of(request.extensions())?.clone();
         let request = request.into_inner();
-        let as_of = convert::moment("as_of", &request.as_of)?;
+        let as_of = moment("as_of", &request.as_of)?;
         let visibility = RequestVisibility::of(&principal);
         let (stored, versions) = self
             .store
@@ -381,32 +368,21 @@ impl CertificateLifeService for LifeRpc {
         let visibility = RequestVisibility::of(principal::of(request.extensions())?);
         let request = request.into_inner();
         let filter = convert::request_filter(&request)?;
-        let size = match request.page_size {
-            0 => DEFAULT_PAGE,
-            size => size,
-        };
-        at_most("page_size", size as usize, MAX_PAGE as usize)?;
-        let after: u64 = match given(&request.page_token) {
-            None => 0,
-            Some(token) => token
-                .parse()
-                .map_err(|_| Error::invalid("page_token", "not one that this service gave"))?,
-        };
-        let mut page = self.store.requests(filter, &visibility, after, size + 1).await?;
-        let complete = page.len() <= size as usize;
-        page.truncate(size as usize);
-        let next_page_token = match page.last() {
-            Some(last) if !complete => last.number.to_string(),
-            _ => String::new(),
-        };
+        let page = Page::of(request.page_size)?;
+        let after = page_token(&request.page_token, |token| token.parse().ok())?.unwrap_or(0);
+        let mut found = self
+            .store
+            .requests(filter, &visibility, after, page.to_read())
+            .await?;
+        let next = page.cut(&mut found, |last| last.number.to_string());
         let today = self.clock.today();
         Ok(Response::new(wire::ListRequestsResponse {
-            states: page
+            states: found
                 .into_iter()
                 .map(|stored| convert::request_state(stored, today))
                 .collect(),
-            next_page_token,
-            complete,
+            complete: next.is_none(),
+            next_page_token: next.unwrap_or_default(),
         }))
     }
 
@@ -417,7 +393,7 @@ impl CertificateLifeService for LifeRpc {
         let principal = principal::of(request.extensions())?.clone();
         let request = request.into_inner();
         let number = certificate_number("number", &request.number)?;
-        let as_of = convert::moment("as_of", &request.as_of)?;
+        let as_of = moment("as_of", &request.as_of)?;
         let history = self.store.history(number, as_of).await?;
         if history.versions.is_empty() {
             return Err(Error::NotFound(number).into());
@@ -433,7 +409,7 @@ impl CertificateLifeService for LifeRpc {
         };
         let (from, steps) = origin.unwrap_or_default();
         Ok(Response::new(wire::GetHistoryResponse {
-            as_of: convert::rfc3339(as_of.unwrap_or_else(|| self.clock.now())),
+            as_of: moment_text(as_of.unwrap_or_else(|| self.clock.now())),
             versions: history
                 .versions
                 .iter()

@@ -10,7 +10,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use futures::Stream;
+use nopic_chassis::answers::AnswerStream;
 use nopic_chassis::principal;
+use nopic_chassis::requests::{Page, page_token};
 use nopic_proto::registry as wire;
 use nopic_proto::registry::registry_service_server::RegistryService;
 use tonic::{Request, Response, Status, Streaming};
@@ -20,10 +22,6 @@ use crate::error::Error;
 use crate::release;
 use convert::{choice, revision, snapshot};
 
-/// Snapshots of a page where the caller does not say.
-const USUAL_PAGE: usize = 100;
-/// Snapshots, or hits, of the largest page.
-const LARGEST_PAGE: usize = 1_000;
 /// Shards of one answer: all there are.
 const MOST_SHARDS: usize = nopic_cache::SHARD_COUNT;
 
@@ -42,19 +40,9 @@ impl Service {
 /// A stream of answers.
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
-fn page_size(asked: u32, usual: usize) -> Result<usize, Error> {
-    match usize::try_from(asked).unwrap_or(usize::MAX) {
-        0 => Ok(usual),
-        size if size <= LARGEST_PAGE => Ok(size),
-        _ => Err(Error::Invalid(format!(
-            "page_size is {asked}: it may be 1 to {LARGEST_PAGE}, or 0 for the usual {usual}"
-        ))),
-    }
-}
-
 #[tonic::async_trait]
 impl RegistryService for Service {
-    type ImportSnapshotStream = Answers<wire::ImportSnapshotResponse>;
+    type ImportSnapshotStream = AnswerStream<wire::ImportSnapshotResponse>;
     type WatchChangesStream = Answers<wire::WatchChangesResponse>;
 
     async fn import_snapshot(
@@ -63,7 +51,7 @@ impl RegistryService for Service {
     ) -> Result<Response<Self::ImportSnapshotStream>, Status> {
         let actor = principal::of(request.extensions())?.actor.clone();
         let answers = upload::import(Arc::clone(&self.core), request.into_inner(), actor);
-        Ok(Response::new(Box::pin(answers)))
+        Ok(Response::new(answers))
     }
 
     async fn release_snapshot(
@@ -95,30 +83,22 @@ impl RegistryService for Service {
         request: Request<wire::ListSnapshotsRequest>,
     ) -> Result<Response<wire::ListSnapshotsResponse>, Status> {
         let request = request.into_inner();
-        let size = page_size(request.page_size, USUAL_PAGE)?;
-        let below = match request.page_token.as_str() {
-            "" => u32::MAX,
-            token => token
-                .strip_prefix("below-")
-                .and_then(|revision| revision.parse().ok())
-                .ok_or_else(|| Error::Invalid("page_token is not one that this call gave".to_owned()))?,
-        };
+        let page = Page::of(request.page_size)?;
+        let token = |token: &str| token.strip_prefix("below-")?.parse().ok();
+        let below = page_token(&request.page_token, token)?.unwrap_or(u32::MAX);
         let current = self.core.current.load_full();
-        let mut rest = current
+        let mut snapshots: Vec<_> = current
             .snapshots
             .iter()
             .rev()
-            .filter(|snapshot| snapshot.revision < below);
-        let page: Vec<_> = rest.by_ref().take(size).collect();
-        let complete = rest.next().is_none();
-        let next_page_token = match page.last() {
-            Some(last) if !complete => format!("below-{}", last.revision),
-            _ => String::new(),
-        };
+            .filter(|snapshot| snapshot.revision < below)
+            .take(page.to_read() as usize)
+            .collect();
+        let next = page.cut(&mut snapshots, |last| format!("below-{}", last.revision));
         Ok(Response::new(wire::ListSnapshotsResponse {
-            snapshots: page.into_iter().map(snapshot).collect(),
-            next_page_token,
-            complete,
+            snapshots: snapshots.into_iter().map(snapshot).collect(),
+            complete: next.is_none(),
+            next_page_token: next.unwrap_or_default(),
         }))
     }
 

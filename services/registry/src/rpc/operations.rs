@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::store::{Order, StoredObservation, entries_of};
 
 /// Questions of one call.
-const MOST_QUESTIONS: usize = 10_000;
+const MOST_QUESTIONS: usize = nopic_chassis::requests::MAX_BATCH;
 /// So many questions are answered from the database rather than by loading every operation for them.
 const FEW_QUESTIONS: usize = 500;
 

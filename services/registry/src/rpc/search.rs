@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use nopic_cache::RevisionChoice;
+use nopic_chassis::requests;
 use nopic_domain::identifier::NopId;
 use nopic_domain::registry::Scope;
 use nopic_formats::oid::Fields;
@@ -11,14 +12,13 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use sha2::{Digest as _, Sha256};
 
 use super::convert::revision;
-use super::page_size;
 use crate::current::{Answering, Core, ProductOperations};
 use crate::error::Error;
 use crate::search::{Filter, Product};
 use crate::store::{BlockRef, Kind, entries_of};
 
 /// Hits of a page where the caller does not say.
-const USUAL_PAGE: usize = 10;
+const USUAL_PAGE: u32 = 10;
 /// The longest text of a request, in bytes.
 const LONGEST_TEXT: usize = 1_000;
 
@@ -26,7 +26,7 @@ pub(super) async fn search(
     core: &Core,
     request: wire::SearchOperationsRequest,
 ) -> Result<wire::SearchOperationsResponse, Error> {
-    let size = page_size(request.page_size, USUAL_PAGE)?;
+    let size = requests::Page::with_usual(request.page_size, USUAL_PAGE)?.size();
     for (name, text) in [
         ("query", &request.query),
         ("country", &request.country),

@@ -1,15 +1,12 @@
 //! The stream of an import: files in, what happens out.
 
-use std::future::Future as _;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use futures::Stream;
-use nopic_domain::date::parse_iso;
+use nopic_chassis::answers::{AnswerStream, Answers, answer};
+use nopic_chassis::requests::given_day;
+use nopic_chassis::uploads::{Content, ReceiveError, Upload};
 use nopic_proto::registry as wire;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use tonic::{Status, Streaming};
 
 use super::convert::{reject, snapshot};
@@ -25,120 +22,58 @@ pub(super) fn import(
     core: Arc<Core>,
     requests: Streaming<wire::ImportSnapshotRequest>,
     actor: String,
-) -> impl Stream<Item = Result<wire::ImportSnapshotResponse, Status>> + Send {
-    let (events, received) = mpsc::channel(UNDER_WAY);
-    let task =
-        nopic_chassis::deadline::spawn(async move { take_and_run(core, requests, actor, events).await });
-    ImportAnswers {
-        events: received,
-        task: Some(task),
-    }
-}
-
-struct ImportAnswers {
-    events: mpsc::Receiver<Event>,
-    task: Option<JoinHandle<Result<Imported, Status>>>,
-}
-
-impl Drop for ImportAnswers {
-    fn drop(&mut self) {
-        if let Some(task) = &self.task {
-            task.abort();
-        }
-    }
-}
-
-impl Stream for ImportAnswers {
-    type Item = Result<wire::ImportSnapshotResponse, Status>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if let Some(event) = std::task::ready!(self.events.poll_recv(context)) {
-            return Poll::Ready(Some(Ok(answer(part_of(event)))));
-        }
-        // The import has dropped its end, so it is about to be over.
-        let Some(task) = &mut self.task else {
-            return Poll::Ready(None);
-        };
-        let ended = std::task::ready!(Pin::new(task).poll(context));
-        self.task = None;
-        let result = match ended {
-            Ok(Ok(imported)) => Ok(answer(wire::import_snapshot_response::Part::Result(result_of(
-                imported,
-            )))),
-            Ok(Err(status)) => Err(status),
-            Err(error) => Err(Error::from(error).into()),
-        };
-        Poll::Ready(Some(result))
-    }
+) -> AnswerStream<wire::ImportSnapshotResponse> {
+    answer(UNDER_WAY, |answers| take_and_run(core, requests, actor, answers)).ending_with_caller()
 }
 
 async fn take_and_run(
     core: Arc<Core>,
-    mut requests: Streaming<wire::ImportSnapshotRequest>,
+    requests: Streaming<wire::ImportSnapshotRequest>,
     actor: String,
-    events: mpsc::Sender<Event>,
-) -> Result<Imported, Status> {
-    let mut import: Option<Import> = None;
-    let mut ended = false;
-    while let Some(request) = next(&core, &mut requests).await? {
-        use wire::import_snapshot_request::Part;
-        match (request.part, &mut import) {
-            (Some(Part::Options(options)), None) => {
-                import = Some(Import::begin(&core, options_of(options, &actor)?).await?);
-                // So that the caller knows that no other import is in its way, before it sends the files.
-                events
-                    .send(Event::Progress { rows: 0, items: 0 })
-                    .await
-                    .map_err(|_| Error::Closing)?;
-            }
-            (Some(Part::Options(_)), Some(_)) => {
-                return Err(Error::Invalid("options come once, before the first file".to_owned()).into());
-            }
-            (Some(Part::File(file)), Some(import)) => import.file(file.name).await?,
-            (Some(Part::Chunk(chunk)), Some(import)) => import.chunk(&chunk).await?,
-            (Some(Part::End(_)), Some(_)) => {
-                ended = true;
-                break;
-            }
-            (Some(_), None) => {
-                return Err(Error::Invalid("options come before the first file".to_owned()).into());
-            }
-            (None, _) => {
-                return Err(
-                    Error::Invalid("an empty message: send options, a file or a chunk".to_owned()).into(),
-                );
-            }
+    answers: Answers<wire::ImportSnapshotResponse>,
+) -> Result<(), Status> {
+    let mut upload = Upload::new(requests);
+    let options = in_time(&core, upload.options()).await?;
+    let mut import = Import::begin(&core, options_of(options, &actor)?).await?;
+    // So that the caller knows that no other import is in its way, before it sends the files.
+    answers
+        .send(response(part_of(Event::Progress { rows: 0, items: 0 })))
+        .await?;
+    while let Some(content) = in_time(&core, upload.content()).await? {
+        match content {
+            Content::File(name) => import.file(name).await?,
+            Content::Chunk(chunk) => import.chunk(&chunk).await?,
         }
     }
-    let import =
-        import.ok_or_else(|| Error::Invalid("the upload is empty: send options, then files".to_owned()))?;
-    if !ended {
-        // Also what a cancelled call looks like.
-        return Err(Error::Invalid("the upload broke off: its end was not announced".to_owned()).into());
+    let (events, mut received) = mpsc::channel(UNDER_WAY);
+    let mut run = std::pin::pin!(import.run(events));
+    let imported = loop {
+        tokio::select! {
+            biased;
+            Some(event) = received.recv() => answers.send(response(part_of(event))).await?,
+            imported = &mut run => break imported?,
+        }
+    };
+    while let Some(event) = received.recv().await {
+        answers.send(response(part_of(event))).await?;
     }
-    Ok(import.run(events).await?)
+    let result = wire::import_snapshot_response::Part::Result(result_of(imported));
+    Ok(answers.send(response(result)).await?)
 }
 
-/// The next message of an upload. A caller that has left but holds its requests open looks like one that is silent: it
-/// must not keep others from importing.
-async fn next(
-    core: &Core,
-    requests: &mut Streaming<wire::ImportSnapshotRequest>,
-) -> Result<Option<wire::ImportSnapshotRequest>, Status> {
+/// The next part of an upload. A caller that has left but holds its requests open looks like one that is silent: it must
+/// not keep others from importing.
+async fn in_time<T>(core: &Core, part: impl Future<Output = Result<T, ReceiveError>>) -> Result<T, Status> {
     let pause = core.config.upload_pause;
-    tokio::time::timeout(pause, requests.message())
-        .await
-        .unwrap_or_else(|_| Err(Error::Stalled(pause).into()))
+    match tokio::time::timeout(pause, part).await {
+        Ok(part) => Ok(part?),
+        Err(_) => Err(Error::Stalled(pause).into()),
+    }
 }
 
 fn options_of(options: wire::ImportOptions, actor: &str) -> Result<Options, Error> {
     use wire::import_options::Completeness;
-    let published_on = match options.published_on.trim() {
-        "" => None,
-        text => Some(parse_iso(text).ok_or_else(|| {
-            Error::Invalid(format!("published_on is {text:?}: it must be a date, YYYY-MM-DD"))
-        })?),
-    };
+    let published_on = given_day("published_on", options.published_on.trim())?;
     let is_full = match options.completeness() {
         Completeness::Unspecified => None,
         Completeness::Full => Some(true),
@@ -155,7 +90,7 @@ fn options_of(options: wire::ImportOptions, actor: &str) -> Result<Options, Erro
     })
 }
 
-fn answer(part: wire::import_snapshot_response::Part) -> wire::ImportSnapshotResponse {
+fn response(part: wire::import_snapshot_response::Part) -> wire::ImportSnapshotResponse {
     wire::ImportSnapshotResponse { part: Some(part) }
 }
 

@@ -1,6 +1,7 @@
 //! Amending: what the successor states is checked, and gets its number here or from OID.
 
 use chrono::{DateTime, Utc};
+use nopic_chassis::requests::given;
 use nopic_domain::certificate::Certificate;
 use nopic_domain::date::day_of;
 use nopic_domain::identifier::{CertificateNumber, CertifierId};
@@ -11,8 +12,8 @@ use nopic_domain::principal::Principal;
 use nopic_proto::certificate as wire;
 
 use super::LifeRpc;
+use crate::convert::certificate_number;
 use crate::convert::life as convert;
-use crate::convert::{certificate_number, given};
 use crate::error::Error;
 use crate::store::life::{Act, Amended, SuccessorNumber};
 
