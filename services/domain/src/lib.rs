@@ -5,6 +5,7 @@
 
 pub mod certificate;
 pub mod date;
+pub mod decision;
 pub mod entry;
 pub mod finding;
 pub mod flags;

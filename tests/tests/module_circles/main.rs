@@ -73,27 +73,6 @@ const ACCEPTED: &[Accepted] = &[
         reason: "being opened",
     },
     Accepted {
-        folder: "services/entry-validation",
-        within: "",
-        modules: &[
-            "engine",
-            "filing",
-            "flags",
-            "importer_links",
-            "knowledge",
-            "metrics",
-            "store",
-            "upstream",
-        ],
-        reason: "being opened",
-    },
-    Accepted {
-        folder: "services/entry-validation",
-        within: "rpc",
-        modules: &["file_document", "file_stream", "record"],
-        reason: "being opened",
-    },
-    Accepted {
         folder: "services/registry",
         within: "",
         modules: &["current", "import", "metrics"],
