@@ -76,3 +76,52 @@ pub(crate) fn read_record_ids(bytes: &[u8]) -> Result<Vec<u64>, Error> {
 fn read<T: Message + Default>(what: &'static str, bytes: &[u8]) -> Result<T, Error> {
     T::decode(bytes).map_err(|error| Error::corrupt(what, error))
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{Connection as _, Executor as _, SqliteConnection};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_read_is_written_as_it_was() {
+        let mut database = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        // Tables stand in the file in the order of their names.
+        database.execute("PRAGMA foreign_keys = OFF").await.unwrap();
+        let stored = sqlx::raw_sql(include_str!("../../tests/data/entries.sql"));
+        database.execute(stored).await.unwrap();
+        let filings: Vec<(Vec<u8>, Vec<u8>)> = sqlx::query_as("SELECT inputs, ledger FROM filing")
+            .fetch_all(&mut database)
+            .await
+            .unwrap();
+        assert_eq!(filings.len(), 5);
+        for (inputs, ledger) in filings {
+            assert_eq!(write_inputs(&read_inputs(&inputs).unwrap()), inputs);
+            assert_eq!(write_answers(&read_answers(&ledger).unwrap()), ledger);
+        }
+        let decisions: Vec<(Vec<u8>, Vec<u8>)> = sqlx::query_as("SELECT verdict, line FROM decision")
+            .fetch_all(&mut database)
+            .await
+            .unwrap();
+        assert_eq!(decisions.len(), 35);
+        for (verdict, line) in decisions {
+            assert_eq!(write_verdict(&read_verdict(&verdict).unwrap()), verdict);
+            assert_eq!(write_line(&read_line(&line).unwrap()), line);
+        }
+    }
+
+    #[test]
+    fn bytes_that_cannot_be_read_are_a_corrupt_row() {
+        for bytes in [&b"\xff"[..], b""] {
+            let error = read_inputs(bytes).unwrap_err();
+            assert!(!error.is_transient());
+            assert!(matches!(
+                error,
+                Error::Corrupt {
+                    what: "filing.inputs",
+                    ..
+                }
+            ));
+        }
+    }
+}
