@@ -1,10 +1,16 @@
 //! Entry lines and verdicts. Lines come in by move, so that nothing is copied on the way to the rules.
 
-use nopic_domain::entry::{EntryLine, Treatment};
-use nopic_domain::finding::{Code, Finding, Severity};
-use nopic_domain::policy::{Disposition, Policy, Remedy};
-use nopic_domain::rules::{Judgement, Outcome};
+use std::sync::Arc;
 
+use nopic_domain::date::parse_iso;
+use nopic_domain::decision::{Evidence, Verdict, WordedFinding};
+use nopic_domain::entry::{EntryLine, Treatment};
+use nopic_domain::finding::{Code, Severity};
+use nopic_domain::policy::{Disposition, Remedy};
+use nopic_domain::rules::{Outcome, RegistryState};
+use prost::encoding::{bool, bytes, message, string, uint32};
+
+use super::ConversionError;
 use crate::entry_validation as wire;
 use wire::finding::{Code as WireCode, Severity as WireSeverity};
 use wire::verdict::{Outcome as WireOutcome, Remedy as WireRemedy};
@@ -69,6 +75,56 @@ impl From<EntryLine> for wire::EntryLine {
             disposition: line.disposition.unwrap_or_default(),
             treatment: line.treatment.map(Into::into),
         }
+    }
+}
+
+/// Writes a line as [`wire::EntryLine`] is encoded, without making one of it first: where many lines are hashed or kept
+/// there is nothing else to do with them.
+pub fn encode_line(line: &EntryLine, buffer: &mut Vec<u8>) {
+    fn text(tag: u32, text: Option<&String>, buffer: &mut Vec<u8>) {
+        if let Some(text) = text.filter(|text| !text.is_empty()) {
+            string::encode(tag, text, buffer);
+        }
+    }
+    text(1, Some(&line.entry_number), buffer);
+    text(2, line.entry_action.as_ref(), buffer);
+    if line.line_number > 0 {
+        uint32::encode(3, &line.line_number, buffer);
+    }
+    if let Some(number) = &line.pga_line_number {
+        uint32::encode(4, number, buffer);
+    }
+    text(5, line.entry_date.as_ref(), buffer);
+    text(6, line.export_date.as_ref(), buffer);
+    text(7, line.importer_of_record.as_ref(), buffer);
+    text(8, line.importer_nop_id.as_ref(), buffer);
+    text(9, line.exporter_nop_id.as_ref(), buffer);
+    text(10, line.hts_code.as_ref(), buffer);
+    text(11, line.description.as_ref(), buffer);
+    if let Some(claim) = &line.organic_claim {
+        bool::encode(12, claim, buffer);
+    }
+    text(13, line.message_set.as_ref(), buffer);
+    text(14, line.disclaimer_code.as_ref(), buffer);
+    text(15, line.certificate_number.as_ref(), buffer);
+    text(16, line.net_weight_kg.as_ref(), buffer);
+    string::encode_repeated(17, &line.lots, buffer);
+    text(18, line.country_of_origin.as_ref(), buffer);
+    text(19, line.country_of_export.as_ref(), buffer);
+    text(20, line.port_of_entry.as_ref(), buffer);
+    text(21, line.disposition.as_ref(), buffer);
+    if let Some(treatment) = line.treatment {
+        message::encode(22, &wire::Treatment::from(treatment), buffer);
+    }
+}
+
+/// Writes lines as the field of this number of a message.
+pub fn encode_lines<'a>(tag: u32, lines: impl IntoIterator<Item = &'a EntryLine>, buffer: &mut Vec<u8>) {
+    let mut one = Vec::new();
+    for line in lines {
+        one.clear();
+        encode_line(line, &mut one);
+        bytes::encode(tag, &one, buffer);
     }
 }
 
@@ -142,47 +198,180 @@ pub const fn code_number(code: Code) -> i32 {
     code as i32 + 1
 }
 
-fn finding(policy: &Policy, finding: &Finding) -> wire::Finding {
-    wire::Finding {
-        code: code_number(finding.code),
-        severity: WireSeverity::from(finding.severity).into(),
-        field: policy.field(finding).to_owned(),
-        message: policy.message(finding),
-        citation: policy.code(finding.code).citation.clone(),
+/// Verdicts as they travel: what they share is written once.
+pub fn verdicts(verdicts: impl IntoIterator<Item = Verdict>) -> Vec<wire::Verdict> {
+    let mut shared: Option<(Arc<Evidence>, wire::Evidence)> = None;
+    verdicts
+        .into_iter()
+        .map(|verdict| {
+            let evidence = match &shared {
+                Some((known, wire)) if Arc::ptr_eq(known, &verdict.evidence) => wire.clone(),
+                _ => {
+                    let wire = wire::Evidence::from(&*verdict.evidence);
+                    shared = Some((Arc::clone(&verdict.evidence), wire.clone()));
+                    wire
+                }
+            };
+            with_evidence(verdict, evidence)
+        })
+        .collect()
+}
+
+impl From<Verdict> for wire::Verdict {
+    fn from(verdict: Verdict) -> Self {
+        let evidence = (&*verdict.evidence).into();
+        with_evidence(verdict, evidence)
     }
 }
 
-/// The verdict on one line, in the words of the policy. `evidence` is what all lines of a request share.
-#[must_use]
-pub fn verdict(
-    entry_number: String,
-    line_number: u32,
-    pga_line_number: u32,
-    judgement: &Judgement,
-    policy: &Policy,
-    evidence: &wire::Evidence,
-) -> wire::Verdict {
+fn with_evidence(verdict: Verdict, evidence: wire::Evidence) -> wire::Verdict {
     wire::Verdict {
-        entry_number,
-        line_number,
-        pga_line_number,
-        verdict: WireOutcome::from(judgement.outcome).into(),
-        findings: judgement
-            .findings
-            .iter()
-            .map(|found| finding(policy, found))
-            .collect(),
-        remedies: judgement
+        entry_number: verdict.entry_number,
+        line_number: verdict.line_number,
+        pga_line_number: verdict.pga_line_number,
+        verdict: WireOutcome::from(verdict.outcome).into(),
+        findings: verdict.findings.into_iter().map(Into::into).collect(),
+        remedies: verdict
             .remedies
             .iter()
             .map(|remedy| WireRemedy::from(*remedy).into())
             .collect(),
         evidence: Some(wire::Evidence {
-            policy: policy.phase(judgement.phase).name.clone(),
-            certificate_version: judgement.certificate_version,
-            ..evidence.clone()
+            policy: verdict.phase,
+            certificate_version: verdict.certificate_version,
+            ..evidence
         }),
     }
+}
+
+impl From<&Evidence> for wire::Evidence {
+    /// Phase and certificate are each line's own.
+    fn from(evidence: &Evidence) -> Self {
+        Self {
+            policy: String::new(),
+            certificate_version: None,
+            policy_version: evidence.policy_version.clone(),
+            rules_version: evidence.rules_version.clone(),
+            flags_version: evidence.flags_version.clone(),
+            registry_revision: evidence.registry.map(|registry| registry.revision),
+            registry_published_on: published_on(evidence),
+        }
+    }
+}
+
+/// The day as it travels; empty where it is not known.
+#[must_use]
+pub fn published_on(evidence: &Evidence) -> String {
+    let day = evidence.registry.and_then(|registry| registry.published_on);
+    day.map(|day| day.to_string()).unwrap_or_default()
+}
+
+/// What was read of the registry.
+///
+/// # Errors
+/// The day is none.
+pub fn registry_state(
+    revision: Option<u32>,
+    published_on: &str,
+) -> Result<Option<RegistryState>, ConversionError> {
+    let published_on = match published_on {
+        "" => None,
+        day => {
+            Some(parse_iso(day).ok_or_else(|| ConversionError::new("registry_published_on", "not a day"))?)
+        }
+    };
+    Ok(revision.map(|revision| RegistryState {
+        revision,
+        published_on,
+    }))
+}
+
+impl From<WordedFinding> for wire::Finding {
+    fn from(finding: WordedFinding) -> Self {
+        Self {
+            code: code_number(finding.code),
+            severity: WireSeverity::from(finding.severity).into(),
+            field: finding.field,
+            message: finding.message,
+            citation: finding.citation,
+        }
+    }
+}
+
+impl TryFrom<wire::Verdict> for Verdict {
+    type Error = ConversionError;
+
+    fn try_from(wire: wire::Verdict) -> Result<Self, ConversionError> {
+        let outcome = outcome_of(wire.verdict())?;
+        let remedies = wire.remedies().map(remedy_of).collect::<Result<_, _>>()?;
+        let evidence = wire.evidence.unwrap_or_default();
+        Ok(Self {
+            entry_number: wire.entry_number,
+            line_number: wire.line_number,
+            pga_line_number: wire.pga_line_number,
+            outcome,
+            findings: wire
+                .findings
+                .into_iter()
+                .map(TryInto::try_into)
+                .collect::<Result<_, _>>()?,
+            remedies,
+            phase: evidence.policy,
+            certificate_version: evidence.certificate_version,
+            evidence: Arc::new(Evidence {
+                policy_version: evidence.policy_version,
+                rules_version: evidence.rules_version,
+                flags_version: evidence.flags_version,
+                registry: registry_state(evidence.registry_revision, &evidence.registry_published_on)?,
+            }),
+        })
+    }
+}
+
+impl TryFrom<wire::Finding> for WordedFinding {
+    type Error = ConversionError;
+
+    fn try_from(wire: wire::Finding) -> Result<Self, ConversionError> {
+        let place = usize::try_from(wire.code)
+            .ok()
+            .and_then(|code| code.checked_sub(1));
+        Ok(Self {
+            code: *place
+                .and_then(|place| Code::ALL.get(place))
+                .ok_or_else(|| ConversionError::new("code", "not a code of the rules"))?,
+            severity: match wire.severity() {
+                WireSeverity::Unspecified => return Err(ConversionError::new("severity", "not given")),
+                WireSeverity::Info => Severity::Info,
+                WireSeverity::Warning => Severity::Warning,
+                WireSeverity::Reject => Severity::Reject,
+                WireSeverity::Indeterminate => Severity::Indeterminate,
+            },
+            field: wire.field,
+            message: wire.message,
+            citation: wire.citation,
+        })
+    }
+}
+
+fn outcome_of(wire: WireOutcome) -> Result<Outcome, ConversionError> {
+    Ok(match wire {
+        WireOutcome::Unspecified => return Err(ConversionError::new("verdict", "not given")),
+        WireOutcome::Accept => Outcome::Accept,
+        WireOutcome::Warn => Outcome::Warn,
+        WireOutcome::Reject => Outcome::Reject,
+        WireOutcome::Indeterminate => Outcome::Indeterminate,
+    })
+}
+
+fn remedy_of(wire: WireRemedy) -> Result<Remedy, ConversionError> {
+    Ok(match wire {
+        WireRemedy::Unspecified => return Err(ConversionError::new("remedies", "one is not given")),
+        WireRemedy::CorrectAndRefile => Remedy::CorrectAndRefile,
+        WireRemedy::Reexport => Remedy::Dispose(Disposition::Reexport),
+        WireRemedy::Donation => Remedy::Dispose(Disposition::Donation),
+        WireRemedy::Destruction => Remedy::Dispose(Disposition::Destruction),
+        WireRemedy::Recondition => Remedy::Dispose(Disposition::Recondition),
+    })
 }
 
 impl From<Code> for WireCode {
@@ -195,6 +384,51 @@ impl From<Code> for WireCode {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_is_encoded_as_its_message_is() {
+        use prost::Message as _;
+
+        let full = EntryLine {
+            entry_number: "B7603245278".into(),
+            entry_action: Some("REPLACE".into()),
+            line_number: 300,
+            pga_line_number: Some(0),
+            entry_date: Some("2026-03-01".into()),
+            export_date: Some("2026-02-01".into()),
+            importer_of_record: Some("12-3456789".into()),
+            importer_nop_id: Some("1234567890".into()),
+            exporter_nop_id: Some("1234567891".into()),
+            hts_code: Some("0802210000".into()),
+            description: Some("Hazelnuts".into()),
+            organic_claim: Some(false),
+            message_set: Some("OR2".into()),
+            disclaimer_code: Some("A".into()),
+            certificate_number: Some("123-1230000001-000001".into()),
+            net_weight_kg: Some("1.5".into()),
+            lots: vec!["L-1".into(), String::new()],
+            country_of_origin: Some("TR".into()),
+            country_of_export: Some(String::new()),
+            port_of_entry: Some("2304".into()),
+            disposition: Some("DONATION".into()),
+            treatment: Some(Treatment {
+                verified: Some(false),
+                ..Treatment::default()
+            }),
+        };
+        for line in [full, EntryLine::default()] {
+            let mut bytes = Vec::new();
+            encode_line(&line, &mut bytes);
+            assert_eq!(bytes, wire::EntryLine::from(line.clone()).encode_to_vec());
+            let mut bytes = Vec::new();
+            encode_lines(6, [&line, &line], &mut bytes);
+            let message = wire::FilingInputs {
+                lines: vec![line.clone().into(), line.into()],
+                ..wire::FilingInputs::default()
+            };
+            assert_eq!(bytes, message.encode_to_vec());
+        }
+    }
 
     #[test]
     fn both_lists_of_codes_are_one() {

@@ -62,6 +62,7 @@ mod words;
 
 pub mod certificate;
 pub mod date;
+pub mod decision;
 mod digest;
 pub mod entry;
 pub mod finding;

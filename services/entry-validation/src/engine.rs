@@ -6,67 +6,36 @@ use nopic_cache::{RevisionChoice, StatusReader, StatusView};
 use nopic_chassis::clock::Clock;
 use nopic_chassis::deadline;
 use nopic_chassis::draining::Draining;
+use nopic_domain::decision::Evidence;
 use nopic_domain::entry::NormalisedLine;
 use nopic_domain::identifier::EntryNumber;
 use nopic_domain::policy::Policy;
-use nopic_domain::principal::Principal;
-use nopic_domain::rules::{RULES_VERSION, certificate_number};
-use nopic_proto::entry_validation as wire;
+use nopic_domain::rules::{RULES_VERSION, RegistryState, certificate_number};
 use rustc_hash::FxHashSet;
 
-use crate::Upstream;
+use crate::abandoned::Abandoned;
 use crate::error::Error;
-use crate::filing::GivenUp;
-use crate::flags::Flags;
+use crate::flags::FollowedFlags;
 use crate::importer_links::LinkTable;
+use crate::inquiry::{Inquiry, Purpose};
 use crate::knowledge::Known;
 use crate::metrics::Verdicts;
 use crate::store::Store;
-use crate::upstream::{Certificates, Ledger, Question, Statuses};
-
-/// What a call is made for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    /// Nothing is written: an answer that says what is not known now is better than a late one.
-    PreCheck,
-    /// What is decided stays.
-    Filing,
-}
-
-/// For whom a call is made, and how fresh what it rests on must be.
-#[derive(Debug, Clone)]
-pub(crate) struct Asker {
-    pub(crate) principal: Principal,
-    pub(crate) at_least_revision: Option<u32>,
-    pub(crate) latest_certificates: bool,
-    pub(crate) purpose: Purpose,
-}
-
-impl Asker {
-    pub(crate) fn new(principal: Principal, freshness: Option<wire::Freshness>) -> Self {
-        let freshness = freshness.unwrap_or_default();
-        Self {
-            principal,
-            at_least_revision: freshness.at_least_revision,
-            latest_certificates: freshness.latest_certificates,
-            purpose: Purpose::PreCheck,
-        }
-    }
-}
+use crate::upstream::{Certificates, LedgerClient, Question, Statuses, Upstream};
 
 pub(crate) struct Engine {
     pub(crate) policy: Arc<Policy>,
-    pub(crate) flags: Flags,
+    pub(crate) flags: FollowedFlags,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) ledger: Ledger,
+    pub(crate) ledger: LedgerClient,
     /// Names this process among those that share the database.
     pub(crate) worker: String,
     pub(crate) verdicts: Arc<Verdicts>,
     /// Whether streams are to end.
     pub(crate) draining: Draining,
     /// Filings that this process began and could not bring to their end.
-    pub(crate) given_up: GivenUp,
+    pub(crate) abandoned: Abandoned,
     registry: StatusReader<Statuses>,
     certificates: Certificates,
     links: LinkTable,
@@ -96,8 +65,8 @@ impl Engine {
         process: Process,
     ) -> Result<Self, nopic_sql::Error> {
         Ok(Self {
-            flags: Flags::open(Arc::clone(&store), Arc::clone(&clock)).await?,
-            given_up: GivenUp::default(),
+            flags: FollowedFlags::open(Arc::clone(&store), Arc::clone(&clock)).await?,
+            abandoned: Abandoned::default(),
             links: LinkTable::new(Arc::clone(&store)),
             policy,
             store,
@@ -109,14 +78,14 @@ impl Engine {
             verdicts: process.verdicts,
             draining: process.draining,
             registry,
-            ledger: Ledger::new(upstream.certificate.clone()),
+            ledger: LedgerClient::new(upstream.certificate.clone()),
             certificates: Certificates::new(upstream.certificate),
         })
     }
 
     /// Loads what the rules may ask about these lines. Other services that do not answer leave a gap, not an error.
-    pub(crate) async fn know(&self, asker: &Asker, lines: &[NormalisedLine]) -> Result<Known, Error> {
-        let choice = asker
+    pub(crate) async fn know(&self, inquiry: &Inquiry, lines: &[NormalisedLine]) -> Result<Known, Error> {
+        let choice = inquiry
             .at_least_revision
             .map_or(RevisionChoice::Current, RevisionChoice::AtLeast);
         let pairs: FxHashSet<_> = lines
@@ -124,33 +93,28 @@ impl Engine {
             .filter_map(|line| Some((certificate_number(line)?, EntryNumber::parse(&line.entry_number))))
             .collect();
         let (view, certificates, links) = tokio::join!(
-            self.statuses(asker.purpose, choice),
+            self.statuses(inquiry.purpose, choice),
             self.certificates.ask(
                 Question {
-                    principal: &asker.principal,
-                    latest: asker.latest_certificates,
-                    purpose: asker.purpose,
+                    principal: &inquiry.principal,
+                    latest: inquiry.latest_certificates,
+                    purpose: inquiry.purpose,
                 },
                 &pairs,
             ),
-            self.links.of_lines(asker, lines),
+            self.links.of_lines(inquiry, lines),
         );
         let registry = view.filter(|view| !view.has_no_snapshot());
         let flags = self.flags.table();
-        let evidence = wire::Evidence {
-            // Phase and certificate are each line's own.
-            policy: String::new(),
-            certificate_version: None,
+        let evidence = Arc::new(Evidence {
             policy_version: self.policy.version().to_owned(),
             rules_version: RULES_VERSION.to_owned(),
             flags_version: flags.version().to_owned(),
-            registry_revision: registry.as_ref().map(StatusView::revision),
-            registry_published_on: registry
-                .as_ref()
-                .and_then(StatusView::published_on)
-                .map(|date| date.to_string())
-                .unwrap_or_default(),
-        };
+            registry: registry.as_ref().map(|view| RegistryState {
+                revision: view.revision(),
+                published_on: view.published_on(),
+            }),
+        });
         Ok(Known {
             policy: Arc::clone(&self.policy),
             flags,

@@ -64,7 +64,12 @@ impl From<Error> for Status {
                     error = &source as &dyn std::error::Error,
                     "the database of entry validation failed"
                 );
-                Self::unavailable("the database of entry validation does not answer: try again")
+                if source.is_transient() {
+                    Self::unavailable("the database of entry validation does not answer: try again")
+                } else {
+                    // A row that cannot be read is there the next time, too.
+                    Self::internal("internal error; the log has the details")
+                }
             }
             Error::Task(source) => {
                 tracing::error!(
@@ -74,5 +79,24 @@ impl From<Error> for Status {
                 Self::internal("internal error; the log has the details")
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::Code;
+
+    use super::*;
+
+    #[test]
+    fn only_what_may_succeed_the_next_time_is_unavailable() {
+        let status = |error: nopic_sql::Error| Status::from(Error::from(error));
+        let corrupt = status(nopic_sql::Error::corrupt("filing.inputs", "secret"));
+        assert_eq!(corrupt.code(), Code::Internal);
+        assert!(!corrupt.message().contains("secret"));
+        let away = nopic_sql::Error::Database(sqlx::Error::PoolTimedOut);
+        assert_eq!(status(away).code(), Code::Unavailable);
+        let reused = nopic_sql::Error::RequestReused("one".to_owned());
+        assert_eq!(status(reused).code(), Code::AlreadyExists);
     }
 }

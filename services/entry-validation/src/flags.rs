@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const ATTEMPTS: u32 = 5;
 
 /// The table in use.
-pub(crate) struct Flags {
+pub(crate) struct FollowedFlags {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     serving: ArcSwap<ServingFlags>,
@@ -31,7 +31,7 @@ pub(crate) struct Flags {
     exchange: Mutex<()>,
 }
 
-impl Flags {
+impl FollowedFlags {
     /// With the table that serves now.
     pub(crate) async fn open(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Result<Self, nopic_sql::Error> {
         let serving = read(&*store, &*clock).await?;
@@ -172,7 +172,7 @@ mod tests {
         format!("01061200{attempt:02}")
     }
 
-    fn has(flags: &Flags, code: &str) -> bool {
+    fn has(flags: &FollowedFlags, code: &str) -> bool {
         !flags.table().intervals(&code.parse().unwrap()).is_empty()
     }
 
@@ -181,12 +181,12 @@ mod tests {
     }
 
     /// A database and two that use it.
-    async fn two(engine: Engine) -> (TestDatabase, [Arc<Flags>; 2]) {
+    async fn two(engine: Engine) -> (TestDatabase, [Arc<FollowedFlags>; 2]) {
         let database = engine.database().await;
         let store = crate::store::open(&database.location, SchemaUpdate::Apply)
             .await
             .unwrap();
-        let open = || Flags::open(Arc::clone(&store), Arc::new(SystemClock));
+        let open = || FollowedFlags::open(Arc::clone(&store), Arc::new(SystemClock));
         let flags = [open().await.unwrap(), open().await.unwrap()];
         (database, flags.map(Arc::new))
     }

@@ -3,20 +3,20 @@
 //! Most lines need none in the end. So a pre-check waits only a moment for them, and a database that is away takes no
 //! verdict from a line that can be judged without it.
 
-use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use nopic_cache::breaker::Breaker;
 use nopic_chassis::deadline;
+use nopic_domain::decision::link_key;
 use nopic_domain::entry::NormalisedLine;
 use nopic_domain::identifier::NopId;
 use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::time::{Instant, timeout};
 
-use crate::engine::{Asker, Purpose};
 use crate::error::Error;
+use crate::inquiry::{Inquiry, Purpose};
 use crate::store::Store;
 
 /// How long a pre-check waits for the links of its lines.
@@ -26,25 +26,16 @@ const FAILURES_TO_TRIP: u32 = 5;
 /// How long it is left alone before one call tries it again.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
 
-/// The form in which importer-of-record numbers are compared: without regard to case.
-pub(crate) fn link_key(importer_of_record: &str) -> Cow<'_, str> {
-    if importer_of_record.bytes().any(|byte| byte.is_ascii_lowercase()) {
-        Cow::Owned(importer_of_record.to_ascii_uppercase())
-    } else {
-        Cow::Borrowed(importer_of_record)
-    }
-}
-
 /// The links that the lines of a batch may need.
 #[derive(Debug)]
-pub(crate) enum Links {
+pub(crate) enum LinksOfLines {
     /// By [`link_key`].
     Known(FxHashMap<String, NopId>),
     /// The database does not say; whether one was needed.
     Missing(AtomicBool),
 }
 
-impl Links {
+impl LinksOfLines {
     pub(crate) fn operation(&self, importer_of_record: &str) -> Option<NopId> {
         match self {
             Self::Known(links) if links.is_empty() => None,
@@ -88,7 +79,11 @@ impl LinkTable {
     ///
     /// # Errors
     /// The database does not answer to a filing.
-    pub(crate) async fn of_lines(&self, asker: &Asker, lines: &[NormalisedLine]) -> Result<Links, Error> {
+    pub(crate) async fn of_lines(
+        &self,
+        inquiry: &Inquiry,
+        lines: &[NormalisedLine],
+    ) -> Result<LinksOfLines, Error> {
         let numbers: FxHashSet<String> = lines
             .iter()
             .filter(|line| line.importer_nop_id.is_none())
@@ -96,14 +91,14 @@ impl LinkTable {
             .map(|number| link_key(number).into_owned())
             .collect();
         if numbers.is_empty() {
-            return Ok(Links::Known(FxHashMap::default()));
+            return Ok(LinksOfLines::Known(FxHashMap::default()));
         }
         let numbers: Vec<String> = numbers.into_iter().collect();
-        let asking = self.store.linked(&asker.principal.tenant, &numbers);
-        if asker.purpose == Purpose::Filing {
-            return Ok(Links::Known(asking.await?));
+        let asking = self.store.linked(&inquiry.principal.tenant, &numbers);
+        if inquiry.purpose == Purpose::Filing {
+            return Ok(LinksOfLines::Known(asking.await?));
         }
-        let missing = Ok(Links::Missing(AtomicBool::default()));
+        let missing = Ok(LinksOfLines::Missing(AtomicBool::default()));
         let Some(time) = deadline::within(PATIENCE) else {
             return missing;
         };
@@ -113,7 +108,7 @@ impl LinkTable {
         match timeout(time, asking).await {
             Ok(Ok(links)) => {
                 self.breaker().succeeded();
-                return Ok(Links::Known(links));
+                return Ok(LinksOfLines::Known(links));
             }
             Ok(Err(error)) => tracing::warn!(
                 error = &error as &dyn std::error::Error,
@@ -145,7 +140,7 @@ mod tests {
 
     #[test]
     fn only_a_link_that_was_needed_is_missed() {
-        let links = Links::Missing(AtomicBool::default());
+        let links = LinksOfLines::Missing(AtomicBool::default());
         links.check().unwrap();
         assert_eq!(links.operation("12-3456789"), None);
         assert!(matches!(links.check(), Err(Error::Unavailable(_))));
@@ -154,7 +149,7 @@ mod tests {
     #[test]
     fn numbers_are_compared_without_regard_to_case() {
         let operation = NopId::from_number(150_000_001).unwrap();
-        let links = Links::Known([("12-AB".to_owned(), operation)].into_iter().collect());
+        let links = LinksOfLines::Known([("12-AB".to_owned(), operation)].into_iter().collect());
         assert_eq!(links.operation("12-ab"), Some(operation));
         assert_eq!(links.operation("12-AC"), None);
         links.check().unwrap();

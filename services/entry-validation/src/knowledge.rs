@@ -4,16 +4,15 @@ use std::sync::Arc;
 
 use nopic_cache::StatusView;
 use nopic_domain::certificate::CertificateView;
+use nopic_domain::decision::{Evidence, Verdict};
 use nopic_domain::entry::NormalisedLine;
 use nopic_domain::flags::FlagTable;
 use nopic_domain::identifier::{CertificateNumber, EntryNumber, NopId};
 use nopic_domain::policy::Policy;
 use nopic_domain::registry::Timeline;
 use nopic_domain::rules::{Answer, Judgement, Knowledge, RecordedDraw, RegistryState};
-use nopic_proto::convert::entry_validation::verdict;
-use nopic_proto::entry_validation as wire;
 
-use crate::importer_links::Links;
+use crate::importer_links::LinksOfLines;
 use crate::upstream::CertificateAnswers;
 
 /// Everything that verdicts on a batch rest on.
@@ -22,20 +21,19 @@ pub(crate) struct Known {
     pub(crate) flags: Arc<FlagTable>,
     pub(crate) registry: Option<StatusView>,
     pub(crate) certificates: CertificateAnswers,
-    pub(crate) links: Links,
+    pub(crate) links: LinksOfLines,
     /// What all verdicts of the batch share.
-    pub(crate) evidence: wire::Evidence,
+    pub(crate) evidence: Arc<Evidence>,
 }
 
 impl Known {
     /// The verdict on a line, in the words of the policy.
-    pub(crate) fn verdict(&self, line: NormalisedLine, judgement: &Judgement) -> wire::Verdict {
+    pub(crate) fn verdict(&self, line: NormalisedLine, judgement: &Judgement) -> Verdict {
         let pga_line_number = line.pga_line_number();
         let line = line.into_inner();
-        verdict(
+        Verdict::new(
             line.entry_number,
-            line.line_number,
-            pga_line_number,
+            (line.line_number, pga_line_number),
             judgement,
             &self.policy,
             &self.evidence,

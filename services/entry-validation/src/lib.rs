@@ -4,11 +4,14 @@
 //! the words of the policy. Certificates and registry are other services; a missing answer of theirs makes a line
 //! indeterminate and hides nothing else.
 
+mod abandoned;
+mod convert;
 mod engine;
 mod error;
 mod filing;
 mod flags;
 mod importer_links;
+mod inquiry;
 mod knowledge;
 mod metrics;
 mod part;
@@ -25,7 +28,6 @@ use nopic_cache::{ReaderOptions, Stats, StatusReader};
 use nopic_chassis::clock::Clock;
 use nopic_chassis::draining::Draining;
 use nopic_chassis::metrics::Metrics;
-use nopic_chassis::rpc::client::Client;
 use nopic_domain::policy::Policy;
 use nopic_proto::entry_validation::entry_record_service_server::EntryRecordServiceServer;
 use nopic_proto::entry_validation::entry_trail_service_server::EntryTrailServiceServer;
@@ -78,15 +80,6 @@ impl Config {
             draining: Draining::default(),
         }
     }
-}
-
-/// The services that this one asks.
-#[derive(Debug, Clone)]
-pub struct Upstream {
-    /// The registry service.
-    pub registry: Client,
-    /// The certificate service.
-    pub certificate: Client,
 }
 
 /// Why the service cannot start.
@@ -206,6 +199,7 @@ impl EntryValidation {
 pub use part::PART;
 pub use roles::ROLES;
 pub use store::SCHEMA;
+pub use upstream::Upstream;
 
 pub use nopic_proto::entry_validation::entry_record_service_server::EntryRecordService as EntryRecordRpc;
 pub use nopic_proto::entry_validation::entry_trail_service_server::EntryTrailService as EntryTrailRpc;

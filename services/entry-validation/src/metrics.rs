@@ -10,7 +10,7 @@ use nopic_chassis::metrics::{Labels, Metrics};
 use nopic_domain::finding::Code;
 use nopic_domain::rules::Outcome;
 
-use crate::engine::Purpose;
+use crate::inquiry::Purpose;
 use crate::upstream::Statuses;
 
 const PURPOSES: [(Purpose, &str); 2] = [(Purpose::PreCheck, "validated"), (Purpose::Filing, "filed")];

@@ -1,11 +1,12 @@
 //! Cuts a stream of lines into entries and judges them, so that the size of batches changes nothing.
 
+use nopic_domain::decision::Verdict;
 use nopic_domain::entry::NormalisedLine;
 use nopic_domain::rules::{EntryRun, Judgement, judge_entry};
-use nopic_proto::entry_validation as wire;
 
-use crate::engine::{Asker, Engine, Purpose};
+use crate::engine::Engine;
 use crate::error::Error;
+use crate::inquiry::{Inquiry, Purpose};
 use crate::knowledge::Known;
 
 /// The entry whose lines may still go on in the next batch.
@@ -32,10 +33,10 @@ impl Runs {
     pub(crate) async fn judge(
         &mut self,
         engine: &Engine,
-        asker: &Asker,
+        inquiry: &Inquiry,
         lines: Vec<NormalisedLine>,
         end: bool,
-    ) -> Result<Vec<wire::Verdict>, Error> {
+    ) -> Result<Vec<Verdict>, Error> {
         if !end && lines.is_empty() {
             // Nothing is known of the open entry that was not known before.
             return Ok(Vec::new());
@@ -51,7 +52,7 @@ impl Runs {
         let announced = self.waiting.len();
         let mut all = std::mem::take(&mut self.waiting);
         all.extend(lines);
-        let known = engine.know(asker, &all).await?;
+        let known = engine.know(inquiry, &all).await?;
         let mut judgements = Vec::with_capacity(all.len());
         let mut start = 0;
         let mut open = self.open.take();

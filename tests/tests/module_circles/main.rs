@@ -56,27 +56,6 @@ const ACCEPTED: &[Accepted] = &[
         reason: "clap's own: the arguments hold those of each command, and completions are made of all arguments",
     },
     Accepted {
-        folder: "services/entry-validation",
-        within: "",
-        modules: &[
-            "engine",
-            "filing",
-            "flags",
-            "importer_links",
-            "knowledge",
-            "metrics",
-            "store",
-            "upstream",
-        ],
-        reason: "being opened",
-    },
-    Accepted {
-        folder: "services/entry-validation",
-        within: "rpc",
-        modules: &["file_document", "file_stream", "record"],
-        reason: "being opened",
-    },
-    Accepted {
         folder: "services/registry",
         within: "",
         modules: &["current", "import", "metrics"],

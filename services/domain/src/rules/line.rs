@@ -29,7 +29,6 @@ pub(super) struct Checked<'a> {
     pub(super) replaces: bool,
     pub(super) entry_date: Date,
     pub(super) export_date: Option<Date>,
-    pub(super) importer: Option<NopId>,
     pub(super) exporter: Option<NopId>,
     pub(super) hts_code: HtsCode,
     pub(super) message_set: MessageSet,
@@ -133,7 +132,7 @@ impl Fields<'_> {
             );
         }
         let nop_id = NopId::parse;
-        let importer = self.read(
+        self.read(
             "importerNopId",
             line.importer_nop_id.as_deref(),
             "10 digits",
@@ -198,7 +197,6 @@ impl Fields<'_> {
             replaces: line.entry_action.as_deref() == Some("REPLACE"),
             entry_date: entry_date?,
             export_date,
-            importer,
             exporter,
             hts_code: hts_code?,
             message_set: message_set?,

@@ -9,6 +9,7 @@ mod goods;
 mod line;
 mod message_set;
 mod number;
+mod party;
 mod registry;
 mod remedies;
 
@@ -26,6 +27,7 @@ use crate::weight::Weight;
 
 pub use draws::ask_of_ledger;
 use line::Checked;
+pub use party::{given_importer, importer, is_organic};
 
 /// Names the rules in the evidence of a verdict; rises when the same inputs may give another verdict.
 pub const RULES_VERSION: &str = "1";
@@ -295,10 +297,7 @@ impl<K: Knowledge> Case<'_, K> {
 
     /// The importer that the line itself gives, or that the tenant linked.
     fn given_importer(&self) -> Option<NopId> {
-        self.checked.importer.or_else(|| {
-            let importer_of_record = self.line.importer_of_record.as_deref()?;
-            self.knowledge.linked_importer(importer_of_record)
-        })
+        given_importer(self.line, |number| self.knowledge.linked_importer(number))
     }
 }
 

@@ -14,40 +14,35 @@
 //! A filing that its worker left is taken over when its lease has ended, and goes on from its frozen inputs: every step
 //! gives the same answer however often it is asked for. A worker that could not go on ends its lease itself.
 
-mod given_up;
-mod inputs;
-mod judge;
-mod record;
+mod replay;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use nopic_chassis::crash::crash_point;
-use nopic_chassis::principal::{from_wire, to_wire};
 use nopic_domain::date::Date;
+use nopic_domain::decision::{
+    Draws, EntryAnswer, FiledEntry, Inconsistent, Inputs, Kind, decide, draws, weight,
+};
 use nopic_domain::entry::NormalisedLine;
+use nopic_domain::flags::FlagTable;
 use nopic_domain::identifier::CertificateNumber;
-use nopic_domain::ledger::{IDS_OF_FILINGS, MAX_DRAWN};
+use nopic_domain::ledger::{Ask, IDS_OF_FILINGS, MAX_DRAWN};
 use nopic_domain::policy::Policy;
 use nopic_domain::principal::Principal;
 use nopic_domain::rules::{Answer, Knowledge as _, certificate_number};
 use nopic_domain::weight::Weight;
-use nopic_proto::certificate::line_draw::Mode;
-use nopic_proto::certificate::{EntryDrawsResult, SetDrawsRequest, SetDrawsResponse};
-use nopic_proto::entry_validation as wire;
 use rustc_hash::{FxHashMap, FxHashSet};
 use tracing::Instrument as _;
 
-pub(crate) use given_up::GivenUp;
-pub(crate) use judge::Decided;
-pub(crate) use record::replay;
+pub(crate) use replay::replay;
 
-use crate::engine::{Asker, Engine, Purpose};
+use crate::engine::Engine;
 use crate::error::Error;
+use crate::inquiry::{Inquiry, Purpose};
 use crate::knowledge::Known;
 use crate::store::{Begun, Lease, NewFiling, OpenFiling, StoredDecision};
-use crate::upstream::NoAnswer;
-use inputs::{Thawed, freeze};
+use crate::upstream::{NoAnswer, SetDraws};
 
 /// For how long a filing is nobody else's. Longer than any of its steps may take.
 const LEASE: Duration = Duration::from_secs(30);
@@ -56,26 +51,6 @@ const WAIT: Duration = Duration::from_secs(10);
 const WAIT_STEP: Duration = Duration::from_millis(25);
 /// How often inputs are frozen anew at a time before the caller is asked to come again.
 const ATTEMPTS: u32 = 5;
-
-/// What a request makes of an entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Filed,
-    Amended,
-    Cancelled,
-    Imported,
-}
-
-impl Kind {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Filed => "FILED",
-            Self::Amended => "AMENDED",
-            Self::Cancelled => "CANCELLED",
-            Self::Imported => "IMPORTED",
-        }
-    }
-}
 
 /// What is to be filed.
 #[derive(Debug, Clone)]
@@ -91,33 +66,87 @@ pub(crate) struct Request {
     pub(crate) of_entry: Option<(String, u32)>,
 }
 
+/// The policy and the flags by which a filing is judged.
+#[derive(Debug, Clone)]
+struct Law {
+    policy: Arc<Policy>,
+    flags: Arc<FlagTable>,
+}
+
+impl Law {
+    /// Those that the inputs name.
+    async fn of(engine: &Engine, inputs: &Inputs) -> Result<Self, Error> {
+        let evidence = &inputs.evidence;
+        let policy = if engine.policy.version() == evidence.policy_version {
+            Arc::clone(&engine.policy)
+        } else {
+            let missing = || nopic_sql::Error::corrupt("policy", format!("no {}", evidence.policy_version));
+            let text = engine
+                .store
+                .policy_text(&evidence.policy_version)
+                .await?
+                .ok_or_else(missing)?;
+            let policy =
+                Policy::parse(&text).map_err(|error| nopic_sql::Error::corrupt("policy.content", error))?;
+            Arc::new(policy)
+        };
+        let serving = engine.flags.table();
+        let flags = if serving.version() == evidence.flags_version {
+            serving
+        } else {
+            let missing =
+                || nopic_sql::Error::corrupt("flag_table", format!("no {}", evidence.flags_version));
+            let table = engine
+                .store
+                .flag_table(&evidence.flags_version)
+                .await?
+                .ok_or_else(missing)?;
+            Arc::new(table)
+        };
+        Ok(Self { policy, flags })
+    }
+}
+
+impl From<&Known> for Law {
+    fn from(known: &Known) -> Self {
+        Self {
+            policy: Arc::clone(&known.policy),
+            flags: Arc::clone(&known.flags),
+        }
+    }
+}
+
+/// What was stored, or was answered by the ledger, cannot be.
+fn inconsistent(error: Inconsistent) -> Error {
+    let (what, detail) = match error {
+        Inconsistent::Inputs(detail) => ("filing.inputs", detail),
+        Inconsistent::Ledger(detail) => ("filing.ledger", detail),
+    };
+    nopic_sql::Error::corrupt(what, detail).into()
+}
+
 /// Files, or gives the answer that the request got before. Goes on to its end even where the caller leaves.
 pub(crate) async fn file(
     engine: &Arc<Engine>,
-    asker: &Asker,
+    inquiry: &Inquiry,
     request: Request,
 ) -> Result<Vec<StoredDecision>, Error> {
-    let (engine, asker) = (Arc::clone(engine), asker.clone());
+    let (engine, inquiry) = (Arc::clone(engine), inquiry.clone());
     // In the caller's trace, but not bound by its deadline: what has begun is finished.
-    let filing = async move { file_to_the_end(&engine, &asker, request).await };
+    let filing = async move { file_to_the_end(&engine, &inquiry, request).await };
     tokio::spawn(filing.in_current_span()).await?
 }
 
 async fn file_to_the_end(
     engine: &Engine,
-    asker: &Asker,
-    request: Request,
+    inquiry: &Inquiry,
+    mut request: Request,
 ) -> Result<Vec<StoredDecision>, Error> {
-    let tenant = &asker.principal.tenant;
+    let tenant = &inquiry.principal.tenant;
     let entries = entries(&request)?;
-    may_file(&asker.principal, &entries)?;
-    let asker = Asker {
-        latest_certificates: true,
-        purpose: Purpose::Filing,
-        ..asker.clone()
-    };
+    may_file(&inquiry.principal, &entries)?;
     let mut waited = Duration::ZERO;
-    let filing = loop {
+    let (filing, law) = loop {
         if let Some((filing_id, hash, done)) = engine.store.filing_state(tenant, &request.id).await? {
             if hash != request.hash {
                 return Err(nopic_sql::Error::RequestReused(request.id).into());
@@ -126,21 +155,22 @@ async fn file_to_the_end(
                 return Ok(engine.store.decisions_of(filing_id).await?);
             }
         } else {
-            let mut inputs = wire::FilingInputs {
-                entries: entries.clone(),
-                lines: request.lines.iter().map(|line| (**line).clone().into()).collect(),
-                principal: Some(to_wire(&asker.principal)),
-                reason: request.reason.clone(),
-                filed_on: request
-                    .filed_on
-                    .unwrap_or_else(|| engine.clock.today())
-                    .to_string(),
-                kind: request.kind.as_str().to_owned(),
-                ..wire::FilingInputs::default()
-            };
-            let known = engine.know(&asker, &request.lines).await?;
+            let known = engine.know(inquiry, &request.lines).await?;
             can_be_counted(&request.lines, &known)?;
-            freeze(&mut inputs, &request.lines, &known);
+            let mut inputs = Inputs {
+                evidence: Arc::default(),
+                lines: std::mem::take(&mut request.lines),
+                certificates: std::collections::BTreeMap::new(),
+                certificates_unavailable: false,
+                operations: std::collections::BTreeMap::new(),
+                importers: std::collections::BTreeMap::new(),
+                entries: entries.clone(),
+                principal: inquiry.principal.clone(),
+                reason: request.reason.clone(),
+                filed_on: request.filed_on.unwrap_or_else(|| engine.clock.today()),
+                kind: request.kind,
+            };
+            inputs.freeze(Arc::clone(&known.evidence), &known);
             crash_point("filing.frozen").await;
             let begun = engine
                 .store
@@ -155,15 +185,15 @@ async fn file_to_the_end(
                 .await
                 .map_err(Error::from)
                 // Whether it was begun is not known.
-                .inspect_err(|error| engine.given_up.note(tenant, &request.id, error))?;
+                .inspect_err(|error| abandon(engine, tenant, &request.id, error))?;
             match begun {
-                Begun::Open(filing) => break *filing,
+                Begun::Open(filing) => break (*filing, Law::from(&known)),
                 Begun::Done(filing_id) => return Ok(engine.store.decisions_of(filing_id).await?),
                 Begun::Outdated {
                     entry_number,
                     current,
                 } => return Err(outdated(&entry_number, current, &request)),
-                Begun::Busy { entry_number } if waited >= WAIT => {
+                Begun::Busy { entry_number, .. } if waited >= WAIT => {
                     return Err(Error::Busy(entry_number.map_or_else(
                         || {
                             "this request is still being worked on: ask again with the same request_id"
@@ -172,7 +202,7 @@ async fn file_to_the_end(
                         |entry| format!("entry {entry} is being filed by another request: ask again"),
                     )));
                 }
-                Begun::Busy { .. } => {}
+                Begun::Busy { inputs, .. } => request.lines = inputs.lines,
             }
         }
         if waited >= WAIT {
@@ -186,26 +216,77 @@ async fn file_to_the_end(
     };
     crash_point("filing.begun").await;
     let filing_id = filing.filing_id;
-    let gone_on = go_on(engine, filing).await;
-    match gone_on.inspect_err(|error| engine.given_up.note(tenant, &request.id, error))? {
+    let gone_on = go_on(engine, filing, law).await;
+    match gone_on.inspect_err(|error| abandon(engine, tenant, &request.id, error))? {
         Some(decisions) => Ok(decisions),
         None => Ok(engine.store.decisions_of(filing_id).await?),
     }
 }
 
-/// Finishes every filing that its worker left. How many there were.
+/// Notes a filing whose worker ended with this error, if another attempt may end better.
+fn abandon(engine: &Engine, tenant: &str, request_id: &str, error: &Error) {
+    let may_end_better = match error {
+        Error::Unavailable(_) | Error::Busy(_) => true,
+        Error::Store(error) => error.is_transient(),
+        _ => false,
+    };
+    if may_end_better {
+        engine.abandoned.note(tenant, request_id);
+    }
+}
+
+/// Ends the leases of all filings that were abandoned. One that another worker has taken over meanwhile is not touched,
+/// and one that was never begun is not there.
+async fn release_abandoned(engine: &Engine) -> Result<(), Error> {
+    while let Some(filing) = engine.abandoned.last() {
+        let (tenant, request_id) = &filing;
+        engine
+            .store
+            .abandon_filing(tenant, request_id, &engine.worker, engine.clock.now())
+            .await?;
+        engine.abandoned.forget(&filing);
+    }
+    Ok(())
+}
+
+/// Finishes every filing that its worker left. How many there were. One that cannot be finished keeps none of the others
+/// from it.
+///
+/// # Errors
+/// The first that was met; where another service is away, nothing further is tried.
 pub(crate) async fn recover(engine: &Engine) -> Result<u32, Error> {
     let mut recovered = 0;
-    given_up::let_go(engine).await?;
+    let mut failed = None;
+    release_abandoned(engine).await?;
+    // What is taken is nobody else's for a while, so each is met once.
     while let Some(filing) = engine.store.take_left_filing(lease(engine)).await? {
         let filing_id = filing.filing_id;
         let (tenant, request_id) = (filing.tenant.clone(), filing.request_id.clone());
-        let gone_on = go_on(engine, filing).await;
-        gone_on.inspect_err(|error| engine.given_up.note(&tenant, &request_id, error))?;
-        tracing::info!(filing_id, "finished a filing that was left");
-        recovered += 1;
+        match finish_left(engine, filing).await {
+            Ok(()) => {
+                tracing::info!(filing_id, "finished a filing that was left");
+                recovered += 1;
+            }
+            Err(error) => {
+                abandon(engine, &tenant, &request_id, &error);
+                if matches!(error, Error::Unavailable(_)) {
+                    return Err(error);
+                }
+                tracing::warn!(
+                    filing_id,
+                    error = &error as &dyn std::error::Error,
+                    "a filing that was left cannot be finished now"
+                );
+                failed.get_or_insert(error);
+            }
+        }
     }
-    Ok(recovered)
+    failed.map_or(Ok(recovered), Err)
+}
+
+async fn finish_left(engine: &Engine, filing: OpenFiling) -> Result<(), Error> {
+    let law = Law::of(engine, &filing.inputs).await?;
+    go_on(engine, filing, law).await.map(drop)
 }
 
 fn lease(engine: &Engine) -> Lease<'_> {
@@ -218,27 +299,29 @@ fn lease(engine: &Engine) -> Lease<'_> {
 }
 
 /// From the frozen inputs to the decisions on record; absent where another worker recorded them.
-async fn go_on(engine: &Engine, mut filing: OpenFiling) -> Result<Option<Vec<StoredDecision>>, Error> {
+async fn go_on(
+    engine: &Engine,
+    mut filing: OpenFiling,
+    mut law: Law,
+) -> Result<Option<Vec<StoredDecision>>, Error> {
     // Of this turn alone: what the ledger answered to an attempt it answers for good, so whoever goes on later needs
     // others.
     let last_attempt = filing.attempt.saturating_add(ATTEMPTS);
     loop {
-        let thawed = thaw(engine, &filing.inputs).await?;
-        let request_id = format!("{IDS_OF_FILINGS}{}/{}", filing.filing_id, filing.attempt);
-        let request = judge::draws(&thawed, &filing.inputs, request_id)?;
-        let principal = principal(&filing.inputs)?;
-        let answer = set_draws(engine, &principal, &filing, request).await?;
+        let asked = draws(&filing.inputs, &law.policy, &law.flags).map_err(inconsistent)?;
+        let answer = set_draws(engine, &filing, asked).await?;
         crash_point("filing.drawn").await;
-        if answer.changed.is_empty() {
-            let decided = judge::decide(&thawed, &filing.inputs, &answer.entries)?;
+        if let SetDraws::Set(answers) = answer {
+            let decided = decide(&filing.inputs, &law.policy, &law.flags, &answers).map_err(inconsistent)?;
             crash_point("filing.decided").await;
             let counted: Vec<_> = decided
                 .iter()
-                .map(|line| (line.outcome, line.codes.clone()))
+                .map(|decision| (decision.verdict.outcome, decision.codes.clone()))
                 .collect();
+            let filing_id = filing.filing_id;
             let finished = engine
                 .store
-                .finish_filing(&filing, decided, &answer, lease(engine))
+                .finish_filing(filing, decided, &answers, lease(engine))
                 .await?;
             crash_point("filing.finished").await;
             if finished.is_some() {
@@ -246,7 +329,7 @@ async fn go_on(engine: &Engine, mut filing: OpenFiling) -> Result<Option<Vec<Sto
                     engine.verdicts.count(Purpose::Filing, outcome, codes);
                 }
             } else {
-                wait_for(engine, &filing).await?;
+                wait_for(engine, filing_id).await?;
             }
             return Ok(finished);
         }
@@ -256,16 +339,12 @@ async fn go_on(engine: &Engine, mut filing: OpenFiling) -> Result<Option<Vec<Sto
                     .to_owned(),
             ));
         }
-        let asker = Asker {
-            principal,
-            at_least_revision: None,
-            latest_certificates: true,
-            purpose: Purpose::Filing,
-        };
-        let known = engine.know(&asker, &thawed.lines).await?;
-        freeze(&mut filing.inputs, &thawed.lines, &known);
+        let inquiry = Inquiry::to_file(filing.inputs.principal.clone(), None);
+        let known = engine.know(&inquiry, &filing.inputs.lines).await?;
+        filing.inputs.freeze(Arc::clone(&known.evidence), &known);
+        law = Law::from(&known);
         if !engine.store.freeze_anew(&filing, lease(engine)).await? {
-            wait_for(engine, &filing).await?;
+            wait_for(engine, filing.filing_id).await?;
             return Ok(None);
         }
         filing.attempt += 1;
@@ -274,10 +353,10 @@ async fn go_on(engine: &Engine, mut filing: OpenFiling) -> Result<Option<Vec<Sto
 }
 
 /// Another worker has taken the filing over, and ends it.
-async fn wait_for(engine: &Engine, filing: &OpenFiling) -> Result<(), Error> {
+async fn wait_for(engine: &Engine, filing_id: i64) -> Result<(), Error> {
     let mut waited = Duration::ZERO;
     while waited < WAIT {
-        if engine.store.filing(filing.filing_id).await?.is_some() {
+        if engine.store.filing(filing_id).await?.is_some() {
             return Ok(());
         }
         tokio::time::sleep(WAIT_STEP).await;
@@ -288,27 +367,25 @@ async fn wait_for(engine: &Engine, filing: &OpenFiling) -> Result<(), Error> {
     ))
 }
 
-async fn set_draws(
-    engine: &Engine,
-    principal: &Principal,
-    filing: &OpenFiling,
-    request: SetDrawsRequest,
-) -> Result<SetDrawsResponse, Error> {
-    if request.entries.is_empty() {
-        return Ok(SetDrawsResponse::default());
+async fn set_draws(engine: &Engine, filing: &OpenFiling, draws: Draws) -> Result<SetDraws, Error> {
+    if draws.entries.is_empty() {
+        return Ok(SetDraws::Set(Vec::new()));
     }
     // Entries that are new and draw nothing can be decided without the ledger.
-    let needs_no_ledger = request
-        .entries
-        .iter()
-        .all(|entry| entry.entry_version == 1 && entry.lines.iter().all(|line| line.mode() == Mode::Nothing));
-    let entries = request.entries.len();
-    match engine.ledger.set_draws(principal, request).await {
+    let needs_no_ledger = draws.entries.iter().all(|entry| {
+        entry.version == 1 && entry.lines.iter().all(|line| matches!(line.ask, Ask::Nothing(_)))
+    });
+    let entries = draws.entries.len();
+    let request_id = format!("{IDS_OF_FILINGS}{}/{}", filing.filing_id, filing.attempt);
+    match engine
+        .ledger
+        .set_draws(&filing.inputs.principal, request_id, draws)
+        .await
+    {
         Ok(answer) => Ok(answer),
-        Err(NoAnswer::Unavailable) if needs_no_ledger => Ok(SetDrawsResponse {
-            changed: Vec::new(),
-            entries: vec![EntryDrawsResult::default(); entries],
-        }),
+        Err(NoAnswer::Unavailable) if needs_no_ledger => {
+            Ok(SetDraws::Set(vec![EntryAnswer::default(); entries]))
+        }
         Err(NoAnswer::Unavailable) => Err(Error::Unavailable(
             "the certificate service does not answer: the filing is kept and will be finished; ask again with the same \
              request_id"
@@ -321,46 +398,8 @@ async fn set_draws(
     }
 }
 
-/// The inputs with the policy and flags that they name.
-async fn thaw(engine: &Engine, inputs: &wire::FilingInputs) -> Result<Thawed, Error> {
-    let policy = if engine.policy.version() == inputs.policy_version {
-        Arc::clone(&engine.policy)
-    } else {
-        let missing = || nopic_sql::Error::corrupt("policy", format!("no {}", inputs.policy_version));
-        let text = engine
-            .store
-            .policy_text(&inputs.policy_version)
-            .await?
-            .ok_or_else(missing)?;
-        let policy =
-            Policy::parse(&text).map_err(|error| nopic_sql::Error::corrupt("policy.content", error))?;
-        Arc::new(policy)
-    };
-    let serving = engine.flags.table();
-    let flags = if serving.version() == inputs.flags_version {
-        serving
-    } else {
-        let missing = || nopic_sql::Error::corrupt("flag_table", format!("no {}", inputs.flags_version));
-        let table = engine
-            .store
-            .flag_table(&inputs.flags_version)
-            .await?
-            .ok_or_else(missing)?;
-        Arc::new(table)
-    };
-    Ok(Thawed::new(inputs, policy, flags)?)
-}
-
-fn principal(inputs: &wire::FilingInputs) -> Result<Principal, Error> {
-    inputs
-        .principal
-        .clone()
-        .and_then(from_wire)
-        .ok_or_else(|| nopic_sql::Error::corrupt("filing.inputs", "nobody filed it").into())
-}
-
 /// The entries of a request: lines of one stand together.
-fn entries(request: &Request) -> Result<Vec<wire::FiledEntry>, Error> {
+fn entries(request: &Request) -> Result<Vec<FiledEntry>, Error> {
     if let Some((entry_number, _)) = &request.of_entry {
         if let Some(other) = request
             .lines
@@ -372,7 +411,7 @@ fn entries(request: &Request) -> Result<Vec<wire::FiledEntry>, Error> {
                 other.entry_number
             )));
         }
-        return Ok(vec![wire::FiledEntry {
+        return Ok(vec![FiledEntry {
             entry_number: entry_number.clone(),
             line_count: count(request.lines.len()),
             keep_other_lines: false,
@@ -389,7 +428,7 @@ fn entries(request: &Request) -> Result<Vec<wire::FiledEntry>, Error> {
                 "lines: those of entry {entry_number:?} stand in two places: put them together"
             )));
         }
-        entries.push(wire::FiledEntry {
+        entries.push(FiledEntry {
             entry_number: entry_number.clone(),
             line_count: count(lines.len()),
             keep_other_lines: !lines
@@ -414,7 +453,7 @@ fn can_be_counted(lines: &[NormalisedLine], known: &Known) -> Result<(), Error> 
                 Answer::Found(view) => view.drawn,
                 Answer::Absent | Answer::Unavailable => Weight::ZERO,
             });
-        let weight = judge::weight(line);
+        let weight = weight(line);
         // One that weighs more by itself draws nothing.
         if weight <= Weight::MAX {
             *sum = sum.saturating_add(weight);
@@ -431,7 +470,7 @@ fn can_be_counted(lines: &[NormalisedLine], known: &Known) -> Result<(), Error> 
 }
 
 /// A tenant files only under its own filer codes.
-fn may_file(principal: &Principal, entries: &[wire::FiledEntry]) -> Result<(), Error> {
+fn may_file(principal: &Principal, entries: &[FiledEntry]) -> Result<(), Error> {
     use nopic_domain::principal::{FilerCodes, Role};
     match principal.role {
         Role::Broker | Role::Compliance | Role::Operator => {}
@@ -444,7 +483,7 @@ fn may_file(principal: &Principal, entries: &[wire::FiledEntry]) -> Result<(), E
     let FilerCodes::Listed(codes) = &principal.filer_codes else {
         return Ok(());
     };
-    let is_own = |entry: &wire::FiledEntry| {
+    let is_own = |entry: &FiledEntry| {
         codes
             .iter()
             .any(|code| entry.entry_number.starts_with(code.as_str()))

@@ -4,11 +4,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nopic_domain::decision::Verdict;
 use nopic_domain::entry::NormalisedLine;
 use nopic_domain::principal::Principal;
 use nopic_formats::Reject;
 use nopic_formats::entries::{EntryEvent, EntryReader, Form};
 use nopic_proto::common;
+use nopic_proto::convert::entry_validation::verdicts as verdicts_to_wire;
 use nopic_proto::entry_validation as wire;
 use nopic_proto::entry_validation::document_options::Form as WireForm;
 use nopic_proto::entry_validation::validate_document_request::Part;
@@ -19,8 +21,9 @@ use tonic::{Status, Streaming};
 
 use super::resuming::{Patience, Resumed, first};
 use super::{MAX_CHUNK_BYTES, MESSAGES_AHEAD, VERDICTS_PER_MESSAGE};
-use crate::engine::{Asker, Engine};
+use crate::engine::Engine;
 use crate::error::Error;
+use crate::inquiry::Inquiry;
 use crate::runs::Runs;
 
 /// Lines that are judged at once: enough to ask other services seldom.
@@ -99,7 +102,7 @@ pub(super) async fn validate(
         );
     };
     let form = form_of(options.form());
-    let asker = Asker::new(principal, options.freshness);
+    let inquiry = super::inquiry(principal, options.freshness);
     let file = options.file_name;
     let from = options.resume_after.unwrap_or_default();
     let (batches, mut read) = mpsc::channel(2);
@@ -112,7 +115,7 @@ pub(super) async fn validate(
     ));
     let (answers, receiver) = mpsc::channel(MESSAGES_AHEAD);
     nopic_chassis::deadline::spawn(async move {
-        let judged = Judging::new(&engine, asker, file, from, &answers)
+        let judged = Judging::new(&engine, inquiry, file, from, &answers)
             .judge_document(&mut read)
             .await;
         if let Ok(Ended::Drained(resume_after)) = judged {
@@ -238,7 +241,7 @@ enum Ended {
 /// A document that is being judged.
 struct Judging<'a> {
     engine: &'a Engine,
-    asker: Asker,
+    inquiry: Inquiry,
     file: String,
     answers: &'a Sender,
     runs: Runs,
@@ -253,14 +256,14 @@ struct Judging<'a> {
 impl<'a> Judging<'a> {
     fn new(
         engine: &'a Engine,
-        asker: Asker,
+        inquiry: Inquiry,
         file: String,
         from: wire::ResumeAfter,
         answers: &'a Sender,
     ) -> Self {
         Self {
             engine,
-            asker,
+            inquiry,
             file,
             answers,
             runs: Runs::default(),
@@ -327,7 +330,7 @@ impl<'a> Judging<'a> {
         self.reached.rejects += batch.rejects.len() as u64;
         let verdicts = self
             .runs
-            .judge(self.engine, &self.asker, batch.lines, is_last || ends_entry)
+            .judge(self.engine, &self.inquiry, batch.lines, is_last || ends_entry)
             .await?;
         while self.lines < self.runs.answered_entries() {
             self.lines += 1;
@@ -351,12 +354,12 @@ impl<'a> Judging<'a> {
 }
 
 /// Sends in messages of bounded size; `false`: the caller is gone.
-async fn send(answers: &Sender, file: &str, verdicts: Vec<wire::Verdict>, rejects: Vec<Reject>) -> bool {
+async fn send(answers: &Sender, file: &str, verdicts: Vec<Verdict>, rejects: Vec<Reject>) -> bool {
     let mut verdicts = verdicts.into_iter();
     let mut rejects = rejects.into_iter();
     while verdicts.len() > 0 || rejects.len() > 0 {
         let message = wire::ValidateDocumentResponse {
-            verdicts: verdicts.by_ref().take(VERDICTS_PER_MESSAGE).collect(),
+            verdicts: verdicts_to_wire(verdicts.by_ref().take(VERDICTS_PER_MESSAGE)),
             rejects: rejects
                 .by_ref()
                 .take(VERDICTS_PER_MESSAGE)

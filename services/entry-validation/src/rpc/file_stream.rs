@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use nopic_domain::date::Date;
+use nopic_domain::decision::Kind;
 use nopic_domain::entry::NormalisedLine;
 use nopic_domain::principal::Principal;
 use nopic_domain::rules::MAX_LINES_PER_ENTRY;
@@ -15,12 +16,13 @@ use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
-use super::record::{decision, entry_number, filed_on, hash, kind, request_id};
+use super::fields::{decision, entry_number, filed_on, hash, hash_of_lines, kind, request_id};
 use super::resuming::{arrived, first, next_or_drain};
 use super::{MESSAGES_AHEAD, VERDICTS_PER_MESSAGE, lines as normalised};
-use crate::engine::{Asker, Engine};
+use crate::engine::Engine;
 use crate::error::Error;
-use crate::filing::{Kind, Request, file};
+use crate::filing::{Request, file};
+use crate::inquiry::Inquiry;
 use crate::store::Deletion;
 
 /// A part ends with the entry that reaches so many lines.
@@ -31,7 +33,7 @@ const MAX_LINES_PER_PART: usize = MAX_LINES_PER_ENTRY;
 /// Lines on their way to be filed.
 pub(super) struct Parts {
     engine: Arc<Engine>,
-    asker: Asker,
+    inquiry: Inquiry,
     request_id: String,
     filed_on: Option<Date>,
     /// Parts that were filed, with those of the calls that this one resumes.
@@ -49,15 +51,11 @@ impl Parts {
         principal: Principal,
         options: wire::FileOptions,
     ) -> Result<Self, Error> {
-        let freshness = wire::Freshness {
-            at_least_revision: options.at_least_revision,
-            latest_certificates: true,
-        };
         let filed_on = filed_on(&options.filed_on, engine.clock.today())?;
         Ok(Self {
             engine,
-            asker: Asker::new(principal, Some(freshness)),
-            request_id: request_id(&options.request_id)?,
+            inquiry: Inquiry::to_file(principal, options.at_least_revision),
+            request_id: request_id(options.request_id)?,
             filed_on,
             number: options.resume_after.map_or(0, |after| after.parts),
             waiting: Vec::new(),
@@ -110,21 +108,16 @@ impl Parts {
         let rest = self.waiting.split_off(count);
         let lines = std::mem::replace(&mut self.waiting, rest);
         self.searched = LINES_PER_PART;
-        let asked = wire::FileEntriesRequest {
-            lines: lines.iter().map(|line| (**line).clone().into()).collect(),
-            filed_on: self.filed_on.map(|date| date.to_string()).unwrap_or_default(),
-            ..wire::FileEntriesRequest::default()
-        };
         let request = Request {
             id: self.next_id(),
-            hash: hash("FileEntries", &asked),
+            hash: hash_of_lines(&lines, self.filed_on),
             kind: kind(self.filed_on),
             filed_on: self.filed_on,
             reason: String::new(),
             lines,
             of_entry: None,
         };
-        let decisions = file(&self.engine, &self.asker, request).await?;
+        let decisions = file(&self.engine, &self.inquiry, request).await?;
         self.filed += count as u64;
         Ok(decisions.into_iter().map(decision).collect())
     }
@@ -143,7 +136,7 @@ impl Parts {
     pub(super) async fn cancel(&mut self, as_filed: &str) -> Result<Option<String>, Error> {
         // A line of the entry has it kept in this form, however the file writes it.
         let entry_number = entry_number(as_filed);
-        let tenant = self.asker.principal.tenant.clone();
+        let tenant = self.inquiry.principal.tenant.clone();
         let asked = wire::CancelEntryRequest {
             entry_number: entry_number.clone(),
             ..wire::CancelEntryRequest::default()
@@ -170,7 +163,7 @@ impl Parts {
             of_entry: Some((entry_number.clone(), version)),
         };
         // Where the version is still being filed, this waits for it as for any other claim.
-        file(&self.engine, &self.asker, request).await?;
+        file(&self.engine, &self.inquiry, request).await?;
         Ok(Some(entry_number))
     }
 

@@ -1,13 +1,13 @@
 //! Importer-of-record numbers and the operations behind them, each tenant's own.
 
 use chrono::SecondsFormat;
+use nopic_domain::decision::link_key;
 use nopic_domain::identifier::NopId;
 use nopic_domain::principal::{Principal, Role};
 use nopic_proto::entry_validation as wire;
 
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::importer_links::link_key;
 use crate::store::Link;
 
 /// Longest importer-of-record number that is taken, in bytes; CBP's have 12 characters.

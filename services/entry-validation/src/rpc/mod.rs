@@ -1,6 +1,7 @@
 //! The calls: convert, load, decide, save, convert. One file a topic.
 
 mod document;
+mod fields;
 mod file_document;
 mod file_stream;
 mod flags;
@@ -19,14 +20,16 @@ use std::sync::Arc;
 
 use nopic_domain::date::{Date, parse_iso};
 use nopic_domain::entry::{EntryLine, NormalisedLine};
+use nopic_domain::principal::Principal;
 use nopic_domain::rules::MAX_LINES_PER_ENTRY;
 use nopic_proto::entry_validation as wire;
 use nopic_proto::entry_validation::entry_validation_service_server::EntryValidationService;
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::engine::{Asker, Engine};
+use crate::engine::Engine;
 use crate::error::Error;
+use crate::inquiry::{Inquiry, Purpose};
 
 /// Lines in one message.
 const MAX_LINES_PER_MESSAGE: usize = 10_000;
@@ -49,16 +52,18 @@ impl EntryValidationService for Rpc {
         &self,
         request: Request<wire::ValidateEntryRequest>,
     ) -> Result<Response<wire::ValidateEntryResponse>, Status> {
-        let (asker, request) = open(request, |request| request.freshness)?;
-        Ok(Response::new(validate::one(&self.0, &asker, request).await?))
+        let (principal, request) = open(request)?;
+        let inquiry = inquiry(principal, request.freshness);
+        Ok(Response::new(validate::one(&self.0, &inquiry, request).await?))
     }
 
     async fn validate_entries(
         &self,
         request: Request<wire::ValidateEntriesRequest>,
     ) -> Result<Response<wire::ValidateEntriesResponse>, Status> {
-        let (asker, request) = open(request, |request| request.freshness)?;
-        Ok(Response::new(validate::batch(&self.0, &asker, request).await?))
+        let (principal, request) = open(request)?;
+        let inquiry = inquiry(principal, request.freshness);
+        Ok(Response::new(validate::batch(&self.0, &inquiry, request).await?))
     }
 
     type ValidateStreamStream = Answers<wire::ValidateStreamResponse>;
@@ -95,30 +100,24 @@ impl EntryValidationService for Rpc {
         &self,
         request: Request<wire::LinkImporterRequest>,
     ) -> Result<Response<wire::LinkImporterResponse>, Status> {
-        let (asker, request) = open(request, |_| None)?;
-        Ok(Response::new(
-            links::link(&self.0, &asker.principal, &request).await?,
-        ))
+        let (principal, request) = open(request)?;
+        Ok(Response::new(links::link(&self.0, &principal, &request).await?))
     }
 
     async fn unlink_importer(
         &self,
         request: Request<wire::UnlinkImporterRequest>,
     ) -> Result<Response<wire::UnlinkImporterResponse>, Status> {
-        let (asker, request) = open(request, |_| None)?;
-        Ok(Response::new(
-            links::unlink(&self.0, &asker.principal, &request).await?,
-        ))
+        let (principal, request) = open(request)?;
+        Ok(Response::new(links::unlink(&self.0, &principal, &request).await?))
     }
 
     async fn list_importer_links(
         &self,
         request: Request<wire::ListImporterLinksRequest>,
     ) -> Result<Response<wire::ListImporterLinksResponse>, Status> {
-        let (asker, request) = open(request, |_| None)?;
-        Ok(Response::new(
-            links::list(&self.0, &asker.principal, request).await?,
-        ))
+        let (principal, request) = open(request)?;
+        Ok(Response::new(links::list(&self.0, &principal, request).await?))
     }
 
     async fn import_flags(
@@ -160,14 +159,21 @@ impl EntryValidationService for Rpc {
     }
 }
 
-/// Takes a request apart: who asks how, and what.
-fn open<T>(
-    request: Request<T>,
-    freshness: impl FnOnce(&T) -> Option<wire::Freshness>,
-) -> Result<(Asker, T), Status> {
+/// Takes a request apart: who asks, and what.
+fn open<T>(request: Request<T>) -> Result<(Principal, T), Status> {
     let principal = nopic_chassis::principal::of(request.extensions())?.clone();
-    let freshness = freshness(request.get_ref());
-    Ok((Asker::new(principal, freshness), request.into_inner()))
+    Ok((principal, request.into_inner()))
+}
+
+/// A pre-check.
+fn inquiry(principal: Principal, freshness: Option<wire::Freshness>) -> Inquiry {
+    let freshness = freshness.unwrap_or_default();
+    Inquiry {
+        principal,
+        at_least_revision: freshness.at_least_revision,
+        latest_certificates: freshness.latest_certificates,
+        purpose: Purpose::PreCheck,
+    }
 }
 
 fn date(field: &str, text: &str) -> Result<Date, Error> {

@@ -2,29 +2,26 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, SecondsFormat, Utc};
-use nopic_domain::date::Date;
-use nopic_domain::entry::EntryLine;
+use nopic_domain::decision::Kind;
 use nopic_domain::finding::Code;
 use nopic_domain::identifier::{CertificateNumber, NopId};
 use nopic_domain::rules::Outcome;
-use nopic_domain::weight::Weight;
 use nopic_proto::entry_validation as wire;
 use nopic_proto::entry_validation::entry_record_service_server::EntryRecordService;
-use prost::Message;
-use sha2::{Digest as _, Sha256};
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{Answers, date, file_document, file_stream, lines, open};
-use crate::engine::{Asker, Engine};
+use super::fields::{
+    decision, entry_number, filed_on, hash, kind, moment, of_entry, optional_date, reason, request_id,
+    version,
+};
+use super::{Answers, file_document, file_stream, lines, open};
+use crate::convert::{answer_to_wire, inputs_to_wire};
+use crate::engine::Engine;
 use crate::error::Error;
-use crate::filing::{Kind, Request as Filing, file, replay};
-use crate::store::{DecisionFilter, Grouping, StoredDecision, StoredVersion};
+use crate::filing::{Request as Filing, file, replay};
+use crate::inquiry::Inquiry;
+use crate::store::{DecisionFilter, Grouping, Statistic, StoredDecision};
 
-/// Characters of a request id.
-const LONGEST_REQUEST_ID: usize = 200;
-/// Characters of a reason.
-const LONGEST_REASON: usize = 1_000;
 const DEFAULT_PAGE: u32 = 100;
 const LARGEST_PAGE: u32 = 1_000;
 /// Groups of a statistic.
@@ -40,30 +37,20 @@ impl EntryRecordService for RecordRpc {
         &self,
         request: Request<wire::FileEntriesRequest>,
     ) -> Result<Response<wire::FileEntriesResponse>, Status> {
-        let (asker, request) = open(request, |request| {
-            Some(wire::Freshness {
-                at_least_revision: request.at_least_revision,
-                latest_certificates: true,
-            })
-        })?;
+        let (principal, mut request) = open(request)?;
         let filed_on = filed_on(&request.filed_on, self.0.clock.today())?;
+        let id = request_id(std::mem::take(&mut request.request_id))?;
+        let inquiry = Inquiry::to_file(principal, request.at_least_revision.take());
         let filing = Filing {
-            id: request_id(&request.request_id)?,
-            hash: hash(
-                "FileEntries",
-                &wire::FileEntriesRequest {
-                    request_id: String::new(),
-                    at_least_revision: None,
-                    ..request.clone()
-                },
-            ),
+            id,
+            hash: hash("FileEntries", &request),
             kind: kind(filed_on),
             filed_on,
             reason: String::new(),
             lines: lines(request.lines)?,
             of_entry: None,
         };
-        let decisions = file(&self.0, &asker, filing).await?;
+        let decisions = file(&self.0, &inquiry, filing).await?;
         Ok(Response::new(wire::FileEntriesResponse {
             decisions: decisions.into_iter().map(decision).collect(),
         }))
@@ -95,7 +82,7 @@ impl EntryRecordService for RecordRpc {
         &self,
         request: Request<wire::AmendEntryRequest>,
     ) -> Result<Response<wire::AmendEntryResponse>, Status> {
-        let (asker, request) = open(request, |_| None)?;
+        let (principal, mut request) = open(request)?;
         if request.lines.is_empty() {
             return Err(Error::Invalid(
                 "lines: an amended entry has lines; to take it back, cancel it".to_owned(),
@@ -103,21 +90,15 @@ impl EntryRecordService for RecordRpc {
             .into());
         }
         let filing = Filing {
-            id: request_id(&request.request_id)?,
-            hash: hash(
-                "AmendEntry",
-                &wire::AmendEntryRequest {
-                    request_id: String::new(),
-                    ..request.clone()
-                },
-            ),
+            id: request_id(std::mem::take(&mut request.request_id))?,
+            hash: hash("AmendEntry", &request),
             kind: Kind::Amended,
             filed_on: None,
             reason: reason(&request.reason)?,
             lines: lines(request.lines)?,
             of_entry: Some(of_entry(&request.entry_number, request.current_version)?),
         };
-        let decisions = file(&self.0, &asker, filing).await?;
+        let decisions = file(&self.0, &Inquiry::to_file(principal, None), filing).await?;
         Ok(Response::new(wire::AmendEntryResponse {
             decisions: decisions.into_iter().map(decision).collect(),
         }))
@@ -127,23 +108,17 @@ impl EntryRecordService for RecordRpc {
         &self,
         request: Request<wire::CancelEntryRequest>,
     ) -> Result<Response<wire::CancelEntryResponse>, Status> {
-        let (asker, request) = open(request, |_| None)?;
+        let (principal, mut request) = open(request)?;
         let filing = Filing {
-            id: request_id(&request.request_id)?,
-            hash: hash(
-                "CancelEntry",
-                &wire::CancelEntryRequest {
-                    request_id: String::new(),
-                    ..request.clone()
-                },
-            ),
+            id: request_id(std::mem::take(&mut request.request_id))?,
+            hash: hash("CancelEntry", &request),
             kind: Kind::Cancelled,
             filed_on: None,
             reason: reason(&request.reason)?,
             lines: Vec::new(),
             of_entry: Some(of_entry(&request.entry_number, request.current_version)?),
         };
-        file(&self.0, &asker, filing).await?;
+        file(&self.0, &Inquiry::to_file(principal, None), filing).await?;
         Ok(Response::new(wire::CancelEntryResponse {
             version: request.current_version + 1,
         }))
@@ -153,13 +128,13 @@ impl EntryRecordService for RecordRpc {
         &self,
         request: Request<wire::GetEntryRequest>,
     ) -> Result<Response<wire::GetEntryResponse>, Status> {
-        let (asker, request) = open(request, |_| None)?;
+        let (principal, request) = open(request)?;
         let entry_number = entry_number(&request.entry_number);
         let as_of = moment("as_of", &request.as_of)?;
         let (versions, decisions) = self
             .0
             .store
-            .entry(&asker.principal.tenant, &entry_number, as_of)
+            .entry(&principal.tenant, &entry_number, as_of)
             .await
             .map_err(Error::from)?;
         if versions.is_empty() {
@@ -176,8 +151,8 @@ impl EntryRecordService for RecordRpc {
         &self,
         request: Request<wire::GetDecisionRequest>,
     ) -> Result<Response<wire::GetDecisionResponse>, Status> {
-        let (asker, request) = open(request, |_| None)?;
-        let stored = stored_decision(&self.0, &asker, request.decision_id).await?;
+        let (principal, request) = open(request)?;
+        let stored = stored_decision(&self.0, &principal.tenant, request.decision_id).await?;
         Ok(Response::new(wire::GetDecisionResponse {
             entry_number: stored.verdict.entry_number.clone(),
             decision: Some(decision(stored)),
@@ -188,12 +163,12 @@ impl EntryRecordService for RecordRpc {
         &self,
         request: Request<wire::ListDecisionsRequest>,
     ) -> Result<Response<wire::ListDecisionsResponse>, Status> {
-        let (asker, request) = open(request, |_| None)?;
+        let (principal, request) = open(request)?;
         let (filter, page) = filter(&request)?;
         let mut found = self
             .0
             .store
-            .list_decisions(&asker.principal.tenant, &filter)
+            .list_decisions(&principal.tenant, &filter)
             .await
             .map_err(Error::from)?;
         let complete = found.len() <= page;
@@ -213,15 +188,15 @@ impl EntryRecordService for RecordRpc {
         &self,
         request: Request<wire::ExplainDecisionRequest>,
     ) -> Result<Response<wire::ExplainDecisionResponse>, Status> {
-        let (asker, request) = open(request, |_| None)?;
-        let stored = stored_decision(&self.0, &asker, request.decision_id).await?;
+        let (principal, request) = open(request)?;
+        let stored = stored_decision(&self.0, &principal.tenant, request.decision_id).await?;
         let replayed = replay(&self.0, &stored).await?;
         Ok(Response::new(wire::ExplainDecisionResponse {
             is_the_same: replayed.verdict == stored.verdict,
             decision: Some(decision(stored)),
-            inputs: Some(replayed.inputs),
-            ledger: replayed.ledger,
-            replayed: Some(replayed.verdict),
+            inputs: Some(inputs_to_wire(replayed.inputs)),
+            ledger: replayed.ledger.as_ref().map(answer_to_wire),
+            replayed: Some(replayed.verdict.into()),
         }))
     }
 
@@ -230,7 +205,7 @@ impl EntryRecordService for RecordRpc {
         request: Request<wire::GetStatisticsRequest>,
     ) -> Result<Response<wire::GetStatisticsResponse>, Status> {
         use wire::get_statistics_request::Group;
-        let (asker, request) = open(request, |_| None)?;
+        let (principal, request) = open(request)?;
         let span = (
             optional_date("from", &request.from)?,
             optional_date("to", &request.to)?,
@@ -241,7 +216,7 @@ impl EntryRecordService for RecordRpc {
             Group::Importer => Grouping::Importer,
             Group::Reason => Grouping::Reason,
         };
-        let tenant = &asker.principal.tenant;
+        let tenant = &principal.tenant;
         let store = &self.0.store;
         let mut statistics = store
             .statistics(tenant, span, as_of, grouping, GROUPS + 1)
@@ -262,104 +237,16 @@ impl EntryRecordService for RecordRpc {
             }
         }
         Ok(Response::new(wire::GetStatisticsResponse {
-            statistics,
-            total,
+            statistics: statistics.into_iter().map(statistic).collect(),
+            total: total.map(statistic),
             complete,
         }))
     }
 }
 
-/// The request's own hash: what it asks for, whatever its id.
-pub(super) fn hash(method: &str, request: &impl Message) -> [u8; 32] {
-    let mut hasher = Sha256::new();
-    hasher.update(method);
-    hasher.update([0]);
-    hasher.update(request.encode_to_vec());
-    hasher.finalize().into()
-}
-
-pub(super) fn request_id(text: &str) -> Result<String, Error> {
-    let length = text.chars().count();
-    if length == 0 || length > LONGEST_REQUEST_ID || text.chars().any(char::is_control) {
-        return Err(Error::Invalid(format!(
-            "request_id: give 1 to {LONGEST_REQUEST_ID} characters that name this request, the same when it is sent again"
-        )));
-    }
-    Ok(text.to_owned())
-}
-
-/// The day of filing that a request states: history, so none that is still to come.
-pub(super) fn filed_on(text: &str, today: Date) -> Result<Option<Date>, Error> {
-    let date = optional_date("filed_on", text)?;
-    match date {
-        Some(date) if date > today => Err(Error::Invalid(format!(
-            "filed_on: {date} is still to come; today is {today}"
-        ))),
-        date => Ok(date),
-    }
-}
-
-/// What comes with a day of its own is history.
-pub(super) const fn kind(filed_on: Option<Date>) -> Kind {
-    match filed_on {
-        Some(_) => Kind::Imported,
-        None => Kind::Filed,
-    }
-}
-
-pub(super) fn reason(text: &str) -> Result<String, Error> {
-    let text = text.trim();
-    if text.is_empty() || text.chars().count() > LONGEST_REASON || text.contains('\0') {
-        return Err(Error::Invalid(format!(
-            "reason: say why, in 1 to {LONGEST_REASON} characters"
-        )));
-    }
-    Ok(text.to_owned())
-}
-
-/// The number in the form in which it is kept.
-pub(super) fn entry_number(text: &str) -> String {
-    let line = EntryLine {
-        entry_number: text.to_owned(),
-        ..EntryLine::default()
-    };
-    line.normalise().into_inner().entry_number
-}
-
-fn of_entry(text: &str, version: u32) -> Result<(String, u32), Error> {
-    if version == 0 {
-        return Err(Error::Invalid(
-            "current_version: name the version that is to be replaced; they count from 1".to_owned(),
-        ));
-    }
-    Ok((entry_number(text), version))
-}
-
-fn optional_date(field: &str, text: &str) -> Result<Option<Date>, Error> {
-    (!text.is_empty()).then(|| date(field, text)).transpose()
-}
-
-pub(super) fn moment(field: &str, text: &str) -> Result<Option<DateTime<Utc>>, Error> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    DateTime::parse_from_rfc3339(text)
-        .map(|moment| Some(moment.to_utc()))
-        .map_err(|_| {
-            Error::Invalid(format!(
-                "{field}: {text:?} is no moment in the form 2026-03-01T12:00:00Z"
-            ))
-        })
-}
-
-async fn stored_decision(engine: &Engine, asker: &Asker, decision_id: u64) -> Result<StoredDecision, Error> {
+async fn stored_decision(engine: &Engine, tenant: &str, decision_id: u64) -> Result<StoredDecision, Error> {
     let known = match i64::try_from(decision_id) {
-        Ok(decision_id) => {
-            engine
-                .store
-                .decision(&asker.principal.tenant, decision_id)
-                .await?
-        }
+        Ok(decision_id) => engine.store.decision(tenant, decision_id).await?,
         Err(_) => None,
     };
     known.ok_or_else(|| Error::NotFound(format!("decision {decision_id} is not on record")))
@@ -428,35 +315,15 @@ fn filter(request: &wire::ListDecisionsRequest) -> Result<(DecisionFilter, usize
     Ok((filter, page as usize))
 }
 
-pub(super) fn text(moment: DateTime<Utc>) -> String {
-    moment.to_rfc3339_opts(SecondsFormat::Micros, true)
-}
-
-/// A version as it travels.
-pub(super) fn version(stored: StoredVersion) -> wire::EntryVersion {
-    wire::EntryVersion {
-        version: stored.version,
-        kind: stored.kind,
-        actor: stored.actor,
-        reason: stored.reason,
-        recorded_at: text(stored.recorded_at),
-        filed_on: stored.filed_on.to_string(),
-    }
-}
-
-/// A decision as it travels.
-pub(super) fn decision(stored: StoredDecision) -> wire::Decision {
-    let weight =
-        |units: Option<i64>| units.map_or_else(String::new, |units| Weight::from_units(units).to_string());
-    wire::Decision {
-        // Numbers of the database are never negative.
-        decision_id: stored.decision_id.unsigned_abs(),
-        entry_version: stored.version,
-        verdict: Some(stored.verdict),
-        drawn_kg: weight(stored.drawn_units),
-        excess_kg: weight(stored.excess_units.filter(|units| *units > 0)),
-        recorded_at: text(stored.recorded_at),
-        ended_at: stored.ended_at.map(text).unwrap_or_default(),
-        line: Some(stored.line),
+fn statistic(counted: Statistic) -> wire::Statistic {
+    wire::Statistic {
+        key: counted.key,
+        lines: counted.lines,
+        organic_lines: counted.organic_lines,
+        with_valid_certificate: counted.with_valid_certificate,
+        accepted: counted.accepted,
+        warned: counted.warned,
+        rejected: counted.rejected,
+        indeterminate: counted.indeterminate,
     }
 }

@@ -7,22 +7,21 @@ use std::sync::Arc;
 use chrono::{SubsecRound as _, Utc};
 use nopic_domain::certificate::CertificateView;
 use nopic_domain::date::day_of;
-use nopic_domain::entry::EntryLine;
-use nopic_domain::identifier::NopId;
+use nopic_domain::decision::Inputs;
+use nopic_domain::identifier::CertificateNumber;
 use nopic_domain::principal::{Principal, Role};
+use nopic_domain::rules::{Knowledge as _, given_importer, is_organic};
 use nopic_domain::trail::{Trail, gaps};
 use nopic_proto::convert::ConversionError;
 use nopic_proto::convert::trail::Content;
 use nopic_proto::entry_validation as wire;
 use nopic_proto::entry_validation::entry_trail_service_server::EntryTrailService;
-use nopic_proto::entry_validation::finding::Code;
 use nopic_proto::entry_validation::trail_item::Content as Item;
 use tonic::{Request, Response, Status};
 
-use super::{open, record};
+use super::{fields, open};
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::importer_links::link_key;
 use crate::store::{NewTrail, StoredDecision, StoredTrailRecord, TrailAnswer};
 
 /// Items of one request.
@@ -40,19 +39,17 @@ impl EntryTrailService for TrailRpc {
         &self,
         request: Request<wire::RecordTrailRequest>,
     ) -> Result<Response<wire::RecordTrailResponse>, Status> {
-        let (asker, request) = open(request, |_| None)?;
-        Ok(Response::new(
-            record_trail(&self.0, &asker.principal, request).await?,
-        ))
+        let (principal, request) = open(request)?;
+        Ok(Response::new(record_trail(&self.0, &principal, request).await?))
     }
 
     async fn get_trail(
         &self,
         request: Request<wire::GetTrailRequest>,
     ) -> Result<Response<wire::GetTrailResponse>, Status> {
-        let (asker, request) = open(request, |_| None)?;
+        let (principal, request) = open(request)?;
         Ok(Response::new(
-            get_trail(&self.0, &asker.principal.tenant, request).await?,
+            get_trail(&self.0, &principal.tenant, request).await?,
         ))
     }
 }
@@ -60,17 +57,11 @@ impl EntryTrailService for TrailRpc {
 async fn record_trail(
     engine: &Engine,
     principal: &Principal,
-    request: wire::RecordTrailRequest,
+    mut request: wire::RecordTrailRequest,
 ) -> Result<wire::RecordTrailResponse, Error> {
     may_record(principal)?;
-    let request_id = record::request_id(&request.request_id)?;
-    let request_hash = record::hash(
-        "RecordTrail",
-        &wire::RecordTrailRequest {
-            request_id: String::new(),
-            ..request.clone()
-        },
-    );
+    let request_id = fields::request_id(std::mem::take(&mut request.request_id))?;
+    let request_hash = fields::hash("RecordTrail", &request);
     if request.items.is_empty() || request.items.len() > MOST_ITEMS {
         return Err(Error::TooMuch(format!(
             "items: {}; give 1 to {MOST_ITEMS} in one request",
@@ -79,7 +70,7 @@ async fn record_trail(
     }
     // What is told must be found again by the moment that was told, which has microseconds.
     let now = engine.clock.now().trunc_subsecs(6);
-    let entry_number = record::entry_number(&request.entry_number);
+    let entry_number = fields::entry_number(&request.entry_number);
     let items = request
         .items
         .into_iter()
@@ -103,7 +94,7 @@ async fn record_trail(
         })
         .await?;
     match answer {
-        TrailAnswer::Recorded(answer) => Ok(answer),
+        TrailAnswer::Recorded(record_ids) => Ok(wire::RecordTrailResponse { record_ids }),
         TrailAnswer::NoEntry => Err(Error::NotFound(format!(
             "entry {entry_number} is not on record: file it first"
         ))),
@@ -138,7 +129,7 @@ fn complete(
         Some(Item::Document(document)) => {
             if let Some(check) = &mut document.organic {
                 fill(&mut check.checked_by, || principal.actor.clone());
-                fill(&mut check.checked_at, || record::text(now));
+                fill(&mut check.checked_at, || fields::text(now));
             }
         }
         Some(Item::Statement(statement)) => {
@@ -146,7 +137,7 @@ fn complete(
             fill(&mut statement.stated_on, || day_of(now).to_string());
         }
         Some(Item::Withdrawal(withdrawal)) => {
-            withdrawal.reason = record::reason(&withdrawal.reason).map_err(|error| error.to_string())?;
+            withdrawal.reason = fields::reason(&withdrawal.reason).map_err(|error| error.to_string())?;
             return Ok(item);
         }
         Some(Item::Step(_)) | None => {}
@@ -171,14 +162,14 @@ async fn get_trail(
     tenant: &str,
     request: wire::GetTrailRequest,
 ) -> Result<wire::GetTrailResponse, Error> {
-    let entry_number = record::entry_number(&request.entry_number);
-    let as_of = record::moment("as_of", &request.as_of)?;
+    let entry_number = fields::entry_number(&request.entry_number);
+    let as_of = fields::moment("as_of", &request.as_of)?;
     let (versions, decisions) = engine.store.entry(tenant, &entry_number, as_of).await?;
     if versions.is_empty() {
         return Err(Error::NotFound(format!("entry {entry_number} is not on record")));
     }
     let records = engine.store.trail_records(tenant, &entry_number, as_of).await?;
-    let mut filings: BTreeMap<i64, wire::FilingInputs> = BTreeMap::new();
+    let mut filings: BTreeMap<i64, Inputs> = BTreeMap::new();
     for decision in &decisions {
         if let Entry::Vacant(place) = filings.entry(decision.filing_id) {
             let filing = engine
@@ -191,9 +182,9 @@ async fn get_trail(
     }
     let mut answer = wire::GetTrailResponse {
         entry_number,
-        as_of: as_of.map(record::text).unwrap_or_default(),
-        versions: versions.into_iter().map(record::version).collect(),
-        certificates: certificates(&filings)?,
+        as_of: as_of.map(fields::text).unwrap_or_default(),
+        versions: versions.into_iter().map(fields::version).collect(),
+        certificates: certificates(&filings),
         lines: decisions
             .into_iter()
             .map(|decision| {
@@ -225,50 +216,33 @@ fn corrupt(error: &ConversionError) -> Error {
 }
 
 /// Those that the filings read; of one that changed meanwhile the newest.
-fn certificates(filings: &BTreeMap<i64, wire::FilingInputs>) -> Result<Vec<wire::TrailCertificate>, Error> {
-    let mut newest: BTreeMap<u64, nopic_proto::certificate::ValidationView> = BTreeMap::new();
-    for view in filings.values().flat_map(|inputs| &inputs.certificates) {
-        match newest.get(&view.number) {
-            Some(known) if known.version >= view.version => {}
-            _ => {
-                newest.insert(view.number, view.clone());
-            }
+fn certificates(filings: &BTreeMap<i64, Inputs>) -> Vec<wire::TrailCertificate> {
+    let mut newest: BTreeMap<CertificateNumber, &CertificateView> = BTreeMap::new();
+    for (number, view) in filings.values().flat_map(|inputs| &inputs.certificates) {
+        let known = newest.entry(*number).or_insert(view);
+        if known.version < view.version {
+            *known = view;
         }
     }
     newest
         .into_values()
-        .map(|view| {
-            let view = CertificateView::try_from(view).map_err(|error| corrupt(&error))?;
-            Ok(wire::TrailCertificate {
-                version: view.version,
-                certificate: Some((&*view.certificate).into()),
-            })
+        .map(|view| wire::TrailCertificate {
+            version: view.version,
+            certificate: Some((&*view.certificate).into()),
         })
         .collect()
 }
 
-fn line(stored: StoredDecision, inputs: Option<&wire::FilingInputs>) -> wire::TrailLine {
-    let normalised = EntryLine::from(stored.line.clone()).normalise();
-    let declares = matches!(normalised.message_set.as_deref(), Some("OR1" | "OR2"))
-        && normalised.disclaimer_code.is_none();
-    let must = stored
-        .verdict
-        .findings
-        .iter()
-        .any(|finding| matches!(finding.code(), Code::PgaDataMissing | Code::DisclaimerNotAllowed));
-    let named = normalised.importer_nop_id.as_deref().and_then(NopId::parse);
-    let linked = || {
-        let key = link_key(normalised.importer_of_record.as_deref()?);
-        let link = inputs?
-            .importers
-            .iter()
-            .find(|link| link.importer_of_record == key)?;
-        NopId::from_number(link.nop_id)
-    };
+fn line(stored: StoredDecision, inputs: Option<&Inputs>) -> wire::TrailLine {
+    let line = stored.line.clone().normalise();
+    let linked = |importer_of_record: &str| inputs?.linked_importer(importer_of_record);
+    let codes = stored.verdict.findings.iter().map(|finding| finding.code);
     wire::TrailLine {
-        is_organic: declares || normalised.organic_claim == Some(true) || must,
-        importer_nop_id: named.or_else(linked).map(|id| id.to_string()).unwrap_or_default(),
-        decision: Some(record::decision(stored)),
+        is_organic: is_organic(&line, codes),
+        importer_nop_id: given_importer(&line, linked)
+            .map(|id| id.to_string())
+            .unwrap_or_default(),
+        decision: Some(fields::decision(stored)),
     }
 }
 
@@ -282,7 +256,7 @@ fn assemble(records: Vec<StoredTrailRecord>) -> Vec<wire::TrailRecord> {
                 wire::TrailWithdrawn {
                     record_id: record.record_id,
                     by: record.actor.clone(),
-                    at: record::text(record.recorded_at),
+                    at: fields::text(record.recorded_at),
                     reason: withdrawal.reason.clone(),
                 },
             );
@@ -296,7 +270,7 @@ fn assemble(records: Vec<StoredTrailRecord>) -> Vec<wire::TrailRecord> {
             record_id: record.record_id,
             item: Some(record.item),
             recorded_by: record.actor,
-            recorded_at: record::text(record.recorded_at),
+            recorded_at: fields::text(record.recorded_at),
         })
         .collect()
 }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use nopic_domain::decision::Verdict;
 use nopic_domain::principal::Principal;
+use nopic_proto::convert::entry_validation::verdicts as to_wire;
 use nopic_proto::entry_validation as wire;
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
@@ -11,35 +13,38 @@ use tonic::{Status, Streaming};
 
 use super::resuming::{Patience, arrived, next_or_drain};
 use super::{MESSAGES_AHEAD, VERDICTS_PER_MESSAGE, lines};
-use crate::engine::{Asker, Engine};
+use crate::engine::Engine;
 use crate::error::Error;
+use crate::inquiry::Inquiry;
 use crate::runs::Runs;
 
 pub(super) async fn one(
     engine: &Engine,
-    asker: &Asker,
+    inquiry: &Inquiry,
     request: wire::ValidateEntryRequest,
 ) -> Result<wire::ValidateEntryResponse, Error> {
     let line = request
         .line
         .ok_or_else(|| Error::Invalid("line: is missing".to_owned()))?;
     let verdicts = Runs::default()
-        .judge(engine, asker, lines(vec![line])?, true)
+        .judge(engine, inquiry, lines(vec![line])?, true)
         .await?;
     Ok(wire::ValidateEntryResponse {
-        verdict: verdicts.into_iter().next(),
+        verdict: verdicts.into_iter().next().map(Into::into),
     })
 }
 
 pub(super) async fn batch(
     engine: &Engine,
-    asker: &Asker,
+    inquiry: &Inquiry,
     request: wire::ValidateEntriesRequest,
 ) -> Result<wire::ValidateEntriesResponse, Error> {
     let verdicts = Runs::default()
-        .judge(engine, asker, lines(request.lines)?, true)
+        .judge(engine, inquiry, lines(request.lines)?, true)
         .await?;
-    Ok(wire::ValidateEntriesResponse { verdicts })
+    Ok(wire::ValidateEntriesResponse {
+        verdicts: to_wire(verdicts),
+    })
 }
 
 type Answers = mpsc::Sender<Result<wire::ValidateStreamResponse, Status>>;
@@ -66,17 +71,17 @@ async fn answer(
     mut requests: Streaming<wire::ValidateStreamRequest>,
     answers: &Answers,
 ) -> Result<(), Status> {
-    let mut asker = None;
+    let mut inquiry = None;
     let mut runs = Runs::default();
     loop {
         let Some(request) = next_or_drain(&mut requests, &engine.draining).await else {
-            return drain(engine, asker, runs, requests, answers).await;
+            return drain(engine, inquiry, runs, requests, answers).await;
         };
         let Some(request) = request? else {
-            return finish(engine, asker, runs, answers).await;
+            return finish(engine, inquiry, runs, answers).await;
         };
-        let asker = asker.get_or_insert_with(|| Asker::new(principal.clone(), request.freshness));
-        let verdicts = runs.judge(engine, asker, lines(request.lines)?, false).await?;
+        let inquiry = inquiry.get_or_insert_with(|| super::inquiry(principal.clone(), request.freshness));
+        let verdicts = runs.judge(engine, inquiry, lines(request.lines)?, false).await?;
         if !send(answers, verdicts).await {
             return Ok(());
         }
@@ -86,12 +91,12 @@ async fn answer(
 /// Answers what waits at the end of the requests.
 async fn finish(
     engine: &Engine,
-    asker: Option<Asker>,
+    inquiry: Option<Inquiry>,
     mut runs: Runs,
     answers: &Answers,
 ) -> Result<(), Status> {
-    if let Some(asker) = &asker {
-        let verdicts = runs.judge(engine, asker, Vec::new(), true).await?;
+    if let Some(inquiry) = &inquiry {
+        let verdicts = runs.judge(engine, inquiry, Vec::new(), true).await?;
         send(answers, verdicts).await;
     }
     Ok(())
@@ -101,32 +106,32 @@ async fn finish(
 /// where nothing of it is, or where the caller does not go on.
 async fn drain(
     engine: &Engine,
-    asker: Option<Asker>,
+    inquiry: Option<Inquiry>,
     mut runs: Runs,
     mut requests: Streaming<wire::ValidateStreamRequest>,
     answers: &Answers,
 ) -> Result<(), Status> {
     let patience = Patience::begin();
     let mut is_cut = false;
-    while let Some(asker) = asker.as_ref().filter(|_| runs.is_inside_an_entry()) {
+    while let Some(inquiry) = inquiry.as_ref().filter(|_| runs.is_inside_an_entry()) {
         let Some(request) = patience.wait(requests.message()).await else {
             break;
         };
         let Some(request) = request? else {
-            return finish(engine, Some(asker.clone()), runs, answers).await;
+            return finish(engine, Some(inquiry.clone()), runs, answers).await;
         };
         let mut lines = lines(request.lines)?;
         let end = runs.end_of_entry(&lines);
         lines.truncate(end.unwrap_or(lines.len()));
         is_cut = end.is_some();
-        let verdicts = runs.judge(engine, asker, lines, end.is_some()).await?;
+        let verdicts = runs.judge(engine, inquiry, lines, end.is_some()).await?;
         if !send(answers, verdicts).await {
             return Ok(());
         }
     }
     // Where lines were left behind the entry, the end of the requests is not the end of what is answered.
     if !is_cut && let Some(Ok(None)) = arrived(&mut requests) {
-        return finish(engine, asker, runs, answers).await;
+        return finish(engine, inquiry, runs, answers).await;
     }
     let resume_after = wire::ResumeAfter {
         records: runs.answered_entries(),
@@ -143,10 +148,10 @@ async fn drain(
 }
 
 /// Sends verdicts in messages of bounded size; `false`: the caller is gone.
-async fn send(answers: &Answers, verdicts: Vec<wire::Verdict>) -> bool {
+async fn send(answers: &Answers, verdicts: Vec<Verdict>) -> bool {
     let mut verdicts = verdicts.into_iter();
     while verdicts.len() > 0 {
-        let verdicts = verdicts.by_ref().take(VERDICTS_PER_MESSAGE).collect();
+        let verdicts = to_wire(verdicts.by_ref().take(VERDICTS_PER_MESSAGE));
         if answers
             .send(Ok(wire::ValidateStreamResponse {
                 verdicts,

@@ -2,11 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use nopic_domain::date::Date;
+use nopic_domain::decision::{Decision, EntryAnswer, Inputs, Kind, Verdict};
+use nopic_domain::entry::EntryLine;
 use nopic_domain::identifier::CertificateNumber;
-use nopic_proto::entry_validation as wire;
-use prost::Message as _;
 
-use crate::filing::Decided;
+use super::codec;
 
 /// A filing that is to begin.
 #[derive(Debug, Clone)]
@@ -15,7 +15,7 @@ pub(crate) struct NewFiling<'a> {
     pub(crate) request_id: &'a str,
     pub(crate) request_hash: [u8; 32],
     /// Without the versions of its entries, which come of beginning.
-    pub(crate) inputs: wire::FilingInputs,
+    pub(crate) inputs: Inputs,
     /// The version that an entry must have; for amending and taking back.
     pub(crate) current_version: Option<u32>,
     pub(crate) lease: Lease<'a>,
@@ -47,7 +47,7 @@ pub(crate) struct OpenFiling {
     pub(crate) request_id: String,
     /// Rises when the inputs are frozen anew.
     pub(crate) attempt: u32,
-    pub(crate) inputs: wire::FilingInputs,
+    pub(crate) inputs: Inputs,
 }
 
 /// How a filing began.
@@ -58,7 +58,11 @@ pub(crate) enum Begun {
     /// The same request was answered before: these are its decisions.
     Done(i64),
     /// Another task works on the same request, or on this entry.
-    Busy { entry_number: Option<String> },
+    Busy {
+        entry_number: Option<String>,
+        /// As they were given.
+        inputs: Box<Inputs>,
+    },
     /// The entry has another version than the caller takes it to have; 0: it is not on record.
     Outdated { entry_number: String, current: u32 },
 }
@@ -70,8 +74,8 @@ pub(crate) struct StoredDecision {
     pub(crate) filing_id: i64,
     pub(crate) place: u32,
     pub(crate) version: u32,
-    pub(crate) verdict: wire::Verdict,
-    pub(crate) line: wire::EntryLine,
+    pub(crate) verdict: Verdict,
+    pub(crate) line: EntryLine,
     pub(crate) drawn_units: Option<i64>,
     pub(crate) excess_units: Option<i64>,
     pub(crate) recorded_at: DateTime<Utc>,
@@ -82,7 +86,7 @@ pub(crate) struct StoredDecision {
 #[derive(Debug, Clone)]
 pub(crate) struct StoredVersion {
     pub(crate) version: u32,
-    pub(crate) kind: String,
+    pub(crate) kind: Kind,
     pub(crate) actor: String,
     pub(crate) reason: String,
     pub(crate) filed_on: Date,
@@ -116,12 +120,26 @@ pub(crate) enum Grouping {
     Total,
 }
 
+/// Counts of decisions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Statistic {
+    /// Of the group.
+    pub(crate) key: String,
+    pub(crate) lines: u64,
+    pub(crate) organic_lines: u64,
+    pub(crate) with_valid_certificate: u64,
+    pub(crate) accepted: u64,
+    pub(crate) warned: u64,
+    pub(crate) rejected: u64,
+    pub(crate) indeterminate: u64,
+}
+
 /// What a filing rested on.
 #[derive(Debug, Clone)]
 pub(crate) struct StoredFiling {
-    pub(crate) inputs: wire::FilingInputs,
-    /// protobuf `SetDrawsResponse`.
-    pub(crate) ledger: nopic_proto::certificate::SetDrawsResponse,
+    pub(crate) inputs: Inputs,
+    /// What the ledger answered about each entry that it was asked about.
+    pub(crate) ledger: Vec<EntryAnswer>,
 }
 
 /// The row of a decision.
@@ -155,7 +173,8 @@ impl DecisionRow {
         entry: (i64, u32),
         filed_on: Date,
         now: DateTime<Utc>,
-        decided: &Decided,
+        line: &EntryLine,
+        decided: &Decision,
     ) -> Self {
         let mut codes = String::new();
         for code in &decided.codes {
@@ -173,9 +192,9 @@ impl DecisionRow {
             tenant: filing.tenant.clone(),
             line_number: decided.verdict.line_number.into(),
             pga_line_number: decided.verdict.pga_line_number.into(),
-            verdict: decided.verdict.encode_to_vec(),
-            line: decided.line.encode_to_vec(),
-            outcome: decided.outcome.as_str(),
+            verdict: codec::write_verdict(&decided.verdict),
+            line: codec::write_line(line),
+            outcome: decided.verdict.outcome.as_str(),
             codes,
             // A NOP ID has 10 digits, so it never wraps.
             importer: decided.importer.map(|id| id.number().cast_signed()),

@@ -1,5 +1,6 @@
 //! What the service keeps: importer links, flag tables, policies.
 
+mod codec;
 mod filings;
 mod postgres;
 mod sqlite;
@@ -9,23 +10,20 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use nopic_domain::date::Date;
+use nopic_domain::decision::{Decision, EntryAnswer};
 use nopic_domain::flags::FlagTable;
 use nopic_domain::identifier::NopId;
 use nopic_domain::principal::Principal;
-use nopic_proto::certificate::SetDrawsResponse;
-use nopic_proto::entry_validation as wire;
 use nopic_sql::audit::AuditLog;
 use nopic_sql::{Error, Location, Migration, SHARED, Schema, SchemaUpdate};
 use rustc_hash::FxHashMap;
 
 pub(crate) use filings::{
-    Begun, DecisionFilter, DecisionRow, Deletion, Grouping, Lease, NewFiling, OpenFiling, StoredDecision,
-    StoredFiling, StoredVersion,
+    Begun, DecisionFilter, DecisionRow, Deletion, Grouping, Lease, NewFiling, OpenFiling, Statistic,
+    StoredDecision, StoredFiling, StoredVersion,
 };
 
 pub(crate) use trails::{NewTrail, StoredTrailRecord, TrailAnswer};
-
-use crate::filing::Decided;
 
 /// The schema of the service.
 pub const SCHEMA: Schema = Schema {
@@ -179,8 +177,8 @@ pub(crate) trait Filings: Send + Sync {
     /// Ends every lease of this holder: for a process that knows that the others of its name have ended.
     async fn expire_leases(&self, holder: &str, now: DateTime<Utc>) -> Result<(), Error>;
 
-    /// Ends the lease of one filing that this holder gave up, if it has one.
-    async fn give_up_filing(
+    /// Ends the lease of one filing that this holder abandoned, if it has one.
+    async fn abandon_filing(
         &self,
         tenant: &str,
         request_id: &str,
@@ -191,9 +189,9 @@ pub(crate) trait Filings: Send + Sync {
     /// Records the decisions, once, and gives them; `None`: another worker has the filing.
     async fn finish_filing(
         &self,
-        filing: &OpenFiling,
-        decided: Vec<Decided>,
-        ledger: &SetDrawsResponse,
+        filing: OpenFiling,
+        decided: Vec<Decision>,
+        ledger: &[EntryAnswer],
         lease: Lease<'_>,
     ) -> Result<Option<Vec<StoredDecision>>, Error>;
 }
@@ -233,7 +231,7 @@ pub(crate) trait Decisions: Send + Sync {
         as_of: Option<DateTime<Utc>>,
         grouping: Grouping,
         limit: u32,
-    ) -> Result<Vec<wire::Statistic>, Error>;
+    ) -> Result<Vec<Statistic>, Error>;
 }
 
 /// Trails of entries on record.
@@ -293,8 +291,8 @@ mod tests {
     ) {
         let database = engine.database().await;
         let plans = match &database.location {
-            Location::Folder(folder) => sqlite::plans::of_one_entry(folder, "EXPLAIN QUERY PLAN").await,
-            Location::Postgres(options) => postgres::plans::of_one_entry(options, "EXPLAIN").await,
+            Location::Folder(folder) => sqlite::query_plans::of_one_entry(folder, "EXPLAIN QUERY PLAN").await,
+            Location::Postgres(options) => postgres::query_plans::of_one_entry(options, "EXPLAIN").await,
         };
         for (index, plan) in plans {
             assert!(plan.contains(index), "{index}: {plan}");

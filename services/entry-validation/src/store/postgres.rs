@@ -6,13 +6,13 @@ use nopic_sql::postgres::Connection;
 
 use super::filings::DecisionRow;
 
-#[path = "each/mod.rs"]
+#[path = "statements/mod.rs"]
 #[allow(clippy::duplicate_mod, reason = "one body for both engines")]
-mod each;
+mod statements;
 
-pub(super) use each::Store;
+pub(super) use statements::Store;
 #[cfg(test)]
-pub(super) use each::{plans, prepare_all};
+pub(super) use statements::{prepare_all, query_plans};
 
 /// One list for each column: bytes travel as they are.
 const INSERT: &str = "/* filing.finish */ INSERT INTO decision (filing_id, place, entry_id, version, tenant, line_number,

@@ -9,13 +9,13 @@ use serde::Serialize;
 
 use super::filings::DecisionRow;
 
-#[path = "each/mod.rs"]
+#[path = "statements/mod.rs"]
 #[allow(clippy::duplicate_mod, reason = "one body for both engines")]
-mod each;
+mod statements;
 
-pub(super) use each::Store;
+pub(super) use statements::Store;
 #[cfg(test)]
-pub(super) use each::{plans, prepare_all};
+pub(super) use statements::{prepare_all, query_plans};
 
 /// Decisions are a JSON list of lists, bytes as hexadecimal digits: faster than row by row.
 const INSERT: &str = concat!(

@@ -22,7 +22,7 @@ pub(crate) struct NewTrail<'a> {
 #[derive(Debug, Clone)]
 pub(crate) enum TrailAnswer {
     /// It is on record, now or since the same request was answered before.
-    Recorded(wire::RecordTrailResponse),
+    Recorded(Vec<u64>),
     /// The entry is not on record.
     NoEntry,
     /// The entry would have more records than it may.
@@ -44,7 +44,10 @@ pub(crate) struct StoredTrailRecord {
 
 #[cfg(test)]
 mod tests {
-    use nopic_proto::certificate::SetDrawsResponse;
+    use std::sync::Arc;
+
+    use nopic_domain::decision::{FiledEntry, Inputs, Kind};
+    use nopic_domain::principal::Principal;
     use nopic_proto::entry_validation::trail_item::Content;
     use nopic_sql::testing::Engine;
     use nopic_sql::{Error, SchemaUpdate};
@@ -72,14 +75,21 @@ mod tests {
                 tenant,
                 request_id: "file",
                 request_hash: [0; 32],
-                inputs: wire::FilingInputs {
-                    filed_on: "2024-02-28".to_owned(),
-                    kind: "FILED".to_owned(),
-                    entries: vec![wire::FiledEntry {
+                inputs: Inputs {
+                    evidence: Arc::default(),
+                    lines: Vec::new(),
+                    certificates: std::collections::BTreeMap::new(),
+                    certificates_unavailable: false,
+                    operations: std::collections::BTreeMap::new(),
+                    importers: std::collections::BTreeMap::new(),
+                    entries: vec![FiledEntry {
                         entry_number: ENTRY.to_owned(),
-                        ..wire::FiledEntry::default()
+                        ..FiledEntry::default()
                     }],
-                    ..wire::FilingInputs::default()
+                    principal: Principal::built_in("test"),
+                    reason: String::new(),
+                    filed_on: nopic_domain::date::day_of(at(0)),
+                    kind: Kind::Filed,
                 },
                 current_version: None,
                 lease,
@@ -89,9 +99,8 @@ mod tests {
         let Begun::Open(filing) = begun else {
             panic!("{begun:?}");
         };
-        let draws = SetDrawsResponse::default();
         let finished = store
-            .finish_filing(&filing, Vec::new(), &draws, lease)
+            .finish_filing(*filing, Vec::new(), &[], lease)
             .await
             .unwrap();
         assert!(finished.is_some());
@@ -134,7 +143,7 @@ mod tests {
 
     async fn record(store: &dyn Store, new: NewTrail<'_>) -> Vec<u64> {
         match store.record_trail(new).await.unwrap() {
-            TrailAnswer::Recorded(answer) => answer.record_ids,
+            TrailAnswer::Recorded(record_ids) => record_ids,
             other => panic!("{other:?}"),
         }
     }

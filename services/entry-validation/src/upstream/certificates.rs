@@ -31,7 +31,7 @@ use tokio::time::{Instant, timeout};
 use tonic::{Code, Status};
 use tracing::Instrument as _;
 
-use crate::engine::Purpose;
+use crate::inquiry::Purpose;
 
 /// Numbers or questions in one call: the bound of the certificate service.
 const QUESTIONS_A_CALL: usize = 10_000;

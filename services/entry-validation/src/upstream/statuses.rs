@@ -8,8 +8,8 @@ use nopic_cache::{Confirmed, Manifest, RevisionChoice, ShardSource, SourceError,
 use nopic_chassis::principal::AttachPrincipal;
 use nopic_domain::principal::Principal;
 
+use super::Upstream;
 use super::registry::RegistrySource;
-use crate::Upstream;
 
 /// Where statuses come from.
 #[derive(Debug)]

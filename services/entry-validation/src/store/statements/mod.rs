@@ -5,9 +5,9 @@ mod filings;
 mod filings_sql;
 mod flags;
 mod links;
-#[cfg(test)]
-pub(crate) mod plans;
 mod policies;
+#[cfg(test)]
+pub(crate) mod query_plans;
 mod trails;
 
 use std::sync::Arc;

@@ -1,32 +1,32 @@
 //! Proving a verdict on record again, from what it rested on.
 
-use nopic_proto::certificate as ledger;
-use nopic_proto::entry_validation as wire;
+use nopic_domain::decision::{EntryAnswer, Inputs, Verdict, decide};
+use nopic_domain::identifier::EntryNumber;
 use nopic_sql::Error as StoreError;
 
-use super::{judge, thaw};
+use super::{Law, inconsistent};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::store::StoredDecision;
 
 /// What a decision rested on, and what the same inputs give now.
 pub(crate) struct Replayed {
-    pub(crate) inputs: wire::FilingInputs,
-    pub(crate) ledger: Option<ledger::EntryDrawsResult>,
-    pub(crate) verdict: wire::Verdict,
+    pub(crate) inputs: Inputs,
+    pub(crate) ledger: Option<EntryAnswer>,
+    pub(crate) verdict: Verdict,
 }
 
 /// Judges again what was judged then: the same lines, certificates, operations and ledger, by the policy and the flags
 /// of then.
 pub(crate) async fn replay(engine: &Engine, decision: &StoredDecision) -> Result<Replayed, Error> {
     let corrupt = |detail: &str| Error::from(StoreError::corrupt("decision.filing_id", detail));
-    let filing = engine
+    let mut filing = engine
         .store
         .filing(decision.filing_id)
         .await?
         .ok_or_else(|| corrupt("the filing is not there"))?;
-    let thawed = thaw(engine, &filing.inputs).await?;
-    let decided = judge::decide(&thawed, &filing.inputs, &filing.ledger.entries)?;
+    let law = Law::of(engine, &filing.inputs).await?;
+    let decided = decide(&filing.inputs, &law.policy, &law.flags, &filing.ledger).map_err(inconsistent)?;
     let again = decided
         .into_iter()
         .nth(decision.place as usize)
@@ -35,10 +35,12 @@ pub(crate) async fn replay(engine: &Engine, decision: &StoredDecision) -> Result
         .inputs
         .entries
         .iter()
-        .filter(|entry| nopic_domain::identifier::EntryNumber::parse(&entry.entry_number).is_some())
+        .filter(|entry| EntryNumber::parse(&entry.entry_number).is_some())
         .position(|entry| entry.entry_number == decision.verdict.entry_number);
     Ok(Replayed {
-        ledger: place.and_then(|place| filing.ledger.entries.get(place).cloned()),
+        ledger: place
+            .filter(|place| *place < filing.ledger.len())
+            .map(|place| filing.ledger.swap_remove(place)),
         inputs: filing.inputs,
         verdict: again.verdict,
     })

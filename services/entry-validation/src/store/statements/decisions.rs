@@ -2,16 +2,16 @@
 
 use chrono::{DateTime, Utc};
 use nopic_domain::date::Date;
+use nopic_domain::decision::Kind;
 use nopic_domain::finding::Code;
-use nopic_proto::certificate::SetDrawsResponse;
-use nopic_proto::entry_validation as wire;
 use nopic_sql::Error;
 use nopic_sql::row::{json, small};
-use prost::Message as _;
 
 use super::Store;
 use super::engine::rows;
-use crate::store::{DecisionFilter, Decisions, Grouping, StoredDecision, StoredFiling, StoredVersion};
+use crate::store::{
+    DecisionFilter, Decisions, Grouping, Statistic, StoredDecision, StoredFiling, StoredVersion, codec,
+};
 
 macro_rules! columns {
     () => {
@@ -190,10 +190,8 @@ fn stored(row: Row) -> Result<StoredDecision, Error> {
         filing_id,
         place: small("decision.place", place)?,
         version: small("decision.version", version)?,
-        verdict: wire::Verdict::decode(verdict.as_slice())
-            .map_err(|error| Error::corrupt("decision.verdict", error))?,
-        line: wire::EntryLine::decode(line.as_slice())
-            .map_err(|error| Error::corrupt("decision.line", error))?,
+        verdict: codec::read_verdict(&verdict)?,
+        line: codec::read_line(&line)?,
         drawn_units,
         excess_units,
         recorded_at,
@@ -201,11 +199,11 @@ fn stored(row: Row) -> Result<StoredDecision, Error> {
     })
 }
 
-fn statistic(counts: Counts) -> wire::Statistic {
+fn statistic(counts: Counts) -> Statistic {
     let (key, lines, organic, valid, accepted, warned, rejected, indeterminate) = counts;
     // Counts are never negative.
     let count = |number: i64| number.unsigned_abs();
-    wire::Statistic {
+    Statistic {
         key,
         lines: count(lines),
         organic_lines: count(organic),
@@ -243,10 +241,8 @@ impl Decisions for Store {
             .await?;
         row.map(|(inputs, ledger)| {
             Ok(StoredFiling {
-                inputs: wire::FilingInputs::decode(inputs.as_slice())
-                    .map_err(|error| Error::corrupt("filing.inputs", error))?,
-                ledger: SetDrawsResponse::decode(ledger.as_slice())
-                    .map_err(|error| Error::corrupt("filing.ledger", error))?,
+                inputs: codec::read_inputs(&inputs)?,
+                ledger: codec::read_answers(&ledger)?,
             })
         })
         .transpose()
@@ -276,7 +272,7 @@ impl Decisions for Store {
             .map(|(version, kind, actor, reason, filed_on, recorded_at)| {
                 Ok(StoredVersion {
                     version: small("entry_version.version", version)?,
-                    kind,
+                    kind: Kind::parse(&kind).ok_or_else(|| Error::corrupt("entry_version.kind", &kind))?,
                     actor,
                     reason,
                     filed_on,
@@ -323,7 +319,7 @@ impl Decisions for Store {
         as_of: Option<DateTime<Utc>>,
         grouping: Grouping,
         limit: u32,
-    ) -> Result<Vec<wire::Statistic>, Error> {
+    ) -> Result<Vec<Statistic>, Error> {
         let statement = match grouping {
             Grouping::Day => BY_DAY,
             Grouping::Importer => BY_IMPORTER,

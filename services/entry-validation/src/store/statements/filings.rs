@@ -1,19 +1,19 @@
 //! Filings: begin, freeze anew, finish, find those that were left.
 
 use chrono::{DateTime, Utc};
-use nopic_domain::date::{Date, parse_iso};
-use nopic_proto::certificate::SetDrawsResponse;
-use nopic_proto::entry_validation as wire;
+use nopic_domain::date::Date;
+use nopic_domain::decision::{Decision, EntryAnswer, Kind};
+use nopic_domain::entry::NormalisedLine;
 use nopic_sql::Error;
 use nopic_sql::row::{json, small};
-use prost::Message as _;
 use rustc_hash::FxHashMap;
 
 use super::Store;
 use super::engine::{Connection, audit, hold, outbox, requests};
 use super::{filings_sql as sql, insert_decisions};
-use crate::filing::Decided;
-use crate::store::{Begun, DecisionRow, Deletion, Filings, Lease, NewFiling, OpenFiling, StoredDecision};
+use crate::store::{
+    Begun, DecisionRow, Deletion, Filings, Lease, NewFiling, OpenFiling, StoredDecision, codec,
+};
 
 fn open(row: (i64, String, String, i64, Vec<u8>)) -> Result<OpenFiling, Error> {
     let (filing_id, tenant, request_id, attempt, inputs) = row;
@@ -22,9 +22,15 @@ fn open(row: (i64, String, String, i64, Vec<u8>)) -> Result<OpenFiling, Error> {
         tenant,
         request_id,
         attempt: small("filing.attempt", attempt)?,
-        inputs: wire::FilingInputs::decode(inputs.as_slice())
-            .map_err(|error| Error::corrupt("filing.inputs", error))?,
+        inputs: codec::read_inputs(&inputs)?,
     })
+}
+
+fn busy(entry_number: Option<String>, new: NewFiling<'_>) -> Begun {
+    Begun::Busy {
+        entry_number,
+        inputs: Box::new(new.inputs),
+    }
 }
 
 #[tonic::async_trait]
@@ -41,7 +47,7 @@ impl Filings for Store {
             return match (hash == new.request_hash, state.as_str()) {
                 (false, _) => Err(Error::RequestReused(new.request_id.to_owned())),
                 (true, "DONE") => Ok(Begun::Done(filing_id)),
-                (true, _) => Ok(Begun::Busy { entry_number: None }),
+                (true, _) => Ok(busy(None, new)),
             };
         }
         let numbers: Vec<[&str; 1]> = new
@@ -58,9 +64,7 @@ impl Filings for Store {
         let mut versions: FxHashMap<&str, (i64, u32)> = FxHashMap::default();
         for (entry_id, entry_number, version, claimed_by) in &found {
             if claimed_by.is_some() {
-                return Ok(Begun::Busy {
-                    entry_number: Some(entry_number.clone()),
-                });
+                return Ok(busy(Some(entry_number.clone()), new));
             }
             versions.insert(entry_number, (*entry_id, small("entry.version", *version)?));
         }
@@ -85,7 +89,7 @@ impl Filings for Store {
             .bind(new.tenant)
             .bind(new.request_id)
             .bind(&new.request_hash[..])
-            .bind(new.inputs.encode_to_vec())
+            .bind(codec::write_inputs(&new.inputs))
             .bind(new.lease.holder)
             .bind(new.lease.until)
             .bind(new.lease.now)
@@ -111,7 +115,7 @@ impl Filings for Store {
                 .rows_affected();
             if inserted < count {
                 // Another filing brought one of them meanwhile.
-                return Ok(Begun::Busy { entry_number: None });
+                return Ok(busy(None, new));
             }
         }
         transaction.commit().await?;
@@ -178,7 +182,7 @@ impl Filings for Store {
     async fn freeze_anew(&self, filing: &OpenFiling, lease: Lease<'_>) -> Result<bool, Error> {
         let mut transaction = self.database.write().await?;
         let changed = sqlx::query(sql::REFREEZE)
-            .bind(filing.inputs.encode_to_vec())
+            .bind(codec::write_inputs(&filing.inputs))
             .bind(lease.until)
             .bind(filing.filing_id)
             .bind(i64::from(filing.attempt))
@@ -213,7 +217,7 @@ impl Filings for Store {
         Ok(())
     }
 
-    async fn give_up_filing(
+    async fn abandon_filing(
         &self,
         tenant: &str,
         request_id: &str,
@@ -221,7 +225,7 @@ impl Filings for Store {
         now: DateTime<Utc>,
     ) -> Result<(), Error> {
         let mut transaction = self.database.write().await?;
-        sqlx::query(sql::GIVE_UP)
+        sqlx::query(sql::ABANDON)
             .bind(now - chrono::TimeDelta::seconds(1))
             .bind(holder)
             .bind(tenant)
@@ -234,14 +238,14 @@ impl Filings for Store {
 
     async fn finish_filing(
         &self,
-        filing: &OpenFiling,
-        decided: Vec<Decided>,
-        ledger: &SetDrawsResponse,
+        filing: OpenFiling,
+        decided: Vec<Decision>,
+        ledger: &[EntryAnswer],
         lease: Lease<'_>,
     ) -> Result<Option<Vec<StoredDecision>>, Error> {
         let mut transaction = self.database.write().await?;
         let finished = sqlx::query(sql::FINISH)
-            .bind(ledger.encode_to_vec())
+            .bind(codec::write_answers(ledger))
             .bind(lease.now)
             .bind(filing.filing_id)
             .bind(lease.holder)
@@ -260,13 +264,12 @@ impl Filings for Store {
 
 async fn write_decisions(
     connection: &mut Connection,
-    filing: &OpenFiling,
-    decided: Vec<Decided>,
+    mut filing: OpenFiling,
+    decided: Vec<Decision>,
     now: DateTime<Utc>,
 ) -> Result<Vec<StoredDecision>, Error> {
     let inputs = &filing.inputs;
-    let filed_on =
-        parse_iso(&inputs.filed_on).ok_or_else(|| Error::corrupt("filing.inputs", &inputs.filed_on))?;
+    let filed_on = inputs.filed_on;
     let numbers: Vec<[&str; 1]> = inputs
         .entries
         .iter()
@@ -286,7 +289,7 @@ async fn write_decisions(
     let mut versions: Vec<(i64, u32, Date)> = Vec::new();
     let mut lines = Vec::new();
     let mut decisions = Vec::with_capacity(decided.len());
-    let mut rest = (0u32..).zip(&decided);
+    let mut rest = (0u32..).zip(decided.iter().zip(&inputs.lines));
     for entry in &inputs.entries {
         let entry_id = *ids
             .get(&entry.entry_number)
@@ -297,17 +300,18 @@ async fn write_decisions(
         if replaces && !entry.keep_other_lines {
             whole.push([entry_id]);
         }
-        for (place, decided) in rest.by_ref().take(entry.line_count as usize) {
+        for (place, (decided, line)) in rest.by_ref().take(entry.line_count as usize) {
             let verdict = &decided.verdict;
             if replaces && entry.keep_other_lines {
                 lines.push((entry_id, verdict.line_number, verdict.pga_line_number));
             }
             decisions.push(DecisionRow::new(
-                filing,
+                &filing,
                 place,
                 (entry_id, entry.version),
                 filed_on,
                 now,
+                line,
                 decided,
             ));
         }
@@ -322,12 +326,11 @@ async fn write_decisions(
         }
     }
     let ids = insert_decisions(connection, &decisions).await?;
-    let principal = inputs.principal.clone().unwrap_or_default();
     sqlx::query(sql::INSERT_VERSIONS)
         .bind(json(&versions)?)
         .bind(filing.filing_id)
-        .bind(&inputs.kind)
-        .bind(&principal.actor)
+        .bind(inputs.kind.as_str())
+        .bind(&inputs.principal.actor)
         .bind(&inputs.reason)
         .bind(now)
         .execute(&mut *connection)
@@ -336,13 +339,15 @@ async fn write_decisions(
         .bind(json(&versions)?)
         .execute(&mut *connection)
         .await?;
-    note(connection, filing, decided.len(), now).await?;
-    stored(decided, &decisions, ids)
+    note(connection, &filing, decided.len(), now).await?;
+    let lines = std::mem::take(&mut filing.inputs.lines);
+    stored(decided, lines, &decisions, ids)
 }
 
 /// The decisions as they are read later. The ids come with the places of their lines, in any order.
 fn stored(
-    decided: Vec<Decided>,
+    decided: Vec<Decision>,
+    lines: Vec<NormalisedLine>,
     rows: &[DecisionRow],
     mut ids: Vec<(i64, i64)>,
 ) -> Result<Vec<StoredDecision>, Error> {
@@ -355,15 +360,15 @@ fn stored(
     }
     ids.into_iter()
         .zip(rows)
-        .zip(decided)
-        .map(|(((place, decision_id), row), decided)| {
+        .zip(decided.into_iter().zip(lines))
+        .map(|(((place, decision_id), row), (decided, line))| {
             Ok(StoredDecision {
                 decision_id,
                 filing_id: row.filing_id,
                 place: small("decision.place", place)?,
                 version: small("decision.version", row.version)?,
                 verdict: decided.verdict,
-                line: decided.line,
+                line: line.into_inner(),
                 drawn_units: row.drawn_units,
                 excess_units: row.excess_units,
                 recorded_at: row.recorded_at,
@@ -381,14 +386,13 @@ async fn note(
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
     let inputs = &filing.inputs;
-    let principal = inputs.principal.clone().unwrap_or_default();
     let subject = filing.filing_id.to_string();
     let entries: Vec<(&str, u32)> = inputs
         .entries
         .iter()
         .map(|entry| (entry.entry_number.as_str(), entry.version))
         .collect();
-    if inputs.kind != "IMPORTED" {
+    if inputs.kind != Kind::Imported {
         let content = json(&entries)?;
         outbox::put(
             connection,
@@ -410,12 +414,12 @@ async fn note(
         &audit::Change {
             at: now,
             tenant: &filing.tenant,
-            actor: &principal.actor,
-            action: match inputs.kind.as_str() {
-                "AMENDED" => "ENTRY_AMENDED",
-                "CANCELLED" => "ENTRY_CANCELLED",
-                "IMPORTED" => "ENTRIES_IMPORTED",
-                _ => "ENTRIES_FILED",
+            actor: &inputs.principal.actor,
+            action: match inputs.kind {
+                Kind::Amended => "ENTRY_AMENDED",
+                Kind::Cancelled => "ENTRY_CANCELLED",
+                Kind::Imported => "ENTRIES_IMPORTED",
+                Kind::Filed => "ENTRIES_FILED",
             },
             subject: &subject,
             reason: &inputs.reason,

@@ -8,7 +8,7 @@ use prost::Message as _;
 
 use super::Store;
 use super::engine::{Connection, audit, for_update, outbox, requests};
-use crate::store::{NewTrail, StoredTrailRecord, TrailAnswer, Trails};
+use crate::store::{NewTrail, StoredTrailRecord, TrailAnswer, Trails, codec};
 
 const SELECT_ENTRY: &str = concat!(
     "/* trails.record */ SELECT entry_id FROM entry
@@ -38,9 +38,7 @@ impl Trails for Store {
         let mut transaction = self.database.write().await?;
         let known = requests::begin(&mut transaction, new.tenant, new.request_id, &new.request_hash).await?;
         if let Some(answer) = known {
-            return wire::RecordTrailResponse::decode(answer.as_slice())
-                .map(TrailAnswer::Recorded)
-                .map_err(|error| Error::corrupt("request.answer", error));
+            return codec::read_record_ids(&answer).map(TrailAnswer::Recorded);
         }
         let entry_id: Option<i64> = sqlx::query_scalar(SELECT_ENTRY)
             .bind(new.tenant)
@@ -64,7 +62,7 @@ impl Trails for Store {
             .fetch_optional(&mut *transaction)
             .await?;
         let at = last.map_or(new.now, |last| last.max(new.now));
-        let mut answer = wire::RecordTrailResponse::default();
+        let mut record_ids = Vec::with_capacity(new.items.len());
         for item in &new.items {
             let (kind, withdraws) = kind(item);
             if let Some(record_id) = withdraws {
@@ -83,7 +81,7 @@ impl Trails for Store {
                 .bind(at)
                 .fetch_one(&mut *transaction)
                 .await?;
-            answer.record_ids.push(record_id.unsigned_abs());
+            record_ids.push(record_id.unsigned_abs());
             note(&mut transaction, &new, at, record_id, item).await?;
         }
         requests::answer(
@@ -91,12 +89,12 @@ impl Trails for Store {
             new.tenant,
             new.request_id,
             &new.request_hash,
-            &answer.encode_to_vec(),
+            &codec::write_record_ids(&record_ids),
             at,
         )
         .await?;
         transaction.commit().await?;
-        Ok(TrailAnswer::Recorded(answer))
+        Ok(TrailAnswer::Recorded(record_ids))
     }
 
     async fn trail_records(

@@ -49,7 +49,7 @@ pub(super) const TAKE: &str = concat!(
 );
 pub(super) const EXPIRE: &str = "/* filing.expire */ UPDATE filing SET lease_until = $1
     WHERE state = 'OPEN' AND lease_holder = $2";
-pub(super) const GIVE_UP: &str = "/* filing.give_up */ UPDATE filing SET lease_until = $1
+pub(super) const ABANDON: &str = "/* filing.abandon */ UPDATE filing SET lease_until = $1
     WHERE state = 'OPEN' AND lease_holder = $2 AND tenant = $3 AND request_id = $4";
 pub(super) const FINISH: &str =
     "/* filing.finish */ UPDATE filing SET state = 'DONE', ledger = $1, done_at = $2
@@ -115,7 +115,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     REFREEZE,
     TAKE,
     EXPIRE,
-    GIVE_UP,
+    ABANDON,
     FINISH,
     SELECT_CLAIMED,
     END_LINES,
