@@ -19,7 +19,7 @@ use tonic::service::{Routes, RoutesBuilder};
 use crate::failure::Failure;
 use crate::settings::Settings;
 use crate::storage::Storage;
-use crate::{Part, audit};
+use crate::{Part, audit, transactions};
 
 /// What all parts of a deployment share.
 pub struct Deployment {
@@ -232,6 +232,7 @@ impl Opening<'_> {
             background.extend(open.background);
         }
         if !audits.is_empty() {
+            transactions::add(&self.metrics, &audits);
             services.push(audit::SERVICE);
             routes.add_service(audit::service(&audits, self.caller));
         }

@@ -16,6 +16,7 @@ use super::convert::{reject, snapshot};
 use crate::current::Core;
 use crate::error::Error;
 use crate::import::{Event, Import, Imported, Options, Outcome};
+use crate::store::Who;
 
 /// Events under way before the import waits for its caller.
 const UNDER_WAY: usize = 64;
@@ -24,11 +25,10 @@ const UNDER_WAY: usize = 64;
 pub(super) fn import(
     core: Arc<Core>,
     requests: Streaming<wire::ImportSnapshotRequest>,
-    actor: String,
+    who: Who,
 ) -> impl Stream<Item = Result<wire::ImportSnapshotResponse, Status>> + Send {
     let (events, received) = mpsc::channel(UNDER_WAY);
-    let task =
-        nopic_chassis::deadline::spawn(async move { take_and_run(core, requests, actor, events).await });
+    let task = nopic_chassis::deadline::spawn(async move { take_and_run(core, requests, who, events).await });
     ImportAnswers {
         events: received,
         task: Some(task),
@@ -75,7 +75,7 @@ impl Stream for ImportAnswers {
 async fn take_and_run(
     core: Arc<Core>,
     mut requests: Streaming<wire::ImportSnapshotRequest>,
-    actor: String,
+    who: Who,
     events: mpsc::Sender<Event>,
 ) -> Result<Imported, Status> {
     let mut import: Option<Import> = None;
@@ -84,7 +84,7 @@ async fn take_and_run(
         use wire::import_snapshot_request::Part;
         match (request.part, &mut import) {
             (Some(Part::Options(options)), None) => {
-                import = Some(Import::begin(&core, options_of(options, &actor)?).await?);
+                import = Some(Import::begin(&core, options_of(options, who.clone())?).await?);
                 // So that the caller knows that no other import is in its way, before it sends the files.
                 events
                     .send(Event::Progress { rows: 0, items: 0 })
@@ -131,7 +131,7 @@ async fn next(
         .unwrap_or_else(|_| Err(Error::Stalled(pause).into()))
 }
 
-fn options_of(options: wire::ImportOptions, actor: &str) -> Result<Options, Error> {
+fn options_of(options: wire::ImportOptions, who: Who) -> Result<Options, Error> {
     use wire::import_options::Completeness;
     let published_on = match options.published_on.trim() {
         "" => None,
@@ -151,7 +151,7 @@ fn options_of(options: wire::ImportOptions, actor: &str) -> Result<Options, Erro
         source_url: options.source_url,
         entity_tag: options.entity_tag,
         last_modified: options.last_modified,
-        imported_by: actor.to_owned(),
+        imported_by: who,
     })
 }
 
