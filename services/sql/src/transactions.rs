@@ -40,9 +40,12 @@ pub struct TransactionCount {
     pub time: Duration,
 }
 
+/// How many, and how long they took together, by name and end.
+type Counts = BTreeMap<(&'static str, Outcome), (u64, Duration)>;
+
 /// Counts them, for one database.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Transactions(Arc<Mutex<BTreeMap<(&'static str, Outcome), (u64, Duration)>>>);
+pub(crate) struct Transactions(Arc<Mutex<Counts>>);
 
 impl Transactions {
     pub(crate) fn ended(&self, name: &'static str, outcome: Outcome, time: Duration) {
