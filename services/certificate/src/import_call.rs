@@ -70,6 +70,7 @@ impl ImportCall {
             file_name: file.name,
             tenant: self.principal.tenant.clone(),
             actor: self.principal.actor.clone(),
+            role: self.principal.role.as_str(),
             at: self.clock.now(),
         };
         let Imported {

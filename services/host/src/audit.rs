@@ -173,6 +173,8 @@ fn verified_to_wire(service: &str, verified: Verified) -> wire::VerifiedLog {
         unsealed,
         heads,
         unused_numbers,
+        rows,
+        rows_before,
         findings,
         more_findings,
     } = verified;
@@ -185,6 +187,8 @@ fn verified_to_wire(service: &str, verified: Verified) -> wire::VerifiedLog {
         unused_numbers,
         findings: findings.into_iter().map(finding_to_wire).collect(),
         more_findings,
+        rows,
+        rows_before,
     }
 }
 
@@ -200,6 +204,9 @@ fn finding_to_wire(finding: Finding) -> wire::AuditFinding {
         Kind::CutOff => Wire::CutOff,
         Kind::Rewritten => Wire::Rewritten,
         Kind::HeadWrong => Wire::HeadWrong,
+        Kind::RowChanged => Wire::RowChanged,
+        Kind::RowRemoved => Wire::RowRemoved,
+        Kind::RowAdded => Wire::RowAdded,
     };
     wire::AuditFinding {
         kind: kind.into(),

@@ -13,6 +13,7 @@ mod open;
 mod serve;
 mod settings;
 mod storage;
+mod transactions;
 pub mod trial;
 
 use std::sync::Arc;

@@ -20,7 +20,7 @@ use tonic::service::{Routes, RoutesBuilder};
 use crate::failure::Failure;
 use crate::settings::Settings;
 use crate::storage::Storage;
-use crate::{Part, audit};
+use crate::{Part, audit, transactions};
 
 /// What all parts of a deployment share.
 pub struct Deployment {
@@ -241,6 +241,7 @@ impl Opening<'_> {
             background.extend(open.background);
         }
         if !audits.is_empty() {
+            transactions::add(&self.metrics, &audits);
             services.push(audit::SERVICE);
             roles.push(audit::ROLES);
             routes.add_service(audit::service(&audits));

@@ -27,6 +27,7 @@ use nopic_chassis::draining::Draining;
 use nopic_chassis::metrics::Metrics;
 use nopic_chassis::transport::MAX_MESSAGE_BYTES;
 use nopic_proto::registry::registry_service_server::RegistryServiceServer;
+use nopic_sql::audit::AuditLog;
 use nopic_sql::{Location, SchemaUpdate};
 
 use crate::current::Core;
@@ -138,6 +139,12 @@ impl Registry {
     /// Waits until no import, release or discard is under way; of one that was given up, nothing is left then.
     pub async fn settled(&self) {
         drop(self.0.changing.lock().await);
+    }
+
+    /// The log of who changed what: to be sealed while the registry is served, and to be verified.
+    #[must_use]
+    pub fn audit_log(&self) -> Arc<dyn AuditLog> {
+        self.0.store.audit_log()
     }
 
     /// Ends the streams of changes, waits for a change of snapshots under way, and closes the database.

@@ -47,6 +47,7 @@ async fn open(
     let mut open = Open::serving(move |routes| {
         routes.add_service(served.service());
     });
+    open.audit = Some(registry.audit_log());
     // Who shares a process with the readers of the cache is asked by them in memory.
     if let Some(options) = redis.filter(|_| opening.process.is_alone()) {
         let publisher = Publisher::new(options.clone()).map_err(OpenError::new)?;

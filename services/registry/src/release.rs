@@ -5,19 +5,19 @@ use std::sync::Arc;
 use crate::current::{Core, Current};
 use crate::error::Error;
 use crate::import::{IMPORT_ELSEWHERE, Next, Place, commit};
-use crate::store::{SnapshotRow, State};
+use crate::store::{Note, SnapshotRow, State, Who};
 
 /// Lets the held snapshot serve, as the next revision.
-pub(crate) async fn release(core: &Arc<Core>) -> Result<SnapshotRow, Error> {
-    decide(core, true).await
+pub(crate) async fn release(core: &Arc<Core>, who: Who) -> Result<SnapshotRow, Error> {
+    decide(core, who, true).await
 }
 
 /// Throws the held snapshot away; nothing of it stays.
-pub(crate) async fn discard(core: &Arc<Core>) -> Result<SnapshotRow, Error> {
-    decide(core, false).await
+pub(crate) async fn discard(core: &Arc<Core>, who: Who) -> Result<SnapshotRow, Error> {
+    decide(core, who, false).await
 }
 
-async fn decide(core: &Arc<Core>, serve: bool) -> Result<SnapshotRow, Error> {
+async fn decide(core: &Arc<Core>, who: Who, serve: bool) -> Result<SnapshotRow, Error> {
     let place = Arc::clone(&core.changing)
         .try_lock_owned()
         .map(Place::new)
@@ -50,6 +50,17 @@ async fn decide(core: &Arc<Core>, serve: bool) -> Result<SnapshotRow, Error> {
             current.loaded_search().cloned(),
         ))
     };
-    commit(Arc::clone(core), writing, next, place).await?;
+    let note = Note {
+        who,
+        at: core.clock.now(),
+        action: if serve {
+            "SNAPSHOT_RELEASED"
+        } else {
+            "SNAPSHOT_DISCARDED"
+        },
+        revision: held.revision,
+        detail: "{}".to_owned(),
+    };
+    commit(Arc::clone(core), writing, next, place, note).await?;
     Ok(held)
 }

@@ -86,12 +86,15 @@ impl Error {
                 | sqlx::Error::PoolClosed
                 | sqlx::Error::WorkerCrashed,
             ) => true,
-            // Serialization failure, deadlock, shutdown of the server, and SQLite's busy.
+            // A lost connection, too many of them, serialization failure, deadlock, a lock that was not to be had in
+            // time, shutdown of the server; and what SQLite calls busy and locked, in all of its kinds.
             Self::Database(sqlx::Error::Database(error)) => error.code().is_some_and(|code| {
-                matches!(
-                    code.as_ref(),
-                    "40001" | "40P01" | "57P01" | "57P02" | "57P03" | "5" | "517"
-                )
+                code.starts_with("08")
+                    || matches!(
+                        code.as_ref(),
+                        "40001" | "40P01" | "53300" | "55P03" | "57P01" | "57P02" | "57P03"
+                    )
+                    || matches!(code.as_ref(), "5" | "6" | "261" | "262" | "517" | "773")
             }),
             _ => false,
         }

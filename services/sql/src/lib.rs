@@ -4,11 +4,14 @@
 //! that are compiled for each engine:
 //!
 //! ```text
-//! store/mod.rs       the store's traits and types, and `open`, which chooses
-//! store/sqlite.rs    `use nopic_sql::sqlite as engine; #[path = "each/mod.rs"] mod each;`
-//! store/postgres.rs  the same with `nopic_sql::postgres`
-//! store/each/*.rs    the bodies: `use super::engine::{Connection, rows, …}`
+//! store/mod.rs           the store's traits and types, and `open`, which chooses
+//! store/sqlite.rs        `use nopic_sql::sqlite as engine; #[path = "statements/mod.rs"] mod statements;`
+//! store/postgres.rs      the same with `nopic_sql::postgres`
+//! store/statements/*.rs  the bodies: `use super::engine::{Connection, rows, …}`
 //! ```
+//!
+//! Statements are declared by [`statements!`], which makes each say where it is from. A change is a transaction with a
+//! name ([`sqlite::Database::write_named`]): how long it takes and how it ends is counted under that.
 //!
 //! Both engine modules have the same names: [`sqlite::Database`], [`sqlite::Connection`], [`sqlite::Transaction`], and
 //! the macros for the few words in which their SQL differs ([`sqlite::rows`], [`sqlite::for_update`]). Parameters are
@@ -19,13 +22,16 @@ pub mod audit;
 mod error;
 mod location;
 mod migration;
+mod naming;
 pub mod outbox;
 pub mod postgres;
 pub mod row;
 pub mod sqlite;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod transactions;
 
+pub use crate::transactions::{Outcome, TransactionCount};
 pub use error::{Error, Refusal};
 pub use location::{Location, LocationError};
-pub use migration::{Migration, SHARED, Schema, SchemaUpdate};
+pub use migration::{AUDIT_ROWS, Migration, SHARED, Schema, SchemaUpdate};

@@ -1,6 +1,7 @@
 //! Migrations: append-only, each applied once.
 
 use crate::Error;
+use crate::audit::Audited;
 
 /// One step of a schema. Steps are numbered from 1 by their place in the list and never change once released.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +25,15 @@ pub const SHARED: Migration = Migration {
     oldest_compatible: 1,
 };
 
+/// What notes say of rows: which they leave how. What the database holds by then is noted as it is.
+pub const AUDIT_ROWS: Migration = Migration {
+    name: "add_row_hashes",
+    sqlite: include_str!("../migrations/audit_rows.sqlite.sql"),
+    postgres: include_str!("../migrations/audit_rows.postgres.sql"),
+    // An older program would change rows without a word.
+    oldest_compatible: u32::MAX,
+};
+
 /// The schema of one service.
 #[derive(Debug, Clone, Copy)]
 pub struct Schema {
@@ -31,6 +41,8 @@ pub struct Schema {
     pub name: &'static str,
     /// Its steps.
     pub migrations: &'static [Migration],
+    /// The rows that its audit log answers for.
+    pub audited: &'static [&'static Audited],
 }
 
 /// What opening a database does about a schema that is not up to date.

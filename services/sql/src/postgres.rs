@@ -5,18 +5,19 @@ use std::time::Duration;
 use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
+use crate::transactions::Transactions;
 use crate::{Error, Schema, SchemaUpdate};
 
 // So that the modules below find their engine by the same name in both.
 use self as engine;
 
-#[path = "each/mod.rs"]
+#[path = "statements/mod.rs"]
 #[allow(clippy::duplicate_mod, reason = "one body for both engines")]
-mod each;
+mod statements;
 
 #[cfg(feature = "testing")]
-pub use each::statements;
-pub use each::{audit, lease, outbox, requests};
+pub use statements::prepare_all;
+pub use statements::{WriteTransaction, audit, lease, outbox, requests};
 
 /// The engine, as sqlx names it.
 pub type Engine = sqlx::Postgres;
@@ -187,35 +188,39 @@ const KEEP_ALIVE: [(&str, &str); 3] = [
 /// For how long a connection that was given back needs no look whether it lives.
 const FRESH: Duration = Duration::from_secs(1);
 /// Statements that a connection keeps prepared.
-const STATEMENTS: usize = 128;
+const PREPARED: usize = 128;
 /// Held by whoever changes a schema of the database.
 const MIGRATION_LOCK: &str = "SELECT pg_advisory_xact_lock(hashtextextended('nopic migration', 0))";
 /// Whether the table of applied steps is there.
 const HAS_TABLE: &str = "SELECT to_regclass('schema_migration') IS NOT NULL";
 
-/// Records that wait for a seal and before which none can be committed any more: all transactions up to theirs have
-/// ended. Those of transactions that this server has not begun yet come from the dump of another one.
-const SELECT_UNSEALED: &str = "/* seal.waiting */ SELECT audit_id, recorded_at, tenant, actor, action, subject, \
-    reason, detail FROM audit_record WHERE sequence IS NULL \
-    AND (transaction_id < pg_snapshot_xmin(pg_current_snapshot()) \
-    OR transaction_id >= pg_snapshot_xmax(pg_current_snapshot())) ORDER BY audit_id LIMIT $1";
-/// The highest id that a record ever had, or a change that was undone.
-const HIGHEST_AUDIT_ID: &str = "/* seal.highest_id */ SELECT COALESCE(pg_sequence_last_value(CAST(\
-    pg_get_serial_sequence('audit_record', 'audit_id') AS regclass)), 0)";
 /// A change that is undone keeps its ids.
 const IDS_HAVE_NO_GAPS: bool = false;
-/// Messages behind a position and before which none can be committed any more: by transaction, and only of those before
-/// the oldest that is open.
-const SELECT_MESSAGES: &str = "/* outbox.after */ SELECT CAST(CAST(transaction_id AS text) AS bigint), outbox_id, \
-    recorded_at, tenant, topic, subject, content FROM outbox \
-    WHERE (transaction_id, outbox_id) > (CAST(CAST(CAST($1 AS bigint) AS text) AS xid8), $2) \
-    AND transaction_id < pg_snapshot_xmin(pg_current_snapshot()) \
-    ORDER BY transaction_id, outbox_id LIMIT $3";
+
+crate::statements! {
+    /// Records that wait for a seal and before which none can be committed any more: all transactions up to theirs have
+    /// ended. Those of transactions that this server has not begun yet come from the dump of another one.
+    const SELECT_UNSEALED: &str = "SELECT audit_id, recorded_at, tenant, actor, action, subject, \
+        reason, detail, role, row_hashes FROM audit_record WHERE sequence IS NULL \
+        AND (transaction_id < pg_snapshot_xmin(pg_current_snapshot()) \
+        OR transaction_id >= pg_snapshot_xmax(pg_current_snapshot())) ORDER BY audit_id LIMIT $1";
+    /// The highest id that a record ever had, or a change that was undone.
+    const HIGHEST_AUDIT_ID: &str = "SELECT COALESCE(pg_sequence_last_value(CAST(\
+        pg_get_serial_sequence('audit_record', 'audit_id') AS regclass)), 0)";
+    /// Messages behind a position and before which none can be committed any more: by transaction, and only of those before
+    /// the oldest that is open.
+    const SELECT_MESSAGES: &str = "SELECT CAST(CAST(transaction_id AS text) AS bigint), outbox_id, \
+        recorded_at, tenant, topic, subject, content FROM outbox \
+        WHERE (transaction_id, outbox_id) > (CAST(CAST(CAST($1 AS bigint) AS text) AS xid8), $2) \
+        AND transaction_id < pg_snapshot_xmin(pg_current_snapshot()) \
+        ORDER BY transaction_id, outbox_id LIMIT $3";
+}
 
 /// One service's database.
 #[derive(Debug, Clone)]
 pub struct Database {
     pool: Pool,
+    transactions: Transactions,
 }
 
 impl Database {
@@ -227,9 +232,12 @@ impl Database {
         let pool = connect(place, schema, CONNECTIONS).await?;
         match update {
             SchemaUpdate::Apply => drop(apply(&pool, schema).await?),
-            SchemaUpdate::Refuse => each::migrate::refuse_outdated(&pool, schema).await?,
+            SchemaUpdate::Refuse => statements::migrate::refuse_outdated(&pool, schema).await?,
         }
-        Ok(Self { pool })
+        Ok(Self {
+            pool,
+            transactions: Transactions::default(),
+        })
     }
 
     /// Begins the transaction of a change.
@@ -261,6 +269,11 @@ impl Database {
         }
     }
 
+    /// Begins a transaction that reads one state of the database and keeps notes in a temporary table.
+    pub(crate) async fn read_with_notes(&self) -> Result<Transaction, Error> {
+        self.begun("BEGIN ISOLATION LEVEL REPEATABLE READ").await
+    }
+
     /// Connections for single statements that only read.
     #[must_use]
     pub fn readers(&self) -> &Pool {
@@ -279,7 +292,7 @@ async fn connect(place: &Place, schema: &Schema, connections: u32) -> Result<Poo
         .application_name(concat!("nopic ", env!("CARGO_PKG_VERSION")))
         .options([("search_path", schema.name)])
         .options(KEEP_ALIVE)
-        .statement_cache_capacity(STATEMENTS);
+        .statement_cache_capacity(PREPARED);
     let pool = PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(PATIENCE)
@@ -315,7 +328,8 @@ async fn apply(pool: &Pool, schema: &Schema) -> Result<Vec<&'static str>, Error>
     sqlx::raw_sql(sqlx::AssertSqlSafe(create))
         .execute(&mut *transaction)
         .await?;
-    let applied = each::migrate::apply(&mut transaction, schema, |migration| migration.postgres).await?;
+    let applied =
+        statements::migrate::apply(&mut transaction, schema, |migration| migration.postgres).await?;
     transaction.commit().await?;
     Ok(applied)
 }

@@ -7,18 +7,19 @@ use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
+use crate::transactions::Transactions;
 use crate::{Error, Schema, SchemaUpdate, location};
 
 // So that the modules below find their engine by the same name in both.
 use self as engine;
 
-#[path = "each/mod.rs"]
+#[path = "statements/mod.rs"]
 #[allow(clippy::duplicate_mod, reason = "one body for both engines")]
-mod each;
+mod statements;
 
 #[cfg(feature = "testing")]
-pub use each::statements;
-pub use each::{audit, lease, outbox, requests};
+pub use statements::prepare_all;
+pub use statements::{WriteTransaction, audit, lease, outbox, requests};
 
 /// The engine, as sqlx names it.
 pub type Engine = sqlx::Sqlite;
@@ -145,27 +146,31 @@ const READERS: u32 = 4;
 /// How long a statement waits for a lock that another process holds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Statements that a connection keeps prepared.
-const STATEMENTS: usize = 128;
+const PREPARED: usize = 128;
 /// Whether the table of applied steps is there.
 const HAS_TABLE: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'schema_migration')";
 
-/// Records that wait for a seal: transactions end one after the other, so none comes before these any more.
-const SELECT_UNSEALED: &str = "/* seal.waiting */ SELECT audit_id, recorded_at, tenant, actor, action, subject, \
-    reason, detail FROM audit_record WHERE sequence IS NULL ORDER BY audit_id LIMIT $1";
-/// The highest id that a record ever had.
-const HIGHEST_AUDIT_ID: &str = "/* seal.highest_id */ SELECT CAST(COALESCE(MAX(seq), 0) AS BIGINT) \
-    FROM sqlite_sequence WHERE name = 'audit_record'";
 /// A change that is undone gives its ids back.
 const IDS_HAVE_NO_GAPS: bool = true;
-/// Messages behind a position: transactions end one after the other, so ids are in the order of commits.
-const SELECT_MESSAGES: &str = "/* outbox.after */ SELECT 0, outbox_id, recorded_at, tenant, topic, subject, content \
-    FROM outbox WHERE $1 >= 0 AND outbox_id > $2 ORDER BY outbox_id LIMIT $3";
+
+crate::statements! {
+    /// Records that wait for a seal: transactions end one after the other, so none comes before these any more.
+    const SELECT_UNSEALED: &str = "SELECT audit_id, recorded_at, tenant, actor, action, subject, \
+        reason, detail, role, row_hashes FROM audit_record WHERE sequence IS NULL ORDER BY audit_id LIMIT $1";
+    /// The highest id that a record ever had.
+    const HIGHEST_AUDIT_ID: &str = "SELECT CAST(COALESCE(MAX(seq), 0) AS BIGINT) \
+        FROM sqlite_sequence WHERE name = 'audit_record'";
+    /// Messages behind a position: transactions end one after the other, so ids are in the order of commits.
+    const SELECT_MESSAGES: &str = "SELECT 0, outbox_id, recorded_at, tenant, topic, subject, content \
+        FROM outbox WHERE $1 >= 0 AND outbox_id > $2 ORDER BY outbox_id LIMIT $3";
+}
 
 /// One service's database.
 #[derive(Debug, Clone)]
 pub struct Database {
     writer: Pool,
     readers: Pool,
+    transactions: Transactions,
 }
 
 impl Database {
@@ -179,13 +184,17 @@ impl Database {
         let writer = writer(options.clone()).await?;
         match update {
             SchemaUpdate::Apply => drop(apply(&writer, schema).await?),
-            SchemaUpdate::Refuse => each::migrate::refuse_outdated(&writer, schema).await?,
+            SchemaUpdate::Refuse => statements::migrate::refuse_outdated(&writer, schema).await?,
         }
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .connect_with(options.read_only(true).create_if_missing(false))
             .await?;
-        Ok(Self { writer, readers })
+        Ok(Self {
+            writer,
+            readers,
+            transactions: Transactions::default(),
+        })
     }
 
     /// A private database in memory, for tests: one connection that is reader and writer.
@@ -199,6 +208,7 @@ impl Database {
         Ok(Self {
             writer: pool.clone(),
             readers: pool,
+            transactions: Transactions::default(),
         })
     }
 
@@ -216,6 +226,11 @@ impl Database {
     /// The engine fails.
     pub async fn read(&self) -> Result<Transaction, Error> {
         Ok(self.readers.begin().await?)
+    }
+
+    /// Begins a transaction that reads one state of the database and keeps notes in a temporary table.
+    pub(crate) async fn read_with_notes(&self) -> Result<Transaction, Error> {
+        self.read().await
     }
 
     /// Connections for single statements that only read.
@@ -240,7 +255,7 @@ fn options(folder: &Place, schema: &Schema) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
-        .statement_cache_capacity(STATEMENTS)
+        .statement_cache_capacity(PREPARED)
 }
 
 async fn writer(options: SqliteConnectOptions) -> Result<Pool, Error> {
@@ -265,7 +280,7 @@ pub(crate) async fn migrate(folder: &Place, schema: &Schema) -> Result<Vec<&'sta
 async fn apply(writer: &Pool, schema: &Schema) -> Result<Vec<&'static str>, Error> {
     // A second process waits for this lock and then finds the work done.
     let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
-    let applied = each::migrate::apply(&mut transaction, schema, |migration| migration.sqlite).await?;
+    let applied = statements::migrate::apply(&mut transaction, schema, |migration| migration.sqlite).await?;
     transaction.commit().await?;
     Ok(applied)
 }

@@ -13,6 +13,7 @@ use sqlx::postgres::PgConnection;
 const SCHEMA: Schema = Schema {
     name: "some_service",
     migrations: &[SHARED],
+    audited: &[],
 };
 /// Many more than there are connections.
 const ATTEMPTS: usize = 200;

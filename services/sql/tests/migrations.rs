@@ -27,6 +27,7 @@ const fn schema(migrations: &'static [Migration]) -> Schema {
     Schema {
         name: "some_service",
         migrations,
+        audited: &[],
     }
 }
 

@@ -8,6 +8,7 @@ use rstest::rstest;
 const SCHEMA: Schema = Schema {
     name: "some_service",
     migrations: &[SHARED],
+    audited: &[],
 };
 const HASH: [u8; 32] = [1; 32];
 

@@ -26,18 +26,6 @@ struct Accepted {
 
 const ACCEPTED: &[Accepted] = &[
     Accepted {
-        folder: "services/certificate",
-        within: "store::postgres::each",
-        modules: &["life", "life_read"],
-        reason: "being opened",
-    },
-    Accepted {
-        folder: "services/certificate",
-        within: "store::sqlite::each",
-        modules: &["life", "life_read"],
-        reason: "being opened",
-    },
-    Accepted {
         folder: "services/chassis",
         within: "",
         modules: &["client", "replicas", "rpc", "transport"],

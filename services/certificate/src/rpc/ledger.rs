@@ -34,6 +34,7 @@ impl LedgerService for Rpc {
             request_id: request.request_id,
             visibility,
             actor: principal.actor,
+            role: principal.role.as_str(),
             at: self.clock.now(),
             judged,
             entries,

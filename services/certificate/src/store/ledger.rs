@@ -16,6 +16,7 @@ pub(crate) struct DrawsChange {
     pub(crate) request_hash: [u8; 32],
     pub(crate) visibility: Visibility,
     pub(crate) actor: String,
+    pub(crate) role: &'static str,
     pub(crate) at: DateTime<Utc>,
     /// Each once.
     pub(crate) judged: Vec<JudgedCertificate>,

@@ -7,11 +7,12 @@ use nopic_domain::identifier::{CertificateNumber, EntryNumber};
 use nopic_domain::ledger::{Account, Ask, EntryDecision, EntryDraws, LineOutcome, OwnDraw};
 use nopic_domain::weight::Weight;
 use nopic_sql::Error;
+use nopic_sql::audit::Rows;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use super::DrawsChange;
-use super::row::{corrupt, entry_number, number_of};
+use super::row::{corrupt, entry_number, leave_ledger, number_of};
 
 /// Who drew, beside the entries of a change.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -182,6 +183,20 @@ pub(super) struct StoredLedger(
     Option<EntryNumber>,
     Option<String>,
 );
+
+impl StoredLedger {
+    /// Adds it to what a change leaves.
+    pub(super) fn leave(&self, rows: &mut Rows) {
+        let Self(key, limit, drawn, excess, marked, draw_count, first, last, tenant) = self;
+        leave_ledger(
+            rows,
+            *key,
+            [*limit, *drawn, *excess, *marked, i64::from(*draw_count)],
+            [first, last],
+            tenant.as_deref(),
+        );
+    }
+}
 
 /// The rows of a change, by statement.
 #[derive(Default)]

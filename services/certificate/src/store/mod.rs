@@ -1,6 +1,7 @@
 //! The store of certificates: what they state, every version of that, and the draws on them.
 
 mod answer;
+mod audited;
 mod ledger;
 mod ledger_row;
 pub(crate) mod life;
@@ -16,7 +17,7 @@ use nopic_domain::date::Date;
 use nopic_domain::identifier::{CertificateNumber, CertifierId, EntryNumber, NopId};
 use nopic_domain::principal::{Principal, Role};
 use nopic_sql::audit::AuditLog;
-use nopic_sql::{Error, Location, Migration, SHARED, Schema, SchemaUpdate};
+use nopic_sql::{AUDIT_ROWS, Error, Location, Migration, SHARED, Schema, SchemaUpdate, on_engine};
 use rustc_hash::FxHashMap;
 
 pub(crate) use ledger::{
@@ -57,7 +58,9 @@ pub const SCHEMA: Schema = Schema {
             postgres: include_str!("../../migrations/postgres/0004_index_draws_in_force_by_certificate.sql"),
             oldest_compatible: 1,
         },
+        AUDIT_ROWS,
     ],
+    audited: audited::AUDITED,
 };
 
 /// Whose draw it is asked for: an entry on a certificate.
@@ -107,6 +110,7 @@ pub(crate) struct ImportOrigin {
     pub(crate) file_name: String,
     pub(crate) tenant: String,
     pub(crate) actor: String,
+    pub(crate) role: &'static str,
     pub(crate) at: DateTime<Utc>,
 }
 
@@ -200,10 +204,7 @@ pub(crate) async fn open(
     location: &Location,
     update: SchemaUpdate,
 ) -> Result<Arc<dyn CertificateStore>, Error> {
-    Ok(match location {
-        Location::Folder(folder) => Arc::new(sqlite::Store::open(folder, update).await?),
-        Location::Postgres(options) => Arc::new(postgres::Store::open(options, update).await?),
-    })
+    Ok(on_engine!(location, engine, place => Arc::new(engine::Store::open(place, update).await?)))
 }
 
 #[cfg(test)]
@@ -218,8 +219,12 @@ mod tests {
     async fn every_statement_can_be_prepared(#[values(Engine::Sqlite, Engine::Postgres)] engine: Engine) {
         let database = engine.database().await;
         match &database.location {
-            Location::Folder(folder) => sqlite::prepare_all(folder).await,
-            Location::Postgres(options) => postgres::prepare_all(options).await,
+            Location::Folder(place) => {
+                nopic_sql::sqlite::prepare_all(place, &SCHEMA, sqlite::STATEMENTS).await;
+            }
+            Location::Postgres(place) => {
+                nopic_sql::postgres::prepare_all(place, &SCHEMA, postgres::STATEMENTS).await;
+            }
         }
     }
 
@@ -230,8 +235,8 @@ mod tests {
     ) {
         let database = engine.database().await;
         let plans = match &database.location {
-            Location::Folder(folder) => sqlite::plans::of_own_draws(folder, "EXPLAIN QUERY PLAN").await,
-            Location::Postgres(options) => postgres::plans::of_own_draws(options, "EXPLAIN").await,
+            Location::Folder(folder) => sqlite::query_plans::of_own_draws(folder, "EXPLAIN QUERY PLAN").await,
+            Location::Postgres(options) => postgres::query_plans::of_own_draws(options, "EXPLAIN").await,
         };
         for plan in plans {
             // Those indexes begin with an entry, or lead to one, and hold nothing that has ended.

@@ -2,10 +2,10 @@
 
 use nopic_sql::postgres as engine;
 
-#[path = "each/mod.rs"]
+#[path = "statements/mod.rs"]
 #[allow(clippy::duplicate_mod, reason = "one body for both engines")]
-mod each;
+mod statements;
 
-pub(super) use each::Store;
+pub(super) use statements::Store;
 #[cfg(test)]
-pub(super) use each::{plans, prepare_all};
+pub(super) use statements::{STATEMENTS, query_plans};

@@ -8,10 +8,12 @@ use nopic_domain::date::Date;
 use nopic_domain::identifier::{CertificateNumber, EntryNumber};
 use nopic_domain::weight::Weight;
 use nopic_sql::Error;
+use nopic_sql::audit::Rows;
 pub(super) use nopic_sql::row::{json, small};
 use serde::{Deserialize, Serialize};
 
 use super::Visibility;
+use super::audited::{CERTIFICATE, LEDGER};
 use crate::import_decision::Ledger;
 
 pub(super) fn number_of(key: i64) -> Result<CertificateNumber, Error> {
@@ -173,6 +175,36 @@ pub(super) struct CertificateRow<'a>(
 );
 
 impl<'a> CertificateRow<'a> {
+    pub(super) fn key(&self) -> i64 {
+        self.0
+    }
+
+    pub(super) fn certificate(&self) -> &'a Certificate {
+        self.2
+    }
+
+    /// Adds the certificate and its ledger to what a change leaves; with the hash of its content.
+    pub(super) fn leave(&self, content: [u8; 32], rows: &mut Rows) {
+        rows.row(&CERTIFICATE)
+            .number(self.0)
+            .number(i64::from(self.1))
+            .json(content)
+            .text(self.3)
+            .number(i64::from(self.4))
+            .number(self.5.cast_signed())
+            .number(self.6.cast_signed())
+            .date(self.7)
+            .date(self.8)
+            .end();
+        leave_ledger(
+            rows,
+            self.0,
+            [self.9, self.10, self.11, self.12, i64::from(self.13)],
+            [&self.14, &self.15],
+            self.16.as_deref(),
+        );
+    }
+
     pub(super) fn new(certificate: &'a Certificate, version: u32, ledger: Ledger) -> Self {
         Self(
             certificate.number.key(),
@@ -194,4 +226,25 @@ impl<'a> CertificateRow<'a> {
             ledger.drawer_tenant,
         )
     }
+}
+
+/// Adds a ledger to what a change leaves: limit, drawn, excess, marked and number of draws, first and last drawer,
+/// tenant.
+pub(super) fn leave_ledger(
+    rows: &mut Rows,
+    key: i64,
+    sums: [i64; 5],
+    drawers: [&Option<EntryNumber>; 2],
+    tenant: Option<&str>,
+) {
+    let row = sums
+        .into_iter()
+        .fold(rows.row(&LEDGER).number(key), |row, sum| row.number(sum));
+    drawers
+        .into_iter()
+        .fold(row, |row, drawer| {
+            row.text(drawer.as_ref().map(EntryNumber::as_str))
+        })
+        .text(tenant)
+        .end();
 }

@@ -15,7 +15,7 @@ use crate::certificates::{Authority, Files};
 use crate::support::{Place, Serving};
 
 const SERVICES: [(&str, &[&str]); 3] = [
-    ("registry", &["nopic.registry.v1"]),
+    ("registry", &["nopic.registry.v1", "nopic.audit.v1"]),
     ("certificate", &["nopic.certificate.v1", "nopic.audit.v1"]),
     (
         "entry-validation",

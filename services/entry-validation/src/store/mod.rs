@@ -15,7 +15,7 @@ use nopic_domain::flags::FlagTable;
 use nopic_domain::identifier::NopId;
 use nopic_domain::principal::Principal;
 use nopic_sql::audit::AuditLog;
-use nopic_sql::{Error, Location, Migration, SHARED, Schema, SchemaUpdate};
+use nopic_sql::{AUDIT_ROWS, Error, Location, Migration, SHARED, Schema, SchemaUpdate};
 use rustc_hash::FxHashMap;
 
 pub(crate) use filings::{
@@ -55,7 +55,9 @@ pub const SCHEMA: Schema = Schema {
             postgres: include_str!("../../migrations/postgres/0004_index_decisions_by_entry.sql"),
             oldest_compatible: 3,
         },
+        AUDIT_ROWS,
     ],
+    audited: &[],
 };
 
 /// One link, as stored.

@@ -45,6 +45,7 @@ pub(crate) const PART: Part = Part {
                 oldest_compatible: 2,
             },
         ],
+        audited: &[],
     }),
     asks: &[],
     configure,

@@ -17,7 +17,7 @@ use crate::current::{Core, Current};
 use crate::error::Error;
 use crate::search::SearchIndex;
 use crate::status::StatusIndex;
-use crate::store::{Heading, Listed, SnapshotRow, State, WhatIsNew, Writing, statement_from_json};
+use crate::store::{Heading, Listed, Note, SnapshotRow, State, WhatIsNew, Writing, statement_from_json};
 
 /// What became of an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +89,7 @@ pub(super) async fn finish(run: Run, mut content: Content) -> Result<Imported, E
         certifiers,
         listed: (!run.is_full).then(|| Listed::new(content.packer.incoming.keys().copied())),
         imported_at: run.core.clock.now(),
-        imported_by: run.options.imported_by.clone(),
+        imported_by: run.options.imported_by.actor.clone(),
         source_url: run.options.source_url.clone(),
         entity_tag: run.options.entity_tag.clone(),
         last_modified: run.options.last_modified.clone(),
@@ -143,7 +143,24 @@ pub(super) async fn finish(run: Run, mut content: Content) -> Result<Imported, E
     } else {
         Next::Built { snapshots, indexes }
     };
-    commit(Arc::clone(&run.core), writing, next, run.place).await?;
+    let note = Note {
+        who: run.options.imported_by,
+        at: imported.snapshot.imported_at,
+        action: if imported.outcome == Outcome::Held {
+            "SNAPSHOT_HELD"
+        } else {
+            "SNAPSHOT_IMPORTED"
+        },
+        revision,
+        detail: serde_json::json!({
+            "added": imported.added,
+            "changed": imported.changed,
+            "unlisted": imported.unlisted,
+            "heldBecause": imported.held_because,
+        })
+        .to_string(),
+    };
+    commit(Arc::clone(&run.core), writing, next, run.place, note).await?;
     Ok(imported)
 }
 
@@ -203,12 +220,13 @@ pub(crate) async fn commit(
     writing: Box<dyn Writing>,
     next: Next,
     place: Place,
+    note: Note,
 ) -> Result<(), Error> {
     tokio::spawn(async move {
         let _place = place;
         // What looks for other processes' changes must not find this one before it serves.
         let _refreshing = core.refreshing.lock().await;
-        writing.commit().await?;
+        writing.commit(&note).await?;
         let next = next.ready(&core).await;
         core.publish(next);
         Ok(())

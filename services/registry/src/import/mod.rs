@@ -27,7 +27,7 @@ use tokio::sync::{OwnedMutexGuard, mpsc};
 
 use crate::current::Core;
 use crate::error::Error;
-use crate::store::{SnapshotRow, Writing};
+use crate::store::{SnapshotRow, Who, Writing};
 use check::MaxRejects;
 use pack::{Gone, Known, Packed, Packer};
 use spool::{Spool, Spooled};
@@ -51,7 +51,7 @@ pub(crate) struct Options {
     pub(crate) source_url: String,
     pub(crate) entity_tag: String,
     pub(crate) last_modified: String,
-    pub(crate) imported_by: String,
+    pub(crate) imported_by: Who,
 }
 
 /// What an import tells on the way.

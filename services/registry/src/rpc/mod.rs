@@ -20,6 +20,7 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::current::Core;
 use crate::error::Error;
 use crate::release;
+use crate::store::Who;
 use convert::{choice, revision, snapshot};
 
 /// Shards of one answer: all there are.
@@ -49,8 +50,8 @@ impl RegistryService for Service {
         &self,
         request: Request<Streaming<wire::ImportSnapshotRequest>>,
     ) -> Result<Response<Self::ImportSnapshotStream>, Status> {
-        let actor = principal::of(request.extensions())?.actor.clone();
-        let answers = upload::import(Arc::clone(&self.core), request.into_inner(), actor);
+        let who = Who::from(principal::of(request.extensions())?);
+        let answers = upload::import(Arc::clone(&self.core), request.into_inner(), who);
         Ok(Response::new(answers))
     }
 
@@ -58,8 +59,9 @@ impl RegistryService for Service {
         &self,
         request: Request<wire::ReleaseSnapshotRequest>,
     ) -> Result<Response<wire::ReleaseSnapshotResponse>, Status> {
-        let actor = &principal::of(request.extensions())?.actor;
-        let released = release::release(&self.core).await?;
+        let principal = principal::of(request.extensions())?;
+        let released = release::release(&self.core, principal.into()).await?;
+        let actor = &principal.actor;
         tracing::info!(revision = released.revision, %actor, "a held snapshot was released");
         Ok(Response::new(wire::ReleaseSnapshotResponse {
             snapshot: Some(snapshot(&released)),
@@ -70,8 +72,9 @@ impl RegistryService for Service {
         &self,
         request: Request<wire::DiscardSnapshotRequest>,
     ) -> Result<Response<wire::DiscardSnapshotResponse>, Status> {
-        let actor = &principal::of(request.extensions())?.actor;
-        let discarded = release::discard(&self.core).await?;
+        let principal = principal::of(request.extensions())?;
+        let discarded = release::discard(&self.core, principal.into()).await?;
+        let actor = &principal.actor;
         tracing::info!(published_on = %discarded.published_on, %actor, "a held snapshot was discarded");
         Ok(Response::new(wire::DiscardSnapshotResponse {
             snapshot: Some(snapshot(&discarded)),

@@ -13,6 +13,7 @@ use super::convert::{reject, snapshot};
 use crate::current::Core;
 use crate::error::Error;
 use crate::import::{Event, Import, Imported, Options, Outcome};
+use crate::store::Who;
 
 /// Events under way before the import waits for its caller.
 const UNDER_WAY: usize = 64;
@@ -21,20 +22,20 @@ const UNDER_WAY: usize = 64;
 pub(super) fn import(
     core: Arc<Core>,
     requests: Streaming<wire::ImportSnapshotRequest>,
-    actor: String,
+    who: Who,
 ) -> AnswerStream<wire::ImportSnapshotResponse> {
-    answer(UNDER_WAY, |answers| take_and_run(core, requests, actor, answers)).ending_with_caller()
+    answer(UNDER_WAY, |answers| take_and_run(core, requests, who, answers)).ending_with_caller()
 }
 
 async fn take_and_run(
     core: Arc<Core>,
     requests: Streaming<wire::ImportSnapshotRequest>,
-    actor: String,
+    who: Who,
     answers: Answers<wire::ImportSnapshotResponse>,
 ) -> Result<(), Status> {
     let mut upload = Upload::new(requests);
     let options = in_time(&core, upload.options()).await?;
-    let mut import = Import::begin(&core, options_of(options, &actor)?).await?;
+    let mut import = Import::begin(&core, options_of(options, who)?).await?;
     // So that the caller knows that no other import is in its way, before it sends the files.
     answers
         .send(response(part_of(Event::Progress { rows: 0, items: 0 })))
@@ -71,7 +72,7 @@ async fn in_time<T>(core: &Core, part: impl Future<Output = Result<T, ReceiveErr
     }
 }
 
-fn options_of(options: wire::ImportOptions, actor: &str) -> Result<Options, Error> {
+fn options_of(options: wire::ImportOptions, who: Who) -> Result<Options, Error> {
     use wire::import_options::Completeness;
     let published_on = given_day("published_on", options.published_on.trim())?;
     let is_full = match options.completeness() {
@@ -86,7 +87,7 @@ fn options_of(options: wire::ImportOptions, actor: &str) -> Result<Options, Erro
         source_url: options.source_url,
         entity_tag: options.entity_tag,
         last_modified: options.last_modified,
-        imported_by: actor.to_owned(),
+        imported_by: who,
     })
 }
 

@@ -1,5 +1,6 @@
 //! The registry's store: snapshots, what they say about operations, and their complete rows.
 
+mod audited;
 mod blocks;
 mod item_list;
 mod observation;
@@ -11,10 +12,12 @@ mod sqlite;
 use std::sync::Arc;
 
 use nopic_domain::identifier::NopId;
-use nopic_sql::{Error, Location, Migration, Schema, SchemaUpdate};
+use nopic_sql::audit::AuditLog;
+use nopic_sql::{AUDIT_ROWS, Error, Location, Migration, SHARED, Schema, SchemaUpdate, on_engine};
 use rustc_hash::FxHashMap;
 
 use crate::status::StatusIndexBuilder;
+pub(crate) use audited::{Note, Who};
 pub(crate) use blocks::{Block, BlockBuilder, BlockRef, entries_of};
 pub(crate) use item_list::NewItems;
 pub(crate) use observation::{
@@ -41,7 +44,10 @@ pub const SCHEMA: Schema = Schema {
             postgres: include_str!("../../migrations/postgres/0002_create_lineage.sql"),
             oldest_compatible: 1,
         },
+        SHARED,
+        AUDIT_ROWS,
     ],
+    audited: audited::AUDITED,
 };
 
 /// The store, on whichever engine.
@@ -164,8 +170,8 @@ pub(crate) trait Writing: Send + std::fmt::Debug {
     /// Throws the held snapshot away, with everything that its import wrote.
     async fn discard(&mut self, revision: u32) -> Result<(), Error>;
 
-    /// Ends the change: all of it is there.
-    async fn commit(self: Box<Self>) -> Result<(), Error>;
+    /// Ends the change, with a note of it: all of it is there.
+    async fn commit(self: Box<Self>, note: &Note) -> Result<(), Error>;
 }
 
 /// All of the store.
@@ -176,6 +182,9 @@ pub(crate) trait RegistryStore: Lineages + Snapshots + Observations + Items + Bl
 
     /// Whether other processes may change the snapshots.
     fn is_shared(&self) -> bool;
+
+    /// The log of who changed what.
+    fn audit_log(&self) -> Arc<dyn AuditLog>;
 
     /// Ends every connection.
     async fn close(&self);
@@ -191,10 +200,7 @@ pub(crate) trait RegistryStore: Lineages + Snapshots + Observations + Items + Bl
 
 /// Opens the store where it is.
 pub(crate) async fn open(location: &Location, update: SchemaUpdate) -> Result<Arc<Store>, Error> {
-    Ok(match location {
-        Location::Folder(folder) => Arc::new(sqlite::Store::open(folder, update).await?),
-        Location::Postgres(options) => Arc::new(postgres::Store::open(options, update).await?),
-    })
+    Ok(on_engine!(location, engine, place => Arc::new(engine::Store::open(place, update).await?)))
 }
 
 /// A stored value that this program did not write.
@@ -214,8 +220,12 @@ mod tests {
     async fn every_statement_can_be_prepared(#[values(Engine::Sqlite, Engine::Postgres)] engine: Engine) {
         let database = engine.database().await;
         match &database.location {
-            Location::Folder(folder) => sqlite::prepare_all(folder).await,
-            Location::Postgres(options) => postgres::prepare_all(options).await,
+            Location::Folder(place) => {
+                nopic_sql::sqlite::prepare_all(place, &SCHEMA, sqlite::STATEMENTS).await;
+            }
+            Location::Postgres(place) => {
+                nopic_sql::postgres::prepare_all(place, &SCHEMA, postgres::STATEMENTS).await;
+            }
         }
     }
 }

@@ -3,10 +3,10 @@
 use nopic_sql::sqlite as engine;
 
 mod bulk;
-#[path = "each/mod.rs"]
+#[path = "statements/mod.rs"]
 #[allow(clippy::duplicate_mod, reason = "one body for both engines")]
-mod each;
+mod statements;
 
-pub(super) use each::Store;
 #[cfg(test)]
-pub(super) use each::prepare_all;
+pub(super) use statements::STATEMENTS;
+pub(super) use statements::Store;

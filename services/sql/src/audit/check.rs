@@ -25,6 +25,10 @@ pub struct Verified {
     /// Numbers that the database gave to records which are not there: of changes that were undone, or of records that
     /// were removed within the second before they were sealed. Only PostgreSQL leaves this open.
     pub unused_numbers: u64,
+    /// Rows that were set beside the log.
+    pub rows: u64,
+    /// Those of them that only the baseline speaks of: they are older than the notes that say what they leave.
+    pub rows_before: u64,
     /// What does not fit, in the order of the log; empty: all does.
     pub findings: Vec<Finding>,
     /// Findings beside those.
@@ -99,6 +103,37 @@ impl Checker {
     /// Tells that the engine's ids have no gaps.
     pub(crate) fn ids_have_no_gaps(&mut self) {
         self.ids_have_no_gaps = true;
+    }
+
+    /// Counts a row that was set beside the log.
+    pub(crate) fn row(&mut self, is_of_the_baseline: bool) {
+        self.verified.rows += 1;
+        self.verified.rows_before += u64::from(is_of_the_baseline);
+    }
+
+    /// Counts rows that are not as the log left them, beside those that were named.
+    pub(crate) fn more_wrong_rows(&mut self, count: u64) {
+        self.verified.more_findings += count;
+    }
+
+    /// A row that is not as the log left it; `record`: the one that last spoke of it.
+    pub(crate) fn wrong_row(&mut self, kind: Kind, row_kind: &str, key: &str, record: Option<i64>) {
+        let by = match record {
+            Some(record) => format!("record {record}"),
+            None => "a record that is not sealed yet".to_owned(),
+        };
+        let what = match kind {
+            Kind::RowChanged => format!("was changed behind the log: {by} left it otherwise"),
+            Kind::RowRemoved => format!("was removed behind the log: {by} left it there"),
+            _ => "was added behind the log: no record left it there".to_owned(),
+        };
+        self.found(Finding {
+            kind,
+            record: record.filter(|_| kind != Kind::RowAdded),
+            seal: None,
+            sealed_at: None,
+            sentence: format!("{row_kind} {key} {what}"),
+        });
     }
 
     fn found(&mut self, finding: Finding) {

@@ -10,6 +10,8 @@ pub(crate) const HASH_BYTES: usize = 32;
 
 /// The forms of what is hashed. A new form gets a new name.
 const RECORD: &str = "nopic audit record 1";
+/// With a role and what is left of rows; a record that has neither keeps the form before.
+const RECORD_OF_ROWS: &str = "nopic audit record 2";
 const SEAL: &str = "nopic audit seal 1";
 const HEAD: &str = "nopic audit head 1";
 
@@ -58,7 +60,8 @@ impl Fields {
 
 /// The hash of a record. Its number is not part of it: that is its place among the hashes of a seal.
 pub(crate) fn record_hash(record: &Record) -> [u8; HASH_BYTES] {
-    Fields::of(RECORD)
+    let speaks_of_rows = !record.role.is_empty() || record.row_hashes.is_some();
+    let fields = Fields::of(if speaks_of_rows { RECORD_OF_ROWS } else { RECORD })
         .number(record.audit_id)
         .moment(record.recorded_at)
         .text(&record.tenant)
@@ -66,8 +69,17 @@ pub(crate) fn record_hash(record: &Record) -> [u8; HASH_BYTES] {
         .text(&record.action)
         .text(&record.subject)
         .text(&record.reason)
-        .text(&record.detail)
-        .hash()
+        .text(&record.detail);
+    if speaks_of_rows {
+        let row_hashes = record.row_hashes.as_deref();
+        fields
+            .text(&record.role)
+            .number(row_hashes.is_some().into())
+            .bytes(row_hashes.unwrap_or_default())
+            .hash()
+    } else {
+        fields.hash()
+    }
 }
 
 /// The hash that a seal of a service must have.
@@ -117,6 +129,8 @@ mod tests {
             subject: "0150000001000000001".into(),
             reason: "typo".into(),
             detail: "{}".into(),
+            role: String::new(),
+            row_hashes: None,
         }
     }
 
@@ -142,7 +156,9 @@ mod tests {
 
     #[test]
     fn every_field_counts() {
-        let changes: [fn(&mut Record); 8] = [
+        let changes: [fn(&mut Record); 10] = [
+            |record| record.role.push(' '),
+            |record| record.row_hashes = Some(Vec::new()),
             |record| record.audit_id += 1,
             |record| record.recorded_at += chrono::TimeDelta::nanoseconds(1),
             |record| record.tenant.push(' '),

@@ -25,6 +25,12 @@ pub enum Kind {
     Rewritten,
     /// A head is not signed as it must be, or cannot be read.
     HeadWrong,
+    /// A row is not as the note that last spoke of it left it.
+    RowChanged,
+    /// A row that a note left is gone.
+    RowRemoved,
+    /// No note speaks of a row, or the last that did deleted it.
+    RowAdded,
 }
 
 impl Kind {
@@ -41,6 +47,9 @@ impl Kind {
             Self::CutOff => "CUT_OFF",
             Self::Rewritten => "REWRITTEN",
             Self::HeadWrong => "HEAD_WRONG",
+            Self::RowChanged => "ROW_CHANGED",
+            Self::RowRemoved => "ROW_REMOVED",
+            Self::RowAdded => "ROW_ADDED",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What sealers and verifiers ask of a service's database, whatever its engine.
+//! What sealers, verifiers and those who count ask of a service's database, whatever its engine.
 
 use std::fmt::Debug;
 
@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::check::Checker;
 use super::encoding::HASH_BYTES;
-use crate::Error;
+use crate::{Error, TransactionCount};
 
 /// One link of the chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +50,9 @@ pub enum Batch {
 pub trait AuditLog: Debug + Send + Sync {
     /// Name of the service, as of its schema.
     fn service(&self) -> &'static str;
+
+    /// How the named transactions of this process on the service's database ended.
+    fn transactions(&self) -> Vec<TransactionCount>;
 
     /// Numbers and seals at most so many records, in one transaction, unless another than `holder` has the lease.
     async fn seal_batch(&self, holder: &str, now: DateTime<Utc>, at_most: u32) -> Result<Batch, Error>;

@@ -11,6 +11,8 @@
 //! The database refuses to change or delete records and seals. Who gets around that is found: a sealed record by the
 //! hash in its seal, a seal by the next one and by the heads, a log that was cut off by the heads. A copy of a head that
 //! is kept elsewhere ([`Audit::verify`] takes such anchors) also finds an owner of the machine who rewrites all of it.
+//! Notes also say what a change leaves of each row that it wrote (`rows`): so a row that was changed, added or removed
+//! behind the log is found, too.
 //! What the seals cannot know is a record that was changed before it was sealed, which takes a second.
 
 mod batch_check;
@@ -21,6 +23,7 @@ mod head;
 mod heads;
 mod key;
 mod log;
+mod rows;
 mod worker;
 
 use chrono::{DateTime, Utc};
@@ -33,6 +36,8 @@ pub use head::{Head, HeadError};
 pub use heads::Heads;
 pub use key::SigningKey;
 pub use log::{AuditLog, Batch, Seal};
+pub use rows::{Audited, Column, Row, Rows, json_hash};
+pub(crate) use rows::{hash_text, said};
 pub use worker::{Audit, AuditError, SEAL_INTERVAL, Sealed};
 
 /// One change.
@@ -73,4 +78,8 @@ pub struct Record {
     pub reason: String,
     /// What changed, as JSON.
     pub detail: String,
+    /// The role of who did it; empty where it was not noted.
+    pub role: String,
+    /// What is left of each row that the change wrote.
+    pub row_hashes: Option<Vec<u8>>,
 }

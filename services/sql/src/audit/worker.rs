@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use super::head::hexadecimal;
 use super::{AuditLog, Batch, Checker, Head, Heads, Verified};
-use crate::Error;
+use crate::{Error, TransactionCount};
 
 /// How long a record waits for its seal at most, but for transactions that are open.
 pub const SEAL_INTERVAL: Duration = Duration::from_secs(1);
@@ -81,6 +81,12 @@ impl Audit {
     #[must_use]
     pub fn service(&self) -> &'static str {
         self.log.service()
+    }
+
+    /// How the named transactions of this process on the service's database ended.
+    #[must_use]
+    pub fn transactions(&self) -> Vec<TransactionCount> {
+        self.log.transactions()
     }
 
     /// Where the heads are.

@@ -1,6 +1,7 @@
 //! The audit log on both engines: what is done to it by hand is found and named.
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
+mod baseline;
 mod outbox;
 mod properties;
 mod sealing;

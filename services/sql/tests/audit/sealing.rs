@@ -5,36 +5,57 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use nopic_sql::audit::{Audit, AuditError, Batch, Heads, Kind, Sealed};
 use nopic_sql::testing::Engine;
-use nopic_sql::{postgres, sqlite};
+use nopic_sql::{Location, Outcome, TransactionCount, postgres, sqlite};
 use rstest::rstest;
-use sqlx::{Executor as _, SqlSafeStr as _};
 
-use crate::support::{Database, World, change, moment};
+use crate::support::{Database, SCHEMA, World, change, moment};
 
 #[rstest]
 #[tokio::test]
 async fn every_statement_can_be_prepared(#[values(Engine::Sqlite, Engine::Postgres)] engine: Engine) {
-    let world = World::new(engine).await;
-    match &world.database {
-        Database::Sqlite(database) => {
-            let mut transaction = database.write().await.unwrap();
-            for statement in sqlite::statements() {
-                (*transaction)
-                    .prepare(statement.into_sql_str())
-                    .await
-                    .unwrap_or_else(|error| panic!("{statement}: {error}"));
-            }
-        }
-        Database::Postgres(database) => {
-            let mut transaction = database.write().await.unwrap();
-            for statement in postgres::statements() {
-                (*transaction)
-                    .prepare(statement.into_sql_str())
-                    .await
-                    .unwrap_or_else(|error| panic!("{statement}: {error}"));
-            }
-        }
+    match &engine.database().await.location {
+        Location::Folder(place) => sqlite::prepare_all(place, &SCHEMA, &[]).await,
+        Location::Postgres(place) => postgres::prepare_all(place, &SCHEMA, &[]).await,
     }
+}
+
+/// How the transactions of a name ended, and whether they took any time.
+fn counted(counts: Vec<TransactionCount>) -> Vec<(&'static str, Outcome, u64)> {
+    assert!(counts.iter().all(|count| !count.time.is_zero()), "{counts:?}");
+    counts
+        .iter()
+        .map(|count| (count.name, count.outcome, count.count))
+        .collect()
+}
+
+#[rstest]
+#[tokio::test]
+async fn named_transactions_are_counted_by_their_end(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    macro_rules! ended {
+        ($database:expr) => {{
+            for _ in 0..2 {
+                let transaction = $database.write_named("keep").await.unwrap();
+                transaction.commit().await.unwrap();
+            }
+            drop($database.write_named("give_up").await.unwrap());
+            counted($database.transactions())
+        }};
+    }
+    let world = World::new(engine).await;
+    let ended = match &world.database {
+        Database::Sqlite(database) => ended!(database),
+        Database::Postgres(database) => ended!(database),
+    };
+    assert_eq!(
+        ended,
+        [
+            ("give_up", Outcome::RolledBack, 1),
+            ("keep", Outcome::Committed, 2)
+        ]
+    );
+    assert_eq!(counted(world.log.transactions()), ended);
 }
 
 #[rstest]

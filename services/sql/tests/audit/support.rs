@@ -7,12 +7,13 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use nopic_sql::audit::{Audit, AuditLog, Batch, Change, Heads, Kind, Verified};
 use nopic_sql::testing::{Engine, TestDatabase};
-use nopic_sql::{Location, SHARED, Schema, SchemaUpdate, postgres, sqlite};
+use nopic_sql::{AUDIT_ROWS, Location, SHARED, Schema, SchemaUpdate, postgres, sqlite};
 use sqlx::{AssertSqlSafe, Row as _};
 
 pub(crate) const SCHEMA: Schema = Schema {
     name: "some_service",
-    migrations: &[SHARED],
+    migrations: &[SHARED, AUDIT_ROWS],
+    audited: &[],
 };
 /// Patience with transactions that other tests have open on the same server.
 const PATIENCE: Duration = Duration::from_secs(30);

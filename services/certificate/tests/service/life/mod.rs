@@ -1,6 +1,7 @@
 //! The life of certificates through the client, on both engines.
 
 mod amending;
+mod audit;
 mod numbers;
 mod registry;
 mod review;

@@ -6,15 +6,14 @@ use nopic_sql::postgres::Connection;
 use crate::store::row::Kind;
 use crate::store::{Block, NewObservation, WhatIsNew};
 
-const INSERT_BLOCKS: &str = "/* registry.import */ INSERT INTO block (block, written_by, bytes)
-    SELECT number, $1, bytes FROM UNNEST($2::bigint[], $3::bytea[]) AS new (number, bytes)";
-const INSERT: &str = "/* registry.import */ INSERT INTO observation (nop_id, revision, kind, change, content_hash,
-        block, slot, statement, heading, written_by)
-    SELECT new.*, $1 FROM UNNEST($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bytea[], $7::bigint[],
-        $8::bigint[], $9::text[], $10::text[]) AS new";
-
-#[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[INSERT_BLOCKS, INSERT];
+nopic_sql::statements! {
+    const INSERT_BLOCKS: &str = "INSERT INTO block (block, written_by, bytes)
+        SELECT number, $1, bytes FROM UNNEST($2::bigint[], $3::bytea[]) AS new (number, bytes)";
+    const INSERT_OBSERVATIONS: &str = "INSERT INTO observation (nop_id, revision, kind, change, content_hash,
+            block, slot, statement, heading, written_by)
+        SELECT new.*, $1 FROM UNNEST($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bytea[], $7::bigint[],
+            $8::bigint[], $9::text[], $10::text[]) AS new";
+}
 
 /// Bytes of blocks that go to the server together: a journey for each would take longer than their bytes do.
 const BLOCKS_BYTES: usize = 512 << 10;
@@ -97,7 +96,7 @@ pub(super) async fn insert_observations(
             .iter()
             .map(|hash| hash.as_ref().map(<[u8; 16]>::as_slice))
             .collect();
-        sqlx::query(INSERT)
+        sqlx::query(INSERT_OBSERVATIONS)
             .bind(i64::from(by))
             .bind(columns.nop_ids)
             .bind(columns.revisions)

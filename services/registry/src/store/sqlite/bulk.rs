@@ -6,8 +6,6 @@ use nopic_sql::sqlite::Connection;
 use crate::store::row::Kind;
 use crate::store::{Block, NewObservation, WhatIsNew};
 
-const INSERT_BLOCK: &str =
-    "/* registry.import */ INSERT INTO block (block, written_by, bytes) VALUES ($1, $2, $3)";
 /// The columns of one row that is written.
 macro_rules! row {
     () => {
@@ -38,36 +36,38 @@ macro_rules! eight_rows {
 macro_rules! insert {
     ($rows:expr) => {
         concat!(
-            "/* registry.import */ INSERT INTO observation (nop_id, revision, kind, change, content_hash, block, slot, statement, heading, \
+            "INSERT INTO observation (nop_id, revision, kind, change, content_hash, block, slot, statement, heading, \
              written_by) VALUES ",
             $rows
         )
     };
 }
-// Twice as fast as one statement over a JSON array, which has nine values a row to take apart.
-const INSERT: &str = insert!(row!());
-const INSERT_MANY: &str = insert!(concat!(
-    eight_rows!(),
-    ", ",
-    eight_rows!(),
-    ", ",
-    eight_rows!(),
-    ", ",
-    eight_rows!(),
-    ", ",
-    eight_rows!(),
-    ", ",
-    eight_rows!(),
-    ", ",
-    eight_rows!(),
-    ", ",
-    eight_rows!()
-));
-/// Rows of [`INSERT_MANY`].
-const MANY: usize = 64;
+nopic_sql::statements! {
+    const INSERT_BLOCK: &str =
+        "INSERT INTO block (block, written_by, bytes) VALUES ($1, $2, $3)";
+    // Twice as fast as one statement over a JSON array, which has nine values a row to take apart.
+    const INSERT_OBSERVATION: &str = insert!(row!());
+    const INSERT_OBSERVATIONS: &str = insert!(concat!(
+        eight_rows!(),
+        ", ",
+        eight_rows!(),
+        ", ",
+        eight_rows!(),
+        ", ",
+        eight_rows!(),
+        ", ",
+        eight_rows!(),
+        ", ",
+        eight_rows!(),
+        ", ",
+        eight_rows!(),
+        ", ",
+        eight_rows!()
+    ));
+}
 
-#[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[INSERT_BLOCK, INSERT, INSERT_MANY];
+/// Rows of [`INSERT_OBSERVATIONS`].
+const MANY: usize = 64;
 
 /// Blocks on their way into the database: each goes there at once.
 #[derive(Debug)]
@@ -109,13 +109,13 @@ pub(super) async fn insert_observations(
     let many = new.chunks_exact(MANY);
     let rest = many.remainder();
     for rows in many {
-        let query = rows
-            .iter()
-            .fold(sqlx::query(INSERT_MANY), |query, row| bind(query, by, row));
+        let query = rows.iter().fold(sqlx::query(INSERT_OBSERVATIONS), |query, row| {
+            bind(query, by, row)
+        });
         query.execute(&mut *connection).await?;
     }
     for row in rest {
-        bind(sqlx::query(INSERT), by, row)
+        bind(sqlx::query(INSERT_OBSERVATION), by, row)
             .execute(&mut *connection)
             .await?;
     }

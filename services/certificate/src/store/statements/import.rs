@@ -1,0 +1,319 @@
+//! Importing: one transaction for a whole file, in batches of statements that write many rows each.
+
+use nopic_domain::certificate::{Certificate, Draw};
+use nopic_domain::identifier::{CertificateNumber, EntryNumber};
+use nopic_domain::weight::Weight;
+use nopic_sql::Error;
+use nopic_sql::audit::Rows;
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::engine::{Connection, audit, hold};
+use super::read::{hold_certificates, select_certificates};
+use super::{Store, sql};
+use crate::import_decision::{Change, Filed, ImportedDraw, Known, Stated, decide};
+use crate::store::row::{CertificateRow, corrupt, entry_number, json, number_of, small};
+use crate::store::{ImportOrigin, Imported, Importing, StoredCertificate, audited};
+
+/// Certificates written by one statement: large enough to spread its cost, small enough to stay in the processor's
+/// cache.
+const BATCH: usize = 1_000;
+/// What one note says of rows, at least, before another goes on.
+const NOTE_BYTES: usize = 256 * 1024;
+
+#[tonic::async_trait]
+impl Importing for Store {
+    async fn import(
+        &self,
+        stated: &[Stated],
+        origin: &ImportOrigin,
+        abandoned: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Option<Imported>, Error> {
+        let mut transaction = self.database.write_named("import_certificates").await?;
+        // Of two imports that bring the same new certificate, neither may find it missing.
+        hold(&mut transaction, &["import of certificates"]).await?;
+        let mut imported = Imported::default();
+        let mut rows = Rows::new();
+        for batch in stated.chunks(BATCH) {
+            if abandoned() {
+                return Ok(None);
+            }
+            import_batch(&mut transaction, batch, origin, &mut imported, &mut rows).await?;
+            if rows.size() >= NOTE_BYTES {
+                record(&mut transaction, origin, "{}", &std::mem::take(&mut rows)).await?;
+            }
+        }
+        if abandoned() {
+            return Ok(None);
+        }
+        let Imported {
+            added,
+            changed,
+            unchanged,
+        } = imported;
+        if added > 0 || changed > 0 {
+            let detail = serde_json::json!({ "added": added, "changed": changed, "unchanged": unchanged });
+            record(&mut transaction, origin, &detail.to_string(), &rows).await?;
+        }
+        transaction.commit().await?;
+        Ok(Some(imported))
+    }
+}
+
+/// Notes the import, a large one in parts: how many certificates it changed, the last says.
+async fn record(
+    connection: &mut Connection,
+    origin: &ImportOrigin,
+    detail: &str,
+    rows: &Rows,
+) -> Result<(), Error> {
+    let change = audit::Change {
+        at: origin.at,
+        tenant: &origin.tenant,
+        actor: &origin.actor,
+        action: "CERTIFICATES_IMPORTED",
+        subject: &origin.file_name,
+        reason: "",
+        detail,
+    };
+    audit::record_rows(connection, &change, origin.role, rows).await
+}
+
+async fn import_batch(
+    connection: &mut Connection,
+    batch: &[Stated],
+    origin: &ImportOrigin,
+    imported: &mut Imported,
+    rows: &mut Rows,
+) -> Result<(), Error> {
+    // Most of a file is as it was before. Only what changes is held, so that nobody waits for an import who draws on
+    // something else; and what is held may have changed meanwhile.
+    let tenant = &origin.tenant;
+    let batch: Vec<&Stated> = batch.iter().collect();
+    let certificates = select_certificates(connection, &numbers(&batch)).await?;
+    let known = load(connection, certificates, tenant).await?;
+    let is_changed =
+        |stated: &&Stated| decide(stated, known.get(&stated.certificate.number), tenant).is_some();
+    let changing: Vec<&Stated> = batch.iter().copied().filter(is_changed).collect();
+    imported.unchanged += u32::try_from(batch.len() - changing.len()).unwrap_or(u32::MAX);
+    if changing.is_empty() {
+        return Ok(());
+    }
+    let certificates = hold_certificates(connection, &numbers(&changing)).await?;
+    let known = load(connection, certificates, tenant).await?;
+    let mut writes = Writes::default();
+    for stated in changing {
+        let known = known.get(&stated.certificate.number);
+        match decide(stated, known, tenant) {
+            None => imported.unchanged += 1,
+            Some(change) => {
+                match known {
+                    None => imported.added += 1,
+                    Some(_) => imported.changed += 1,
+                }
+                writes.add(&stated.certificate, known, change);
+            }
+        }
+    }
+    writes.save(connection, origin, rows).await
+}
+
+fn numbers(stated: &[&Stated]) -> Vec<CertificateNumber> {
+    stated.iter().map(|stated| stated.certificate.number).collect()
+}
+
+/// What is known of these certificates, with their draws.
+async fn load(
+    connection: &mut Connection,
+    certificates: FxHashMap<CertificateNumber, StoredCertificate>,
+    tenant: &str,
+) -> Result<FxHashMap<CertificateNumber, Known>, Error> {
+    let mut known: FxHashMap<CertificateNumber, Known> = certificates
+        .into_iter()
+        .map(|(number, stored)| {
+            let known = Known {
+                certificate: stored.certificate,
+                version: stored.version,
+                imported: Vec::new(),
+                filed: Filed::default(),
+            };
+            (number, known)
+        })
+        .collect();
+    if known.is_empty() {
+        return Ok(known);
+    }
+    let keys = json(known.keys().map(|number| [number.key()]).collect::<Vec<_>>())?;
+    let draws: Vec<(i64, String, i64, i64, i64, i64, String)> = sqlx::query_as(sql::SELECT_IMPORTED_DRAWS)
+        .bind(&keys)
+        .fetch_all(&mut *connection)
+        .await?;
+    for (key, entry, line_number, pga_line_number, units, excess, tenant) in draws {
+        of_key(&mut known, key)?.imported.push(ImportedDraw {
+            draw: Draw {
+                entry_number: entry_number(&entry)?,
+                line_number: small("draw.line_number", line_number)?,
+                pga_line_number: small("draw.pga_line_number", pga_line_number)?,
+                weight_kg: Weight::from_units(units),
+            },
+            excess: Weight::from_units(excess),
+            tenant,
+        });
+    }
+    // Key, units, excess, count, least and greatest drawer, the tenant where there is one.
+    type Filing = (i64, i64, i64, i64, String, String, Option<String>);
+    let filed: Vec<Filing> = sqlx::query_as(sql::SELECT_FILED)
+        .bind(&keys)
+        .fetch_all(&mut *connection)
+        .await?;
+    let mut any_filed = false;
+    for (key, units, excess, count, first, last, tenant) in filed {
+        of_key(&mut known, key)?.filed = Filed {
+            drawn: Weight::from_units(units),
+            excess: Weight::from_units(excess),
+            count: small("COUNT(draw)", count)?,
+            first_drawer: Some(entry_number(&first)?),
+            last_drawer: Some(entry_number(&last)?),
+            tenant,
+            lines: FxHashSet::default(),
+        };
+        any_filed = true;
+    }
+    if any_filed {
+        let lines: Vec<(i64, String, i64, i64)> = sqlx::query_as(sql::SELECT_FILED_LINES)
+            .bind(&keys)
+            .bind(tenant)
+            .fetch_all(&mut *connection)
+            .await?;
+        for (key, entry, line_number, pga_line_number) in lines {
+            of_key(&mut known, key)?.filed.lines.insert((
+                entry_number(&entry)?,
+                small("draw.line_number", line_number)?,
+                small("draw.pga_line_number", pga_line_number)?,
+            ));
+        }
+    }
+    Ok(known)
+}
+
+fn of_key(known: &mut FxHashMap<CertificateNumber, Known>, key: i64) -> Result<&mut Known, Error> {
+    known
+        .get_mut(&number_of(key)?)
+        .ok_or_else(|| corrupt("draw.certificate", key))
+}
+
+/// The rows of one batch, by statement.
+#[derive(Default)]
+struct Writes<'a> {
+    certificates: Vec<CertificateRow<'a>>,
+    versions: Vec<(i64, u32, &'a Certificate)>,
+    /// Certificates whose imported draws end.
+    ended: Vec<[i64; 1]>,
+    draws: Vec<(i64, EntryNumber, u32, u32, i64, i64, String)>,
+}
+
+impl<'a> Writes<'a> {
+    fn add(&mut self, certificate: &'a Certificate, known: Option<&Known>, change: Change) {
+        let key = certificate.number.key();
+        self.certificates
+            .push(CertificateRow::new(certificate, change.version, change.ledger));
+        if change.new_version {
+            self.versions.push((key, change.version, certificate));
+        }
+        let Some(draws) = change.draws else { return };
+        if known.is_some_and(|known| !known.imported.is_empty()) {
+            self.ended.push([key]);
+        }
+        self.draws.extend(draws.into_iter().map(|imported| {
+            (
+                key,
+                imported.draw.entry_number,
+                imported.draw.line_number,
+                imported.draw.pga_line_number,
+                imported.draw.weight_kg.units(),
+                imported.excess.units(),
+                imported.tenant,
+            )
+        }));
+    }
+
+    /// What it leaves of certificates, ledgers and versions.
+    fn leave(&self, origin: &ImportOrigin, rows: &mut Rows) -> Result<(), Error> {
+        let mut versions = self.versions.iter().peekable();
+        for row in &self.certificates {
+            let hash = audited::content_hash(row.certificate())?;
+            row.leave(hash, rows);
+            if let Some((key, version, _)) = versions.next_if(|(key, _, _)| *key == row.key()) {
+                rows.row(&audited::VERSION)
+                    .number(*key)
+                    .number(i64::from(*version))
+                    .json(hash)
+                    .text("IMPORT")
+                    .text(origin.file_name.as_str())
+                    .text(origin.tenant.as_str())
+                    .text(origin.actor.as_str())
+                    .moment(origin.at)
+                    .end();
+            }
+        }
+        Ok(())
+    }
+
+    async fn save(
+        self,
+        connection: &mut Connection,
+        origin: &ImportOrigin,
+        rows: &mut Rows,
+    ) -> Result<(), Error> {
+        self.leave(origin, rows)?;
+        if !self.certificates.is_empty() {
+            sqlx::query(sql::UPSERT_CERTIFICATES)
+                .bind(json(self.certificates)?)
+                .execute(&mut *connection)
+                .await?;
+        }
+        if !self.versions.is_empty() {
+            sqlx::query(sql::INSERT_VERSIONS)
+                .bind(json(self.versions)?)
+                .bind(&origin.file_name)
+                .bind(&origin.tenant)
+                .bind(&origin.actor)
+                .bind(origin.at)
+                .execute(&mut *connection)
+                .await?;
+        }
+        if !self.ended.is_empty() {
+            let ended: Vec<i64> = sqlx::query_scalar(sql::END_IMPORTED_DRAWS)
+                .bind(json(self.ended)?)
+                .bind(origin.at)
+                .fetch_all(&mut *connection)
+                .await?;
+            audited::ends(rows, ended, origin.at);
+        }
+        if !self.draws.is_empty() {
+            let ids: Vec<i64> = sqlx::query_scalar(sql::INSERT_IMPORTED_DRAWS)
+                .bind(json(&self.draws)?)
+                .bind(&origin.actor)
+                .bind(origin.at)
+                .fetch_all(&mut *connection)
+                .await?;
+            for (id, (key, entry, line, pga_line, units, excess, tenant)) in ids.into_iter().zip(&self.draws)
+            {
+                rows.row(&audited::DRAW)
+                    .number(id)
+                    .number(*key)
+                    .text(entry.as_str())
+                    .number(i64::from(*line))
+                    .number(i64::from(*pga_line))
+                    .text("IMPORT")
+                    .text(tenant.as_str())
+                    .number(*units)
+                    .number(*excess)
+                    .number(None)
+                    .text(origin.actor.as_str())
+                    .moment(origin.at)
+                    .end();
+            }
+        }
+        Ok(())
+    }
+}

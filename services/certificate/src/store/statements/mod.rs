@@ -1,0 +1,57 @@
+//! The store's statements and what runs them: compiled for each engine.
+
+mod import;
+mod issue;
+mod ledger;
+mod ledger_sql;
+mod life;
+mod life_read;
+mod life_sql;
+mod moving;
+#[cfg(test)]
+pub(crate) mod query_plans;
+mod read;
+mod read_back;
+mod sql;
+
+use std::sync::Arc;
+
+use nopic_sql::audit::AuditLog;
+use nopic_sql::{Error, SchemaUpdate};
+
+use super::engine;
+use crate::store::{CertificateStore, SCHEMA};
+
+/// The certificates of one database.
+#[derive(Debug, Clone)]
+pub(crate) struct Store {
+    database: engine::Database,
+}
+
+impl Store {
+    pub(crate) async fn open(place: &engine::Place, update: SchemaUpdate) -> Result<Self, Error> {
+        Ok(Self {
+            database: engine::Database::open(place, &SCHEMA, update).await?,
+        })
+    }
+}
+
+#[tonic::async_trait]
+impl CertificateStore for Store {
+    fn audit_log(&self) -> Arc<dyn AuditLog> {
+        self.database.audit_log(&SCHEMA)
+    }
+
+    async fn close(&self) {
+        self.database.close().await;
+    }
+}
+
+/// Every statement of the service.
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[&[&str]] = &[
+    sql::STATEMENTS,
+    ledger_sql::STATEMENTS,
+    life_sql::STATEMENTS,
+    read_back::STATEMENTS,
+];

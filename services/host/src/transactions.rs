@@ -1,0 +1,50 @@
+//! How the named transactions of the parts' databases end, as numbers.
+
+use nopic_chassis::metrics::{Labels, Metrics};
+use nopic_sql::audit::Audit;
+
+/// Adds them for these logs' databases.
+pub(crate) fn add(metrics: &Metrics, audits: &[Audit]) {
+    let audits = audits.to_vec();
+    metrics.add_read(move |reading| {
+        let counts: Vec<_> = audits
+            .iter()
+            .flat_map(|audit| {
+                let labelled = |count: nopic_sql::TransactionCount| {
+                    let labels = [
+                        ("service", audit.service()),
+                        ("transaction", count.name),
+                        ("outcome", count.outcome.as_str()),
+                    ];
+                    (labels, count)
+                };
+                audit.transactions().into_iter().map(labelled)
+            })
+            .collect();
+        // Without a set of labels it would be a number without any.
+        if counts.is_empty() {
+            return Ok(());
+        }
+        let number: Vec<(&Labels, u64)> = counts
+            .iter()
+            .map(|(labels, count)| (&labels[..], count.count))
+            .collect();
+        reading.counter(
+            "store_transactions",
+            "Transactions of changes that ended, by service, name and outcome",
+            &number,
+        )?;
+        let time: Vec<(&Labels, u64)> = counts
+            .iter()
+            .map(|(labels, count)| {
+                let micros = u64::try_from(count.time.as_micros()).unwrap_or(u64::MAX);
+                (&labels[..], micros)
+            })
+            .collect();
+        reading.counter(
+            "store_transaction_microseconds",
+            "How long they took together, by service, name and outcome",
+            &time,
+        )
+    });
+}
