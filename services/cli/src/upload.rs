@@ -76,6 +76,32 @@ where
     )
 }
 
+/// Starts to send a file: the options, its bytes, its end.
+pub(crate) fn upload_file<M: Send + 'static>(
+    path: &Path,
+    progress: &Progress,
+    options: M,
+    chunk: impl Fn(Bytes) -> M + Send + 'static,
+    end: M,
+) -> (Requests<M>, Interruption) {
+    let (path, progress) = (path.to_path_buf(), progress.clone());
+    upload(move |emit| {
+        if emit(options).is_continue()
+            && chunks(&path, &progress, &mut |bytes| emit(chunk(bytes)))?.is_continue()
+        {
+            // Where the server no longer listens, its answer says why.
+            let _ended_early = emit(end);
+        }
+        Ok(())
+    })
+}
+
+/// The name of a file without its folder, as a server is told it.
+pub(crate) fn file_name(path: &Path) -> String {
+    path.file_name()
+        .map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+}
+
 impl<M> Stream for Requests<M> {
     type Item = M;
 

@@ -85,19 +85,7 @@ fn a_log_that_nobody_touched_is_well() {
 #[test]
 fn an_import_of_certificates_is_noted() {
     let place = Place::new();
-    place.done(&[
-        "sample",
-        "--operations",
-        "50",
-        "--certificates",
-        "5",
-        "--lines",
-        "0",
-        "--seed",
-        "5",
-        "--out",
-        "sample",
-    ]);
+    place.sample(50, 5, 0, 5);
     place.done(&["certificate", "import", "sample/certificates.jsonl"]);
     let verified = place.done(&["audit", "verify", "--service", "certificate"]);
     assert!(

@@ -14,10 +14,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use draws::{Lines, draws_and_decisions};
-use nopic_sql::Location;
 use nopic_sql::testing::{Engine, TestDatabase};
 use rstest::rstest;
-use support::Place;
+use support::{Place, url_of};
 
 /// Before and after each write of the protocol, in both services.
 const POINTS: &[&str] = &[
@@ -64,20 +63,8 @@ impl Filing {
             place: Place::new(),
             database: engine.database().await,
         };
-        let lines = (PARTS * 1_000 + 200).to_string();
-        filing.place.done(&[
-            "sample",
-            "--operations",
-            "150",
-            "--certificates",
-            "60",
-            "--lines",
-            &lines,
-            "--seed",
-            "9",
-            "--out",
-            "sample",
-        ]);
+        let lines = PARTS * 1_000 + 200;
+        filing.place.sample(150, 60, lines, 9);
         if engine == Engine::Postgres {
             filing.done(&["migrate"]);
         }
@@ -91,14 +78,7 @@ impl Filing {
     fn command(&self, arguments: &[&str]) -> std::process::Command {
         let mut command = self.place.command(arguments);
         command.env("NOPIC_DATA", self.place.path().join("data"));
-        if let Location::Postgres(options) = &self.database.location {
-            let url = format!(
-                "postgres://{}@{}:{}/{}",
-                options.get_username(),
-                options.get_host(),
-                options.get_port(),
-                options.get_database().unwrap()
-            );
+        if let Some(url) = url_of(&self.database.location) {
             command.env("NOPIC_DATABASE", url);
         }
         command

@@ -7,24 +7,14 @@ mod support;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 
-use nopic_sql::Location;
 use nopic_sql::testing::Engine;
-use support::Place;
+use support::{Place, url_of};
 
 /// The URL of an empty database.
 fn database() -> String {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let database = runtime.block_on(Engine::Postgres.database());
-    let Location::Postgres(options) = database.location else {
-        panic!("it is on a server")
-    };
-    format!(
-        "postgres://{}@{}:{}/{}",
-        options.get_username(),
-        options.get_host(),
-        options.get_port(),
-        options.get_database().unwrap()
-    )
+    url_of(&database.location).unwrap()
 }
 
 /// Everything that a user does with the sample, and what it printed.
@@ -64,19 +54,7 @@ fn work(place: &Place, options: &[&str]) -> Vec<String> {
 #[test]
 fn the_same_work_gives_the_same_output_on_either_engine() {
     let place = Place::new();
-    place.done(&[
-        "sample",
-        "--operations",
-        "150",
-        "--certificates",
-        "40",
-        "--lines",
-        "120",
-        "--seed",
-        "5",
-        "--out",
-        "sample",
-    ]);
+    place.sample(150, 40, 120, 5);
     let url = database();
     let on_server = ["--database", &url, "--data", "temporary"];
 

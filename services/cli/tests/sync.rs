@@ -74,19 +74,7 @@ impl Server {
 }
 
 fn sample(place: &Place) -> Vec<u8> {
-    place.done(&[
-        "sample",
-        "--operations",
-        "50",
-        "--certificates",
-        "0",
-        "--lines",
-        "0",
-        "--seed",
-        "3",
-        "--out",
-        "sample",
-    ]);
+    place.sample(50, 0, 0, 3);
     std::fs::read(place.path().join("sample/operations-2024-09-30.zip")).unwrap()
 }
 

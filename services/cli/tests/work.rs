@@ -12,19 +12,7 @@ use support::Place;
 /// A folder with a small sample that is imported.
 fn prepared() -> Place {
     let place = Place::new();
-    place.done(&[
-        "sample",
-        "--operations",
-        "150",
-        "--certificates",
-        "40",
-        "--lines",
-        "120",
-        "--seed",
-        "5",
-        "--out",
-        "sample",
-    ]);
+    place.sample(150, 40, 120, 5);
     for import in [
         &["registry", "import", "sample/INTEGRITY_Export_20240301.xlsx"][..],
         &["registry", "import", "sample/operations-2024-09-30.zip"],

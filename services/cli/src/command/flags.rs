@@ -1,7 +1,7 @@
 //! `nopic flags`: which tariff codes AMS flags, from when to when.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use chrono::{Days, NaiveDate};
 use nopic_proto::entry_validation::{
@@ -18,7 +18,7 @@ use crate::output::progress::Progress;
 use crate::output::rejects::RejectsLog;
 use crate::output::words::{count, counted};
 use crate::output::{self, Style};
-use crate::upload::{chunks, size_of, upload};
+use crate::upload::{file_name, size_of, upload_file};
 
 const INTERVAL_COLUMNS: &[Column] = &[column("FLAG", "flag"), column("FROM", "from"), column("TO", "to")];
 const CHANGE_COLUMNS: &[Column] = &[
@@ -109,21 +109,18 @@ async fn import(
     let size = size_of(&arguments.file)?;
     let mut rejects = RejectsLog::new(arguments.rejects_file.as_deref(), &arguments.file)?;
     let progress = Progress::of_bytes(&context.terminal, size, "importing");
-    let (path, replace, sent) = (arguments.file.clone(), arguments.replace, progress.clone());
-    let (requests, mut interruption) = upload(move |emit| {
-        use import_flags_request::Part;
-        let mut part = |part| emit(ImportFlagsRequest { part: Some(part) });
-        let options = ImportFlagsOptions {
-            file_name: name(&path),
-            replace,
-        };
-        if part(Part::Options(options)).is_continue()
-            && chunks(&path, &sent, &mut |chunk| part(Part::Chunk(chunk)))?.is_continue()
-        {
-            let _ended_early = part(Part::End(ImportFlagsEnd {}));
-        }
-        Ok(())
-    });
+    let part = |part| ImportFlagsRequest { part: Some(part) };
+    let options = ImportFlagsOptions {
+        file_name: file_name(&arguments.file),
+        replace: arguments.replace,
+    };
+    let (requests, mut interruption) = upload_file(
+        &arguments.file,
+        &progress,
+        part(import_flags_request::Part::Options(options)),
+        move |chunk| part(import_flags_request::Part::Chunk(chunk)),
+        part(import_flags_request::Part::End(ImportFlagsEnd {})),
+    );
     let mut client = services.entry_validation();
     let answer = services.answer(interruption.or(client.import_flags(requests)).await?);
     progress.finish();
@@ -161,11 +158,6 @@ async fn import(
     )?;
     out.flush()?;
     Ok(Done::Well)
-}
-
-fn name(path: &Path) -> String {
-    path.file_name()
-        .map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 
 async fn show(context: &Context, services: &Services, arguments: ShowArguments) -> Result<Done, Failure> {

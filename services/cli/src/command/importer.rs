@@ -10,7 +10,7 @@ use nopic_proto::entry_validation::{
 use crate::connection::{Services, need};
 use crate::context::{Context, Done};
 use crate::failure::Failure;
-use crate::output::listing::{Column, Listing, column};
+use crate::output::listing::{Column, Listing, Page, column};
 use crate::output::words::counted;
 use crate::output::{self, Style};
 
@@ -109,29 +109,23 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Done, Fai
         }
         Command::List { output } => {
             let mut listing = Listing::new(output, COLUMNS, &context.terminal);
-            let mut page_token = String::new();
-            loop {
+            let ask = async |page_token| {
                 let request = ListImporterLinksRequest {
                     page_size: PAGE,
                     page_token,
                 };
                 let page = services.answer(client.list_importer_links(request).await)?;
-                for link in page.links {
-                    listing.row(
-                        &mut out,
-                        vec![
-                            link.importer_of_record.into(),
-                            link.nop_id.into(),
-                            link.linked_by.into(),
-                            link.linked_at.into(),
-                        ],
-                    )?;
-                }
-                if page.complete || page.next_page_token.is_empty() {
-                    break;
-                }
-                page_token = page.next_page_token;
-            }
+                Ok(Page::new(page.links, page.complete, page.next_page_token))
+            };
+            let row = |link: ImporterLink| {
+                vec![
+                    link.importer_of_record.into(),
+                    link.nop_id.into(),
+                    link.linked_by.into(),
+                    link.linked_at.into(),
+                ]
+            };
+            listing.pages(&mut out, None, ask, row).await?;
             if listing.count() == 0 {
                 context
                     .terminal

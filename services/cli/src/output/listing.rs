@@ -86,6 +86,22 @@ impl Cell {
     }
 }
 
+/// A part of a list, as a server gives it.
+#[derive(Debug)]
+pub(crate) struct Page<T> {
+    pub(crate) items: Vec<T>,
+    /// What to ask the next part with; absent: this was the last.
+    pub(crate) next: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// A part by the fields of an answer.
+    pub(crate) fn new(items: Vec<T>, complete: bool, next_page_token: String) -> Self {
+        let next = (!complete && !next_page_token.is_empty()).then_some(next_page_token);
+        Self { items, next }
+    }
+}
+
 /// Writes rows as they come; a table is printed by [`Listing::finish`].
 #[derive(Debug)]
 pub(crate) struct Listing {
@@ -123,6 +139,41 @@ impl Listing {
             }
         }
         Ok(())
+    }
+
+    /// The rows of page after page, until the last page or so many rows. Says whether the server has more pages.
+    pub(crate) async fn pages<T>(
+        &mut self,
+        out: &mut dyn Write,
+        limit: Option<u32>,
+        mut ask: impl AsyncFnMut(String) -> Result<Page<T>, Failure>,
+        cells: impl Fn(T) -> Vec<Cell>,
+    ) -> Result<bool, Failure> {
+        let limit = limit.map_or(u64::MAX, u64::from);
+        let mut token = String::new();
+        loop {
+            let page = ask(token).await?;
+            for item in page.items {
+                if self.count == limit {
+                    break;
+                }
+                self.row(out, cells(item))?;
+            }
+            match page.next {
+                None => return Ok(false),
+                Some(_) if self.count >= limit => return Ok(true),
+                Some(next) => token = next,
+            }
+        }
+    }
+
+    /// A row for each item.
+    pub(crate) fn rows(
+        &mut self,
+        out: &mut dyn Write,
+        rows: impl IntoIterator<Item = Vec<Cell>>,
+    ) -> Result<(), Failure> {
+        rows.into_iter().try_for_each(|row| self.row(out, row))
     }
 
     /// How many rows there were.

@@ -5,7 +5,7 @@ use nopic_proto::entry_validation::EntryLine;
 
 pub(crate) const OPERATIONS: u32 = 150;
 pub(crate) const CERTIFICATES: u32 = 60;
-pub(crate) const LINES: u64 = 1500;
+pub(crate) const LINES: u32 = 1500;
 pub(crate) const SEED: u64 = 9;
 
 /// What a line needs to be decided.
@@ -60,7 +60,10 @@ impl Question {
 /// Lines of the sample that was written with the constants above.
 pub(crate) fn sample_lines() -> Vec<EntryLine> {
     let sample = Sample::new(SEED, OPERATIONS, CERTIFICATES);
-    sample.entry_lines(LINES).map(|made| made.line.into()).collect()
+    sample
+        .entry_lines(LINES.into())
+        .map(|made| made.line.into())
+        .collect()
 }
 
 /// Batches among the questions: one of so many calls.

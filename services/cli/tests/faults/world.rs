@@ -7,7 +7,6 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use nopic_sql::Location;
 use nopic_sql::testing::{Engine, TestDatabase};
 use tokio::time::Instant;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
@@ -16,7 +15,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::lines::{CERTIFICATES, LINES, OPERATIONS, SEED};
-use crate::support::{Place, run_by};
+use crate::support::{Place, run_by, url_of};
 
 /// How long a fault lasts.
 pub(crate) fn fault_time() -> Duration {
@@ -102,25 +101,13 @@ impl World {
     /// Starts the services and imports the first two snapshots of the registry, and certificates.
     pub(crate) async fn start(plan: Plan) -> Self {
         let place = Place::new();
-        place.done(&[
-            "sample",
-            "--operations",
-            &OPERATIONS.to_string(),
-            "--certificates",
-            &CERTIFICATES.to_string(),
-            "--lines",
-            &LINES.to_string(),
-            "--seed",
-            &SEED.to_string(),
-            "--out",
-            "sample",
-        ]);
+        place.sample(OPERATIONS, CERTIFICATES, LINES, SEED);
         place.done(&["dev-certs", "try"]);
         let (database, test_database) = match &plan.database {
             Some(url) => (url.clone(), None),
             None => {
                 let database = Engine::Postgres.database().await;
-                (url(&database), Some(database))
+                (url_of(&database.location).unwrap(), Some(database))
             }
         };
         let migrated = place
@@ -354,17 +341,4 @@ fn within(namespace: &str, command: &Command) -> Command {
     let mut ip = Command::new("/usr/sbin/ip");
     ip.args(["netns", "exec", namespace]);
     run_by(ip, command)
-}
-
-fn url(database: &TestDatabase) -> String {
-    let Location::Postgres(options) = &database.location else {
-        panic!("the engine is PostgreSQL");
-    };
-    format!(
-        "postgres://{}@{}:{}/{}",
-        options.get_username(),
-        options.get_host(),
-        options.get_port(),
-        options.get_database().unwrap()
-    )
 }

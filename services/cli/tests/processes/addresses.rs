@@ -13,8 +13,8 @@ use nopic_sql::testing::Engine;
 use tokio::time::Instant;
 
 use crate::lookups::answered;
-use crate::running::{Processes, sample, url};
-use crate::support::{Place, Serving, a_drawing_entry};
+use crate::running::{Processes, sample};
+use crate::support::{Place, Serving, a_drawing_entry, url_of};
 use crate::telemetry::admin;
 
 /// The name of the registry.
@@ -54,7 +54,7 @@ async fn every_address_of_a_name_is_asked_and_new_ones_while_running() {
     let mut processes = Processes::prepare(&place, &database, None, 1);
     processes.environment = vec![("NOPIC_ADMIN_LISTEN", "127.0.0.1:0".to_owned())];
     processes.start_one(0);
-    let database = url(&database).unwrap();
+    let database = url_of(&database.location).unwrap();
     let second = registry(&place, &processes, &database, "127.0.0.2");
     let hosts = place.file("hosts", "");
     // Nobody listens at the last one: whoever asks goes on with the others.

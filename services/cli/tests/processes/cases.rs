@@ -6,8 +6,8 @@ use nopic_sql::testing::Engine;
 use rstest::rstest;
 use serde_json::Value;
 
-use crate::running::{Processes, url, verdicts};
-use crate::support::{Place, summary, worked_cases};
+use crate::running::{Processes, verdicts};
+use crate::support::{Place, summary, url_of, worked_cases};
 
 /// How the services are served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +51,7 @@ async fn the_worked_cases_are_answered_alike(#[values(Served::All, Served::Separ
         }
         Served::All => {
             let mut command = place.command(&["serve", "all", "--listen", "127.0.0.1:0"]);
-            command.env("NOPIC_DATABASE", url(&database).unwrap());
+            command.env("NOPIC_DATABASE", url_of(&database.location).unwrap());
             Some(place.serve_by(command))
         }
     };

@@ -27,8 +27,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::service::interceptor::InterceptedService;
 
 use crate::draws::draws_and_decisions;
-use crate::running::{Processes, sample, url};
-use crate::support::Serving;
+use crate::running::{Processes, sample};
+use crate::support::{Serving, url_of};
 
 const FILING: usize = 6;
 const VALIDATING: usize = 14;
@@ -318,7 +318,7 @@ pub(crate) fn stop(server: Serving) -> Duration {
 async fn servers_that_stop_under_load_fail_no_call() {
     let place = sample(16_000);
     let database = Engine::Postgres.database().await;
-    let url = url(&database).unwrap();
+    let url = url_of(&database.location).unwrap();
     let migrated = place.command(&["migrate"]).env("NOPIC_DATABASE", url).output();
     assert!(migrated.unwrap().status.success());
     let mut processes = Processes::prepare(&place, &database, None, SERVERS);

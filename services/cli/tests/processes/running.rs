@@ -5,11 +5,10 @@ use std::process::Command;
 
 use nopic_chassis::client::Target;
 use nopic_chassis::tls::TlsFiles;
-use nopic_sql::Location;
 use nopic_sql::testing::TestDatabase;
 use serde_json::Value;
 
-use crate::support::{Place, Serving, run_by};
+use crate::support::{Place, Serving, run_by, url_of};
 
 pub(crate) const IMPORTS: [(&str, &[&str]); 3] = [
     (
@@ -29,20 +28,7 @@ pub(crate) const IMPORTS: [(&str, &[&str]); 3] = [
 /// A place with a sample of so many lines.
 pub(crate) fn sample(lines: u32) -> Place {
     let place = Place::new();
-    let lines = lines.to_string();
-    place.done(&[
-        "sample",
-        "--operations",
-        "150",
-        "--certificates",
-        "60",
-        "--lines",
-        &lines,
-        "--seed",
-        "9",
-        "--out",
-        "sample",
-    ]);
+    place.sample(150, 60, lines, 9);
     place
 }
 
@@ -98,7 +84,7 @@ impl<'a> Processes<'a> {
         entry_validations: usize,
     ) -> Self {
         place.done(&["dev-certs", "try"]);
-        if let Some(url) = url(database) {
+        if let Some(url) = url_of(&database.location) {
             let migrated = place.command(&["migrate"]).env("NOPIC_DATABASE", url).output();
             assert!(migrated.unwrap().status.success());
         }
@@ -151,7 +137,7 @@ impl<'a> Processes<'a> {
                 format!("localhost:{port}"),
             );
         }
-        if let Some(url) = url(self.database) {
+        if let Some(url) = url_of(&self.database.location) {
             command.env("NOPIC_DATABASE", url);
         }
         if let Some((url, deployment)) = &self.redis {
@@ -202,17 +188,4 @@ fn with_hosts(hosts: &Path, command: &Command) -> Command {
     let mut unshare = Command::new("/usr/bin/unshare");
     unshare.args(["--mount", "sh", "-c", SCRIPT]).arg(hosts);
     run_by(unshare, command)
-}
-
-pub(crate) fn url(database: &TestDatabase) -> Option<String> {
-    match &database.location {
-        Location::Folder(_) => None,
-        Location::Postgres(options) => Some(format!(
-            "postgres://{}@{}:{}/{}",
-            options.get_username(),
-            options.get_host(),
-            options.get_port(),
-            options.get_database().unwrap()
-        )),
-    }
 }

@@ -9,12 +9,27 @@ use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use nopic_formats::entries::{EntryEvent, EntryReader, Form};
 use nopic_proto::entry_validation::EntryLine;
+use nopic_sql::Location;
 use serde_json::{Value, json};
 use tempfile::{NamedTempFile, TempDir};
 
 /// A folder to work in.
 pub struct Place {
     folder: TempDir,
+}
+
+/// The URL of a database, if it is on a server.
+pub fn url_of(location: &Location) -> Option<String> {
+    let Location::Postgres(options) = location else {
+        return None;
+    };
+    Some(format!(
+        "postgres://{}@{}:{}/{}",
+        options.get_username(),
+        options.get_host(),
+        options.get_port(),
+        options.get_database().unwrap()
+    ))
 }
 
 /// How a run ended.
@@ -79,6 +94,23 @@ impl Place {
         let ended = self.run(arguments);
         assert_eq!(ended.status, 0, "{arguments:?}: {ended:?}");
         ended
+    }
+
+    /// Writes a sample into the folder `sample`.
+    pub fn sample(&self, operations: u32, certificates: u32, lines: u32, seed: u64) {
+        self.done(&[
+            "sample",
+            "--operations",
+            &operations.to_string(),
+            "--certificates",
+            &certificates.to_string(),
+            "--lines",
+            &lines.to_string(),
+            "--seed",
+            &seed.to_string(),
+            "--out",
+            "sample",
+        ]);
     }
 
     /// Starts a server and waits until it says where it serves.

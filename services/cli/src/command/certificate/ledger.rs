@@ -8,7 +8,7 @@ use super::{PAGE, kilograms};
 use crate::connection::need;
 use crate::context::{Context, Done};
 use crate::failure::Failure;
-use crate::output::listing::{Cell, Column, Listing, column};
+use crate::output::listing::{Cell, Column, Listing, Page, column};
 use crate::output::words::counted;
 use crate::output::{self, Style};
 
@@ -64,18 +64,15 @@ pub(super) async fn show(context: &Context, arguments: LedgerArguments) -> Resul
         page_size: PAGE,
         page_token: String::new(),
     };
-    loop {
+    let ask = async |token| {
+        request.page_token = token;
         let page = services.answer(client.list_draws(request.clone()).await)?;
-        if listing.count() == 0 && !page.draws.is_empty() && arguments.output == Style::Table {
-            writeln!(out)?;
-        }
-        for draw in page.draws {
-            listing.row(&mut out, row(draw))?;
-        }
-        if page.complete {
-            break;
-        }
-        request.page_token = page.next_page_token;
+        Ok(Page::new(page.draws, page.complete, page.next_page_token))
+    };
+    listing.pages(&mut out, None, ask, row).await?;
+    // A table is written at its end, so this stands before it.
+    if listing.count() > 0 && arguments.output == Style::Table {
+        writeln!(out)?;
     }
     listing.finish(&mut out)?;
     Ok(Done::Well)

@@ -21,12 +21,12 @@ use crate::connection::{Services, need};
 use crate::context::{Context, Done};
 use crate::failure::Failure;
 use crate::options::date;
-use crate::output::listing::{Cell, Column, Listing, column, printable};
+use crate::output::listing::{Cell, Column, Listing, Page, column, printable};
 use crate::output::progress::Progress;
 use crate::output::rejects::RejectsLog;
 use crate::output::words::{count, counted};
 use crate::output::{self, Style, Terminal};
-use crate::upload::{chunks, size_of, upload};
+use crate::upload::{file_name, size_of, upload_file};
 
 /// Certificates asked for at once.
 const PAGE: u32 = 1_000;
@@ -189,22 +189,17 @@ pub(crate) async fn send(
     let size = size_of(file)?;
     let rejects = RejectsLog::new(rejects_file, file)?;
     let progress = Progress::of_bytes(terminal, size, "importing");
-    let (path, sent) = (file.to_path_buf(), progress.clone());
-    let (requests, mut interruption) = upload(move |emit| {
-        use import_certificates_request::Part;
-        let mut part = |part| emit(ImportCertificatesRequest { part: Some(part) });
-        let options = ImportOptions {
-            file_name: path
-                .file_name()
-                .map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
-        };
-        if part(Part::Options(options)).is_continue()
-            && chunks(&path, &sent, &mut |chunk| part(Part::Chunk(chunk)))?.is_continue()
-        {
-            let _ended_early = part(Part::End(ImportEnd {}));
-        }
-        Ok(())
-    });
+    let part = |part| ImportCertificatesRequest { part: Some(part) };
+    let options = ImportOptions {
+        file_name: file_name(file),
+    };
+    let (requests, mut interruption) = upload_file(
+        file,
+        &progress,
+        part(import_certificates_request::Part::Options(options)),
+        move |chunk| part(import_certificates_request::Part::Chunk(chunk)),
+        part(import_certificates_request::Part::End(ImportEnd {})),
+    );
     let mut client = services.certificates();
     let answers = services.answer(interruption.or(client.import_certificates(requests)).await?)?;
     let said = Said {
@@ -276,17 +271,15 @@ fn list_draws(
     out: &mut dyn Write,
 ) -> Result<Done, Failure> {
     let mut listing = Listing::new(style, DRAW_COLUMNS, &context.terminal);
-    for draw in draws {
-        listing.row(
-            out,
-            vec![
-                draw.entry_number.into(),
-                draw.line_number.into(),
-                draw.pga_line_number.into(),
-                draw.weight_kg.into(),
-            ],
-        )?;
-    }
+    let row = |draw: Draw| {
+        vec![
+            draw.entry_number.into(),
+            draw.line_number.into(),
+            draw.pga_line_number.into(),
+            draw.weight_kg.into(),
+        ]
+    };
+    listing.rows(out, draws.into_iter().map(row))?;
     if !complete {
         context.terminal.note(&format!(
             "the first {} draws; there are more",
@@ -367,7 +360,6 @@ fn certificate_row(state: CertificateState) -> Vec<Cell> {
 async fn list(context: &Context, services: &Services, arguments: ListArguments) -> Result<Done, Failure> {
     let mut out = output::results();
     let mut listing = Listing::new(arguments.output, COLUMNS, &context.terminal);
-    let limit = arguments.limit.map_or(u64::MAX, u64::from);
     let mut request = ListCertificatesRequest {
         status: arguments.status.unwrap_or_default().to_ascii_uppercase(),
         certifier_id: arguments.certifier.unwrap_or_default(),
@@ -380,24 +372,18 @@ async fn list(context: &Context, services: &Services, arguments: ListArguments) 
         page_size: arguments.limit.unwrap_or(PAGE).min(PAGE),
         page_token: String::new(),
     };
-    loop {
+    let ask = async |token| {
+        request.page_token = token;
         let page = services.answer(services.certificates().list_certificates(request.clone()).await)?;
-        for state in page.states {
-            if listing.count() == limit {
-                break;
-            }
-            listing.row(&mut out, certificate_row(state))?;
-        }
-        if page.complete || page.next_page_token.is_empty() {
-            break;
-        }
-        if listing.count() >= limit {
-            context
-                .terminal
-                .note(&format!("the first {}; more follow", count(listing.count())));
-            break;
-        }
-        request.page_token = page.next_page_token;
+        Ok(Page::new(page.states, page.complete, page.next_page_token))
+    };
+    if listing
+        .pages(&mut out, arguments.limit, ask, certificate_row)
+        .await?
+    {
+        context
+            .terminal
+            .note(&format!("the first {}; more follow", count(listing.count())));
     }
     if listing.count() == 0 {
         context.terminal.note("no certificate matches");

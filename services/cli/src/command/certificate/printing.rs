@@ -65,9 +65,7 @@ pub(super) fn print_requests(
     states: Vec<RequestState>,
 ) -> Result<(), Failure> {
     let mut listing = Listing::new(style, REQUEST_COLUMNS, terminal);
-    for state in states {
-        listing.row(out, request_row(state))?;
-    }
+    listing.rows(out, states.into_iter().map(request_row))?;
     listing.finish(out)
 }
 

@@ -44,10 +44,10 @@ pub(super) async fn request(context: &Context, arguments: RequestArguments) -> R
     message.request_id = naming.id("request", &message);
     let (services, mut client) = connect(context, &acting).await?;
     let answer = services.answer(client.request_certificate(message).await)?;
-    told_request(context, output, answer.state, None)
+    print_answer(context, output, answer.state, None)
 }
 
-fn told_request(
+fn print_answer(
     context: &Context,
     style: output::Style,
     state: Option<RequestState>,
@@ -89,7 +89,7 @@ macro_rules! step {
         message.request_id = of.common.naming.id($name, &message);
         let answer = services.answer(client.$call(message).await)?;
         let issued: Option<CertificateState> = ($certificate)(&answer);
-        told_request($context, of.common.output, answer.state, issued)
+        print_answer($context, of.common.output, answer.state, issued)
     }};
 }
 

@@ -19,7 +19,7 @@ use crate::failure::Failure;
 use crate::output::Style;
 use crate::output::progress::Progress;
 use crate::output::rejects::RejectsLog;
-use crate::upload::{Interruption, Requests, chunks, size_of, upload};
+use crate::upload::{Interruption, Requests, file_name, size_of, upload_file};
 
 /// File entry lines: the decisions are recorded, and what may be filed draws on its certificate
 ///
@@ -124,10 +124,7 @@ async fn file(
             resume_after: None,
         }),
         form: options.format.form().into(),
-        file_name: options
-            .file
-            .file_name()
-            .map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+        file_name: file_name(&options.file),
     };
     let begin = async |place: Option<ResumeAfter>| -> Result<Begun<_>, Failure> {
         let (requests, mut interruption) = requests_of(path, first.clone(), place, &progress);
@@ -158,17 +155,14 @@ fn requests_of(
     if let Some(filing) = &mut options.filing {
         filing.resume_after = place;
     }
-    let (sent, path) = (progress.clone(), path.to_path_buf());
-    upload(move |emit| {
-        use file_document_request::Part;
-        let mut part = |part| emit(FileDocumentRequest { part: Some(part) });
-        if part(Part::Options(options)).is_continue()
-            && chunks(&path, &sent, &mut |chunk| part(Part::Chunk(chunk)))?.is_continue()
-        {
-            let _ended_early = part(Part::End(FileDocumentEnd {}));
-        }
-        Ok(())
-    })
+    let part = |part| FileDocumentRequest { part: Some(part) };
+    upload_file(
+        path,
+        progress,
+        part(file_document_request::Part::Options(options)),
+        move |chunk| part(file_document_request::Part::Chunk(chunk)),
+        part(file_document_request::Part::End(FileDocumentEnd {})),
+    )
 }
 
 fn copy_of_input() -> Result<NamedTempFile, Failure> {

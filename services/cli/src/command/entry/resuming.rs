@@ -69,9 +69,9 @@ pub(super) struct ResumableAnswers<'a> {
     pub(super) progress: Progress,
 }
 
-/// What was told of the file so far.
+/// What was received on the file so far.
 #[derive(Default)]
-struct Told {
+struct Received {
     verdicts: u64,
     cancelled: u64,
     summary: Option<DocumentSummary>,
@@ -102,12 +102,12 @@ impl ResumableAnswers<'_> {
         self.progress.finish();
         self.rejects.finish(self.terminal)?;
         let (printer, tally) = printed?;
-        let told = followed?;
+        let received = followed?;
         let validated = Validated {
             tally,
             refused: self.rejects.count(),
-            cancelled: told.cancelled,
-            summary: told.summary.ok_or_else(broken_off)?,
+            cancelled: received.cancelled,
+            summary: received.summary.ok_or_else(broken_off)?,
         };
         if u64::from(validated.summary.lines) != validated.tally.lines() {
             return Err(broken_off());
@@ -120,15 +120,15 @@ impl ResumableAnswers<'_> {
         &mut self,
         mut begin: impl AsyncFnMut(Option<ResumeAfter>) -> Result<Begun<A>, Failure>,
         batches: &mpsc::Sender<Vec<Verdict>>,
-    ) -> Result<Told, Failure> {
-        let mut told = Told::default();
+    ) -> Result<Received, Failure> {
+        let mut received = Received::default();
         let mut place = None;
         let (mut attempt, mut searching_since) = (0, Instant::now());
         loop {
             let begun = begin(place).await?;
-            let ended = self.follow_one(begun, place, batches, &mut told).await?;
+            let ended = self.follow_one(begun, place, batches, &mut received).await?;
             match ended {
-                Ended::Over => return Ok(told),
+                Ended::Over => return Ok(received),
                 Ended::Unheard(status) if place.is_none() => return Err(self.services.failure(&status)),
                 Ended::At(reached) if place != Some(reached) => {
                     tracing::info!(records = reached.records, "the server drains: going on elsewhere");
@@ -140,7 +140,7 @@ impl ResumableAnswers<'_> {
             }
             attempt += 1;
             let Some(pause) = SEARCH.pause(attempt, None, searching_since.elapsed()) else {
-                return Err(left(told.verdicts));
+                return Err(left(received.verdicts));
             };
             tokio::time::sleep(pause).await;
             self.progress.restart();
@@ -152,7 +152,7 @@ impl ResumableAnswers<'_> {
         (answers, mut interruption): Begun<A>,
         place: Option<ResumeAfter>,
         batches: &mpsc::Sender<Vec<Verdict>>,
-        told: &mut Told,
+        received: &mut Received,
     ) -> Result<Ended, Failure> {
         let mut answers = match answers {
             Ok(answers) => answers.into_inner(),
@@ -160,7 +160,7 @@ impl ResumableAnswers<'_> {
             Err(status) => return Err(self.services.failure(&status)),
         };
         // Printed already: verdicts on an entry that the call before did not complete.
-        let mut repeated = place.map_or(0, |place| told.verdicts.saturating_sub(place.lines));
+        let mut repeated = place.map_or(0, |place| received.verdicts.saturating_sub(place.lines));
         let mut is_first = true;
         loop {
             let answer: Answer = match interruption.or(answers.message()).await? {
@@ -174,7 +174,7 @@ impl ResumableAnswers<'_> {
                 self.rejects.add(reject, &self.progress)?;
             }
             for entry in &answer.cancelled {
-                told.cancelled += 1;
+                received.cancelled += 1;
                 self.progress.note(&format!(
                     "Entry {} is taken back: what it drew is given back.",
                     printable(entry)
@@ -183,14 +183,14 @@ impl ResumableAnswers<'_> {
             if let Some(place) = answer.resume_after {
                 return Ok(Ended::At(place));
             }
-            told.summary = answer.summary.or(told.summary);
+            received.summary = answer.summary.or(received.summary);
             let mut verdicts = answer.verdicts;
             let skipped = verdicts
                 .len()
                 .min(usize::try_from(repeated).unwrap_or(usize::MAX));
             verdicts.drain(..skipped);
             repeated -= skipped as u64;
-            told.verdicts += verdicts.len() as u64;
+            received.verdicts += verdicts.len() as u64;
             // The printer ends early only with an error of its own, which is read at the end.
             if !verdicts.is_empty() && batches.send(verdicts).await.is_err() {
                 return Ok(Ended::Over);

@@ -389,9 +389,9 @@ async fn record(context: &Context, entry: EntryArguments, items: Vec<Content>) -
         String::new()
     };
     // The same thing names the same request.
-    let told = format!("{items:?}");
+    let contents = format!("{items:?}");
     let request = RecordTrailRequest {
-        request_id: request_id(&["trail", &entry.entry_number, &told, &anew]),
+        request_id: request_id(&["trail", &entry.entry_number, &contents, &anew]),
         entry_number: entry.entry_number,
         items,
     };

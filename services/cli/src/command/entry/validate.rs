@@ -22,7 +22,7 @@ use crate::output::rejects::RejectsLog;
 use crate::output::verdict_table::{Sentences, VerdictTable, outcomes};
 use crate::output::words::{count, counted};
 use crate::output::{Style, Terminal};
-use crate::upload::{Interruption, Requests, size_of, upload};
+use crate::upload::{Interruption, Requests, file_name, size_of, upload};
 
 /// Validate a file of entry lines: nothing is recorded
 ///
@@ -181,9 +181,7 @@ fn requests_of(
     let (input, sent) = (input.clone(), progress.clone());
     let options = DocumentOptions {
         form: reading.format.form().into(),
-        file_name: file
-            .file_name()
-            .map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+        file_name: file_name(file),
         freshness: Some(reading.freshness),
         resume_after: place,
     };

@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 use chrono::NaiveDate;
 use nopic_proto::registry::status_answer::Knowledge;
 use nopic_proto::registry::{
-    BatchGetStatusRequest, GetOperationRequest, Operation, RevisionChoice, SearchOperationsRequest,
-    StatusAnswer, StatusPeriod, StatusQuestion, revision_choice,
+    BatchGetStatusRequest, GetOperationRequest, Operation, RevisionChoice, SearchHit,
+    SearchOperationsRequest, StatusAnswer, StatusPeriod, StatusQuestion, revision_choice,
 };
 
 use crate::connection::Services;
 use crate::context::{Context, Done};
 use crate::failure::Failure;
 use crate::options::date;
-use crate::output::listing::{Cell, Column, Listing, column, printable};
+use crate::output::listing::{Cell, Column, Listing, Page, column, printable};
 use crate::output::words::count;
 use crate::output::{self, Style};
 
@@ -321,11 +321,7 @@ pub(crate) async fn search(
 ) -> Result<Done, Failure> {
     let mut out = output::results();
     let mut listing = Listing::new(arguments.output, SEARCH_COLUMNS, &context.terminal);
-    let limit = if arguments.all {
-        u64::MAX
-    } else {
-        u64::from(arguments.limit)
-    };
+    let limit = (!arguments.all).then_some(arguments.limit);
     let mut request = SearchOperationsRequest {
         query: arguments.query.join(" "),
         country: arguments.country.unwrap_or_default(),
@@ -333,43 +329,30 @@ pub(crate) async fn search(
         status: arguments.status.unwrap_or_default(),
         scope: arguments.scope.unwrap_or_default().to_ascii_uppercase(),
         product: arguments.product.unwrap_or_default(),
-        page_size: if arguments.all {
-            PAGE
-        } else {
-            arguments.limit.min(PAGE)
-        },
+        page_size: limit.unwrap_or(PAGE).min(PAGE),
         page_token: String::new(),
     };
-    loop {
+    let ask = async |token| {
+        request.page_token = token;
         let page = services.answer(services.registry().search_operations(request.clone()).await)?;
-        for hit in page.hits {
-            if listing.count() == limit {
-                break;
-            }
-            listing.row(
-                &mut out,
-                vec![
-                    hit.nop_id.into(),
-                    hit.name.into(),
-                    hit.status.into(),
-                    hit.country.into(),
-                    hit.certifier.into(),
-                    hit.matched_name.into(),
-                    hit.score.into(),
-                ],
-            )?;
-        }
-        if page.complete || page.next_page_token.is_empty() {
-            break;
-        }
-        if listing.count() >= limit {
-            context.terminal.note(&format!(
-                "the first {}; more follow: --limit N or --all shows them",
-                count(listing.count())
-            ));
-            break;
-        }
-        request.page_token = page.next_page_token;
+        Ok(Page::new(page.hits, page.complete, page.next_page_token))
+    };
+    let row = |hit: SearchHit| {
+        vec![
+            hit.nop_id.into(),
+            hit.name.into(),
+            hit.status.into(),
+            hit.country.into(),
+            hit.certifier.into(),
+            hit.matched_name.into(),
+            hit.score.into(),
+        ]
+    };
+    if listing.pages(&mut out, limit, ask, row).await? {
+        context.terminal.note(&format!(
+            "the first {}; more follow: --limit N or --all shows them",
+            count(listing.count())
+        ));
     }
     if listing.count() == 0 {
         context.terminal.note("nothing was found");
