@@ -227,7 +227,12 @@ async fn one_trace_leads_from_a_call_to_every_statement() {
     assert_eq!(filed.attributes["rpc.response.status_code"], "OK");
     assert_eq!(filed.attributes["nopic.client"], "operator");
     // Its own record: begun before the ledger is asked, finished after.
-    for statement in ["filing.begin", "filing.finish", "audit.record", "outbox.put"] {
+    for statement in [
+        "filing.begin",
+        "filing.finish",
+        "nopic-sql.INSERT_RECORD",
+        "nopic-sql.INSERT_MESSAGE",
+    ] {
         let statement = trace.child(filed, "entry-validation", SpanKind::Client, statement);
         assert_eq!(statement.attributes["db.system.name"], "postgresql");
     }
@@ -236,12 +241,18 @@ async fn one_trace_leads_from_a_call_to_every_statement() {
     assert_eq!(asked.attributes["server.address"], "certificate");
     let answered = trace.child(asked, "certificate", SpanKind::Server, ASK);
     assert_eq!(answered.attributes["nopic.client"], "entry-validation");
-    trace.child(answered, "certificate", SpanKind::Client, "get");
+    trace.child(
+        answered,
+        "certificate",
+        SpanKind::Client,
+        "nopic-certificate.SELECT_CERTIFICATES",
+    );
     // The ledger.
     let drawn = trace.child(filed, "entry-validation", SpanKind::Client, DRAW);
     let set = trace.child(drawn, "certificate", SpanKind::Server, DRAW);
-    let statement = trace.child(set, "certificate", SpanKind::Client, "set_draws");
-    assert!(statement.attributes["db.query.text"].contains("/* set_draws */"));
+    const DRAWS: &str = "nopic-certificate.INSERT_DRAWS";
+    let statement = trace.child(set, "certificate", SpanKind::Client, DRAWS);
+    assert!(statement.attributes["db.query.text"].contains(&format!("/* {DRAWS} */")));
     // The registry, and Redis before it.
     let revision = trace.child(filed, "entry-validation", SpanKind::Client, MANIFEST);
     trace.child(revision, "registry", SpanKind::Server, MANIFEST);
@@ -382,6 +393,9 @@ async fn numbers_have_names_and_closed_labels() {
                     "within",
                     "dependency",
                     "need",
+                    "service",
+                    "transaction",
+                    "outcome",
                 ]
                 .contains(&label.as_str());
                 assert!(is_known, "{name} has a label {label}");
