@@ -59,7 +59,7 @@ pub(super) async fn link(
     let (link, before) = engine
         .store
         .link_importer(
-            &principal.tenant,
+            principal,
             Link {
                 importer_of_record: number,
                 nop_id,
@@ -83,7 +83,7 @@ pub(super) async fn unlink(
     let number = number(&request.importer_of_record)?;
     let link = engine
         .store
-        .unlink_importer(&principal.tenant, &number, &principal.actor, engine.clock.now())
+        .unlink_importer(&number, principal, engine.clock.now())
         .await?;
     let link =
         link.ok_or_else(|| Error::NotFound(format!("the importer of record {number} is not linked")))?;

@@ -85,6 +85,7 @@ async fn record_trail(
         .record_trail(NewTrail {
             tenant: &principal.tenant,
             actor: &principal.actor,
+            role: principal.role.as_str(),
             request_id: &request_id,
             request_hash,
             entry_number: &entry_number,

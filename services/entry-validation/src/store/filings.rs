@@ -5,7 +5,9 @@ use nopic_domain::date::Date;
 use nopic_domain::decision::{Decision, EntryAnswer, Inputs, Kind, Verdict};
 use nopic_domain::entry::EntryLine;
 use nopic_domain::identifier::CertificateNumber;
+use nopic_sql::audit::Rows;
 
+use super::audited::{self, DECISION};
 use super::codec;
 
 /// A filing that is to begin.
@@ -167,6 +169,33 @@ pub(crate) struct DecisionRow {
 }
 
 impl DecisionRow {
+    /// What the row is, for the audit log.
+    pub(crate) fn leave(&self, rows: &mut Rows) {
+        rows.row(&DECISION)
+            .number(self.filing_id)
+            .number(self.place)
+            .number(self.entry_id)
+            .number(self.version)
+            .text(self.tenant.as_str())
+            .number(self.line_number)
+            .number(self.pga_line_number)
+            .bytes(self.verdict.as_slice())
+            .bytes(self.line.as_slice())
+            .text(self.outcome)
+            .text(self.codes.as_str())
+            .number(self.importer)
+            .number(self.certificate)
+            .flag(self.is_organic)
+            .date(self.filed_on)
+            .number(self.drawn_units)
+            .number(self.excess_units)
+            .moment(self.recorded_at)
+            .end();
+        if let Some(at) = self.ended_at {
+            audited::ends(rows, [(self.filing_id, self.place)], at);
+        }
+    }
+
     pub(crate) fn new(
         filing: &OpenFiling,
         place: u32,

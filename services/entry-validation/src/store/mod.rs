@@ -1,5 +1,6 @@
 //! What the service keeps: importer links, flag tables, policies.
 
+mod audited;
 mod codec;
 mod filings;
 mod postgres;
@@ -57,7 +58,7 @@ pub const SCHEMA: Schema = Schema {
         },
         AUDIT_ROWS,
     ],
-    audited: &[],
+    audited: audited::AUDITED,
 };
 
 /// One link, as stored.
@@ -73,14 +74,13 @@ pub(crate) struct Link {
 #[tonic::async_trait]
 pub(crate) trait Links: Send + Sync {
     /// Links the number; gives the link and the operation that it was linked to before.
-    async fn link_importer(&self, tenant: &str, new: Link) -> Result<(Link, Option<NopId>), Error>;
+    async fn link_importer(&self, by: &Principal, new: Link) -> Result<(Link, Option<NopId>), Error>;
 
     /// Takes the link away; `None` where there is none.
     async fn unlink_importer(
         &self,
-        tenant: &str,
         importer_of_record: &str,
-        actor: &str,
+        by: &Principal,
         now: DateTime<Utc>,
     ) -> Result<Option<Link>, Error>;
 

@@ -8,6 +8,7 @@ use nopic_proto::entry_validation as wire;
 pub(crate) struct NewTrail<'a> {
     pub(crate) tenant: &'a str,
     pub(crate) actor: &'a str,
+    pub(crate) role: &'a str,
     pub(crate) request_id: &'a str,
     pub(crate) request_hash: [u8; 32],
     pub(crate) entry_number: &'a str,
@@ -132,6 +133,7 @@ mod tests {
         NewTrail {
             tenant: "one",
             actor: "ann",
+            role: "OPERATOR",
             request_id,
             request_hash: [7; 32],
             entry_number: ENTRY,

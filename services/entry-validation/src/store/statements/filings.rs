@@ -5,12 +5,14 @@ use nopic_domain::date::Date;
 use nopic_domain::decision::{Decision, EntryAnswer, Kind};
 use nopic_domain::entry::NormalisedLine;
 use nopic_sql::Error;
+use nopic_sql::audit::Rows;
 use nopic_sql::row::{json, small};
 use rustc_hash::FxHashMap;
 
 use super::Store;
 use super::engine::{Connection, audit, hold, outbox, requests};
 use super::{filings_sql as sql, insert_decisions};
+use crate::store::audited::{self, ENTRY, ENTRY_VERSION};
 use crate::store::{
     Begun, DecisionRow, Deletion, Filings, Lease, NewFiling, OpenFiling, StoredDecision, codec,
 };
@@ -36,7 +38,7 @@ fn busy(entry_number: Option<String>, new: NewFiling<'_>) -> Begun {
 #[tonic::async_trait]
 impl Filings for Store {
     async fn begin_filing(&self, mut new: NewFiling<'_>) -> Result<Begun, Error> {
-        let mut transaction = self.database.write().await?;
+        let mut transaction = self.database.write_named("begin_filing").await?;
         hold(&mut transaction, &[new.tenant, new.request_id]).await?;
         let known: Option<(i64, Vec<u8>, String)> = sqlx::query_as(sql::SELECT_REQUEST)
             .bind(new.tenant)
@@ -148,7 +150,7 @@ impl Filings for Store {
             request_hash,
             ..
         } = deletion;
-        let mut transaction = self.database.write().await?;
+        let mut transaction = self.database.write_named("version_to_delete").await?;
         let before = requests::begin(&mut transaction, tenant, request_id, &request_hash).await?;
         if before.is_some() {
             return Ok(None);
@@ -180,7 +182,7 @@ impl Filings for Store {
     }
 
     async fn freeze_anew(&self, filing: &OpenFiling, lease: Lease<'_>) -> Result<bool, Error> {
-        let mut transaction = self.database.write().await?;
+        let mut transaction = self.database.write_named("freeze_anew").await?;
         let changed = sqlx::query(sql::REFREEZE)
             .bind(codec::write_inputs(&filing.inputs))
             .bind(lease.until)
@@ -195,7 +197,7 @@ impl Filings for Store {
     }
 
     async fn take_left_filing(&self, lease: Lease<'_>) -> Result<Option<OpenFiling>, Error> {
-        let mut transaction = self.database.write().await?;
+        let mut transaction = self.database.write_named("take_left_filing").await?;
         let row = sqlx::query_as(sql::TAKE)
             .bind(lease.holder)
             .bind(lease.until)
@@ -207,7 +209,7 @@ impl Filings for Store {
     }
 
     async fn expire_leases(&self, holder: &str, now: DateTime<Utc>) -> Result<(), Error> {
-        let mut transaction = self.database.write().await?;
+        let mut transaction = self.database.write_named("expire_leases").await?;
         sqlx::query(sql::EXPIRE)
             .bind(now - chrono::TimeDelta::seconds(1))
             .bind(holder)
@@ -224,7 +226,7 @@ impl Filings for Store {
         holder: &str,
         now: DateTime<Utc>,
     ) -> Result<(), Error> {
-        let mut transaction = self.database.write().await?;
+        let mut transaction = self.database.write_named("abandon_filing").await?;
         sqlx::query(sql::ABANDON)
             .bind(now - chrono::TimeDelta::seconds(1))
             .bind(holder)
@@ -243,7 +245,7 @@ impl Filings for Store {
         ledger: &[EntryAnswer],
         lease: Lease<'_>,
     ) -> Result<Option<Vec<StoredDecision>>, Error> {
-        let mut transaction = self.database.write().await?;
+        let mut transaction = self.database.write_named("finish_filing").await?;
         let finished = sqlx::query(sql::FINISH)
             .bind(codec::write_answers(ledger))
             .bind(lease.now)
@@ -285,6 +287,7 @@ async fn write_decisions(
         .into_iter()
         .map(|(entry_id, entry_number)| (entry_number, entry_id))
         .collect();
+    let mut left = Rows::new();
     let mut whole = Vec::new();
     let mut versions: Vec<(i64, u32, Date)> = Vec::new();
     let mut lines = Vec::new();
@@ -318,11 +321,12 @@ async fn write_decisions(
     }
     for (statement, rows) in [(sql::END_ENTRIES, json(whole)?), (sql::END_LINES, json(lines)?)] {
         if rows != "[]" {
-            sqlx::query(statement)
+            let ended: Vec<(i64, i64)> = sqlx::query_as(statement)
                 .bind(now)
                 .bind(rows)
-                .execute(&mut *connection)
+                .fetch_all(&mut *connection)
                 .await?;
+            audited::ends(&mut left, ended, now);
         }
     }
     let ids = insert_decisions(connection, &decisions).await?;
@@ -339,7 +343,28 @@ async fn write_decisions(
         .bind(json(&versions)?)
         .execute(&mut *connection)
         .await?;
-    note(connection, &filing, decided.len(), now).await?;
+    for row in &decisions {
+        row.leave(&mut left);
+    }
+    for (entry, (entry_id, version, _)) in inputs.entries.iter().zip(&versions) {
+        left.row(&ENTRY)
+            .number(*entry_id)
+            .text(filing.tenant.as_str())
+            .text(entry.entry_number.as_str())
+            .number(i64::from(*version))
+            .end();
+        left.row(&ENTRY_VERSION)
+            .number(*entry_id)
+            .number(i64::from(*version))
+            .number(filing.filing_id)
+            .text(inputs.kind.as_str())
+            .text(inputs.principal.actor.as_str())
+            .text(inputs.reason.as_str())
+            .date(filed_on)
+            .moment(now)
+            .end();
+    }
+    note(connection, &filing, decided.len(), &left, now).await?;
     let lines = std::mem::take(&mut filing.inputs.lines);
     stored(decided, lines, &decisions, ids)
 }
@@ -383,6 +408,7 @@ async fn note(
     connection: &mut Connection,
     filing: &OpenFiling,
     decisions: usize,
+    left: &Rows,
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
     let inputs = &filing.inputs;
@@ -409,7 +435,7 @@ async fn note(
         "entries": entries,
         "decisions": decisions,
     }))?;
-    audit::record(
+    audit::record_rows(
         connection,
         &audit::Change {
             at: now,
@@ -425,6 +451,8 @@ async fn note(
             reason: &inputs.reason,
             detail: &detail,
         },
+        inputs.principal.role.as_str(),
+        left,
     )
     .await
 }

@@ -73,7 +73,8 @@ pub(super) const END_LINES: &str = concat!(
             "d.ended_at IS NULL AND d.entry_id = CAST(r.value ->> 0 AS BIGINT)
                 AND d.line_number = CAST(r.value ->> 1 AS BIGINT) AND d.pga_line_number = CAST(r.value ->> 2 AS BIGINT)"
         )
-    )
+    ),
+    " RETURNING filing_id, place"
 );
 /// Entries are a JSON list of lists of one id.
 pub(super) const END_ENTRIES: &str = concat!(
@@ -82,7 +83,8 @@ pub(super) const END_ENTRIES: &str = concat!(
         "entry_id",
         "SELECT CAST(r.value ->> 0 AS BIGINT) FROM ",
         rows!("$2")
-    )
+    ),
+    " RETURNING filing_id, place"
 );
 /// Versions are a JSON list of lists of entry, version and day of filing.
 pub(super) const INSERT_VERSIONS: &str = concat!(

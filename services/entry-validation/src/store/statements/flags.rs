@@ -6,9 +6,11 @@ use chrono::{DateTime, Utc};
 use nopic_domain::flags::FlagTable;
 use nopic_domain::principal::Principal;
 use nopic_sql::Error;
+use nopic_sql::audit::Rows;
 
 use super::Store;
 use super::engine::{Connection, audit};
+use crate::store::audited::{FLAG_TABLE, SERVING_FLAG_TABLE};
 use crate::store::{Flags, ServingFlags};
 
 const SELECT_SERVING: &str = "SELECT flag_table.version, flag_table.content FROM serving_flag_table \
@@ -37,6 +39,34 @@ async fn serve(connection: &mut Connection, version: &str, built_on: Option<&str
         Some(before) => sqlx::query(SERVE_NEXT).bind(version).bind(before),
     };
     Ok(statement.execute(connection).await?.rows_affected() == 1)
+}
+
+/// Keeps a table where it is not kept; what that leaves.
+async fn keep(
+    connection: &mut Connection,
+    table: &FlagTable,
+    by: &str,
+    now: DateTime<Utc>,
+) -> Result<Rows, Error> {
+    let content = table.to_text();
+    let inserted = sqlx::query(INSERT)
+        .bind(table.version())
+        .bind(&content)
+        .bind(by)
+        .bind(now)
+        .execute(connection)
+        .await?
+        .rows_affected();
+    let mut rows = Rows::new();
+    if inserted == 1 {
+        rows.row(&FLAG_TABLE)
+            .text(table.version())
+            .text(content.as_str())
+            .text(by)
+            .moment(now)
+            .end();
+    }
+    Ok(rows)
 }
 
 fn parse(content: &str) -> Result<FlagTable, Error> {
@@ -71,14 +101,8 @@ impl Flags for Store {
         by: &Principal,
         now: DateTime<Utc>,
     ) -> Result<bool, Error> {
-        let mut transaction = self.database.write().await?;
-        sqlx::query(INSERT)
-            .bind(table.version())
-            .bind(table.to_text())
-            .bind(&by.actor)
-            .bind(now)
-            .execute(&mut *transaction)
-            .await?;
+        let mut transaction = self.database.write_named("serve_flags").await?;
+        let mut rows = keep(&mut transaction, table, &by.actor, now).await?;
         if !serve(&mut transaction, table.version(), built_on).await? {
             // Dropped, the transaction is undone.
             return Ok(false);
@@ -92,7 +116,11 @@ impl Flags for Store {
             reason: "",
             detail: "{}",
         };
-        audit::record(&mut transaction, &change).await?;
+        rows.row(&SERVING_FLAG_TABLE)
+            .number(1)
+            .text(table.version())
+            .end();
+        audit::record_rows(&mut transaction, &change, by.role.as_str(), &rows).await?;
         transaction.commit().await?;
         Ok(true)
     }
@@ -101,14 +129,21 @@ impl Flags for Store {
         if self.flag_table(table.version()).await?.is_some() {
             return Ok(());
         }
-        let mut transaction = self.database.write().await?;
-        sqlx::query(INSERT)
-            .bind(table.version())
-            .bind(table.to_text())
-            .bind("shipped")
-            .bind(now)
-            .execute(&mut *transaction)
-            .await?;
+        let by = Principal::built_in("shipped");
+        let mut transaction = self.database.write_named("keep_flags").await?;
+        let rows = keep(&mut transaction, table, &by.actor, now).await?;
+        let change = audit::Change {
+            at: now,
+            tenant: &by.tenant,
+            actor: &by.actor,
+            action: "FLAGS_KEPT",
+            subject: table.version(),
+            reason: "",
+            detail: "{}",
+        };
+        if !rows.is_empty() {
+            audit::record_rows(&mut transaction, &change, by.role.as_str(), &rows).await?;
+        }
         transaction.commit().await?;
         Ok(())
     }

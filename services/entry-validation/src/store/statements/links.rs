@@ -2,11 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use nopic_domain::identifier::NopId;
+use nopic_domain::principal::Principal;
 use nopic_sql::Error;
+use nopic_sql::audit::Rows;
 use rustc_hash::FxHashMap;
 
 use super::Store;
 use super::engine::{audit, rows};
+use crate::store::audited::LINK;
 use crate::store::{Link, Links};
 
 const SELECT_ONE: &str = "SELECT importer_of_record, nop_id, linked_by, linked_at FROM importer_link \
@@ -48,8 +51,9 @@ fn read_nop_id(text: &str) -> Result<NopId, Error> {
 
 #[tonic::async_trait]
 impl Links for Store {
-    async fn link_importer(&self, tenant: &str, new: Link) -> Result<(Link, Option<NopId>), Error> {
-        let mut transaction = self.database.write().await?;
+    async fn link_importer(&self, by: &Principal, new: Link) -> Result<(Link, Option<NopId>), Error> {
+        let tenant = by.tenant.as_str();
+        let mut transaction = self.database.write_named("link_importer").await?;
         let before: Option<Row> = sqlx::query_as(SELECT_ONE)
             .bind(tenant)
             .bind(&new.importer_of_record)
@@ -79,19 +83,27 @@ impl Links for Store {
             reason: "",
             detail: &detail,
         };
-        audit::record(&mut transaction, &change).await?;
+        let mut rows = Rows::new();
+        rows.row(&LINK)
+            .text(tenant)
+            .text(new.importer_of_record.as_str())
+            .text(new.nop_id.to_string().as_str())
+            .text(new.linked_by.as_str())
+            .moment(new.linked_at)
+            .end();
+        audit::record_rows(&mut transaction, &change, by.role.as_str(), &rows).await?;
         transaction.commit().await?;
         Ok((new, before))
     }
 
     async fn unlink_importer(
         &self,
-        tenant: &str,
         importer_of_record: &str,
-        actor: &str,
+        by: &Principal,
         now: DateTime<Utc>,
     ) -> Result<Option<Link>, Error> {
-        let mut transaction = self.database.write().await?;
+        let tenant = by.tenant.as_str();
+        let mut transaction = self.database.write_named("unlink_importer").await?;
         let row: Option<Row> = sqlx::query_as(SELECT_ONE)
             .bind(tenant)
             .bind(importer_of_record)
@@ -110,13 +122,15 @@ impl Links for Store {
         let change = audit::Change {
             at: now,
             tenant,
-            actor,
+            actor: &by.actor,
             action: "IMPORTER_UNLINKED",
             subject: importer_of_record,
             reason: "",
             detail: &detail,
         };
-        audit::record(&mut transaction, &change).await?;
+        let mut rows = Rows::new();
+        rows.row(&LINK).text(tenant).text(importer_of_record).gone();
+        audit::record_rows(&mut transaction, &change, by.role.as_str(), &rows).await?;
         transaction.commit().await?;
         Ok(Some(link))
     }

@@ -1,10 +1,14 @@
 //! Every policy that served, so that the evidence of a verdict can be read again.
 
 use chrono::{DateTime, Utc};
+use nopic_domain::principal::Principal;
 use nopic_sql::Error;
+use nopic_sql::audit::Rows;
 
 use super::Store;
+use super::engine::audit;
 use crate::store::Policies;
+use crate::store::audited::POLICY;
 
 const IS_KNOWN: &str = "SELECT EXISTS (SELECT 1 FROM policy WHERE version = $1)";
 const SELECT: &str = "SELECT content FROM policy WHERE version = $1";
@@ -23,13 +27,30 @@ impl Policies for Store {
         if known {
             return Ok(());
         }
-        let mut transaction = self.database.write().await?;
-        sqlx::query(INSERT)
+        let by = Principal::built_in("deployment");
+        let mut transaction = self.database.write_named("keep_policy").await?;
+        let inserted = sqlx::query(INSERT)
             .bind(version)
             .bind(content)
             .bind(now)
             .execute(&mut *transaction)
-            .await?;
+            .await?
+            .rows_affected();
+        // Another process may have kept it meanwhile.
+        if inserted == 1 {
+            let change = audit::Change {
+                at: now,
+                tenant: &by.tenant,
+                actor: &by.actor,
+                action: "POLICY_KEPT",
+                subject: version,
+                reason: "",
+                detail: "{}",
+            };
+            let mut rows = Rows::new();
+            rows.row(&POLICY).text(version).text(content).moment(now).end();
+            audit::record_rows(&mut transaction, &change, by.role.as_str(), &rows).await?;
+        }
         transaction.commit().await?;
         Ok(())
     }

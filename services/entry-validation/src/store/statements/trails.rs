@@ -4,10 +4,12 @@ use chrono::{DateTime, Utc};
 use nopic_proto::entry_validation as wire;
 use nopic_proto::entry_validation::trail_item::Content;
 use nopic_sql::Error;
+use nopic_sql::audit::Rows;
 use prost::Message as _;
 
 use super::Store;
 use super::engine::{Connection, audit, for_update, outbox, requests};
+use crate::store::audited::TRAIL_RECORD;
 use crate::store::{NewTrail, StoredTrailRecord, TrailAnswer, Trails, codec};
 
 const SELECT_ENTRY: &str = concat!(
@@ -35,7 +37,7 @@ pub(super) const STATEMENTS: &[&str] = &[SELECT_ENTRY, COUNT, SELECT_LAST, SELEC
 #[tonic::async_trait]
 impl Trails for Store {
     async fn record_trail(&self, new: NewTrail<'_>) -> Result<TrailAnswer, Error> {
-        let mut transaction = self.database.write().await?;
+        let mut transaction = self.database.write_named("record_trail").await?;
         let known = requests::begin(&mut transaction, new.tenant, new.request_id, &new.request_hash).await?;
         if let Some(answer) = known {
             return codec::read_record_ids(&answer).map(TrailAnswer::Recorded);
@@ -72,17 +74,28 @@ impl Trails for Store {
                     Target::Absent => return Ok(TrailAnswer::NoRecord(record_id)),
                 }
             }
+            let content = item.encode_to_vec();
             let record_id: i64 = sqlx::query_scalar(INSERT)
                 .bind(entry_id)
                 .bind(kind)
                 .bind(withdraws.map(u64::cast_signed))
-                .bind(item.encode_to_vec())
+                .bind(&content)
                 .bind(new.actor)
                 .bind(at)
                 .fetch_one(&mut *transaction)
                 .await?;
             record_ids.push(record_id.unsigned_abs());
-            note(&mut transaction, &new, at, record_id, item).await?;
+            let mut left = Rows::new();
+            left.row(&TRAIL_RECORD)
+                .number(record_id)
+                .number(entry_id)
+                .text(kind)
+                .number(withdraws.map(u64::cast_signed))
+                .bytes(content.as_slice())
+                .text(new.actor)
+                .moment(at)
+                .end();
+            note(&mut transaction, &new, at, record_id, item, &left).await?;
         }
         requests::answer(
             &mut transaction,
@@ -163,6 +176,7 @@ async fn note(
     at: DateTime<Utc>,
     record_id: i64,
     item: &wire::TrailItem,
+    left: &Rows,
 ) -> Result<(), Error> {
     let json = serde_json::json!({ "entry": new.entry_number, "record": record_id });
     let mut detail = json.clone();
@@ -199,7 +213,7 @@ async fn note(
         }
         None => ("TRAIL_STEP_RECORDED", ""),
     };
-    audit::record(
+    audit::record_rows(
         connection,
         &audit::Change {
             at,
@@ -210,6 +224,8 @@ async fn note(
             reason,
             detail: &detail.to_string(),
         },
+        new.role,
+        left,
     )
     .await
 }
