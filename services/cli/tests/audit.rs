@@ -12,7 +12,8 @@ use support::Place;
 
 const DATABASE: &str = "nopic-data/entry-validation.sqlite";
 
-/// A folder in which a few importers were linked, one in each run.
+/// A folder in which a few importers were linked, one in each run. The first of them also keeps the flags and the policy
+/// that ship, and notes both: records 1 and 2.
 fn linked() -> Place {
     let place = Place::new();
     for number in 1..=5 {
@@ -58,7 +59,7 @@ fn a_log_that_nobody_touched_is_well() {
     assert!(
         verified
             .out
-            .contains("entry_validation: all is as it was written: 5 records in 5 seals, 5 heads compared"),
+            .contains("entry_validation: all is as it was written: 7 records in 5 seals, 5 heads compared"),
         "{verified:?}"
     );
     assert!(
@@ -70,7 +71,7 @@ fn a_log_that_nobody_touched_is_well() {
     let only = place.done(&["audit", "verify", "--service", "certificate"]);
     assert!(!only.out.contains("entry_validation"), "{only:?}");
     let listed = place.done(&["audit", "heads"]);
-    assert!(listed.out.contains("entry_validation  5     5"), "{listed:?}");
+    assert!(listed.out.contains("entry_validation  5     7"), "{listed:?}");
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
@@ -97,12 +98,12 @@ fn an_import_of_certificates_is_noted() {
 #[test]
 fn a_changed_record_is_named() {
     let place = linked();
-    tamper(&place, "UPDATE audit_record SET actor = 'eve' WHERE sequence = 3");
+    tamper(&place, "UPDATE audit_record SET actor = 'eve' WHERE sequence = 5");
     let verified = place.run(&["audit", "verify"]);
     assert_eq!(verified.status, 1, "{verified:?}");
     for expected in [
         "entry_validation: NOT AS IT WAS WRITTEN",
-        "record 3 was changed after it was sealed; now it says IMPORTER_LINKED of 12-345678300 by eve at",
+        "record 5 was changed after it was sealed; now it says IMPORTER_LINKED of 12-345678300 by eve at",
         "(seal 3 of ",
         "A backup that was made before that moment",
     ] {
@@ -112,7 +113,7 @@ fn a_changed_record_is_named() {
     assert_eq!(listed.status, 1, "{listed:?}");
     let finding: serde_json::Value = serde_json::from_str(listed.out.trim()).unwrap();
     assert_eq!(finding["kind"], "RECORD_CHANGED");
-    assert_eq!((&finding["record"], &finding["seal"]), (&3.into(), &3.into()));
+    assert_eq!((&finding["record"], &finding["seal"]), (&5.into(), &3.into()));
 }
 
 #[test]
@@ -122,8 +123,9 @@ fn an_anchor_that_was_kept_elsewhere_finds_a_log_that_was_cut_off() {
     place.file("kept.jsonl", &anchor);
     tamper(
         &place,
-        "DELETE FROM audit_seal WHERE seal > 2; DELETE FROM audit_record WHERE sequence > 2; \
-         UPDATE sqlite_sequence SET seq = 2 WHERE name = 'audit_record'",
+        "DELETE FROM audit_seal WHERE seal > 2; DELETE FROM audit_record WHERE sequence > 4; \
+         UPDATE sqlite_sequence SET seq = 4 WHERE name = 'audit_record'; \
+         DELETE FROM importer_link WHERE importer_of_record > '12-345678200'",
     );
     std::fs::remove_dir_all(place.path().join("nopic-data/heads")).unwrap();
     place.done(&["audit", "verify"]);
@@ -131,10 +133,10 @@ fn an_anchor_that_was_kept_elsewhere_finds_a_log_that_was_cut_off() {
         let verified = place.run(&["audit", "verify", "--anchor", anchor]);
         assert_eq!(verified.status, 1, "{verified:?}");
         assert!(
-            verified.out.contains("the log was cut off behind record 2"),
+            verified.out.contains("the log was cut off behind record 4"),
             "{verified:?}"
         );
-        assert!(verified.out.contains("5 records, in 5 seals"), "{verified:?}");
+        assert!(verified.out.contains("7 records, in 5 seals"), "{verified:?}");
     }
 }
 
@@ -193,6 +195,6 @@ fn a_server_seals_while_it_serves_and_when_it_ends() {
     place.done(&["importer", "link", "12-345678200", "0150000001"]);
     assert_eq!(server.stop(), Some(0));
     let heads = place.done(&["audit", "heads"]);
-    assert!(heads.out.contains("entry_validation  2     2"), "{heads:?}");
+    assert!(heads.out.contains("entry_validation  2     4"), "{heads:?}");
     place.done(&["audit", "verify"]);
 }
