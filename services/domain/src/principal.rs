@@ -34,6 +34,17 @@ pub enum FilerCodes {
     Listed(Vec<String>),
 }
 
+impl FilerCodes {
+    /// Those that are listed: of a tenant that owns every one, none.
+    #[must_use]
+    pub fn listed(&self) -> &[String] {
+        match self {
+            Self::All => &[],
+            Self::Listed(codes) => codes,
+        }
+    }
+}
+
 /// The person or job behind a call, and what it may act for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Principal {

@@ -12,9 +12,6 @@ pub(crate) enum Error {
     /// There is no such thing.
     #[error("{0}")]
     NotFound(String),
-    /// The caller may not do this.
-    #[error("{0}")]
-    Forbidden(&'static str),
     /// The caller may not do this to this thing.
     #[error("{0}")]
     NotYours(String),
@@ -46,7 +43,6 @@ impl From<Error> for Status {
         match error {
             Error::Invalid(message) => Self::invalid_argument(message),
             Error::NotFound(message) => Self::not_found(message),
-            Error::Forbidden(message) => Self::permission_denied(message),
             Error::NotYours(message) => Self::permission_denied(message),
             Error::Busy(message) => Self::aborted(message),
             Error::Outdated(message) => Self::failed_precondition(message),

@@ -471,29 +471,15 @@ fn can_be_counted(lines: &[NormalisedLine], known: &Known) -> Result<(), Error> 
 
 /// A tenant files only under its own filer codes.
 fn may_file(principal: &Principal, entries: &[FiledEntry]) -> Result<(), Error> {
-    use nopic_domain::principal::{FilerCodes, Role};
-    match principal.role {
-        Role::Broker | Role::Compliance | Role::Operator => {}
-        Role::Exporter | Role::Certifier | Role::Authority => {
-            return Err(Error::Forbidden(
-                "only brokers, compliance and operators file entries",
-            ));
-        }
-    }
-    let FilerCodes::Listed(codes) = &principal.filer_codes else {
-        return Ok(());
-    };
-    let is_own = |entry: &FiledEntry| {
-        codes
-            .iter()
-            .any(|code| entry.entry_number.starts_with(code.as_str()))
-    };
-    match entries.iter().find(|entry| !is_own(entry)) {
+    let foreign = entries
+        .iter()
+        .find(|entry| !principal.owns_entry(&entry.entry_number));
+    match foreign {
         None => Ok(()),
         Some(entry) => Err(Error::NotYours(format!(
             "entry {} is not under a filer code of this tenant ({})",
             entry.entry_number,
-            codes.join(", ")
+            principal.filer_codes.listed().join(", ")
         ))),
     }
 }

@@ -9,7 +9,7 @@ use nopic_domain::certificate::CertificateView;
 use nopic_domain::date::day_of;
 use nopic_domain::decision::Inputs;
 use nopic_domain::identifier::CertificateNumber;
-use nopic_domain::principal::{Principal, Role};
+use nopic_domain::principal::Principal;
 use nopic_domain::rules::{Knowledge as _, given_importer, is_organic};
 use nopic_domain::trail::{Trail, gaps};
 use nopic_proto::convert::ConversionError;
@@ -59,7 +59,6 @@ async fn record_trail(
     principal: &Principal,
     mut request: wire::RecordTrailRequest,
 ) -> Result<wire::RecordTrailResponse, Error> {
-    may_record(principal)?;
     let request_id = fields::request_id(std::mem::take(&mut request.request_id))?;
     let request_hash = fields::hash("RecordTrail", &request);
     if request.items.is_empty() || request.items.len() > MOST_ITEMS {
@@ -108,15 +107,6 @@ async fn record_trail(
         TrailAnswer::WithdrawnBefore(record_id) => Err(Error::Outdated(format!(
             "record {record_id} of entry {entry_number} is withdrawn already"
         ))),
-    }
-}
-
-fn may_record(principal: &Principal) -> Result<(), Error> {
-    match principal.role {
-        Role::Broker | Role::Compliance | Role::Operator => Ok(()),
-        Role::Exporter | Role::Certifier | Role::Authority => Err(Error::Forbidden(
-            "only brokers, compliance and operators record trails",
-        )),
     }
 }
 
