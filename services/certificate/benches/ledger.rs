@@ -89,7 +89,7 @@ async fn bare_sql(database: &postgres::Database, batch: u32, size: u32) {
         .map(|(number, (serial, units))| (key(serial), entry(number).to_string(), units))
         .collect();
     let rows = serde_json::to_string(&rows).unwrap();
-    let mut transaction = database.write().await.unwrap();
+    let mut transaction = database.write("test").await.unwrap();
     sqlx::query(HOLD)
         .bind(&rows)
         .execute(&mut *transaction)

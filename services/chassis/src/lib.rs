@@ -11,7 +11,6 @@ pub mod crash;
 pub mod deadline;
 pub mod dependencies;
 pub mod draining;
-pub mod guard;
 pub mod incoming;
 pub mod metrics;
 pub mod part;

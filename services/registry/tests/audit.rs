@@ -23,7 +23,7 @@ async fn verified_after(
             let database = $engine::Database::open($place, schema, SchemaUpdate::Refuse)
                 .await
                 .unwrap();
-            let mut transaction = database.write().await.unwrap();
+            let mut transaction = database.write("test").await.unwrap();
             sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
                 .execute(&mut *transaction)
                 .await

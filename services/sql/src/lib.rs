@@ -11,9 +11,9 @@
 //! ```
 //!
 //! Statements are declared by [`statements!`], which makes each say where it is from. A change is a transaction with a
-//! name ([`sqlite::Database::write_named`]): how long it takes and how it ends is counted under that.
+//! name ([`sqlite::Database::write`]): how long it takes and how it ends is counted under that.
 //!
-//! Both engine modules have the same names: [`sqlite::Database`], [`sqlite::Connection`], [`sqlite::Transaction`], and
+//! Both engine modules have the same names: [`sqlite::Database`], [`sqlite::Connection`], [`sqlite::WriteTransaction`], and
 //! the macros for the few words in which their SQL differs ([`sqlite::rows`], [`sqlite::for_update`]). Parameters are
 //! `$1`, `$2` … on both. What both understand alike: whole numbers are `BIGINT` and `i64`, moments are
 //! `DateTime<Utc>`, dates `NaiveDate`, rows come and go in bulk as one JSON text.

@@ -244,7 +244,7 @@ impl Database {
     ///
     /// # Errors
     /// The server fails, or every connection is taken for too long.
-    pub async fn write(&self) -> Result<Transaction, Error> {
+    pub(crate) async fn begin_write(&self) -> Result<Transaction, Error> {
         self.begun("BEGIN").await
     }
 

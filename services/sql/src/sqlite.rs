@@ -216,7 +216,7 @@ impl Database {
     ///
     /// # Errors
     /// The engine fails, or the one writer is taken for too long.
-    pub async fn write(&self) -> Result<Transaction, Error> {
+    pub(crate) async fn begin_write(&self) -> Result<Transaction, Error> {
         Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
     }
 

@@ -19,7 +19,7 @@ macro_rules! requests_are_answered_once {
         let database = $engine::Database::open($place, &SCHEMA, SchemaUpdate::Apply)
             .await
             .unwrap();
-        let mut transaction = database.write().await.unwrap();
+        let mut transaction = database.write("test").await.unwrap();
         assert_eq!(
             requests::begin(&mut transaction, "t", "r", &HASH).await.unwrap(),
             None
@@ -29,7 +29,7 @@ macro_rules! requests_are_answered_once {
             .unwrap();
         transaction.commit().await.unwrap();
 
-        let mut transaction = database.write().await.unwrap();
+        let mut transaction = database.write("test").await.unwrap();
         let again = requests::begin(&mut transaction, "t", "r", &HASH).await.unwrap();
         assert_eq!(again.as_deref(), Some(&b"first"[..]));
         // Another tenant's request of that name is another request.

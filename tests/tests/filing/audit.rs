@@ -34,7 +34,7 @@ async fn verified_after(filing: &Filing, sql: &str) -> Verified {
             let database = $engine::Database::open($place, schema, SchemaUpdate::Refuse)
                 .await
                 .unwrap();
-            let mut transaction = database.write().await.unwrap();
+            let mut transaction = database.write("test").await.unwrap();
             sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
                 .execute(&mut *transaction)
                 .await

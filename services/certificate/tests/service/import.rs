@@ -407,7 +407,7 @@ async fn what_is_as_it_was_is_not_waited_for() {
     let database = postgres::Database::open(options, &nopic_certificate::SCHEMA, SchemaUpdate::Refuse)
         .await
         .unwrap();
-    let mut holder = database.write().await.unwrap();
+    let mut holder = database.write("test").await.unwrap();
     let held: Vec<i64> =
         sqlx::query_scalar("SELECT certificate FROM certificate ORDER BY certificate LIMIT 10 FOR UPDATE")
             .fetch_all(&mut *holder)

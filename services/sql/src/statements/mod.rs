@@ -36,7 +36,7 @@ pub async fn prepare_all(place: &engine::Place, schema: &crate::Schema, of_servi
     let database = engine::Database::open(place, schema, crate::SchemaUpdate::Apply)
         .await
         .expect("a new database can be opened");
-    let mut transaction = database.write().await.expect("it can be written to");
+    let mut transaction = database.write("prepare").await.expect("it can be written to");
     let mut names = std::collections::HashSet::new();
     for statement in shared
         .iter()

@@ -103,7 +103,7 @@ impl AuditLog for Log {
         if !is_waiting {
             return Ok(Batch::NothingToDo);
         }
-        let mut transaction = self.database.write_named("seal_audit_log").await?;
+        let mut transaction = self.database.write("seal_audit_log").await?;
         // The row of the lease is held until the end, so that two sealers exclude each other whatever their clocks say.
         if !lease::take(&mut transaction, LEASE, holder, now, LEASE_TIME).await? {
             return Ok(Batch::HeldByAnother);
@@ -117,7 +117,7 @@ impl AuditLog for Log {
     }
 
     async fn release(&self, holder: &str) -> Result<(), Error> {
-        let mut transaction = self.database.write_named("release_audit_lease").await?;
+        let mut transaction = self.database.write("release_audit_lease").await?;
         lease::release(&mut transaction, LEASE, holder).await?;
         transaction.commit().await?;
         Ok(())

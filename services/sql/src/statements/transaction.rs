@@ -67,8 +67,8 @@ impl Database {
     /// its beginning is part of its time.
     ///
     /// # Errors
-    /// As for [`Database::write`].
-    pub async fn write_named(&self, name: &'static str) -> Result<WriteTransaction, Error> {
+    /// The database cannot be used.
+    pub async fn write(&self, name: &'static str) -> Result<WriteTransaction, Error> {
         let measure = Measure {
             name,
             begun: Instant::now(),
@@ -76,7 +76,7 @@ impl Database {
             transactions: self.transactions.clone(),
         };
         Ok(WriteTransaction {
-            transaction: self.write().await?,
+            transaction: self.begin_write().await?,
             measure,
         })
     }

@@ -48,7 +48,7 @@ async fn verified_after(test: &TestDatabase, schema: &'static Schema, sql: &str)
             let database = $engine::Database::open($place, schema, SchemaUpdate::Apply)
                 .await
                 .unwrap();
-            let mut transaction = database.write().await.unwrap();
+            let mut transaction = database.write("test").await.unwrap();
             sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
                 .execute(&mut *transaction)
                 .await
@@ -93,7 +93,7 @@ async fn write(test: &TestDatabase, number: i64) {
             let database = $engine::Database::open($place, &NEW, SchemaUpdate::Refuse)
                 .await
                 .unwrap();
-            let mut transaction = database.write_named("write_thing").await.unwrap();
+            let mut transaction = database.write("write_thing").await.unwrap();
             sqlx::query(INSERT)
                 .bind(number)
                 .bind(at)

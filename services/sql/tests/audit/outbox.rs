@@ -18,14 +18,14 @@ impl World {
     async fn put(&self, subject: &str) {
         match &self.database {
             Database::Sqlite(database) => {
-                let mut transaction = database.write().await.unwrap();
+                let mut transaction = database.write("test").await.unwrap();
                 sqlite::outbox::put(&mut transaction, now(), "default", "TOLD", subject, b"content")
                     .await
                     .unwrap();
                 transaction.commit().await.unwrap();
             }
             Database::Postgres(database) => {
-                let mut transaction = database.write().await.unwrap();
+                let mut transaction = database.write("test").await.unwrap();
                 postgres::outbox::put(&mut transaction, now(), "default", "TOLD", subject, b"content")
                     .await
                     .unwrap();
@@ -97,7 +97,7 @@ async fn a_late_commit_is_not_skipped() {
     let Database::Postgres(database) = &world.database else {
         unreachable!()
     };
-    let mut late = database.write().await.unwrap();
+    let mut late = database.write("test").await.unwrap();
     postgres::outbox::put(&mut late, now(), "default", "TOLD", "late", b"")
         .await
         .unwrap();
@@ -116,12 +116,12 @@ async fn a_message_with_a_lower_number_that_is_committed_later_is_not_skipped() 
         unreachable!()
     };
     // The older transaction puts its message last, with the higher number, and commits first.
-    let mut older = database.write().await.unwrap();
+    let mut older = database.write("test").await.unwrap();
     sqlx::query("INSERT INTO lease VALUES ('older', '', now())")
         .execute(&mut *older)
         .await
         .unwrap();
-    let mut younger = database.write().await.unwrap();
+    let mut younger = database.write("test").await.unwrap();
     postgres::outbox::put(&mut younger, now(), "default", "TOLD", "younger", b"")
         .await
         .unwrap();

@@ -36,10 +36,10 @@ async fn named_transactions_are_counted_by_their_end(
     macro_rules! ended {
         ($database:expr) => {{
             for _ in 0..2 {
-                let transaction = $database.write_named("keep").await.unwrap();
+                let transaction = $database.write("keep").await.unwrap();
                 transaction.commit().await.unwrap();
             }
-            drop($database.write_named("give_up").await.unwrap());
+            drop($database.write("give_up").await.unwrap());
             counted($database.transactions())
         }};
     }
@@ -103,13 +103,13 @@ async fn a_change_that_is_undone_leaves_no_record(
     world.note([1]).await;
     match &world.database {
         Database::Sqlite(database) => {
-            let mut transaction = database.write().await.unwrap();
+            let mut transaction = database.write("test").await.unwrap();
             sqlite::audit::record(&mut transaction, &change("undone", "{}"))
                 .await
                 .unwrap();
         }
         Database::Postgres(database) => {
-            let mut transaction = database.write().await.unwrap();
+            let mut transaction = database.write("test").await.unwrap();
             postgres::audit::record(&mut transaction, &change("undone", "{}"))
                 .await
                 .unwrap();
@@ -306,7 +306,7 @@ async fn a_late_commit_is_sealed_behind_those_before_it_and_not_skipped() {
         unreachable!()
     };
     // It notes first and commits last.
-    let mut late = database.write().await.unwrap();
+    let mut late = database.write("test").await.unwrap();
     postgres::audit::record(&mut late, &change("late", "{}"))
         .await
         .unwrap();
@@ -354,7 +354,7 @@ async fn a_large_log_is_walked_in_pages() {
     let Database::Sqlite(database) = &world.database else {
         unreachable!()
     };
-    let mut transaction = database.write().await.unwrap();
+    let mut transaction = database.write("test").await.unwrap();
     for number in 0..5_500 {
         let subject = number.to_string();
         sqlite::audit::record(&mut transaction, &change(&subject, "{}"))

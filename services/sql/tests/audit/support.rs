@@ -36,13 +36,13 @@ macro_rules! on_either {
     ($database:expr, $transaction:ident, $body:expr) => {
         match $database {
             Database::Sqlite(database) => {
-                let mut $transaction = database.write().await.unwrap();
+                let mut $transaction = database.write("test").await.unwrap();
                 let result = $body;
                 $transaction.commit().await.unwrap();
                 result
             }
             Database::Postgres(database) => {
-                let mut $transaction = database.write().await.unwrap();
+                let mut $transaction = database.write("test").await.unwrap();
                 let result = $body;
                 $transaction.commit().await.unwrap();
                 result
@@ -225,7 +225,7 @@ impl World {
         let sql = AssertSqlSafe(sql.to_owned());
         match &self.database {
             Database::Sqlite(database) => {
-                let mut transaction = database.write().await.unwrap();
+                let mut transaction = database.write("test").await.unwrap();
                 sqlx::raw_sql(sql)
                     .execute(&mut *transaction)
                     .await
@@ -233,7 +233,7 @@ impl World {
                     .to_string()
             }
             Database::Postgres(database) => {
-                let mut transaction = database.write().await.unwrap();
+                let mut transaction = database.write("test").await.unwrap();
                 sqlx::raw_sql(sql)
                     .execute(&mut *transaction)
                     .await
@@ -262,13 +262,13 @@ pub(crate) trait Notes {
     fn note(&mut self, change: &Change<'_>) -> impl Future<Output = ()> + Send;
 }
 
-impl Notes for sqlite::Transaction {
+impl Notes for sqlite::WriteTransaction {
     async fn note(&mut self, change: &Change<'_>) {
         sqlite::audit::record(self, change).await.unwrap();
     }
 }
 
-impl Notes for postgres::Transaction {
+impl Notes for postgres::WriteTransaction {
     async fn note(&mut self, change: &Change<'_>) {
         postgres::audit::record(self, change).await.unwrap();
     }

@@ -28,7 +28,7 @@ impl Importing for Store {
         origin: &ImportOrigin,
         abandoned: &(dyn Fn() -> bool + Sync),
     ) -> Result<Option<Imported>, Error> {
-        let mut transaction = self.database.write_named("import_certificates").await?;
+        let mut transaction = self.database.write("import_certificates").await?;
         // Of two imports that bring the same new certificate, neither may find it missing.
         hold(&mut transaction, &["import of certificates"]).await?;
         let mut imported = Imported::default();

@@ -125,7 +125,7 @@ impl Store {
     /// on before.
     async fn try_set_draws(&self, change: &DrawsChange) -> Result<Option<Vec<u8>>, Error> {
         let tenant = change.visibility.tenant.as_str();
-        let mut transaction = self.database.write_named("set_draws").await?;
+        let mut transaction = self.database.write("set_draws").await?;
         let before =
             requests::begin(&mut transaction, tenant, &change.request_id, &change.request_hash).await?;
         if before.is_some() {

@@ -31,7 +31,7 @@ impl Life for Store {
         act: &Act,
         decide: &(dyn Fn() -> Result<Request, Refusal> + Sync),
     ) -> Result<RequestAnswer, Error> {
-        let mut transaction = self.database.write_named("create_request").await?;
+        let mut transaction = self.database.write("create_request").await?;
         let mut rows = Rows::new();
         if let Some(answer) = answered_before(&mut transaction, act).await? {
             return Ok(answer);
@@ -70,7 +70,7 @@ impl Life for Store {
         number: u64,
         decide: DecideRequest<'_>,
     ) -> Result<RequestAnswer, Error> {
-        let mut transaction = self.database.write_named("change_request").await?;
+        let mut transaction = self.database.write("change_request").await?;
         let mut rows = Rows::new();
         if let Some(answer) = answered_before(&mut transaction, act).await? {
             return Ok(answer);
@@ -117,7 +117,7 @@ impl Life for Store {
         number: CertificateNumber,
         decide: DecideVoid<'_>,
     ) -> Result<Standing, Error> {
-        let mut transaction = self.database.write_named("void_certificate").await?;
+        let mut transaction = self.database.write("void_certificate").await?;
         let mut rows = Rows::new();
         if let Some(answer) = answered_before(&mut transaction, act).await? {
             return Ok(answer);
@@ -135,7 +135,7 @@ impl Life for Store {
         successor: SuccessorNumber,
         decide: DecideAmendment<'_>,
     ) -> Result<Amended, Error> {
-        let mut transaction = self.database.write_named("amend_certificate").await?;
+        let mut transaction = self.database.write("amend_certificate").await?;
         let mut rows = Rows::new();
         if let Some(answer) = answered_before(&mut transaction, act).await? {
             return Ok(answer);

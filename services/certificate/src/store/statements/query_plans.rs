@@ -23,7 +23,7 @@ pub(crate) async fn of_own_draws(place: &engine::Place, explain: &str) -> [Strin
         " END FROM n"
     );
     let store = Store::open(place, SchemaUpdate::Apply).await.unwrap();
-    let mut transaction = store.database.write().await.unwrap();
+    let mut transaction = store.database.write("test").await.unwrap();
     for statement in [CERTIFICATE, DRAWS] {
         (*transaction).execute(statement).await.unwrap();
     }

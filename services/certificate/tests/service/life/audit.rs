@@ -77,7 +77,7 @@ async fn verified_after(world: &World, sql: &str) -> Verified {
             let database = $engine::Database::open($place, schema, SchemaUpdate::Refuse)
                 .await
                 .unwrap();
-            let mut transaction = database.write().await.unwrap();
+            let mut transaction = database.write("test").await.unwrap();
             sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
                 .execute(&mut *transaction)
                 .await

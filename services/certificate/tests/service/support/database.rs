@@ -49,12 +49,12 @@ impl Database {
     pub(crate) async fn execute(&self, statement: &'static str) -> Result<(), Error> {
         match self {
             Self::Sqlite(database) => {
-                let mut transaction = database.write().await?;
+                let mut transaction = database.write("test").await?;
                 sqlx::query(statement).execute(&mut *transaction).await?;
                 transaction.commit().await?;
             }
             Self::Postgres(database) => {
-                let mut transaction = database.write().await?;
+                let mut transaction = database.write("test").await?;
                 sqlx::query(statement).execute(&mut *transaction).await?;
                 transaction.commit().await?;
             }

@@ -38,7 +38,7 @@ fn busy(entry_number: Option<String>, new: NewFiling<'_>) -> Begun {
 #[tonic::async_trait]
 impl Filings for Store {
     async fn begin_filing(&self, mut new: NewFiling<'_>) -> Result<Begun, Error> {
-        let mut transaction = self.database.write_named("begin_filing").await?;
+        let mut transaction = self.database.write("begin_filing").await?;
         hold(&mut transaction, &[new.tenant, new.request_id]).await?;
         let known: Option<(i64, Vec<u8>, String)> = sqlx::query_as(sql::SELECT_REQUEST)
             .bind(new.tenant)
@@ -150,7 +150,7 @@ impl Filings for Store {
             request_hash,
             ..
         } = deletion;
-        let mut transaction = self.database.write_named("version_to_delete").await?;
+        let mut transaction = self.database.write("version_to_delete").await?;
         let before = requests::begin(&mut transaction, tenant, request_id, &request_hash).await?;
         if before.is_some() {
             return Ok(None);
@@ -182,7 +182,7 @@ impl Filings for Store {
     }
 
     async fn freeze_anew(&self, filing: &OpenFiling, lease: Lease<'_>) -> Result<bool, Error> {
-        let mut transaction = self.database.write_named("freeze_anew").await?;
+        let mut transaction = self.database.write("freeze_anew").await?;
         let changed = sqlx::query(sql::REFREEZE)
             .bind(codec::write_inputs(&filing.inputs))
             .bind(lease.until)
@@ -197,7 +197,7 @@ impl Filings for Store {
     }
 
     async fn take_left_filing(&self, lease: Lease<'_>) -> Result<Option<OpenFiling>, Error> {
-        let mut transaction = self.database.write_named("take_left_filing").await?;
+        let mut transaction = self.database.write("take_left_filing").await?;
         let row = sqlx::query_as(sql::TAKE)
             .bind(lease.holder)
             .bind(lease.until)
@@ -209,7 +209,7 @@ impl Filings for Store {
     }
 
     async fn expire_leases(&self, holder: &str, now: DateTime<Utc>) -> Result<(), Error> {
-        let mut transaction = self.database.write_named("expire_leases").await?;
+        let mut transaction = self.database.write("expire_leases").await?;
         sqlx::query(sql::EXPIRE)
             .bind(now - chrono::TimeDelta::seconds(1))
             .bind(holder)
@@ -226,7 +226,7 @@ impl Filings for Store {
         holder: &str,
         now: DateTime<Utc>,
     ) -> Result<(), Error> {
-        let mut transaction = self.database.write_named("abandon_filing").await?;
+        let mut transaction = self.database.write("abandon_filing").await?;
         sqlx::query(sql::ABANDON)
             .bind(now - chrono::TimeDelta::seconds(1))
             .bind(holder)
@@ -245,7 +245,7 @@ impl Filings for Store {
         ledger: &[EntryAnswer],
         lease: Lease<'_>,
     ) -> Result<Option<Vec<StoredDecision>>, Error> {
-        let mut transaction = self.database.write_named("finish_filing").await?;
+        let mut transaction = self.database.write("finish_filing").await?;
         let finished = sqlx::query(sql::FINISH)
             .bind(codec::write_answers(ledger))
             .bind(lease.now)

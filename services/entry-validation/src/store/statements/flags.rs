@@ -101,7 +101,7 @@ impl Flags for Store {
         by: &Principal,
         now: DateTime<Utc>,
     ) -> Result<bool, Error> {
-        let mut transaction = self.database.write_named("serve_flags").await?;
+        let mut transaction = self.database.write("serve_flags").await?;
         let mut rows = keep(&mut transaction, table, &by.actor, now).await?;
         if !serve(&mut transaction, table.version(), built_on).await? {
             // Dropped, the transaction is undone.
@@ -130,7 +130,7 @@ impl Flags for Store {
             return Ok(());
         }
         let by = Principal::built_in("shipped");
-        let mut transaction = self.database.write_named("keep_flags").await?;
+        let mut transaction = self.database.write("keep_flags").await?;
         let rows = keep(&mut transaction, table, &by.actor, now).await?;
         let change = audit::Change {
             at: now,

@@ -53,7 +53,7 @@ fn read_nop_id(text: &str) -> Result<NopId, Error> {
 impl Links for Store {
     async fn link_importer(&self, by: &Principal, new: Link) -> Result<(Link, Option<NopId>), Error> {
         let tenant = by.tenant.as_str();
-        let mut transaction = self.database.write_named("link_importer").await?;
+        let mut transaction = self.database.write("link_importer").await?;
         let before: Option<Row> = sqlx::query_as(SELECT_ONE)
             .bind(tenant)
             .bind(&new.importer_of_record)
@@ -103,7 +103,7 @@ impl Links for Store {
         now: DateTime<Utc>,
     ) -> Result<Option<Link>, Error> {
         let tenant = by.tenant.as_str();
-        let mut transaction = self.database.write_named("unlink_importer").await?;
+        let mut transaction = self.database.write("unlink_importer").await?;
         let row: Option<Row> = sqlx::query_as(SELECT_ONE)
             .bind(tenant)
             .bind(importer_of_record)

@@ -49,7 +49,7 @@ pub(crate) async fn prepare_all(place: &engine::Place) {
     use sqlx::{Executor as _, SqlSafeStr as _};
 
     let store = Store::open(place, SchemaUpdate::Apply).await.unwrap();
-    let mut transaction = store.database.write().await.unwrap();
+    let mut transaction = store.database.write("test").await.unwrap();
     for statement in [
         decisions::STATEMENTS,
         filings_sql::STATEMENTS,

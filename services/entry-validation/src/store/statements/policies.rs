@@ -28,7 +28,7 @@ impl Policies for Store {
             return Ok(());
         }
         let by = Principal::built_in("deployment");
-        let mut transaction = self.database.write_named("keep_policy").await?;
+        let mut transaction = self.database.write("keep_policy").await?;
         let inserted = sqlx::query(INSERT)
             .bind(version)
             .bind(content)

@@ -44,7 +44,7 @@ const DECISIONS: &str = concat!(
 /// counted what there is. Each with the index that is to serve it.
 pub(crate) async fn of_one_entry(place: &engine::Place, explain: &str) -> Vec<(&'static str, String)> {
     let store = Store::open(place, SchemaUpdate::Apply).await.unwrap();
-    let mut transaction = store.database.write().await.unwrap();
+    let mut transaction = store.database.write("test").await.unwrap();
     for statement in [FILING, ENTRIES, DECISIONS] {
         (*transaction).execute(statement).await.unwrap();
     }

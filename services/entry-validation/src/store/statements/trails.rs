@@ -37,7 +37,7 @@ pub(super) const STATEMENTS: &[&str] = &[SELECT_ENTRY, COUNT, SELECT_LAST, SELEC
 #[tonic::async_trait]
 impl Trails for Store {
     async fn record_trail(&self, new: NewTrail<'_>) -> Result<TrailAnswer, Error> {
-        let mut transaction = self.database.write_named("record_trail").await?;
+        let mut transaction = self.database.write("record_trail").await?;
         let known = requests::begin(&mut transaction, new.tenant, new.request_id, &new.request_hash).await?;
         if let Some(answer) = known {
             return codec::read_record_ids(&answer).map(TrailAnswer::Recorded);

@@ -15,7 +15,7 @@ nopic_sql::statements! {
 #[tonic::async_trait]
 impl Lineages for Store {
     async fn lineage(&self, fresh: [u8; 16]) -> Result<[u8; 16], Error> {
-        let mut transaction = self.database.write_named("name_lineage").await?;
+        let mut transaction = self.database.write("name_lineage").await?;
         sqlx::query(INSERT)
             .bind(&fresh[..])
             .execute(&mut *transaction)
@@ -28,7 +28,7 @@ impl Lineages for Store {
     }
 
     async fn replace_lineage(&self, old: [u8; 16], fresh: [u8; 16]) -> Result<(), Error> {
-        let mut transaction = self.database.write_named("replace_lineage").await?;
+        let mut transaction = self.database.write("replace_lineage").await?;
         sqlx::query(REPLACE)
             .bind(&fresh[..])
             .bind(&old[..])

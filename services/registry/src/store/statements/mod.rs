@@ -42,7 +42,7 @@ impl Store {
 #[tonic::async_trait]
 impl RegistryStore for Store {
     async fn begin(&self) -> Result<Option<Box<dyn Writing>>, Error> {
-        let mut transaction = self.database.write_named("change_snapshots").await?;
+        let mut transaction = self.database.write("change_snapshots").await?;
         if !engine::hold_soon(&mut transaction, CHANGING).await? {
             return Ok(None);
         }
