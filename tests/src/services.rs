@@ -51,6 +51,8 @@ pub struct Setup {
     pub certificates_answer: bool,
     /// A policy file in place of the shipped one.
     pub policy: Option<PathBuf>,
+    /// How often a filing that cannot be finished is tried.
+    pub filing_attempts: u32,
 }
 
 impl Default for Setup {
@@ -60,6 +62,7 @@ impl Default for Setup {
             registry_answers: true,
             certificates_answer: true,
             policy: None,
+            filing_attempts: 20,
         }
     }
 }
@@ -93,6 +96,8 @@ pub struct Services {
     pub ledger: LedgerServiceClient<Channel>,
     /// Whether the ledger refuses every call as one that is away does; the rest of the certificate service answers.
     pub ledger_is_away: Arc<AtomicBool>,
+    /// Whether the ledger refuses every call as one that makes no sense.
+    pub ledger_refuses: Arc<AtomicBool>,
     entry_validation: EntryValidation,
     channels: Upstream,
 }
@@ -162,9 +167,16 @@ impl Services {
             .with_registry(Client::new(registry_channel.clone(), "registry"));
         let ledger_is_away = Arc::new(AtomicBool::new(false));
         let is_away = Arc::clone(&ledger_is_away);
+        let ledger_refuses = Arc::new(AtomicBool::new(false));
+        let refuses = Arc::clone(&ledger_refuses);
         let ledger = InterceptedService::new(certificates.ledger(), move |request: Request<()>| {
             if is_away.load(Ordering::Relaxed) {
                 return Err(Status::unavailable("the test has taken the ledger away"));
+            }
+            if refuses.load(Ordering::Relaxed) {
+                return Err(Status::invalid_argument(
+                    "the test has the ledger refuse everything",
+                ));
             }
             Ok(request)
         });
@@ -187,6 +199,7 @@ impl Services {
             records: EntryRecordServiceClient::new(channel.clone()).max_decoding_message_size(BOUND),
             trails: EntryTrailServiceClient::new(channel).max_decoding_message_size(BOUND),
             ledger_is_away,
+            ledger_refuses,
             entry_validation,
             channels,
             database,
@@ -210,6 +223,7 @@ impl Services {
         let mut config = nopic_entry_validation::Config::new(location.clone(), policy, text);
         config.schema_update = SchemaUpdate::Apply;
         config.draining = draining;
+        config.filing_attempts = setup.filing_attempts;
         EntryValidation::open(config, Arc::new(SystemClock), upstream)
             .await
             .expect("entry validation starts")
@@ -224,6 +238,11 @@ impl Services {
             .take_over()
             .await
             .expect("what was left is finished")
+    }
+
+    /// Tries once to finish the filings that were left; whether none failed.
+    pub async fn try_to_finish(&self) -> bool {
+        self.entry_validation.take_over().await.is_ok()
     }
 
     /// Another entry validation beside the first, on the same data (whatever the setup says of these), with other

@@ -56,6 +56,7 @@ async fn services(engine: Engine, files: &Files, case: &Case) -> (Services, temp
         registry_answers: case.world.registry != RegistryAnswer::Unavailable,
         certificates_answer: case.world.certificates == CertificatesAnswer::Answers,
         policy: Some(policy),
+        ..Setup::default()
     };
     let mut services = Services::start(&setup).await;
     if case.world.registry != RegistryAnswer::Empty {

@@ -19,7 +19,7 @@ use crate::flags::FollowedFlags;
 use crate::importer_links::LinkTable;
 use crate::inquiry::{Inquiry, Purpose};
 use crate::knowledge::Known;
-use crate::metrics::Verdicts;
+use crate::metrics::{SetAside, Verdicts};
 use crate::store::Store;
 use crate::upstream::{Certificates, LedgerClient, Question, Statuses, Upstream};
 
@@ -36,6 +36,9 @@ pub(crate) struct Engine {
     pub(crate) draining: Draining,
     /// Filings that this process began and could not bring to their end.
     pub(crate) abandoned: Abandoned,
+    /// How often a filing is tried before it is set aside.
+    pub(crate) filing_attempts: u32,
+    pub(crate) set_aside: Arc<SetAside>,
     registry: StatusReader<Statuses>,
     certificates: Certificates,
     links: LinkTable,
@@ -47,6 +50,8 @@ pub(crate) struct Process {
     pub(crate) worker: Option<String>,
     pub(crate) draining: Draining,
     pub(crate) verdicts: Arc<Verdicts>,
+    pub(crate) filing_attempts: u32,
+    pub(crate) set_aside: Arc<SetAside>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -76,6 +81,8 @@ impl Engine {
             }),
             clock,
             verdicts: process.verdicts,
+            filing_attempts: process.filing_attempts,
+            set_aside: process.set_aside,
             draining: process.draining,
             registry,
             ledger: LedgerClient::new(upstream.certificate.clone()),

@@ -38,6 +38,12 @@ pub(crate) enum Error {
     Task(#[from] tokio::task::JoinError),
 }
 
+impl From<nopic_chassis::requests::RequestError> for Error {
+    fn from(error: nopic_chassis::requests::RequestError) -> Self {
+        Self::Invalid(error.to_string())
+    }
+}
+
 impl From<Error> for Status {
     fn from(error: Error) -> Self {
         match error {

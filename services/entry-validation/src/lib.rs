@@ -62,6 +62,8 @@ pub struct Config {
     pub worker: Option<String>,
     /// Says when streams are to end at the next entry's boundary, for their callers to resume elsewhere.
     pub draining: Draining,
+    /// How often a filing that cannot be finished is tried before it is set aside.
+    pub filing_attempts: u32,
 }
 
 impl Config {
@@ -78,6 +80,7 @@ impl Config {
             metrics: Metrics::default(),
             worker: None,
             draining: Draining::default(),
+            filing_attempts: 20,
         }
     }
 }
@@ -123,6 +126,8 @@ impl EntryValidation {
             worker: config.worker,
             draining: config.draining,
             verdicts: metrics::Verdicts::new(&config.metrics),
+            filing_attempts: config.filing_attempts,
+            set_aside: metrics::SetAside::new(&config.metrics),
         };
         let engine = Engine::new(config.policy, store, clock, upstream, statuses, process).await?;
         Ok(Self(Arc::new(engine)))

@@ -1,7 +1,7 @@
 //! What the service counts: verdicts, and what the cache of statuses does.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use chrono::NaiveTime;
 use nopic_cache::{Stats, StatusReader};
@@ -74,6 +74,41 @@ impl Verdicts {
                 count.fetch_add(1, Ordering::Relaxed);
             }
         }
+    }
+}
+
+/// Filings that were set aside.
+#[derive(Debug, Default)]
+pub(crate) struct SetAside {
+    times: AtomicU64,
+    now: AtomicI64,
+}
+
+impl SetAside {
+    pub(crate) fn new(metrics: &Metrics) -> Arc<Self> {
+        let set_aside = Arc::new(Self::default());
+        let read = Arc::clone(&set_aside);
+        metrics.add_read(move |reading| {
+            reading.counter(
+                "filings_set_aside",
+                "How often this process set a filing aside that cannot be finished",
+                &[(&[], read.times.load(Ordering::Relaxed))],
+            )?;
+            reading.gauge(
+                "set_aside_filings",
+                "Filings that are set aside, in the database",
+                &[(&[], read.now.load(Ordering::Relaxed))],
+            )
+        });
+        set_aside
+    }
+
+    pub(crate) fn happened(&self) {
+        self.times.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn there_are(&self, filings: i64) {
+        self.now.store(filings, Ordering::Relaxed);
     }
 }
 

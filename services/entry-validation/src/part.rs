@@ -50,12 +50,16 @@ const CERTIFICATE: &str = "certificate";
 
 fn configure(reader: &mut Reader) -> Opener<Location, Arc<dyn AuditLog>> {
     let redis = Options::read(reader);
-    Box::new(move |opening| Box::pin(open(opening, redis)))
+    let filing_attempts = reader
+        .number("entry-validation.filing_attempts", 1..=1_000_000)
+        .and_then(|number| u32::try_from(number).ok());
+    Box::new(move |opening| Box::pin(open(opening, redis, filing_attempts)))
 }
 
 async fn open(
     opening: Opening<Location>,
     redis: Option<Options>,
+    filing_attempts: Option<u32>,
 ) -> Result<Open<Arc<dyn AuditLog>>, OpenError> {
     let upstream = Upstream {
         registry: opening.clients.require(REGISTRY)?,
@@ -66,6 +70,9 @@ async fn open(
     let dependency = redis.as_ref().and_then(Options::dependency);
     let mut config = Config::new(opening.storage, opening.policy, opening.policy_text);
     config.redis = redis;
+    if let Some(attempts) = filing_attempts {
+        config.filing_attempts = attempts;
+    }
     config.metrics = opening.metrics;
     config.draining = opening.draining;
     config.worker = Some(worker(&opening.folder, opening.clock.now()).map_err(OpenError::new)?);

@@ -43,6 +43,7 @@ pub const ROLES: &[Row] = &[
     Row::any_role("nopic.entry_validation.v1.EntryRecordService/ListDecisions"),
     Row::any_role("nopic.entry_validation.v1.EntryRecordService/ExplainDecision"),
     Row::any_role("nopic.entry_validation.v1.EntryRecordService/GetStatistics"),
+    Row::any_role("nopic.entry_validation.v1.EntryRecordService/ListSetAsideFilings"),
     Row::roles("nopic.entry_validation.v1.EntryTrailService/RecordTrail", FILERS),
     Row::any_role("nopic.entry_validation.v1.EntryTrailService/GetTrail"),
 ];

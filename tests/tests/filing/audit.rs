@@ -5,9 +5,8 @@ use nopic_sql::audit::{Audit, Heads, Kind, Verified};
 use nopic_sql::testing::Engine;
 use nopic_sql::{Location, SchemaUpdate, postgres, sqlite};
 use rstest::rstest;
-use sqlx::AssertSqlSafe;
 
-use super::support::Filing;
+use super::support::{Filing, run_sql};
 
 /// Entries filed and filed again, flags, and an importer's link.
 async fn lived(engine: Engine) -> Filing {
@@ -27,6 +26,7 @@ async fn lived(engine: Engine) -> Filing {
 
 /// Runs SQL behind the service's back, then verifies.
 async fn verified_after(filing: &Filing, sql: &str) -> Verified {
+    run_sql(&filing.services, sql).await;
     let schema = &nopic_entry_validation::SCHEMA;
     let place = &filing.services.database;
     macro_rules! verified {
@@ -34,13 +34,6 @@ async fn verified_after(filing: &Filing, sql: &str) -> Verified {
             let database = $engine::Database::open($place, schema, SchemaUpdate::Refuse)
                 .await
                 .unwrap();
-            let mut transaction = database.write("test").await.unwrap();
-            sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
-                .execute(&mut *transaction)
-                .await
-                .map(|_| ())
-                .unwrap_or_else(|error| panic!("{sql}: {error}"));
-            transaction.commit().await.unwrap();
             let heads = Heads::in_data_folder(place.folder.path());
             let verified = Audit::new(database.audit_log(schema), heads)
                 .verify(Vec::new())

@@ -6,4 +6,5 @@ mod document;
 mod entries;
 mod freshness;
 mod parts;
+mod set_aside;
 mod support;

@@ -14,7 +14,9 @@ use nopic_proto::entry_validation::{
 };
 use nopic_proto::registry::import_options::Completeness;
 use nopic_sql::testing::Engine;
+use nopic_sql::{Location, SchemaUpdate, postgres, sqlite};
 use nopic_tests::services::{Services, Setup};
+use sqlx::AssertSqlSafe;
 use tokio_stream::StreamExt as _;
 
 /// Services with a sample of the registry and of certificates, and lines of entries.
@@ -27,6 +29,17 @@ pub(crate) struct Filing {
 
 impl Filing {
     pub(crate) async fn new(engine: Engine, lines: u64) -> Self {
+        Self::with(
+            &Setup {
+                engine,
+                ..Setup::default()
+            },
+            lines,
+        )
+        .await
+    }
+
+    pub(crate) async fn with(setup: &Setup, lines: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let options = SampleOptions {
             operations: 120,
@@ -35,11 +48,7 @@ impl Filing {
             seed: 5,
         };
         let sample = generate(&options, folder.path()).unwrap();
-        let mut services = Services::start(&Setup {
-            engine,
-            ..Setup::default()
-        })
-        .await;
+        let mut services = Services::start(setup).await;
         for snapshot in &sample.files[..2] {
             services
                 .import_snapshot(snapshot, Completeness::Unspecified)
@@ -273,4 +282,28 @@ pub(crate) fn an_entry_that_draws(lines: &[EntryLine], decisions: &[Decision]) -
         .cloned()
         .collect();
     (entry, of_entry)
+}
+
+/// Runs SQL behind the back of entry validation.
+pub(crate) async fn run_sql(services: &Services, sql: &str) {
+    macro_rules! run {
+        ($engine:ident, $place:expr) => {{
+            let schema = &nopic_entry_validation::SCHEMA;
+            let database = $engine::Database::open($place, schema, SchemaUpdate::Refuse)
+                .await
+                .unwrap();
+            let mut transaction = database.write("test").await.unwrap();
+            sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+                .execute(&mut *transaction)
+                .await
+                .map(|_| ())
+                .unwrap_or_else(|error| panic!("{sql}: {error}"));
+            transaction.commit().await.unwrap();
+            database.close().await;
+        }};
+    }
+    match &services.database.location {
+        Location::Folder(folder) => run!(sqlite, folder),
+        Location::Postgres(options) => run!(postgres, options),
+    }
 }

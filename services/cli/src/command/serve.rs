@@ -43,6 +43,7 @@ const DEFAULT_PORT: u16 = 50_051;
 ///   [telemetry]            log_format = "json" or "text", log_filter, otlp_endpoint = "http://collector:4317",
 ///                          otlp_authority, trace_percent
 ///   [certificate]          issues_for = ["015"]
+///   [entry-validation]     filing_attempts: tries of a filing that cannot be finished, before it is set aside
 #[derive(Debug, clap::Args)]
 #[command(
     verbatim_doc_comment,

@@ -15,6 +15,7 @@
 //! gives the same answer however often it is asked for. A worker that could not go on ends its lease itself.
 
 mod replay;
+mod set_aside;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,12 +37,13 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use tracing::Instrument as _;
 
 pub(crate) use replay::replay;
+use set_aside::{came_to_nothing, was_set_aside};
 
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::inquiry::{Inquiry, Purpose};
 use crate::knowledge::Known;
-use crate::store::{Begun, Lease, NewFiling, OpenFiling, StoredDecision};
+use crate::store::{Begun, FilingState, Lease, NewFiling, OpenFiling, StoredDecision};
 use crate::upstream::{NoAnswer, SetDraws};
 
 /// For how long a filing is nobody else's. Longer than any of its steps may take.
@@ -147,12 +149,14 @@ async fn file_to_the_end(
     may_file(&inquiry.principal, &entries)?;
     let mut waited = Duration::ZERO;
     let (filing, law) = loop {
-        if let Some((filing_id, hash, done)) = engine.store.filing_state(tenant, &request.id).await? {
+        if let Some((filing_id, hash, state)) = engine.store.filing_state(tenant, &request.id).await? {
             if hash != request.hash {
                 return Err(nopic_sql::Error::RequestReused(request.id).into());
             }
-            if done {
-                return Ok(engine.store.decisions_of(filing_id).await?);
+            match state {
+                FilingState::Done => return Ok(engine.store.decisions_of(filing_id).await?),
+                FilingState::SetAside { at, because } => return Err(was_set_aside(at, &because)),
+                FilingState::Open => {}
             }
         } else {
             let known = engine.know(inquiry, &request.lines).await?;
@@ -216,22 +220,32 @@ async fn file_to_the_end(
     };
     crash_point("filing.begun").await;
     let filing_id = filing.filing_id;
-    let gone_on = go_on(engine, filing, law).await;
-    match gone_on.inspect_err(|error| abandon(engine, tenant, &request.id, error))? {
-        Some(decisions) => Ok(decisions),
-        None => Ok(engine.store.decisions_of(filing_id).await?),
+    // Kept for what is given back where it is set aside.
+    let (principal, entries) = (inquiry.principal.clone(), filing.inputs.entries.clone());
+    match go_on(engine, filing, law).await {
+        Ok(Some(decisions)) => Ok(decisions),
+        Ok(None) => Ok(engine.store.decisions_of(filing_id).await?),
+        Err(error) => {
+            abandon(engine, tenant, &request.id, &error);
+            came_to_nothing(engine, filing_id, Some((&principal, &entries)), &error).await;
+            Err(error)
+        }
     }
 }
 
 /// Notes a filing whose worker ended with this error, if another attempt may end better.
 fn abandon(engine: &Engine, tenant: &str, request_id: &str, error: &Error) {
-    let may_end_better = match error {
+    if may_end_better(error) {
+        engine.abandoned.note(tenant, request_id);
+    }
+}
+
+/// Whether something was away or in the way, of which the filing knows nothing.
+fn may_end_better(error: &Error) -> bool {
+    match error {
         Error::Unavailable(_) | Error::Busy(_) => true,
         Error::Store(error) => error.is_transient(),
         _ => false,
-    };
-    if may_end_better {
-        engine.abandoned.note(tenant, request_id);
     }
 }
 
@@ -250,7 +264,7 @@ async fn release_abandoned(engine: &Engine) -> Result<(), Error> {
 }
 
 /// Finishes every filing that its worker left. How many there were. One that cannot be finished keeps none of the others
-/// from it.
+/// from it, and is set aside in the end.
 ///
 /// # Errors
 /// The first that was met; where another service is away, nothing further is tried.
@@ -259,10 +273,17 @@ pub(crate) async fn recover(engine: &Engine) -> Result<u32, Error> {
     let mut failed = None;
     release_abandoned(engine).await?;
     // What is taken is nobody else's for a while, so each is met once.
-    while let Some(filing) = engine.store.take_left_filing(lease(engine)).await? {
-        let filing_id = filing.filing_id;
-        let (tenant, request_id) = (filing.tenant.clone(), filing.request_id.clone());
-        match finish_left(engine, filing).await {
+    while let Some(taken) = engine.store.take_left_filing(lease(engine)).await? {
+        let (filing_id, tenant, request_id) = (taken.filing_id, taken.tenant, taken.request_id);
+        let drawn = taken.read.as_ref().ok().map(|filing| {
+            let inputs = &filing.inputs;
+            (inputs.principal.clone(), inputs.entries.clone())
+        });
+        let finished = match taken.read {
+            Ok(filing) => finish_left(engine, filing).await,
+            Err(error) => Err(error.into()),
+        };
+        match finished {
             Ok(()) => {
                 tracing::info!(filing_id, "finished a filing that was left");
                 recovered += 1;
@@ -271,6 +292,12 @@ pub(crate) async fn recover(engine: &Engine) -> Result<u32, Error> {
                 abandon(engine, &tenant, &request_id, &error);
                 if matches!(error, Error::Unavailable(_)) {
                     return Err(error);
+                }
+                let drawn = drawn
+                    .as_ref()
+                    .map(|(principal, entries)| (principal, &entries[..]));
+                if came_to_nothing(engine, filing_id, drawn, &error).await {
+                    continue;
                 }
                 tracing::warn!(
                     filing_id,
@@ -281,6 +308,7 @@ pub(crate) async fn recover(engine: &Engine) -> Result<u32, Error> {
             }
         }
     }
+    engine.set_aside.there_are(engine.store.count_set_aside().await?);
     failed.map_or(Ok(recovered), Err)
 }
 
@@ -372,9 +400,10 @@ async fn set_draws(engine: &Engine, filing: &OpenFiling, draws: Draws) -> Result
         return Ok(SetDraws::Set(Vec::new()));
     }
     // Entries that are new and draw nothing can be decided without the ledger.
-    let needs_no_ledger = draws.entries.iter().all(|entry| {
-        entry.version == 1 && entry.lines.iter().all(|line| matches!(line.ask, Ask::Nothing(_)))
-    });
+    let needs_no_ledger = !filing.must_ask_ledger
+        && draws.entries.iter().all(|entry| {
+            entry.version == 1 && entry.lines.iter().all(|line| matches!(line.ask, Ask::Nothing(_)))
+        });
     let entries = draws.entries.len();
     let request_id = format!("{IDS_OF_FILINGS}{}/{}", filing.filing_id, filing.attempt);
     match engine

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use nopic_chassis::requests::{Page, moment_text, page_token};
 use nopic_domain::decision::Kind;
 use nopic_domain::finding::Code;
 use nopic_domain::identifier::{CertificateNumber, NopId};
@@ -181,6 +182,36 @@ impl EntryRecordService for RecordRpc {
             decisions: found.into_iter().map(decision).collect(),
             next_page_token,
             complete,
+        }))
+    }
+
+    async fn list_set_aside_filings(
+        &self,
+        request: Request<wire::ListSetAsideFilingsRequest>,
+    ) -> Result<Response<wire::ListSetAsideFilingsResponse>, Status> {
+        let (principal, request) = open(request)?;
+        let page = Page::of(request.page_size).map_err(Error::from)?;
+        let before = page_token(&request.page_token, |text| text.parse().ok()).map_err(Error::from)?;
+        let mut found = self
+            .0
+            .store
+            .list_set_aside(&principal.tenant, before.unwrap_or(i64::MAX), page.to_read())
+            .await
+            .map_err(Error::from)?;
+        let next = page.cut(&mut found, |last| last.filing_id.to_string());
+        Ok(Response::new(wire::ListSetAsideFilingsResponse {
+            filings: found
+                .into_iter()
+                .map(|filing| wire::SetAsideFiling {
+                    request_id: filing.request_id,
+                    entry_numbers: filing.entry_numbers,
+                    set_aside_at: moment_text(filing.set_aside_at),
+                    because: filing.because,
+                    tries: filing.tries,
+                })
+                .collect(),
+            complete: next.is_none(),
+            next_page_token: next.unwrap_or_default(),
         }))
     }
 

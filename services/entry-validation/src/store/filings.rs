@@ -46,10 +46,41 @@ pub(crate) struct Lease<'a> {
 pub(crate) struct OpenFiling {
     pub(crate) filing_id: i64,
     pub(crate) tenant: String,
-    pub(crate) request_id: String,
     /// Rises when the inputs are frozen anew.
     pub(crate) attempt: u32,
+    /// An entry of it was in a filing that was set aside: what that drew may still stand.
+    pub(crate) must_ask_ledger: bool,
     pub(crate) inputs: Inputs,
+}
+
+/// A filing that was left, taken over.
+#[derive(Debug)]
+pub(crate) struct TakenFiling {
+    pub(crate) filing_id: i64,
+    pub(crate) tenant: String,
+    pub(crate) request_id: String,
+    /// What is stored of it, if it can be read.
+    pub(crate) read: Result<OpenFiling, nopic_sql::Error>,
+}
+
+/// How far a filing is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum FilingState {
+    Open,
+    Done,
+    SetAside { at: DateTime<Utc>, because: String },
+}
+
+/// A filing that was set aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SetAsideFiling {
+    pub(crate) filing_id: i64,
+    pub(crate) request_id: String,
+    /// Empty where what is stored of it cannot be read.
+    pub(crate) entry_numbers: Vec<String>,
+    pub(crate) set_aside_at: DateTime<Utc>,
+    pub(crate) because: String,
+    pub(crate) tries: u32,
 }
 
 /// How a filing began.

@@ -20,8 +20,8 @@ use nopic_sql::{AUDIT_ROWS, Error, Location, Migration, SHARED, Schema, SchemaUp
 use rustc_hash::FxHashMap;
 
 pub(crate) use filings::{
-    Begun, DecisionFilter, DecisionRow, Deletion, Grouping, Lease, NewFiling, OpenFiling, Statistic,
-    StoredDecision, StoredFiling, StoredVersion,
+    Begun, DecisionFilter, DecisionRow, Deletion, FilingState, Grouping, Lease, NewFiling, OpenFiling,
+    SetAsideFiling, Statistic, StoredDecision, StoredFiling, StoredVersion, TakenFiling,
 };
 
 pub(crate) use trails::{NewTrail, StoredTrailRecord, TrailAnswer};
@@ -57,6 +57,13 @@ pub const SCHEMA: Schema = Schema {
             oldest_compatible: 3,
         },
         AUDIT_ROWS,
+        Migration {
+            name: "set_filings_aside",
+            sqlite: include_str!("../../migrations/sqlite/0005_set_filings_aside.sql"),
+            postgres: include_str!("../../migrations/postgres/0005_set_filings_aside.sql"),
+            // An older program does not know that an entry may have drawn before its first version.
+            oldest_compatible: u32::MAX,
+        },
     ],
     audited: audited::AUDITED,
 };
@@ -158,12 +165,12 @@ pub(crate) trait Filings: Send + Sync {
     /// Begins a filing: keeps its inputs and claims its entries, or says why it cannot.
     async fn begin_filing(&self, new: NewFiling<'_>) -> Result<Begun, Error>;
 
-    /// Number of the filing that a request made, hash of the request, and whether it is done.
+    /// Number of the filing that a request made, hash of the request, and how far it is.
     async fn filing_state(
         &self,
         tenant: &str,
         request_id: &str,
-    ) -> Result<Option<(i64, Vec<u8>, bool)>, Error>;
+    ) -> Result<Option<(i64, Vec<u8>, FilingState)>, Error>;
 
     /// The version that a request that deletes an entry takes back: the newest, or the one that is being filed.
     /// Absent where there was nothing to delete: when it was asked first, if it was asked before. That it found nothing
@@ -174,7 +181,24 @@ pub(crate) trait Filings: Send + Sync {
     async fn freeze_anew(&self, filing: &OpenFiling, lease: Lease<'_>) -> Result<bool, Error>;
 
     /// Takes a filing whose worker has left it.
-    async fn take_left_filing(&self, lease: Lease<'_>) -> Result<Option<OpenFiling>, Error>;
+    async fn take_left_filing(&self, lease: Lease<'_>) -> Result<Option<TakenFiling>, Error>;
+
+    /// Counts a try that came to nothing; how many there were. `None`: the filing is not this holder's.
+    async fn count_try(&self, filing_id: i64, holder: &str) -> Result<Option<u32>, Error>;
+
+    /// Sets a filing aside for good and frees its entries; `false`: it is not this holder's.
+    async fn set_aside(&self, filing_id: i64, lease: Lease<'_>, because: &str) -> Result<bool, Error>;
+
+    /// At most `limit` filings of a tenant that are set aside, before this one, the newest first.
+    async fn list_set_aside(
+        &self,
+        tenant: &str,
+        before: i64,
+        limit: u32,
+    ) -> Result<Vec<SetAsideFiling>, Error>;
+
+    /// How many filings are set aside, of all tenants.
+    async fn count_set_aside(&self) -> Result<i64, Error>;
 
     /// Ends every lease of this holder: for a process that knows that the others of its name have ended.
     async fn expire_leases(&self, holder: &str, now: DateTime<Utc>) -> Result<(), Error>;

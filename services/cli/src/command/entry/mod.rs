@@ -3,6 +3,7 @@
 mod file;
 mod record;
 mod resuming;
+mod set_aside;
 mod statistics;
 mod trail;
 mod validate;
@@ -26,6 +27,7 @@ pub(crate) enum Command {
     Import(file::ImportArguments),
     Show(record::ShowArguments),
     Decisions(record::DecisionsArguments),
+    List(set_aside::Arguments),
     Explain(record::ExplainArguments),
     Amend(record::AmendArguments),
     Cancel(record::CancelArguments),
@@ -44,6 +46,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Done, Fai
         Command::Import(arguments) => file::import(context, arguments).await,
         Command::Show(arguments) => record::show(context, arguments).await,
         Command::Decisions(arguments) => record::decisions(context, arguments).await,
+        Command::List(arguments) => set_aside::run(context, arguments).await,
         Command::Explain(arguments) => record::explain(context, arguments).await,
         Command::Amend(arguments) => record::amend(context, arguments).await,
         Command::Cancel(arguments) => record::cancel(context, arguments).await,

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use nopic_domain::date::Date;
 use nopic_domain::decision::{Decision, EntryAnswer, Kind};
 use nopic_domain::entry::NormalisedLine;
+use nopic_domain::principal::Role;
 use nopic_sql::Error;
 use nopic_sql::audit::Rows;
 use nopic_sql::row::{json, small};
@@ -14,18 +15,27 @@ use super::engine::{Connection, audit, hold, outbox, requests};
 use super::{filings_sql as sql, insert_decisions};
 use crate::store::audited::{self, ENTRY, ENTRY_VERSION};
 use crate::store::{
-    Begun, DecisionRow, Deletion, Filings, Lease, NewFiling, OpenFiling, StoredDecision, codec,
+    Begun, DecisionRow, Deletion, FilingState, Filings, Lease, NewFiling, OpenFiling, SetAsideFiling,
+    StoredDecision, TakenFiling, codec,
 };
 
-fn open(row: (i64, String, String, i64, Vec<u8>)) -> Result<OpenFiling, Error> {
-    let (filing_id, tenant, request_id, attempt, inputs) = row;
-    Ok(OpenFiling {
+fn taken(row: (i64, String, String, i64, bool, Vec<u8>)) -> TakenFiling {
+    let (filing_id, tenant, request_id, attempt, must_ask_ledger, inputs) = row;
+    let read = small("filing.attempt", attempt).and_then(|attempt| {
+        Ok(OpenFiling {
+            filing_id,
+            tenant: tenant.clone(),
+            attempt,
+            must_ask_ledger,
+            inputs: codec::read_inputs(&inputs)?,
+        })
+    });
+    TakenFiling {
         filing_id,
         tenant,
         request_id,
-        attempt: small("filing.attempt", attempt)?,
-        inputs: codec::read_inputs(&inputs)?,
-    })
+        read,
+    }
 }
 
 fn busy(entry_number: Option<String>, new: NewFiling<'_>) -> Begun {
@@ -58,13 +68,14 @@ impl Filings for Store {
             .iter()
             .map(|entry| [entry.entry_number.as_str()])
             .collect();
-        let found: Vec<(i64, String, i64, Option<i64>)> = sqlx::query_as(sql::SELECT_ENTRIES)
+        let found: Vec<(i64, String, i64, Option<i64>, bool)> = sqlx::query_as(sql::SELECT_ENTRIES)
             .bind(new.tenant)
             .bind(json(numbers)?)
             .fetch_all(&mut *transaction)
             .await?;
         let mut versions: FxHashMap<&str, (i64, u32)> = FxHashMap::default();
-        for (entry_id, entry_number, version, claimed_by) in &found {
+        let must_ask_ledger = found.iter().any(|(.., may_have_drawn)| *may_have_drawn);
+        for (entry_id, entry_number, version, claimed_by, _) in &found {
             if claimed_by.is_some() {
                 return Ok(busy(Some(entry_number.clone()), new));
             }
@@ -95,6 +106,7 @@ impl Filings for Store {
             .bind(new.lease.holder)
             .bind(new.lease.until)
             .bind(new.lease.now)
+            .bind(must_ask_ledger)
             .fetch_one(&mut *transaction)
             .await?;
         if !claimed.is_empty() {
@@ -124,8 +136,8 @@ impl Filings for Store {
         Ok(Begun::Open(Box::new(OpenFiling {
             filing_id,
             tenant: new.tenant.to_owned(),
-            request_id: new.request_id.to_owned(),
             attempt: 1,
+            must_ask_ledger,
             inputs: new.inputs,
         })))
     }
@@ -134,13 +146,24 @@ impl Filings for Store {
         &self,
         tenant: &str,
         request_id: &str,
-    ) -> Result<Option<(i64, Vec<u8>, bool)>, Error> {
-        let row: Option<(i64, Vec<u8>, String)> = sqlx::query_as(sql::SELECT_STATE)
+    ) -> Result<Option<(i64, Vec<u8>, FilingState)>, Error> {
+        type Row = (i64, Vec<u8>, String, Option<DateTime<Utc>>, Option<String>);
+        let row: Option<Row> = sqlx::query_as(sql::SELECT_STATE)
             .bind(tenant)
             .bind(request_id)
             .fetch_optional(self.database.readers())
             .await?;
-        Ok(row.map(|(filing_id, hash, state)| (filing_id, hash, state == "DONE")))
+        Ok(row.map(|(filing_id, hash, state, set_aside_at, because)| {
+            let state = match set_aside_at {
+                Some(at) => FilingState::SetAside {
+                    at,
+                    because: because.unwrap_or_default(),
+                },
+                None if state == "DONE" => FilingState::Done,
+                None => FilingState::Open,
+            };
+            (filing_id, hash, state)
+        }))
     }
 
     async fn version_to_delete(&self, deletion: Deletion<'_>) -> Result<Option<u32>, Error> {
@@ -196,7 +219,7 @@ impl Filings for Store {
         Ok(changed == 1)
     }
 
-    async fn take_left_filing(&self, lease: Lease<'_>) -> Result<Option<OpenFiling>, Error> {
+    async fn take_left_filing(&self, lease: Lease<'_>) -> Result<Option<TakenFiling>, Error> {
         let mut transaction = self.database.write("take_left_filing").await?;
         let row = sqlx::query_as(sql::TAKE)
             .bind(lease.holder)
@@ -205,7 +228,94 @@ impl Filings for Store {
             .fetch_optional(&mut *transaction)
             .await?;
         transaction.commit().await?;
-        row.map(open).transpose()
+        Ok(row.map(taken))
+    }
+
+    async fn count_try(&self, filing_id: i64, holder: &str) -> Result<Option<u32>, Error> {
+        let mut transaction = self.database.write("count_try").await?;
+        let tries: Option<i64> = sqlx::query_scalar(sql::COUNT_TRY)
+            .bind(filing_id)
+            .bind(holder)
+            .fetch_optional(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        tries.map(|tries| small("filing.tries", tries)).transpose()
+    }
+
+    async fn set_aside(&self, filing_id: i64, lease: Lease<'_>, because: &str) -> Result<bool, Error> {
+        let mut transaction = self.database.write("set_filing_aside").await?;
+        let row: Option<(String, String, i64)> = sqlx::query_as(sql::SET_ASIDE)
+            .bind(lease.now)
+            .bind(because)
+            .bind(filing_id)
+            .bind(lease.holder)
+            .fetch_optional(&mut *transaction)
+            .await?;
+        let Some((tenant, request_id, tries)) = row else {
+            return Ok(false);
+        };
+        sqlx::query(sql::FREE)
+            .bind(filing_id)
+            .execute(&mut *transaction)
+            .await?;
+        let detail = json(serde_json::json!({
+            "filing": filing_id,
+            "requestId": request_id,
+            "tries": tries,
+        }))?;
+        audit::record_rows(
+            &mut transaction,
+            &audit::Change {
+                at: lease.now,
+                tenant: &tenant,
+                actor: lease.holder,
+                action: "FILING_SET_ASIDE",
+                subject: &filing_id.to_string(),
+                reason: because,
+                detail: &detail,
+            },
+            Role::Operator.as_str(),
+            // The rows of filings are proved by replay, not by the log; its entries are as they were.
+            &Rows::new(),
+        )
+        .await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    async fn list_set_aside(
+        &self,
+        tenant: &str,
+        before: i64,
+        limit: u32,
+    ) -> Result<Vec<SetAsideFiling>, Error> {
+        type Row = (i64, String, Vec<u8>, DateTime<Utc>, Option<String>, i64);
+        let rows: Vec<Row> = sqlx::query_as(sql::LIST_SET_ASIDE)
+            .bind(tenant)
+            .bind(before)
+            .bind(i64::from(limit))
+            .fetch_all(self.database.readers())
+            .await?;
+        rows.into_iter()
+            .map(|(filing_id, request_id, inputs, set_aside_at, because, tries)| {
+                let entries =
+                    codec::read_inputs(&inputs).map_or_else(|_| Vec::new(), |inputs| inputs.entries);
+                Ok(SetAsideFiling {
+                    filing_id,
+                    request_id,
+                    entry_numbers: entries.into_iter().map(|entry| entry.entry_number).collect(),
+                    set_aside_at,
+                    because: because.unwrap_or_default(),
+                    tries: small("filing.tries", tries)?,
+                })
+            })
+            .collect()
+    }
+
+    async fn count_set_aside(&self) -> Result<i64, Error> {
+        Ok(sqlx::query_scalar(sql::COUNT_SET_ASIDE)
+            .fetch_one(self.database.readers())
+            .await?)
     }
 
     async fn expire_leases(&self, holder: &str, now: DateTime<Utc>) -> Result<(), Error> {

@@ -13,7 +13,7 @@ pub(super) const INSERT_ENTRIES: &str = concat!(
 );
 /// Entries are a JSON list of lists of one number.
 pub(super) const SELECT_ENTRIES: &str = concat!(
-    "/* filing.begin */ SELECT entry_id, entry_number, version, claimed_by FROM entry
+    "/* filing.begin */ SELECT entry_id, entry_number, version, claimed_by, may_have_drawn FROM entry
     WHERE tenant = $1 AND ",
     one_of!("entry_number", "SELECT r.value ->> 0 FROM ", rows!("$2")),
     " ORDER BY entry_id",
@@ -21,8 +21,8 @@ pub(super) const SELECT_ENTRIES: &str = concat!(
 );
 pub(super) const INSERT_FILING: &str =
     "/* filing.begin */ INSERT INTO filing (tenant, request_id, request_hash, state, attempt,
-        inputs, lease_holder, lease_until, began_at)
-    VALUES ($1, $2, $3, 'OPEN', 1, $4, $5, $6, $7) RETURNING filing_id";
+        inputs, lease_holder, lease_until, began_at, must_ask_ledger)
+    VALUES ($1, $2, $3, 'OPEN', 1, $4, $5, $6, $7, $8) RETURNING filing_id";
 /// Entries are a JSON list of lists of one id.
 pub(super) const CLAIM: &str = concat!(
     "/* filing.begin */ UPDATE entry SET claimed_by = $1 WHERE ",
@@ -32,28 +32,43 @@ pub(super) const CLAIM: &str = concat!(
         rows!("$2")
     )
 );
-pub(super) const SELECT_STATE: &str = "/* filing.state */ SELECT filing_id, request_hash, state FROM filing
+pub(super) const SELECT_STATE: &str =
+    "/* filing.state */ SELECT filing_id, request_hash, state, set_aside_at, set_aside_because FROM filing
     WHERE tenant = $1 AND request_id = $2";
 pub(super) const SELECT_VERSION: &str =
     "/* filing.delete */ SELECT version, claimed_by FROM entry WHERE tenant = $1 AND entry_number = $2";
 pub(super) const REFREEZE: &str =
     "/* filing.refreeze */ UPDATE filing SET attempt = attempt + 1, inputs = $1, lease_until = $2
-    WHERE filing_id = $3 AND attempt = $4 AND lease_holder = $5 AND state = 'OPEN'";
+    WHERE filing_id = $3 AND attempt = $4 AND lease_holder = $5 AND state = 'OPEN' AND set_aside_at IS NULL";
 pub(super) const TAKE: &str = concat!(
     "/* filing.take */ UPDATE filing SET lease_holder = $1, lease_until = $2
-    WHERE filing_id = (SELECT filing_id FROM filing WHERE state = 'OPEN' AND lease_until < $3
+    WHERE filing_id = (SELECT filing_id FROM filing WHERE state = 'OPEN' AND set_aside_at IS NULL AND lease_until < $3
         ORDER BY lease_until LIMIT 1",
     skip_locked!(),
     ")
-    RETURNING filing_id, tenant, request_id, attempt, inputs"
+    RETURNING filing_id, tenant, request_id, attempt, must_ask_ledger, inputs"
 );
 pub(super) const EXPIRE: &str = "/* filing.expire */ UPDATE filing SET lease_until = $1
-    WHERE state = 'OPEN' AND lease_holder = $2";
+    WHERE state = 'OPEN' AND set_aside_at IS NULL AND lease_holder = $2";
 pub(super) const ABANDON: &str = "/* filing.abandon */ UPDATE filing SET lease_until = $1
-    WHERE state = 'OPEN' AND lease_holder = $2 AND tenant = $3 AND request_id = $4";
+    WHERE state = 'OPEN' AND set_aside_at IS NULL AND lease_holder = $2 AND tenant = $3 AND request_id = $4";
 pub(super) const FINISH: &str =
     "/* filing.finish */ UPDATE filing SET state = 'DONE', ledger = $1, done_at = $2
-    WHERE filing_id = $3 AND state = 'OPEN' AND lease_holder = $4";
+    WHERE filing_id = $3 AND state = 'OPEN' AND set_aside_at IS NULL AND lease_holder = $4";
+pub(super) const COUNT_TRY: &str = "/* filing.try */ UPDATE filing SET tries = tries + 1
+    WHERE filing_id = $1 AND state = 'OPEN' AND set_aside_at IS NULL AND lease_holder = $2 RETURNING tries";
+pub(super) const SET_ASIDE: &str =
+    "/* filing.set_aside */ UPDATE filing SET set_aside_at = $1, set_aside_because = $2
+    WHERE filing_id = $3 AND state = 'OPEN' AND set_aside_at IS NULL AND lease_holder = $4
+    RETURNING tenant, request_id, tries";
+/// Reads all entries: its inputs may be what cannot be read, and it happens hardly ever.
+pub(super) const FREE: &str =
+    "/* filing.set_aside */ UPDATE entry SET claimed_by = NULL, may_have_drawn = TRUE WHERE claimed_by = $1";
+pub(super) const LIST_SET_ASIDE: &str = "/* filing.list_set_aside */ SELECT filing_id, request_id, inputs, set_aside_at,
+        set_aside_because, tries
+    FROM filing WHERE tenant = $1 AND set_aside_at IS NOT NULL AND filing_id < $2 ORDER BY filing_id DESC LIMIT $3";
+pub(super) const COUNT_SET_ASIDE: &str =
+    "/* filing.count_set_aside */ SELECT COUNT(*) FROM filing WHERE set_aside_at IS NOT NULL";
 /// Entries are a JSON list of lists of one number.
 pub(super) const SELECT_CLAIMED: &str = concat!(
     "/* filing.finish */ SELECT entry_id, entry_number FROM entry WHERE tenant = $1 AND claimed_by = $2 AND ",
@@ -119,6 +134,11 @@ pub(super) const STATEMENTS: &[&str] = &[
     EXPIRE,
     ABANDON,
     FINISH,
+    COUNT_TRY,
+    SET_ASIDE,
+    FREE,
+    LIST_SET_ASIDE,
+    COUNT_SET_ASIDE,
     SELECT_CLAIMED,
     END_LINES,
     END_ENTRIES,
