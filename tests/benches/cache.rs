@@ -11,7 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use nopic_cache::redis::{CachedSource, Lineage, Mode, Options, Publisher};
+use nopic_cache::reader::Lineage;
+use nopic_cache::redis::{CachedSource, Mode, Options, Publisher};
 use nopic_cache::{
     Manifest, ReaderOptions, RevisionChoice, SHARD_COUNT, ShardHash, ShardSource, SourceError, Stats,
     StatusReader,

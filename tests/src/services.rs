@@ -182,7 +182,7 @@ impl Services {
         });
         let routes = Routes::new(certificates.service())
             .add_service(ledger)
-            .add_service(certificates.life_service());
+            .add_service(certificates.lifecycle_service());
         let certificate_channel = connect(nopic_certificate::ROLES, routes, ENTRY_VALIDATION);
         let channels = Upstream {
             registry: Client::new(registry_channel.clone(), "registry"),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use nopic_domain::certificate::{CertificateView, Draw, Drawers};
+use nopic_domain::certificate::{CertificateView, Draw, DrawnBy};
 use nopic_domain::date::Date;
 use nopic_domain::entry::NormalisedLine;
 use nopic_domain::flags::FlagTable;
@@ -159,9 +159,9 @@ impl World {
                         drawn: draws
                             .iter()
                             .fold(Weight::ZERO, |sum, draw| sum.saturating_add(draw.weight_kg)),
-                        drawers: draws
+                        drawn_by: draws
                             .iter()
-                            .fold(Drawers::None, |drawers, draw| drawers.with(draw.entry_number)),
+                            .fold(DrawnBy::None, |drawn_by, draw| drawn_by.with(draw.entry_number)),
                     };
                     self.certificates.insert(number, view);
                 }

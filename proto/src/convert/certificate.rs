@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use nopic_domain::certificate::{
-    Certificate, CertificateKind, CertificateStatus, CertificateView, Draw, Drawers,
+    Certificate, CertificateKind, CertificateStatus, CertificateView, Draw, DrawnBy,
 };
 use nopic_domain::date::{Date, parse_iso};
 use nopic_domain::identifier::{CertificateNumber, CertifierId, EntryNumber, NopId};
@@ -79,10 +79,10 @@ impl From<&Draw> for wire::Draw {
 impl From<CertificateView> for wire::ValidationView {
     fn from(view: CertificateView) -> Self {
         let certificate = Arc::unwrap_or_clone(view.certificate);
-        let (only_drawer, other_drawers) = match view.drawers {
-            Drawers::None => (String::new(), false),
-            Drawers::One(entry) => (entry.to_string(), false),
-            Drawers::Several => (String::new(), true),
+        let (only_drawer, drawn_by_others) = match view.drawn_by {
+            DrawnBy::None => (String::new(), false),
+            DrawnBy::One(entry) => (entry.to_string(), false),
+            DrawnBy::Several => (String::new(), true),
         };
         Self {
             number: certificate.number.number(),
@@ -104,7 +104,7 @@ impl From<CertificateView> for wire::ValidationView {
             lots: certificate.lots,
             drawn_units: view.drawn.units(),
             only_drawer,
-            other_drawers,
+            drawn_by_others,
         }
     }
 }
@@ -141,16 +141,16 @@ impl TryFrom<wire::ValidationView> for CertificateView {
             countries_of_origin: wire.countries_of_origin,
             lots: wire.lots,
         };
-        let drawers = match (wire.other_drawers, wire.only_drawer.as_str()) {
-            (true, _) => Drawers::Several,
-            (false, "") => Drawers::None,
-            (false, entry) => Drawers::One(parse::<EntryNumber>("only_drawer", entry)?),
+        let drawn_by = match (wire.drawn_by_others, wire.only_drawer.as_str()) {
+            (true, _) => DrawnBy::Several,
+            (false, "") => DrawnBy::None,
+            (false, entry) => DrawnBy::One(parse::<EntryNumber>("only_drawer", entry)?),
         };
         Ok(Self {
             certificate: Arc::new(certificate),
             version: wire.version,
             drawn: Weight::from_units(wire.drawn_units),
-            drawers,
+            drawn_by,
         })
     }
 }
@@ -283,16 +283,16 @@ mod tests {
                 for certificate in [full, sparse] {
                     let wire = wire::Certificate::from(&certificate);
                     assert_eq!(Certificate::try_from(wire), Ok(certificate.clone()));
-                    for drawers in [
-                        Drawers::None,
-                        Drawers::One("B7603245278".parse().unwrap()),
-                        Drawers::Several,
+                    for drawn_by in [
+                        DrawnBy::None,
+                        DrawnBy::One("B7603245278".parse().unwrap()),
+                        DrawnBy::Several,
                     ] {
                         let view = CertificateView {
                             certificate: Arc::new(certificate.clone()),
                             version: 7,
                             drawn: Weight::from_units(-1),
-                            drawers,
+                            drawn_by,
                         };
                         let wire = wire::ValidationView::from(view.clone());
                         assert_eq!(CertificateView::try_from(wire), Ok(view));

@@ -1,7 +1,7 @@
 //! Between wire and domain, as far as only this service needs it.
 
 mod ledger;
-pub(crate) mod life;
+pub(crate) mod lifecycle;
 
 use nopic_chassis::requests::{given, given_day};
 use nopic_domain::certificate::CertificateStatus;

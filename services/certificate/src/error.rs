@@ -3,7 +3,7 @@
 use nopic_chassis::requests::RequestError;
 use nopic_chassis::uploads::UploadError;
 use nopic_domain::identifier::{CertificateNumber, EntryNumber, NopId};
-use nopic_domain::life::refusal::Refusal;
+use nopic_domain::lifecycle::refusal::Refusal;
 use nopic_formats::certificates::CertificateFileError;
 use thiserror::Error;
 use tonic::Status;

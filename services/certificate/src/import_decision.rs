@@ -54,7 +54,7 @@ pub(crate) struct Known {
 
 /// The sums over all draws of a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Ledger {
+pub(crate) struct ImportedLedger {
     pub(crate) limit: Weight,
     pub(crate) drawn: Weight,
     /// What may be drawn past the limit.
@@ -76,7 +76,7 @@ pub(crate) struct Change {
     pub(crate) new_version: bool,
     /// The imported draws from now on, where they differ from those before.
     pub(crate) draws: Option<Vec<ImportedDraw>>,
-    pub(crate) ledger: Ledger,
+    pub(crate) ledger: ImportedLedger,
 }
 
 /// Decides what follows from a file's statement; `None`: nothing changes.
@@ -146,7 +146,7 @@ fn mark(limit: Weight, filed: Weight, mut draws: Vec<ImportedDraw>) -> Vec<Impor
     draws
 }
 
-fn ledger(limit: Weight, filed: &Filed, draws: &[ImportedDraw]) -> Ledger {
+fn ledger(limit: Weight, filed: &Filed, draws: &[ImportedDraw]) -> ImportedLedger {
     let sum = |start: Weight, of: fn(&ImportedDraw) -> Weight| {
         draws
             .iter()
@@ -155,7 +155,7 @@ fn ledger(limit: Weight, filed: &Filed, draws: &[ImportedDraw]) -> Ledger {
     let drawn = sum(filed.drawn, |imported| imported.draw.weight_kg);
     let marked = sum(filed.excess, |imported| imported.excess);
     let entries = || draws.iter().map(|imported| imported.draw.entry_number);
-    Ledger {
+    ImportedLedger {
         limit,
         drawn,
         // A new version may allow less than filing has drawn already: that is on no draw's account.
@@ -267,7 +267,7 @@ mod tests {
         assert_eq!(change.draws, Some(vec![imported(7, 30, 0), imported(8, 20, 10)]));
         assert_eq!(
             change.ledger,
-            Ledger {
+            ImportedLedger {
                 limit: Weight::from_units(100),
                 drawn: Weight::from_units(110),
                 excess: Weight::from_units(20),

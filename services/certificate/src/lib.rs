@@ -31,7 +31,7 @@ use crate::metrics::Ending;
 pub use crate::part::PART;
 pub use crate::roles::ROLES;
 pub use crate::rpc::Rpc;
-pub use crate::rpc::life::LifeRpc;
+pub use crate::rpc::lifecycle::LifecycleRpc;
 pub use crate::store::SCHEMA;
 use crate::upstream::Registry;
 
@@ -68,7 +68,7 @@ pub enum OpenError {
 #[derive(Debug, Clone)]
 pub struct CertificateService {
     rpc: Rpc,
-    life: LifeRpc,
+    lifecycle: LifecycleRpc,
     ending: Arc<Ending>,
 }
 
@@ -92,7 +92,7 @@ impl CertificateService {
                 source,
             })?;
         Ok(Self {
-            life: LifeRpc {
+            lifecycle: LifecycleRpc {
                 store: Arc::clone(&store),
                 clock: Arc::clone(&clock),
                 registry: Registry::default(),
@@ -113,19 +113,19 @@ impl CertificateService {
     /// The same service with a registry to ask. Without one, checks against the registry are indeterminate.
     #[must_use]
     pub fn with_registry(mut self, client: Client) -> Self {
-        self.life.registry = Registry::new(client);
+        self.lifecycle.registry = Registry::new(client);
         self
     }
 
     /// The service of a certificate's life, for routes behind [`ROLES`].
     #[must_use]
-    pub fn life_service(&self) -> CertificateLifeServiceServer<LifeRpc> {
-        CertificateLifeServiceServer::new(self.life.clone())
+    pub fn lifecycle_service(&self) -> CertificateLifeServiceServer<LifecycleRpc> {
+        CertificateLifeServiceServer::new(self.lifecycle.clone())
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES)
     }
 
-    /// The service of certificates, as [`CertificateService::life_service`].
+    /// The service of certificates, as [`CertificateService::lifecycle_service`].
     #[must_use]
     pub fn service(&self) -> CertificateServiceServer<Rpc> {
         CertificateServiceServer::new(self.rpc.clone())
@@ -133,7 +133,7 @@ impl CertificateService {
             .max_encoding_message_size(MAX_MESSAGE_BYTES)
     }
 
-    /// The ledger, as [`CertificateService::life_service`].
+    /// The ledger, as [`CertificateService::lifecycle_service`].
     #[must_use]
     pub fn ledger(&self) -> LedgerServiceServer<Rpc> {
         LedgerServiceServer::new(self.rpc.clone())
@@ -146,7 +146,7 @@ impl CertificateService {
     pub fn routes(&self) -> Routes {
         Routes::new(self.service())
             .add_service(self.ledger())
-            .add_service(self.life_service())
+            .add_service(self.lifecycle_service())
     }
 
     /// The log of who changed what: to be sealed while the service is served, and to be verified.

@@ -75,7 +75,7 @@ async fn open(
         routes
             .add_service(served.service())
             .add_service(served.ledger())
-            .add_service(served.life_service());
+            .add_service(served.lifecycle_service());
     });
     open.audit = Some(service.audit_log());
     open.background.push(Box::pin(service.count_ending_forever()));

@@ -1,7 +1,7 @@
 //! The calls: convert, load, decide, save, convert.
 
 mod ledger;
-pub(crate) mod life;
+pub(crate) mod lifecycle;
 
 use std::fmt;
 use std::sync::Arc;

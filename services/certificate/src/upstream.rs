@@ -10,7 +10,7 @@ use nopic_chassis::rpc;
 use nopic_chassis::transport::MAX_MESSAGE_BYTES;
 use nopic_domain::date::parse_iso;
 use nopic_domain::identifier::NopId;
-use nopic_domain::life::knowledge::{Knowledge, Operation, RegistryKnowledge, StatedProduct};
+use nopic_domain::lifecycle::knowledge::{Knowledge, Operation, RegistryKnowledge, StatedProduct};
 use nopic_domain::principal::Principal;
 use nopic_domain::registry::{Scope, Segment, Status, Timeline};
 use nopic_proto::registry::registry_service_client::RegistryServiceClient;

@@ -207,7 +207,7 @@ mod tests {
 
     use super::*;
     use crate::roles::RoleTable;
-    use crate::transport::{Taking, bind, serve};
+    use crate::transport::{ServerOptions, bind, serve};
 
     fn channel_to(address: std::net::SocketAddr) -> Channel {
         Endpoint::from_shared(format!("http://{address}"))
@@ -230,7 +230,7 @@ mod tests {
             serve(
                 listener,
                 RoleTable::new(&[]).unwrap().protect(Routes::new(health), None),
-                Taking::default(),
+                ServerOptions::default(),
                 stopped,
             )
             .await

@@ -9,7 +9,7 @@ use tokio::sync::{oneshot, watch};
 use tonic_health::ServingStatus;
 
 use crate::roles::Protected;
-use crate::transport::{self, Taking};
+use crate::transport::{self, ServerOptions};
 
 /// How long open calls may take to end once the server is to stop.
 pub const DRAIN: Duration = Duration::from_secs(10);
@@ -84,7 +84,7 @@ pub struct Served {
 pub async fn serve(
     listener: TcpListener,
     served: Served,
-    taking: Taking,
+    options: ServerOptions,
     mut ready: watch::Receiver<bool>,
     stop: impl Future<Output = ()> + Send,
 ) -> Result<(), ServingError> {
@@ -104,7 +104,7 @@ pub async fn serve(
         .add_service(health_service)
         .add_service(reflection(&services, &descriptors).build_v1()?);
     let (stopping, stopped) = oneshot::channel();
-    let server = transport::serve(listener, calls, taking, async {
+    let server = transport::serve(listener, calls, options, async {
         // Either way it is time to stop.
         let _ = stopped.await;
     });

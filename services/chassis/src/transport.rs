@@ -90,7 +90,7 @@ pub fn in_memory(services: Protected, caller: &str) -> Channel {
 
 /// How a server takes connections.
 #[derive(Debug, Clone)]
-pub struct Taking {
+pub struct ServerOptions {
     /// Certificates, and who may call what; absent: plain text, for everybody who reaches it.
     pub secured: Option<(Arc<ServerTls>, Authorize)>,
     /// Open connections at a time; others wait.
@@ -102,7 +102,7 @@ pub struct Taking {
     pub metrics: Metrics,
 }
 
-impl Default for Taking {
+impl Default for ServerOptions {
     fn default() -> Self {
         Self {
             secured: None,
@@ -120,11 +120,11 @@ impl Default for Taking {
 pub async fn serve(
     listener: TcpListener,
     services: Protected,
-    taking: Taking,
+    options: ServerOptions,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), tonic::transport::Error> {
-    let gate = Gate::new(taking.max_connections);
-    let served = serve_behind(&gate, listener, services, taking, shutdown).await;
+    let gate = Gate::new(options.max_connections);
+    let served = serve_behind(&gate, listener, services, options, shutdown).await;
     gate.all_over().await;
     served
 }
@@ -133,7 +133,7 @@ async fn serve_behind(
     gate: &Gate,
     listener: TcpListener,
     services: Protected,
-    taking: Taking,
+    options: ServerOptions,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), tonic::transport::Error> {
     // The server stops when the connections end that come to it: with those that have come already.
@@ -143,13 +143,13 @@ async fn serve_behind(
         std::future::pending().await
     };
     let mut server = server();
-    let observe = Observe::new(&taking.metrics);
+    let observe = Observe::new(&options.metrics);
     let Protected { routes, check } = services;
-    check.count_in(&taking.metrics);
-    if let Some(age) = taking.max_connection_age {
+    check.count_in(&options.metrics);
+    if let Some(age) = options.max_connection_age {
         server = server.max_connection_age(age);
     }
-    match taking.secured {
+    match options.secured {
         None => {
             let incoming = accept(listener, None, gate);
             server
@@ -161,7 +161,7 @@ async fn serve_behind(
         }
         Some((tls, authorize)) => {
             let incoming = accept(listener, Some(Arc::clone(&tls)), gate);
-            authorize.count_in(&taking.metrics);
+            authorize.count_in(&options.metrics);
             let served = server
                 .layer(observe)
                 .layer(authorize)

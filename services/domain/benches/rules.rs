@@ -85,7 +85,7 @@ fn is_sound(line: &Parsed, world: &World) -> bool {
                 .any(|listed| listed.eq_ignore_ascii_case(lot))
         })
         && (certificate.kind != CertificateKind::SingleShipment
-            || !view.drawers.include_other_than(&line.entry_number))
+            || !view.drawn_by.include_other_than(&line.entry_number))
         && line.weight <= left
         && importer.is_certified_on(line.entry_date)
         && importer.scope_on(Scope::Handling, line.entry_date) == Some(&Status::Certified)

@@ -139,7 +139,7 @@ const fn one() -> u32 {
 
 /// Which entries have drawn on a certificate: all that the rules need to know of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Drawers {
+pub enum DrawnBy {
     /// None yet.
     #[default]
     None,
@@ -149,7 +149,7 @@ pub enum Drawers {
     Several,
 }
 
-impl Drawers {
+impl DrawnBy {
     /// Whether an entry other than this one drew.
     #[must_use]
     pub fn include_other_than(&self, entry: &EntryNumber) -> bool {
@@ -181,5 +181,5 @@ pub struct CertificateView {
     /// Sum of all draws, those of the entry in question included.
     pub drawn: Weight,
     /// Which entries drew.
-    pub drawers: Drawers,
+    pub drawn_by: DrawnBy,
 }

@@ -42,7 +42,7 @@
 //! | ledger | the draws on certificates and what may still be drawn ([`mod@ledger`]) |
 //! | limit, tolerance, excess | the most that may be drawn: the total and a share of it; what a permitted draw lies past it |
 //! | request, stage, step | an exporter's wish for a certificate; where it stands; what is done to it ([`life`]) |
-//! | check | what is looked up about a request before a certifier approves it ([`life::check::Check`]) |
+//! | check | what is looked up about a request before a certifier approves it ([`lifecycle::check::Check`]) |
 //! | policy, phase | the rules' dates, severities and sentences as data; a span of entry dates with the same severities |
 //! | finding | one thing found about a line: code, severity, field, details ([`finding::Finding`]) |
 //! | outcome | what becomes of a line: accept, warn, reject, indeterminate ([`rules::Outcome`]) |
@@ -70,7 +70,7 @@ pub mod flags;
 pub mod hts;
 pub mod identifier;
 pub mod ledger;
-pub mod life;
+pub mod lifecycle;
 pub mod policy;
 pub mod principal;
 pub mod registry;

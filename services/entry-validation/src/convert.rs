@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use nopic_chassis::principal::{from_wire, to_wire};
-use nopic_domain::certificate::{CertificateView, Drawers};
+use nopic_domain::certificate::{CertificateView, DrawnBy};
 use nopic_domain::date::parse_iso;
 use nopic_domain::decision::{EntryAnswer, Evidence, FiledEntry, Inputs, Kind, LedgerState};
 use nopic_domain::entry::EntryLine;
@@ -172,11 +172,11 @@ pub(crate) fn answer_to_wire(answer: &EntryAnswer) -> ledger::EntryDrawsResult {
     let state = |state: &LedgerState| ledger::LedgerState {
         number: state.number.number(),
         drawn_units: state.drawn.units(),
-        only_drawer: match state.drawers {
-            Drawers::One(entry) => entry.to_string(),
-            Drawers::None | Drawers::Several => String::new(),
+        only_drawer: match state.drawn_by {
+            DrawnBy::One(entry) => entry.to_string(),
+            DrawnBy::None | DrawnBy::Several => String::new(),
         },
-        other_drawers: state.drawers == Drawers::Several,
+        drawn_by_others: state.drawn_by == DrawnBy::Several,
         own_draws: state.own_draws.iter().map(own).collect(),
     };
     ledger::EntryDrawsResult {
@@ -207,10 +207,10 @@ pub(crate) fn answer_from_wire(wire: ledger::EntryDrawsResult) -> Result<EntryAn
             number: CertificateNumber::from_number(state.number)
                 .ok_or_else(|| ConversionError::new("number", state.number))?,
             drawn: Weight::from_units(state.drawn_units),
-            drawers: match (state.other_drawers, state.only_drawer.as_str()) {
-                (true, _) => Drawers::Several,
-                (false, "") => Drawers::None,
-                (false, drawer) => Drawers::One(
+            drawn_by: match (state.drawn_by_others, state.only_drawer.as_str()) {
+                (true, _) => DrawnBy::Several,
+                (false, "") => DrawnBy::None,
+                (false, drawer) => DrawnBy::One(
                     EntryNumber::parse(drawer).ok_or_else(|| ConversionError::new("only_drawer", drawer))?,
                 ),
             },

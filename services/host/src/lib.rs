@@ -8,7 +8,7 @@
 pub mod audit;
 mod failure;
 mod listening;
-mod observing;
+mod observability;
 mod open;
 mod serve;
 mod settings;
@@ -24,7 +24,7 @@ use nopic_sql::{Location, Schema};
 
 pub use failure::Failure;
 pub use listening::listen;
-pub use observing::{LogFallback, Observing, ObservingSettings};
+pub use observability::{LogFallback, Observability, ObservabilitySettings};
 pub use open::{Deployment, Opened, Opening};
 pub use serve::Serving;
 pub use settings::{Settings, identity};

@@ -8,7 +8,7 @@ use nopic_chassis::clock::Clock;
 use nopic_chassis::dependencies;
 use nopic_chassis::serving::{serve, stop_requested};
 use nopic_chassis::tls::ServerTls;
-use nopic_chassis::transport::Taking;
+use nopic_chassis::transport::ServerOptions;
 use nopic_sql::audit::SEAL_INTERVAL;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 use crate::failure::Failure;
 use crate::listening::reachable;
-use crate::observing::Observing;
+use crate::observability::Observability;
 use crate::open::Opened;
 use crate::settings::Settings;
 
@@ -25,9 +25,9 @@ pub struct Serving {
     /// The parts.
     pub opened: Opened,
     /// How connections are taken.
-    pub taking: Taking,
+    pub options: ServerOptions,
     /// What observes the server.
-    pub observing: Observing,
+    pub observability: Observability,
     /// The clock by which audit logs are sealed.
     pub clock: Arc<dyn Clock>,
 }
@@ -38,7 +38,7 @@ impl Settings {
     ///
     /// # Errors
     /// It would be served without certificates where it must not be, or they cannot be used.
-    pub fn taking(&self, is_alone: bool, address: SocketAddr) -> Result<Taking, Failure> {
+    pub fn options(&self, is_alone: bool, address: SocketAddr) -> Result<ServerOptions, Failure> {
         let secured = match (&self.tls, &self.callers) {
             (Some(files), Some(callers)) => {
                 let tls = ServerTls::load(files.clone())
@@ -59,11 +59,11 @@ impl Settings {
             }
             _ => None,
         };
-        Ok(Taking {
+        Ok(ServerOptions {
             secured,
             max_connections: self.max_connections,
             max_connection_age: is_alone.then_some(self.max_connection_age),
-            ..Taking::default()
+            ..ServerOptions::default()
         })
     }
 }
@@ -80,8 +80,8 @@ impl Serving {
     ) -> Result<(), Failure> {
         let Self {
             mut opened,
-            taking,
-            observing,
+            options,
+            observability,
             clock,
         } = self;
         // Before anybody is told of the server, who may then ask it to stop.
@@ -90,7 +90,11 @@ impl Serving {
         let address = listener
             .local_addr()
             .map_err(|error| Failure::new(format!("The address of the server cannot be told: {error}.")))?;
-        let scheme = if taking.secured.is_some() { "https" } else { "http" };
+        let scheme = if options.secured.is_some() {
+            "https"
+        } else {
+            "http"
+        };
         listening(&format!("{scheme}://{}", reachable(address)))?;
         opened.work();
         let (served, stop) = watch::channel(false);
@@ -106,18 +110,18 @@ impl Serving {
                 audit.seal_until(SEAL_INTERVAL, || clock.now(), stopped).await;
             });
         }
-        let ready = dependencies::watch(opened.dependencies, &observing.metrics);
-        observing.follow(opened.served.services.clone(), ready.clone());
+        let ready = dependencies::watch(opened.dependencies, &observability.metrics);
+        observability.follow(opened.served.services.clone(), ready.clone());
         let end = async {
             asked_to_stop.await;
-            observing.draining();
+            observability.draining();
             opened.draining.begin();
         };
-        let ended = serve(listener, opened.served, taking, ready, end).await;
+        let ended = serve(listener, opened.served, options, ready, end).await;
         // After the last call: what it noted is sealed, too.
         let _ = served.send(true);
         sealers.join_all().await;
-        observing.end().await;
+        observability.end().await;
         ended.map_err(|error| Failure::new(format!("The server ended: {error}.")))
     }
 }

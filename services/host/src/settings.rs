@@ -20,7 +20,7 @@ use nopic_sql::audit::AuditLog;
 
 use crate::Part;
 use crate::failure::Failure;
-use crate::observing::ObservingSettings;
+use crate::observability::ObservabilitySettings;
 
 /// Open connections of a server, unless it is told otherwise.
 const MAX_CONNECTIONS: u64 = 10_000;
@@ -53,7 +53,7 @@ pub struct Settings {
     /// The policy of the deployment.
     pub policy: Option<PathBuf>,
     /// Log, traces and admin port.
-    pub observing: ObservingSettings,
+    pub observability: ObservabilitySettings,
     /// Where the parts are that others ask.
     pub(crate) upstream: BTreeMap<&'static str, Target>,
     pub(crate) openers: Openers,
@@ -136,7 +136,7 @@ impl Settings {
             data: reader.path("storage.data"),
             database: reader.secret("storage.database"),
             policy: policy(&mut reader),
-            observing: observing(&mut reader),
+            observability: observability(&mut reader),
             has_redis: ["redis.url", "redis.cluster", "redis.sentinels"]
                 .iter()
                 .any(|key| reader.has(key)),
@@ -253,7 +253,7 @@ fn callers(reader: &mut Reader) -> Option<Callers> {
 }
 
 /// Log, traces and admin port.
-fn observing(reader: &mut Reader) -> ObservingSettings {
+fn observability(reader: &mut Reader) -> ObservabilitySettings {
     let json = match reader.text("telemetry.log_format").as_deref() {
         None => None,
         Some("json") => Some(true),
@@ -270,7 +270,7 @@ fn observing(reader: &mut Reader) -> ObservingSettings {
     if let Some(Err(error)) = wanted.as_deref().map(filter) {
         reader.problem("telemetry.log_filter", error);
     }
-    ObservingSettings {
+    ObservabilitySettings {
         admin: reader.address("admin.listen"),
         json,
         filter: wanted,

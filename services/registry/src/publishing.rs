@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use nopic_cache::Manifest;
-use nopic_cache::redis::{Lineage, PointerMove, PublishError, Published, Publisher};
+use nopic_cache::reader::Lineage;
+use nopic_cache::redis::{PointerMove, PublishError, Published, Publisher};
 use nopic_chassis::retry::Backoff;
 use nopic_chassis::worker::Worker;
 use thiserror::Error;

@@ -423,7 +423,7 @@ async fn an_upload_whose_caller_leaves_leaves_nothing(
     tokio::spawn(nopic_chassis::transport::serve(
         listener,
         support::protected(&registry.registry),
-        nopic_chassis::transport::Taking::default(),
+        nopic_chassis::transport::ServerOptions::default(),
         std::future::pending(),
     ));
     let other = tokio::task::spawn_blocking(move || {

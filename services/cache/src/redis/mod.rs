@@ -26,7 +26,6 @@ mod source;
 mod subscriber;
 mod trust;
 
-pub use crate::reader::Lineage;
 pub use options::{Mode, Options, OptionsError, Tls};
 pub use publisher::{PointerMove, PublishError, Published, Publisher};
 pub use source::CachedSource;

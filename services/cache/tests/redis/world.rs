@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use nopic_cache::redis::{CachedSource, Lineage, Mode, Options, Publisher};
+use nopic_cache::reader::Lineage;
+use nopic_cache::redis::{CachedSource, Mode, Options, Publisher};
 use nopic_cache::{
     Manifest, ReaderOptions, RevisionChoice, Shard, ShardHash, ShardSource, SourceError, Stats, StatusReader,
     StatusView, shard_of,

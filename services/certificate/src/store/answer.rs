@@ -1,6 +1,6 @@
 //! The answer to a change of draws, by value: it is kept beside its request, and sent again as it is.
 
-use nopic_domain::certificate::Drawers;
+use nopic_domain::certificate::DrawnBy;
 use nopic_domain::ledger::LineOutcome;
 use nopic_domain::weight::Weight;
 use nopic_proto::certificate as wire;
@@ -54,11 +54,11 @@ fn state_before(state: &StateBefore) -> wire::LedgerState {
     wire::LedgerState {
         number: state.number.number(),
         drawn_units: state.drawn.units(),
-        only_drawer: match state.drawers {
-            Drawers::One(entry) => entry.to_string(),
-            Drawers::None | Drawers::Several => String::new(),
+        only_drawer: match state.drawn_by {
+            DrawnBy::One(entry) => entry.to_string(),
+            DrawnBy::None | DrawnBy::Several => String::new(),
         },
-        other_drawers: state.drawers == Drawers::Several,
+        drawn_by_others: state.drawn_by == DrawnBy::Several,
         own_draws: state
             .own
             .iter()

@@ -1,7 +1,7 @@
 //! What the store of the ledger is asked and answers.
 
 use chrono::{DateTime, Utc};
-use nopic_domain::certificate::Drawers;
+use nopic_domain::certificate::DrawnBy;
 use nopic_domain::identifier::{CertificateNumber, EntryNumber};
 use nopic_domain::ledger::{EntryDraws, LineOutcome};
 use nopic_domain::weight::Weight;
@@ -64,7 +64,7 @@ pub(crate) struct StateBefore {
     pub(crate) number: CertificateNumber,
     pub(crate) drawn: Weight,
     /// As far as the caller may know.
-    pub(crate) drawers: Drawers,
+    pub(crate) drawn_by: DrawnBy,
     /// Line, PGA line and weight of what the entry drew.
     pub(crate) own: Vec<(u32, u32, Weight)>,
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use nopic_domain::certificate::{CertificateKind, Drawers};
+use nopic_domain::certificate::{CertificateKind, DrawnBy};
 use nopic_domain::identifier::{CertificateNumber, EntryNumber};
 use nopic_domain::ledger::{Account, Ask, EntryDecision, EntryDraws, LineOutcome, OwnDraw};
 use nopic_domain::weight::Weight;
@@ -32,13 +32,13 @@ impl Rest {
 
     /// An entry of another tenant is another one, even where the number is that of an entry of the change: it is
     /// said to be one of several.
-    fn drawers(&self, tenant: &str) -> Drawers {
+    fn drawn_by(&self, tenant: &str) -> DrawnBy {
         match self.ends {
-            None => Drawers::None,
+            None => DrawnBy::None,
             Some((first, last)) if first == last && self.tenant.as_deref() == Some(tenant) => {
-                Drawers::One(first)
+                DrawnBy::One(first)
             }
-            Some(_) => Drawers::Several,
+            Some(_) => DrawnBy::Several,
         }
     }
 }
@@ -68,7 +68,7 @@ impl Held {
             self.drawn,
             self.marked,
             self.single_shipment,
-            self.rest.drawers(tenant),
+            self.rest.drawn_by(tenant),
         )
     }
 }
@@ -269,7 +269,7 @@ impl<'a> Writes<'a> {
 
 /// The ledger after a change, whose entries are all of one tenant.
 fn ledger(held: &Held, account: &Account, count: u32, tenant: &str) -> StoredLedger {
-    let here = || account.drawers_here();
+    let here = || account.drawn_by_here();
     let (first, last) = held.rest.ends.unzip();
     let tenant = match (here().next(), first) {
         (None, _) => held.rest.tenant.clone(),

@@ -4,7 +4,7 @@ mod answer;
 mod audited;
 mod ledger;
 mod ledger_row;
-pub(crate) mod life;
+pub(crate) mod lifecycle;
 mod postgres;
 mod row;
 mod sqlite;
@@ -24,7 +24,7 @@ pub(crate) use ledger::{
     Balance, DrawSet, DrawsChange, EntryDrawn, FiledEntry, HistoryQuestion, JudgedCertificate, RecordedDraw,
     StateBefore,
 };
-use life::Life;
+use lifecycle::LifecycleStore;
 pub(crate) use row::{StoredCertificate, StoredDraw};
 
 use crate::import_decision::Stated;
@@ -122,9 +122,9 @@ pub(crate) struct Imported {
     pub(crate) unchanged: u32,
 }
 
-/// Reading certificates and their draws: each answer is from one state of the database.
+/// ReadStore certificates and their draws: each answer is from one state of the database.
 #[tonic::async_trait]
-pub(crate) trait Reading: Send + Sync {
+pub(crate) trait ReadStore: Send + Sync {
     /// The known ones of these.
     async fn certificates(
         &self,
@@ -159,9 +159,9 @@ pub(crate) trait Reading: Send + Sync {
     async fn ending(&self, from: Date, to: Date) -> Result<u64, Error>;
 }
 
-/// Importing certificates.
+/// ImportStore certificates.
 #[tonic::async_trait]
-pub(crate) trait Importing: Send + Sync {
+pub(crate) trait ImportStore: Send + Sync {
     /// Imports certificates of different numbers, best in the order of these. All or none; none where `abandoned`
     /// says before the end that nobody waits for it any more, then the answer is absent.
     async fn import(
@@ -174,7 +174,7 @@ pub(crate) trait Importing: Send + Sync {
 
 /// What entries draw from certificates, and what was drawn at any time.
 #[tonic::async_trait]
-pub(crate) trait Ledger: Send + Sync {
+pub(crate) trait LedgerStore: Send + Sync {
     /// Sets what versions of entries draw, all or nothing; the encoded answer, the first one where it was asked before.
     async fn set_draws(&self, change: &DrawsChange) -> Result<Vec<u8>, Error>;
 
@@ -191,7 +191,7 @@ pub(crate) trait Ledger: Send + Sync {
 
 /// All of the store.
 #[tonic::async_trait]
-pub(crate) trait CertificateStore: Reading + Importing + Ledger + Life {
+pub(crate) trait CertificateStore: ReadStore + ImportStore + LedgerStore + LifecycleStore {
     /// The log of who changed what.
     fn audit_log(&self) -> Arc<dyn AuditLog>;
 

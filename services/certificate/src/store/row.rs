@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use nopic_domain::certificate::{Certificate, CertificateView, Draw, Drawers};
+use nopic_domain::certificate::{Certificate, CertificateView, Draw, DrawnBy};
 use nopic_domain::date::Date;
 use nopic_domain::identifier::{CertificateNumber, EntryNumber};
 use nopic_domain::weight::Weight;
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Visibility;
 use super::audited::{CERTIFICATE, LEDGER};
-use crate::import_decision::Ledger;
+use crate::import_decision::ImportedLedger;
 
 pub(super) fn number_of(key: i64) -> Result<CertificateNumber, Error> {
     CertificateNumber::from_key(key).ok_or_else(|| corrupt("certificate.certificate", key))
@@ -31,7 +31,7 @@ pub(crate) struct StoredCertificate {
     pub(crate) version: u32,
     pub(crate) drawn: Weight,
     pub(crate) draw_count: u32,
-    drawers: Drawers,
+    drawn_by: DrawnBy,
     /// The tenant that drew; absent where several did.
     drawer_tenant: Option<String>,
 }
@@ -39,15 +39,15 @@ pub(crate) struct StoredCertificate {
 impl StoredCertificate {
     /// As the rules see it: an entry that the caller must not know of is only said to be another than the caller's.
     pub(crate) fn into_view(self, visibility: &Visibility) -> CertificateView {
-        let drawers = match self.drawers {
-            Drawers::One(_) if !visibility.may_know(self.drawer_tenant.as_deref()) => Drawers::Several,
-            drawers => drawers,
+        let drawn_by = match self.drawn_by {
+            DrawnBy::One(_) if !visibility.may_know(self.drawer_tenant.as_deref()) => DrawnBy::Several,
+            drawn_by => drawn_by,
         };
         CertificateView {
             certificate: Arc::new(self.certificate),
             version: self.version,
             drawn: self.drawn,
-            drawers,
+            drawn_by,
         }
     }
 }
@@ -72,17 +72,17 @@ struct Packed<'a>(
 impl Packed<'_> {
     fn into_stored(self) -> Result<StoredCertificate, Error> {
         let Self(version, drawn, draw_count, first_drawer, last_drawer, drawer_tenant, certificate) = self;
-        let drawers = match (first_drawer, last_drawer) {
-            (Some(first), Some(last)) if first == last => Drawers::One(entry_number(first)?),
-            (Some(_), Some(_)) => Drawers::Several,
-            _ => Drawers::None,
+        let drawn_by = match (first_drawer, last_drawer) {
+            (Some(first), Some(last)) if first == last => DrawnBy::One(entry_number(first)?),
+            (Some(_), Some(_)) => DrawnBy::Several,
+            _ => DrawnBy::None,
         };
         Ok(StoredCertificate {
             certificate,
             version,
             drawn: Weight::from_units(drawn),
             draw_count,
-            drawers,
+            drawn_by,
             drawer_tenant: drawer_tenant.map(Cow::into_owned),
         })
     }
@@ -205,7 +205,7 @@ impl<'a> CertificateRow<'a> {
         );
     }
 
-    pub(super) fn new(certificate: &'a Certificate, version: u32, ledger: Ledger) -> Self {
+    pub(super) fn new(certificate: &'a Certificate, version: u32, ledger: ImportedLedger) -> Self {
         Self(
             certificate.number.key(),
             version,
@@ -234,13 +234,13 @@ pub(super) fn leave_ledger(
     rows: &mut Rows,
     key: i64,
     sums: [i64; 5],
-    drawers: [&Option<EntryNumber>; 2],
+    drawn_by: [&Option<EntryNumber>; 2],
     tenant: Option<&str>,
 ) {
     let row = sums
         .into_iter()
         .fold(rows.row(&LEDGER).number(key), |row, sum| row.number(sum));
-    drawers
+    drawn_by
         .into_iter()
         .fold(row, |row, drawer| {
             row.text(drawer.as_ref().map(EntryNumber::as_str))

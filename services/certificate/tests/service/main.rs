@@ -5,7 +5,7 @@
 
 mod import;
 mod ledger;
-mod life;
+mod lifecycle;
 mod reading;
 mod support;
 mod volume;

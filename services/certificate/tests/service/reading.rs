@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::support::sample::{Random, certificate, draws, entry, number};
 use crate::support::{Deployment, cases, file_of, import, principal, stated};
-use nopic_domain::certificate::{Certificate, CertificateView, Draw, Drawers};
+use nopic_domain::certificate::{Certificate, CertificateView, Draw, DrawnBy};
 use nopic_domain::principal::{Principal, Role};
 use nopic_domain::weight::Weight;
 use nopic_proto::certificate as wire;
@@ -34,9 +34,9 @@ fn naive_view(certificate: &Certificate, draws: &[Draw]) -> CertificateView {
         drawn: draws
             .iter()
             .fold(Weight::ZERO, |sum, draw| sum.saturating_add(draw.weight_kg)),
-        drawers: draws
+        drawn_by: draws
             .iter()
-            .fold(Drawers::None, |drawers, draw| drawers.with(draw.entry_number)),
+            .fold(DrawnBy::None, |drawn_by, draw| drawn_by.with(draw.entry_number)),
     }
 }
 
@@ -445,15 +445,15 @@ async fn other_tenants_see_what_is_left_and_not_who_drew(
                 .into_inner();
             assert_eq!((view.drawn, detail.complete), (Weight::from_units(5), true));
             assert_eq!(detail.state.unwrap().drawn_kg, "0.0005");
-            (view.drawers, answer.own_draws.len(), detail.draws.len())
+            (view.drawn_by, answer.own_draws.len(), detail.draws.len())
         }
     };
-    let all = (Drawers::One(entry(1)), 1, 1);
+    let all = (DrawnBy::One(entry(1)), 1, 1);
     assert_eq!(see(principal("ours", Role::Broker)).await, all);
     assert_eq!(see(principal("others", Role::Operator)).await, all);
     assert_eq!(
         see(principal("others", Role::Broker)).await,
-        (Drawers::Several, 0, 0)
+        (DrawnBy::Several, 0, 0)
     );
 }
 

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 use nopic_chassis::metrics::Metrics;
 use nopic_chassis::part::Process;
-use nopic_chassis::transport::Taking;
+use nopic_chassis::transport::ServerOptions;
 use nopic_domain::entry::EntryLine;
 use nopic_formats::entries::{AbiTransmission, write_abi, write_csv, write_csv_header};
 use nopic_formats::sample::{SampleLine, SampleOptions, World, generate};
 use nopic_host::{
-    Deployment, Observing, Opening, PARTS, Serving, Settings, Storage, built_in_caller, listen,
+    Deployment, Observability, Opening, PARTS, Serving, Settings, Storage, built_in_caller, listen,
 };
 use nopic_proto::registry::import_result;
 
@@ -100,8 +100,8 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
     if let Some(listener) = listener {
         let serving = Serving {
             opened,
-            taking: Taking::default(),
-            observing: Observing::unseen(),
+            options: ServerOptions::default(),
+            observability: Observability::unseen(),
             clock: context.clock.clone(),
         };
         serve_until_stopped(context, listener, serving, None, None).await?;

@@ -24,14 +24,14 @@ pub(crate) enum Step<R> {
 }
 
 /// Where the words on an import go.
-pub(crate) struct Said<'a> {
+pub(crate) struct ImportReporter<'a> {
     pub(crate) services: &'a Services,
     pub(crate) terminal: &'a Terminal,
     pub(crate) progress: Progress,
     pub(crate) rejects: RejectsLog,
 }
 
-impl Said<'_> {
+impl ImportReporter<'_> {
     /// Says what comes until the result, which is given; `None`: the answer ended without one.
     pub(crate) async fn until_result<A, R>(
         mut self,

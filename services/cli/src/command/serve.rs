@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use nopic_chassis::part::Process;
 use nopic_host::{
-    Deployment, LogFallback, Observing, Opening, PARTS, Serving, Settings, built_in_caller, listen,
+    Deployment, LogFallback, Observability, Opening, PARTS, Serving, Settings, built_in_caller, listen,
 };
 
 use crate::connection::{busy, take_folder};
@@ -89,9 +89,9 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
         .listen
         .or(settings.listen)
         .unwrap_or(SocketAddr::from(([127, 0, 0, 1], DEFAULT_PORT)));
-    let taking = settings.taking(alone.is_some(), address)?;
+    let options = settings.options(alone.is_some(), address)?;
     let mut context = context.with_options(with_settings(&context.options, &settings));
-    if settings.observing.is_json(alone.is_some()) {
+    if settings.observability.is_json(alone.is_some()) {
         context.terminal = context.terminal.without_notes();
     }
     let context = &context;
@@ -100,17 +100,17 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
         Acquired::Held(lock) => lock,
         Acquired::Busy(holder) => return Err(busy(&storage.folder, &holder)),
     };
-    let observing = Observing::start(
+    let observability = Observability::start(
         alone.map_or(ALL, |part| part.name),
         alone.is_some(),
-        &settings.observing,
+        &settings.observability,
         &storage.location,
         LogFallback {
             filter: logging::wanted(),
             colour: context.terminal.may_colour(),
         },
     )?;
-    let admin = observing.open_admin(&settings.observing).await?;
+    let admin = observability.open_admin(&settings.observability).await?;
     let listener = listen(address).await?;
     if alone.is_none() {
         for section in settings.of_separate_services() {
@@ -124,9 +124,9 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
         parts: PARTS,
         deployment: &deployment,
         settings,
-        metrics: observing.metrics.clone(),
+        metrics: observability.metrics.clone(),
         // Behind certificates a caller names whoever it calls for.
-        caller: Some(built_in_caller()).filter(|_| alone.is_none() || taking.secured.is_none()),
+        caller: Some(built_in_caller()).filter(|_| alone.is_none() || options.secured.is_none()),
     };
     let mut opened = match alone {
         None => opening.together(&[], Process::All).await?,
@@ -138,11 +138,11 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
     }
     let serving = Serving {
         opened,
-        taking: nopic_chassis::transport::Taking {
-            metrics: observing.metrics.clone(),
-            ..taking
+        options: nopic_chassis::transport::ServerOptions {
+            metrics: observability.metrics.clone(),
+            ..options
         },
-        observing,
+        observability,
         clock: context.clock.clone(),
     };
     let announce = alone.is_none().then_some(&lock);

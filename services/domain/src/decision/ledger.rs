@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::{FiledEntry, Inputs};
-use crate::certificate::{CertificateView, Drawers};
+use crate::certificate::{CertificateView, DrawnBy};
 use crate::identifier::{CertificateNumber, EntryNumber, NopId};
 use crate::ledger::{LineDraw, LineOutcome};
 use crate::registry::Timeline;
@@ -60,7 +60,7 @@ pub struct LedgerState {
     /// Sum of all draws, those of the entry included.
     pub drawn: Weight,
     /// Which entries drew.
-    pub drawers: Drawers,
+    pub drawn_by: DrawnBy,
     /// What the entry had drawn before.
     pub own_draws: Vec<RecordedDraw>,
 }
@@ -89,7 +89,7 @@ impl<'a> OfEntry<'a> {
             }
             let view = CertificateView {
                 drawn,
-                drawers: state.drawers,
+                drawn_by: state.drawn_by,
                 ..view.clone()
             };
             states.insert(state.number, (view, own));

@@ -4,7 +4,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use thiserror::Error;
 
 use super::{MAX_DRAWN, past};
-use crate::certificate::Drawers;
+use crate::certificate::DrawnBy;
 use crate::identifier::{CertificateNumber, EntryNumber};
 use crate::weight::Weight;
 
@@ -20,7 +20,7 @@ pub struct Account {
     /// Whether only one entry may draw.
     pub single_shipment: bool,
     /// Which entries drew, those that are decided on left out.
-    pub others: Drawers,
+    pub others: DrawnBy,
     /// How many draws in force each entry has that is decided on; filled in by [`decide`].
     here: FxHashMap<EntryNumber, u32>,
 }
@@ -28,7 +28,7 @@ pub struct Account {
 impl Account {
     /// The ledger before entries are decided on.
     #[must_use]
-    pub fn new(limit: Weight, drawn: Weight, marked: Weight, single_shipment: bool, others: Drawers) -> Self {
+    pub fn new(limit: Weight, drawn: Weight, marked: Weight, single_shipment: bool, others: DrawnBy) -> Self {
         Self {
             limit,
             drawn,
@@ -48,16 +48,16 @@ impl Account {
 
     /// Which entries drew.
     #[must_use]
-    pub fn drawers(&self) -> Drawers {
+    pub fn drawn_by(&self) -> DrawnBy {
         // Two are as good as many.
         self.here
             .keys()
             .take(2)
-            .fold(self.others, |drawers, entry| drawers.with(*entry))
+            .fold(self.others, |drawn_by, entry| drawn_by.with(*entry))
     }
 
     /// Which of the entries decided on have draws in force, in no order.
-    pub fn drawers_here(&self) -> impl Iterator<Item = EntryNumber> + '_ {
+    pub fn drawn_by_here(&self) -> impl Iterator<Item = EntryNumber> + '_ {
         self.here.keys().copied()
     }
 
@@ -188,7 +188,7 @@ pub struct AccountState {
     /// Sum of all draws in force, the entry's own included.
     pub drawn: Weight,
     /// Which entries drew, this one included.
-    pub drawers: Drawers,
+    pub drawn_by: DrawnBy,
 }
 
 /// A certificate was named that is none of the accounts: the caller must load each.
@@ -248,15 +248,15 @@ fn decide_entry(
             continue;
         }
         let account = account(accounts, number)?;
-        let drawers = account.drawers();
+        let drawn_by = account.drawn_by();
         places.insert(number, running.len());
         running.push(Running {
             state: AccountState {
                 number,
                 drawn: account.drawn,
-                drawers,
+                drawn_by,
             },
-            used_by_another: drawers.include_other_than(&entry.entry_number),
+            used_by_another: drawn_by.include_other_than(&entry.entry_number),
             counted: Weight::ZERO,
         });
     }

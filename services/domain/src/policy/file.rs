@@ -6,10 +6,10 @@ use rustc_hash::FxHashMap;
 use serde::Deserialize;
 
 use super::{
-    Arrangement, CodeRule, Disposition, DispositionRule, Ladder, Period, Phase, PhaseIndex, Policy,
-    PolicyError, SpecialCode, SpecialEffect,
+    Arrangement, CodeRule, Disposition, DispositionRule, Ladder, Phase, PhaseIndex, Policy, PolicyError,
+    SpecialCode, SpecialEffect,
 };
-use crate::date::{Date, parse_iso};
+use crate::date::{Date, Period, parse_iso};
 use crate::digest::version_of;
 use crate::finding::{Code, Severity};
 use crate::identifier::country_code;

@@ -8,12 +8,11 @@ use std::fmt::Write as _;
 use rustc_hash::FxHashMap;
 use serde::Deserialize;
 
-use crate::date::Date;
+use crate::date::{Date, Period};
 use crate::finding::{Code, Detail, Finding, Severity};
 use crate::identifier::CertifierId;
 use crate::weight::Weight;
 
-pub use crate::date::Period;
 pub use problems::PolicyError;
 
 /// The policy that the product ships, as text.

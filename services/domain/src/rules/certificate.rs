@@ -30,7 +30,7 @@ impl<K: Knowledge> Case<'_, K> {
         self.dates_of_certificate(certificate);
         self.goods_of_certificate(certificate);
         if certificate.kind == CertificateKind::SingleShipment
-            && view.drawers.include_other_than(&self.checked.entry_number)
+            && view.drawn_by.include_other_than(&self.checked.entry_number)
         {
             // Whose entry it is, is not this caller's business.
             let details = vec![("number", number.into()), ("entry", "another entry".into())];

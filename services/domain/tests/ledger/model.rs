@@ -1,6 +1,6 @@
 //! A list of draws, from which everything is added up anew for each question.
 
-use nopic_domain::certificate::Drawers;
+use nopic_domain::certificate::DrawnBy;
 use nopic_domain::identifier::{CertificateNumber, EntryNumber};
 use nopic_domain::ledger::{
     Account, AccountState, Ask, EntryDraws, LineDraw, LineOutcome, OwnDraw, Take, decide, past,
@@ -191,7 +191,7 @@ fn accounts(
             let draws = || model.0.iter().filter(|draw| draw.certificate == place);
             let others = draws()
                 .filter(|draw| !is_here(draw.entry))
-                .fold(Drawers::None, |drawers, draw| drawers.with(entry(draw.entry)));
+                .fold(DrawnBy::None, |drawn_by, draw| drawn_by.with(entry(draw.entry)));
             let account = Account::new(
                 weight(certificate.limit),
                 weight(model.drawn(place)),
@@ -257,12 +257,12 @@ proptest! {
                 for state in &decision.states {
                     let place = (0..CERTIFICATES).find(|place| number(*place) == state.number).unwrap();
                     prop_assert_eq!(state.drawn, weight(model.drawn(place)));
-                    let drawers = model
+                    let drawn_by = model
                         .0
                         .iter()
                         .filter(|draw| draw.certificate == place)
-                        .fold(Drawers::None, |drawers, draw| drawers.with(entry(draw.entry)));
-                    prop_assert_eq!(state.drawers, drawers);
+                        .fold(DrawnBy::None, |drawn_by, draw| drawn_by.with(entry(draw.entry)));
+                    prop_assert_eq!(state.drawn_by, drawn_by);
                 }
                 for line in filing.lines.iter().filter(|line| line.mode > 0) {
                     let stands = |state: &&AccountState| state.number == number(line.certificate);
@@ -309,7 +309,7 @@ fn one_account(limit: i64, drawn: i64) -> FxHashMap<CertificateNumber, Account> 
         weight(drawn),
         Weight::ZERO,
         false,
-        Drawers::Several,
+        DrawnBy::Several,
     );
     FxHashMap::from_iter([(number(0), account)])
 }

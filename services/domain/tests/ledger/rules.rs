@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use nopic_domain::certificate::{Certificate, CertificateKind, CertificateStatus, CertificateView, Drawers};
+use nopic_domain::certificate::{Certificate, CertificateKind, CertificateStatus, CertificateView, DrawnBy};
 use nopic_domain::entry::{NormalisedLine, Treatment};
 use nopic_domain::finding::{Code, Severity};
 use nopic_domain::identifier::{CertificateNumber, EntryNumber, NopId};
@@ -189,7 +189,7 @@ fn recorded<'a>(world: &'a World, ledgers: &[Ledger], registry_answers: bool) ->
             pga_line_number: 1,
             weight: weight(*units),
         });
-        let drawers = ledger.others.iter().map(|(number, _)| entry(*number));
+        let drawn_by = ledger.others.iter().map(|(number, _)| entry(*number));
         let view = CertificateView {
             certificate: Arc::new(certificate),
             version: 1,
@@ -201,9 +201,9 @@ fn recorded<'a>(world: &'a World, ledgers: &[Ledger], registry_answers: bool) ->
                     .map(|(_, units)| units)
                     .sum(),
             ),
-            drawers: drawers
+            drawn_by: drawn_by
                 .chain((!ledger.own.is_empty()).then(|| entry(1)))
-                .fold(Drawers::None, Drawers::with),
+                .fold(DrawnBy::None, DrawnBy::with),
         };
         recorded.own.insert(number, own.collect());
         recorded.views.insert(number, view);
@@ -227,7 +227,7 @@ fn accounts(
                 view.drawn,
                 Weight::ZERO,
                 ledger.kind == CertificateKind::SingleShipment,
-                others.fold(Drawers::None, Drawers::with),
+                others.fold(DrawnBy::None, DrawnBy::with),
             );
             (certificate_number(place), account)
         })

@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use nopic_domain::certificate::{Certificate, CertificateKind, CertificateStatus, CertificateView, Drawers};
+use nopic_domain::certificate::{Certificate, CertificateKind, CertificateStatus, CertificateView, DrawnBy};
 use nopic_domain::date::{Date, parse_iso};
 use nopic_domain::entry::{EntryLine, NormalisedLine};
 use nopic_domain::flags::FlagTable;
@@ -123,7 +123,7 @@ fn certificate(number: u32) -> CertificateView {
         }),
         version: 1,
         drawn: "1200.5".parse().unwrap(),
-        drawers: Drawers::Several,
+        drawn_by: DrawnBy::Several,
     }
 }
 

@@ -1,8 +1,8 @@
 //! What the policy says on a date.
 
-use nopic_domain::date::Date;
+use nopic_domain::date::{Date, Period};
 use nopic_domain::finding::Code;
-use nopic_domain::policy::{Period, Policy, Remedy};
+use nopic_domain::policy::{Policy, Remedy};
 use nopic_domain::rules::RULES_VERSION;
 use nopic_proto::convert::entry_validation::code_number;
 use nopic_proto::entry_validation as wire;

@@ -79,7 +79,7 @@ pub(crate) struct Link {
 
 /// Importer-of-record numbers and the operations behind them.
 #[tonic::async_trait]
-pub(crate) trait Links: Send + Sync {
+pub(crate) trait LinkStore: Send + Sync {
     /// Links the number; gives the link and the operation that it was linked to before.
     async fn link_importer(&self, by: &Principal, new: Link) -> Result<(Link, Option<NopId>), Error>;
 
@@ -125,7 +125,7 @@ impl ServingFlags {
 
 /// Flag tables by content; one of them serves.
 #[tonic::async_trait]
-pub(crate) trait Flags: Send + Sync {
+pub(crate) trait FlagStore: Send + Sync {
     /// The table that serves.
     async fn serving_flags(&self) -> Result<ServingFlags, Error>;
 
@@ -151,7 +151,7 @@ pub(crate) trait Flags: Send + Sync {
 
 /// Every policy that served, so that the evidence of a verdict can be read again.
 #[tonic::async_trait]
-pub(crate) trait Policies: Send + Sync {
+pub(crate) trait PolicyStore: Send + Sync {
     /// Keeps the text of a policy under its version.
     async fn keep_policy(&self, version: &str, content: &str, now: DateTime<Utc>) -> Result<(), Error>;
 
@@ -161,7 +161,7 @@ pub(crate) trait Policies: Send + Sync {
 
 /// Filings: the intent, and its end.
 #[tonic::async_trait]
-pub(crate) trait Filings: Send + Sync {
+pub(crate) trait FilingStore: Send + Sync {
     /// Begins a filing: keeps its inputs and claims its entries, or says why it cannot.
     async fn begin_filing(&self, new: NewFiling<'_>) -> Result<Begun, Error>;
 
@@ -224,7 +224,7 @@ pub(crate) trait Filings: Send + Sync {
 
 /// Decisions on record.
 #[tonic::async_trait]
-pub(crate) trait Decisions: Send + Sync {
+pub(crate) trait DecisionStore: Send + Sync {
     /// Those of a filing, in the order of its lines.
     async fn decisions_of(&self, filing_id: i64) -> Result<Vec<StoredDecision>, Error>;
 
@@ -262,7 +262,7 @@ pub(crate) trait Decisions: Send + Sync {
 
 /// Trails of entries on record.
 #[tonic::async_trait]
-pub(crate) trait Trails: Send + Sync {
+pub(crate) trait TrailStore: Send + Sync {
     /// Adds to the trail of an entry, or says why it cannot.
     async fn record_trail(&self, new: NewTrail<'_>) -> Result<TrailAnswer, Error>;
 
@@ -277,7 +277,9 @@ pub(crate) trait Trails: Send + Sync {
 
 /// All of the store.
 #[tonic::async_trait]
-pub(crate) trait Store: Links + Flags + Policies + Filings + Decisions + Trails {
+pub(crate) trait Store:
+    LinkStore + FlagStore + PolicyStore + FilingStore + DecisionStore + TrailStore
+{
     /// The log of who changed what.
     fn audit_log(&self) -> Arc<dyn AuditLog>;
 

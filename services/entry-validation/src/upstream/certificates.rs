@@ -16,7 +16,7 @@ use nopic_chassis::deadline;
 use nopic_chassis::principal::AttachPrincipal;
 use nopic_chassis::retry::Retry;
 use nopic_chassis::rpc::client::Client;
-use nopic_domain::certificate::{CertificateView, Drawers};
+use nopic_domain::certificate::{CertificateView, DrawnBy};
 use nopic_domain::identifier::{CertificateNumber, EntryNumber};
 use nopic_domain::principal::Principal;
 use nopic_domain::rules::{Answer, RecordedDraw};
@@ -187,10 +187,10 @@ impl Certificates {
         answers: &mut CertificateAnswers,
     ) {
         let may_have_drawn = |number: &CertificateNumber, entry: &EntryNumber| {
-            answers.views.get(number).is_some_and(|view| match view.drawers {
-                Drawers::None => false,
-                Drawers::One(drawer) => drawer == *entry,
-                Drawers::Several => true,
+            answers.views.get(number).is_some_and(|view| match view.drawn_by {
+                DrawnBy::None => false,
+                DrawnBy::One(drawer) => drawer == *entry,
+                DrawnBy::Several => true,
             })
         };
         let asked: FxHashSet<CertificateNumber> = pairs

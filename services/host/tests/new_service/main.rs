@@ -10,7 +10,7 @@ use nopic_chassis::clock::SystemClock;
 use nopic_chassis::principal::AttachPrincipal;
 use nopic_domain::principal::{Principal, Role};
 use nopic_host::{
-    Deployment, LogFallback, Observing, Opening, PARTS, Part, Serving, Settings, Storage, find, listen,
+    Deployment, LogFallback, Observability, Opening, PARTS, Part, Serving, Settings, Storage, find, listen,
 };
 use nopic_testing::certificates::Authority;
 use tokio_stream::StreamExt as _;
@@ -126,25 +126,30 @@ async fn a_service_of_one_file_and_one_line_is_at_home() {
 
     // Served, alone.
     let address = settings.listen.unwrap();
-    let taking = settings.taking(true, address).unwrap();
+    let options = settings.options(true, address).unwrap();
     let fallback = LogFallback::default();
-    let observing = Observing::start("toy", true, &settings.observing, &storage.location, fallback).unwrap();
-    let admin = observing.open_admin(&settings.observing).await.unwrap().unwrap();
+    let observability =
+        Observability::start("toy", true, &settings.observability, &storage.location, fallback).unwrap();
+    let admin = observability
+        .open_admin(&settings.observability)
+        .await
+        .unwrap()
+        .unwrap();
     let deployment = Deployment::new(storage, None, Arc::new(SystemClock)).unwrap();
     let opening = Opening {
         parts: &parts,
         deployment: &deployment,
         settings,
-        metrics: observing.metrics.clone(),
+        metrics: observability.metrics.clone(),
         caller: None,
     };
     let serving = Serving {
         opened: opening.alone(part).await.unwrap(),
-        taking: nopic_chassis::transport::Taking {
-            metrics: observing.metrics.clone(),
-            ..taking
+        options: nopic_chassis::transport::ServerOptions {
+            metrics: observability.metrics.clone(),
+            ..options
         },
-        observing,
+        observability,
         clock: Arc::new(SystemClock),
     };
     let (told, hears) = tokio::sync::oneshot::channel();

@@ -55,7 +55,7 @@ pub(crate) type Store = dyn RegistryStore;
 
 /// The name of this database's history.
 #[tonic::async_trait]
-pub(crate) trait Lineages: Send + Sync {
+pub(crate) trait LineageStore: Send + Sync {
     /// The name; this fresh one where there is none yet.
     async fn lineage(&self, fresh: [u8; 16]) -> Result<[u8; 16], Error>;
 
@@ -65,7 +65,7 @@ pub(crate) trait Lineages: Send + Sync {
 
 /// Reading which snapshots there are.
 #[tonic::async_trait]
-pub(crate) trait Snapshots: Send + Sync {
+pub(crate) trait SnapshotStore: Send + Sync {
     /// Every snapshot by rising revision, the held one too.
     async fn snapshots(&self) -> Result<Vec<SnapshotRow>, Error>;
 
@@ -75,7 +75,7 @@ pub(crate) trait Snapshots: Send + Sync {
 
 /// Reading what snapshots say about operations.
 #[tonic::async_trait]
-pub(crate) trait Observations: Send + Sync {
+pub(crate) trait ObservationStore: Send + Sync {
     /// The timeline of every operation as known at a revision, by rising NOP id.
     async fn timelines(
         &self,
@@ -117,7 +117,7 @@ pub(crate) trait Observations: Send + Sync {
 
 /// Reading lists of certified items.
 #[tonic::async_trait]
-pub(crate) trait Items: Send + Sync {
+pub(crate) trait ItemStore: Send + Sync {
     /// Every list of items of every operation, each operation's by rank.
     async fn item_lists(&self, order: &Order) -> Result<FxHashMap<NopId, Vec<Seen>>, Error>;
 
@@ -137,7 +137,7 @@ pub(crate) trait Items: Send + Sync {
 
 /// Reading complete rows.
 #[tonic::async_trait]
-pub(crate) trait Blocks: Send + Sync {
+pub(crate) trait BlockStore: Send + Sync {
     /// The number after the last block.
     async fn next_block(&self) -> Result<i64, Error>;
 
@@ -176,7 +176,9 @@ pub(crate) trait Writing: Send + std::fmt::Debug {
 
 /// All of the store.
 #[tonic::async_trait]
-pub(crate) trait RegistryStore: Lineages + Snapshots + Observations + Items + Blocks {
+pub(crate) trait RegistryStore:
+    LineageStore + SnapshotStore + ObservationStore + ItemStore + BlockStore
+{
     /// Begins a change of the snapshots; absent: another process has one under way.
     async fn begin(&self) -> Result<Option<Box<dyn Writing>>, Error>;
 

@@ -1,4 +1,4 @@
-//! Importing: one transaction for a whole file, in batches of statements that write many rows each.
+//! ImportStore: one transaction for a whole file, in batches of statements that write many rows each.
 
 use nopic_domain::certificate::{Certificate, Draw};
 use nopic_domain::identifier::{CertificateNumber, EntryNumber};
@@ -12,7 +12,7 @@ use super::read::{hold_certificates, select_certificates};
 use super::{Store, sql};
 use crate::import_decision::{Change, Filed, ImportedDraw, Known, Stated, decide};
 use crate::store::row::{CertificateRow, corrupt, entry_number, json, number_of, small};
-use crate::store::{ImportOrigin, Imported, Importing, StoredCertificate, audited};
+use crate::store::{ImportOrigin, ImportStore, Imported, StoredCertificate, audited};
 
 /// Certificates written by one statement: large enough to spread its cost, small enough to stay in the processor's
 /// cache.
@@ -21,7 +21,7 @@ const BATCH: usize = 1_000;
 const NOTE_BYTES: usize = 256 * 1024;
 
 #[tonic::async_trait]
-impl Importing for Store {
+impl ImportStore for Store {
     async fn import(
         &self,
         stated: &[Stated],

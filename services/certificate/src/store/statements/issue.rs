@@ -3,18 +3,18 @@
 use chrono::{DateTime, Utc};
 use nopic_domain::certificate::Certificate;
 use nopic_domain::identifier::{CertificateNumber, CertifierId, NopId};
-use nopic_domain::life::issued::{DrawnSoFar, succeed};
-use nopic_domain::life::request::Request;
+use nopic_domain::lifecycle::issued::{DrawnSoFar, succeed};
+use nopic_domain::lifecycle::request::Request;
 use nopic_domain::weight::Weight;
 use nopic_sql::Error as SqlError;
 use nopic_sql::audit::Rows;
 
 use super::engine::{Connection, hold};
 use super::moving::move_draws;
-use super::{life_sql as sql, read_back};
+use super::{lifecycle_sql as sql, read_back};
 use crate::error::Error;
 use crate::store::audited;
-use crate::store::life::{Act, Amended, DecideAmendment, DecideVoid, Standing, SuccessorNumber};
+use crate::store::lifecycle::{Act, Amended, DecideAmendment, DecideVoid, Standing, SuccessorNumber};
 use crate::store::row::{corrupt, json, number_of, small};
 
 /// The greatest serial of six digits.

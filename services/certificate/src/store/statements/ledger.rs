@@ -14,7 +14,7 @@ use super::{Store, ledger_sql as sql};
 use crate::store::ledger_row::{Drawn, Held, Rest, Writes, unpack_drawn, unpack_held};
 use crate::store::row::{corrupt, entry_number, json, small};
 use crate::store::{
-    Balance, DrawSet, DrawsChange, EntryDrawn, HistoryQuestion, Ledger, RecordedDraw, StateBefore,
+    Balance, DrawSet, DrawsChange, EntryDrawn, HistoryQuestion, LedgerStore, RecordedDraw, StateBefore,
 };
 use crate::store::{answer, audited};
 
@@ -22,7 +22,7 @@ use crate::store::{answer, audited};
 const ATTEMPTS: u32 = 5;
 
 #[tonic::async_trait]
-impl Ledger for Store {
+impl LedgerStore for Store {
     async fn set_draws(&self, change: &DrawsChange) -> Result<Vec<u8>, Error> {
         let mut attempt = 1;
         loop {
@@ -185,7 +185,7 @@ async fn set_draws(connection: &mut Connection, change: &DrawsChange) -> Result<
     if drawn.iter().any(|drawn| !held.contains_key(&drawn.draw.number)) {
         return Ok(None);
     }
-    find_other_drawers(connection, tenant, &entries, change, &drawn, &mut held).await?;
+    find_drawn_by_others(connection, tenant, &entries, change, &drawn, &mut held).await?;
 
     let (asked, ids) = with_own_draws(change, &drawn);
     let mut accounts = held
@@ -208,7 +208,7 @@ async fn set_draws(connection: &mut Connection, change: &DrawsChange) -> Result<
                     .map(|state| StateBefore {
                         number: state.number,
                         drawn: state.drawn,
-                        drawers: state.drawers,
+                        drawn_by: state.drawn_by,
                         own: own_draws(entry, state.number),
                     })
                     .collect(),
@@ -240,7 +240,7 @@ async fn hold(
 }
 
 /// Finds out who drew on each certificate beside the entries of the change: mostly the ledger says so.
-async fn find_other_drawers(
+async fn find_drawn_by_others(
     connection: &mut Connection,
     tenant: &str,
     entries: &str,

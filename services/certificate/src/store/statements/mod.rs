@@ -4,9 +4,9 @@ mod import;
 mod issue;
 mod ledger;
 mod ledger_sql;
-mod life;
-mod life_read;
-mod life_sql;
+mod lifecycle;
+mod lifecycle_read;
+mod lifecycle_sql;
 mod moving;
 #[cfg(test)]
 pub(crate) mod query_plans;
@@ -52,6 +52,6 @@ impl CertificateStore for Store {
 pub(crate) const STATEMENTS: &[&[&str]] = &[
     sql::STATEMENTS,
     ledger_sql::STATEMENTS,
-    life_sql::STATEMENTS,
+    lifecycle_sql::STATEMENTS,
     read_back::STATEMENTS,
 ];

@@ -2,12 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use nopic_domain::identifier::CertificateNumber;
-use nopic_domain::life::issued::DrawnSoFar;
+use nopic_domain::lifecycle::issued::DrawnSoFar;
 use nopic_sql::Error;
 use nopic_sql::audit::Rows;
 
 use super::engine::Connection;
-use super::{life_sql as sql, read_back};
+use super::{lifecycle_sql as sql, read_back};
 use crate::store::audited;
 use crate::store::row::json;
 

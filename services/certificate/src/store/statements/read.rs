@@ -1,4 +1,4 @@
-//! Reading: each answer is from one state of the database.
+//! ReadStore: each answer is from one state of the database.
 
 use nopic_domain::certificate::CertificateStatus;
 use nopic_domain::date::Date;
@@ -10,14 +10,14 @@ use super::engine::Connection;
 use super::{Store, sql};
 use crate::store::row::{json, unpack, unpack_all, unpack_all_draws, unpack_draw};
 use crate::store::{
-    ForValidation, ListFilter, OwnDrawsKey, Reading, StoredCertificate, StoredDraw, Visibility,
+    ForValidation, ListFilter, OwnDrawsKey, ReadStore, StoredCertificate, StoredDraw, Visibility,
 };
 
 /// Before every key.
 const BEFORE_ALL: i64 = i64::MIN;
 
 #[tonic::async_trait]
-impl Reading for Store {
+impl ReadStore for Store {
     async fn certificates(
         &self,
         numbers: &[CertificateNumber],

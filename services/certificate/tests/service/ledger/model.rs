@@ -68,12 +68,12 @@ impl Model {
     }
 
     /// Every tenant and entry that drew.
-    fn drawers(&self, serial: u32) -> Vec<(usize, u32)> {
+    fn drawn_by(&self, serial: u32) -> Vec<(usize, u32)> {
         let of = self.draws.iter().filter(|draw| draw.serial == serial);
-        let mut drawers: Vec<_> = of.map(|draw| (draw.tenant, draw.entry)).collect();
-        drawers.sort_unstable();
-        drawers.dedup();
-        drawers
+        let mut drawn_by: Vec<_> = of.map(|draw| (draw.tenant, draw.entry)).collect();
+        drawn_by.sort_unstable();
+        drawn_by.dedup();
+        drawn_by
     }
 
     fn set(
@@ -85,7 +85,7 @@ impl Model {
     ) -> Vec<(Outcome, i64)> {
         let used: Vec<bool> = (1..=CERTIFICATES)
             .map(|serial| {
-                self.drawers(serial)
+                self.drawn_by(serial)
                     .iter()
                     .any(|drawer| *drawer != (tenant, entry))
             })
@@ -309,12 +309,12 @@ async fn set_step(deployment: &Deployment, model: &mut Model, random: &mut Rando
 fn check_state(model: &Model, tenant: usize, number: u32, state: &wire::LedgerState) {
     let serial = serial_of(state.number);
     assert_eq!(state.drawn_units, model.drawn(serial));
-    let (only, others) = match model.drawers(serial)[..] {
+    let (only, others) = match model.drawn_by(serial)[..] {
         [] => (String::new(), false),
         [(drawer, number)] if drawer == tenant => (entry(number).to_string(), false),
         _ => (String::new(), true),
     };
-    assert_eq!((&state.only_drawer, state.other_drawers), (&only, others));
+    assert_eq!((&state.only_drawer, state.drawn_by_others), (&only, others));
     let own = model
         .draws
         .iter()

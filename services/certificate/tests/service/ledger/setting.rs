@@ -172,7 +172,7 @@ async fn a_single_shipment_is_one_entrys(#[values(Engine::Sqlite, Engine::Postgr
             (Outcome::AlreadyUsed, 0),
         ]
     );
-    assert!(answer.entries[2].states[0].other_drawers);
+    assert!(answer.entries[2].states[0].drawn_by_others);
     // Once the others have given all back, the certificate is the remaining one's.
     let entries = [replaced(2, 2, &[]), added(1, 2, &[draw(3, 1, 7)])];
     let answer = set(&mut client, request("2", &[judged(1)], &entries)).await;
@@ -198,7 +198,7 @@ async fn an_entry_of_another_tenant_is_another_one(
     assert_eq!(
         (
             state.only_drawer.as_str(),
-            state.other_drawers,
+            state.drawn_by_others,
             state.own_draws.len()
         ),
         ("", true, 0)

@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn the_form_of_the_help_can_be_read() {
-        let form = parse(super::super::life::FORM.as_bytes()).unwrap();
+        let form = parse(super::super::lifecycle::FORM.as_bytes()).unwrap();
         assert_eq!(form.kind, "TIME_FRAME");
         assert_eq!(form.contract.unwrap().reference, "PO 77");
     }

@@ -2,7 +2,7 @@
 
 mod form;
 mod ledger;
-mod life;
+mod lifecycle;
 mod printing;
 mod steps;
 
@@ -16,7 +16,7 @@ use nopic_proto::certificate::{
     import_certificates_response,
 };
 
-use crate::command::import_answers::{Said, Step};
+use crate::command::import_answers::{ImportReporter, Step};
 use crate::connection::{Services, need};
 use crate::context::{Context, Done};
 use crate::failure::Failure;
@@ -63,13 +63,13 @@ pub(crate) enum Command {
     Show(ShowArguments),
     Ledger(ledger::LedgerArguments),
     List(ListArguments),
-    Request(life::RequestArguments),
-    Requests(life::RequestsArguments),
+    Request(lifecycle::RequestArguments),
+    Requests(lifecycle::RequestsArguments),
     #[command(subcommand)]
-    Review(life::Review),
-    Void(life::VoidArguments),
-    Amend(Box<life::AmendArguments>),
-    History(life::HistoryArguments),
+    Review(lifecycle::Review),
+    Void(lifecycle::VoidArguments),
+    Amend(Box<lifecycle::AmendArguments>),
+    History(lifecycle::HistoryArguments),
 }
 
 /// Import certificates from JSON lines
@@ -202,13 +202,13 @@ pub(crate) async fn send(
     );
     let mut client = services.certificates();
     let answers = services.answer(interruption.or(client.import_certificates(requests)).await?)?;
-    let said = Said {
+    let reporter = ImportReporter {
         services,
         terminal,
         progress,
         rejects,
     };
-    let result = said.until_result(answers, interruption, step).await?;
+    let result = reporter.until_result(answers, interruption, step).await?;
     result.ok_or_else(|| {
         Failure::new("The import ended without a result.").advice("It can be repeated safely.")
     })

@@ -9,7 +9,7 @@ use nopic_proto::certificate::{
 };
 
 use super::form;
-use super::life::{
+use super::lifecycle::{
     AmendArguments, Common, HistoryArguments, OfCertificate, OfRequest, RequestArguments, RequestsArguments,
     Review, ShowRequestArguments, VoidArguments,
 };

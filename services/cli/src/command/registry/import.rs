@@ -10,7 +10,7 @@ use nopic_proto::registry::{
     Snapshot, import_snapshot_request, import_snapshot_response,
 };
 
-use crate::command::import_answers::{Said, Step};
+use crate::command::import_answers::{ImportReporter, Step};
 use crate::connection::Services;
 use crate::context::{Context, Done};
 use crate::failure::Failure;
@@ -163,13 +163,13 @@ pub(crate) async fn send(
     });
     let mut registry = services.registry();
     let answers = services.answer(interruption.or(registry.import_snapshot(requests)).await?)?;
-    let said = Said {
+    let reporter = ImportReporter {
         services,
         terminal,
         progress,
         rejects,
     };
-    let result = said.until_result(answers, interruption, step).await?;
+    let result = reporter.until_result(answers, interruption, step).await?;
     result.ok_or_else(|| {
         Failure::new("The import ended without a result.").advice(
             "See with `nopic registry list` whether it serves; the same import can be repeated safely.",

@@ -10,7 +10,7 @@ use nopic_sql::row::{json, small};
 use super::Store;
 use super::engine::rows;
 use crate::store::{
-    DecisionFilter, Decisions, Grouping, Statistic, StoredDecision, StoredFiling, StoredVersion, codec,
+    DecisionFilter, DecisionStore, Grouping, Statistic, StoredDecision, StoredFiling, StoredVersion, codec,
 };
 
 macro_rules! columns {
@@ -216,7 +216,7 @@ fn statistic(counts: Counts) -> Statistic {
 }
 
 #[tonic::async_trait]
-impl Decisions for Store {
+impl DecisionStore for Store {
     async fn decisions_of(&self, filing_id: i64) -> Result<Vec<StoredDecision>, Error> {
         let rows: Vec<Row> = sqlx::query_as(OF_FILING)
             .bind(filing_id)

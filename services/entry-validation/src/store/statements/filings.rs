@@ -15,7 +15,7 @@ use super::engine::{Connection, audit, hold, outbox, requests};
 use super::{filings_sql as sql, insert_decisions};
 use crate::store::audited::{self, ENTRY, ENTRY_VERSION};
 use crate::store::{
-    Begun, DecisionRow, Deletion, FilingState, Filings, Lease, NewFiling, OpenFiling, SetAsideFiling,
+    Begun, DecisionRow, Deletion, FilingState, FilingStore, Lease, NewFiling, OpenFiling, SetAsideFiling,
     StoredDecision, TakenFiling, codec,
 };
 
@@ -46,7 +46,7 @@ fn busy(entry_number: Option<String>, new: NewFiling<'_>) -> Begun {
 }
 
 #[tonic::async_trait]
-impl Filings for Store {
+impl FilingStore for Store {
     async fn begin_filing(&self, mut new: NewFiling<'_>) -> Result<Begun, Error> {
         let mut transaction = self.database.write("begin_filing").await?;
         hold(&mut transaction, &[new.tenant, new.request_id]).await?;

@@ -11,7 +11,7 @@ use nopic_sql::audit::Rows;
 use super::Store;
 use super::engine::{Connection, audit};
 use crate::store::audited::{FLAG_TABLE, SERVING_FLAG_TABLE};
-use crate::store::{Flags, ServingFlags};
+use crate::store::{FlagStore, ServingFlags};
 
 const SELECT_SERVING: &str = "SELECT flag_table.version, flag_table.content FROM serving_flag_table \
     JOIN flag_table ON flag_table.version = serving_flag_table.version";
@@ -74,7 +74,7 @@ fn parse(content: &str) -> Result<FlagTable, Error> {
 }
 
 #[tonic::async_trait]
-impl Flags for Store {
+impl FlagStore for Store {
     async fn serving_flags(&self) -> Result<ServingFlags, Error> {
         let serving: Option<(String, String)> = sqlx::query_as(SELECT_SERVING)
             .fetch_optional(self.database.readers())

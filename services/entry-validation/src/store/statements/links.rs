@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 use super::Store;
 use super::engine::{audit, rows};
 use crate::store::audited::LINK;
-use crate::store::{Link, Links};
+use crate::store::{Link, LinkStore};
 
 const SELECT_ONE: &str = "SELECT importer_of_record, nop_id, linked_by, linked_at FROM importer_link \
     WHERE tenant = $1 AND importer_of_record = $2";
@@ -50,7 +50,7 @@ fn read_nop_id(text: &str) -> Result<NopId, Error> {
 }
 
 #[tonic::async_trait]
-impl Links for Store {
+impl LinkStore for Store {
     async fn link_importer(&self, by: &Principal, new: Link) -> Result<(Link, Option<NopId>), Error> {
         let tenant = by.tenant.as_str();
         let mut transaction = self.database.write("link_importer").await?;

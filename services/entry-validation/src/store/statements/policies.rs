@@ -7,7 +7,7 @@ use nopic_sql::audit::Rows;
 
 use super::Store;
 use super::engine::audit;
-use crate::store::Policies;
+use crate::store::PolicyStore;
 use crate::store::audited::POLICY;
 
 const IS_KNOWN: &str = "SELECT EXISTS (SELECT 1 FROM policy WHERE version = $1)";
@@ -18,7 +18,7 @@ const INSERT: &str = "INSERT INTO policy (version, content, first_served_at) VAL
 pub(super) const STATEMENTS: &[&str] = &[IS_KNOWN, SELECT, INSERT];
 
 #[tonic::async_trait]
-impl Policies for Store {
+impl PolicyStore for Store {
     async fn keep_policy(&self, version: &str, content: &str, now: DateTime<Utc>) -> Result<(), Error> {
         let known: bool = sqlx::query_scalar(IS_KNOWN)
             .bind(version)

@@ -10,7 +10,7 @@ use prost::Message as _;
 use super::Store;
 use super::engine::{Connection, audit, for_update, outbox, requests};
 use crate::store::audited::TRAIL_RECORD;
-use crate::store::{NewTrail, StoredTrailRecord, TrailAnswer, Trails, codec};
+use crate::store::{NewTrail, StoredTrailRecord, TrailAnswer, TrailStore, codec};
 
 const SELECT_ENTRY: &str = concat!(
     "/* trails.record */ SELECT entry_id FROM entry
@@ -35,7 +35,7 @@ const SELECT: &str = "/* trails.get */ SELECT t.record_id, t.content, t.actor, t
 pub(super) const STATEMENTS: &[&str] = &[SELECT_ENTRY, COUNT, SELECT_LAST, SELECT_TARGET, INSERT, SELECT];
 
 #[tonic::async_trait]
-impl Trails for Store {
+impl TrailStore for Store {
     async fn record_trail(&self, new: NewTrail<'_>) -> Result<TrailAnswer, Error> {
         let mut transaction = self.database.write("record_trail").await?;
         let known = requests::begin(&mut transaction, new.tenant, new.request_id, &new.request_hash).await?;

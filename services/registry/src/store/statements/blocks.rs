@@ -6,7 +6,7 @@ use sqlx::Row as _;
 use super::Store;
 use super::engine::Connection;
 use crate::store::blocks::unpack;
-use crate::store::{BlockRef, Blocks, corrupt, entries_of};
+use crate::store::{BlockRef, BlockStore, corrupt, entries_of};
 
 nopic_sql::statements! {
     const SELECT_BLOCK: &str = "SELECT bytes FROM block WHERE block = $1";
@@ -15,7 +15,7 @@ nopic_sql::statements! {
 }
 
 #[tonic::async_trait]
-impl Blocks for Store {
+impl BlockStore for Store {
     async fn next_block(&self) -> Result<i64, Error> {
         let last: i64 = sqlx::query_scalar(SELECT_LAST_BLOCK)
             .fetch_one(self.database.readers())

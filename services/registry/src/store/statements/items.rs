@@ -11,7 +11,7 @@ use super::{Repetition, Store, hash, nop_id, small, write_repeated, write_rows};
 use crate::store::audited::{ITEM_LIST, Leaves, item_list_columns};
 use crate::store::item_list::runs;
 use crate::store::row::Kind;
-use crate::store::{BlockRef, Items, NewItems, Order, Ranks, Seen};
+use crate::store::{BlockRef, ItemStore, NewItems, Order, Ranks, Seen};
 
 nopic_sql::statements! {
     const SELECT_ALL_ITEMS: &str =
@@ -58,7 +58,7 @@ const REPETITION: Repetition = Repetition {
 const BATCH: usize = 500;
 
 #[tonic::async_trait]
-impl Items for Store {
+impl ItemStore for Store {
     async fn item_lists(&self, order: &Order) -> Result<FxHashMap<NopId, Vec<Seen>>, Error> {
         let ranks = Ranks::of(order);
         let mut all: FxHashMap<NopId, Vec<Seen>> = FxHashMap::default();

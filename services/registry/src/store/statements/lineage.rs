@@ -3,7 +3,7 @@
 use nopic_sql::Error;
 
 use super::Store;
-use crate::store::{Lineages, corrupt};
+use crate::store::{LineageStore, corrupt};
 
 nopic_sql::statements! {
     const INSERT: &str =
@@ -13,7 +13,7 @@ nopic_sql::statements! {
 }
 
 #[tonic::async_trait]
-impl Lineages for Store {
+impl LineageStore for Store {
     async fn lineage(&self, fresh: [u8; 16]) -> Result<[u8; 16], Error> {
         let mut transaction = self.database.write("name_lineage").await?;
         sqlx::query(INSERT)

@@ -15,7 +15,7 @@ use super::{Row, Store, hash, nop_id, small};
 use crate::status::StatusIndexBuilder;
 use crate::store::row::{Heading, Kind, StoredObservation, statement_from_json, status_of_json};
 use crate::store::{
-    AllLatest, BlockRef, Change, ChangedOperation, Latest, Observations, Order, Ranks, Seen, corrupt,
+    AllLatest, BlockRef, Change, ChangedOperation, Latest, ObservationStore, Order, Ranks, Seen, corrupt,
 };
 
 /// Operations of one statement that reads by key.
@@ -71,7 +71,7 @@ fn observation(kind: Kind, statement: Option<&str>) -> Result<Observation, Error
 }
 
 #[tonic::async_trait]
-impl Observations for Store {
+impl ObservationStore for Store {
     async fn timelines(
         &self,
         order: &Order,

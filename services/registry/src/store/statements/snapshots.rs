@@ -1,4 +1,4 @@
-//! Snapshots.
+//! SnapshotStore.
 
 use nopic_sql::Error;
 use sqlx::Row as _;
@@ -6,7 +6,7 @@ use sqlx::Row as _;
 use super::engine::{Connection, audit, rows};
 use super::{Row, Store, small};
 use crate::store::audited::{Leaves, SNAPSHOT, json, snapshot_columns};
-use crate::store::{Listed, SnapshotRow, Snapshots, State, corrupt};
+use crate::store::{Listed, SnapshotRow, SnapshotStore, State, corrupt};
 
 nopic_sql::statements! {
     const SELECT_SNAPSHOTS: &str =
@@ -64,7 +64,7 @@ fn from_row(row: &Row) -> Result<SnapshotRow, Error> {
 }
 
 #[tonic::async_trait]
-impl Snapshots for Store {
+impl SnapshotStore for Store {
     async fn snapshots(&self) -> Result<Vec<SnapshotRow>, Error> {
         let rows = sqlx::query(SELECT_SNAPSHOTS)
             .fetch_all(self.database.readers())

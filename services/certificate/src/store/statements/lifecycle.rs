@@ -3,21 +3,21 @@
 use chrono::{DateTime, Utc};
 use nopic_domain::certificate::Certificate;
 use nopic_domain::identifier::CertificateNumber;
-use nopic_domain::life::refusal::Refusal;
-use nopic_domain::life::request::{Request, Taken};
+use nopic_domain::lifecycle::refusal::Refusal;
+use nopic_domain::lifecycle::request::{Request, Taken};
 use nopic_sql::Error as SqlError;
 use nopic_sql::audit::Rows;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::engine::{Connection, audit, hold, outbox, requests};
-use super::life_read::{request_key, stored_request};
-use super::{Store, issue, life_read, life_sql as sql, read_back};
+use super::lifecycle_read::{request_key, stored_request};
+use super::{Store, issue, lifecycle_read, lifecycle_sql as sql, read_back};
 use crate::error::Error;
 use crate::store::audited;
-use crate::store::life::{
-    Act, Amended, CertificateHistory, DecideAmendment, DecideRequest, DecideVoid, Life, RequestAnswer,
-    RequestFilter, RequestVisibility, Standing, StoredRequest, SuccessorNumber, VersionRecord,
+use crate::store::lifecycle::{
+    Act, Amended, CertificateHistory, DecideAmendment, DecideRequest, DecideVoid, LifecycleStore,
+    RequestAnswer, RequestFilter, RequestVisibility, Standing, StoredRequest, SuccessorNumber, VersionRecord,
 };
 use crate::store::row::{corrupt, json};
 
@@ -25,7 +25,7 @@ use crate::store::row::{corrupt, json};
 const TOPIC: &str = "certificate.life";
 
 #[tonic::async_trait]
-impl Life for Store {
+impl LifecycleStore for Store {
     async fn create_request(
         &self,
         act: &Act,
@@ -152,7 +152,7 @@ impl Life for Store {
         visibility: &RequestVisibility,
         as_of: Option<DateTime<Utc>>,
     ) -> Result<Option<(StoredRequest, Vec<VersionRecord<Request>>)>, Error> {
-        Ok(life_read::request(self, number, visibility, as_of).await?)
+        Ok(lifecycle_read::request(self, number, visibility, as_of).await?)
     }
 
     async fn requests(
@@ -162,7 +162,7 @@ impl Life for Store {
         after: u64,
         limit: u32,
     ) -> Result<Vec<StoredRequest>, Error> {
-        Ok(life_read::requests(self, filter, visibility, after, limit).await?)
+        Ok(lifecycle_read::requests(self, filter, visibility, after, limit).await?)
     }
 
     async fn history(
@@ -170,7 +170,7 @@ impl Life for Store {
         number: CertificateNumber,
         as_of: Option<DateTime<Utc>>,
     ) -> Result<CertificateHistory, Error> {
-        Ok(life_read::history(self, number, as_of).await?)
+        Ok(lifecycle_read::history(self, number, as_of).await?)
     }
 }
 

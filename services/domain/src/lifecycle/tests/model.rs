@@ -6,11 +6,11 @@ use proptest::prelude::*;
 use super::{at, certifier, exporter, principal, requested};
 use crate::certificate::{Certificate, CertificateStatus};
 use crate::identifier::CertificateNumber;
-use crate::life::Stage;
-use crate::life::check::{Check, CheckCode, Outcome};
-use crate::life::issued::{Amendment, require_amendable, succeed, successor, void};
-use crate::life::refusal::Refusal;
-use crate::life::request::{Action, Request, StatedTerms, Taken};
+use crate::lifecycle::Stage;
+use crate::lifecycle::check::{Check, CheckCode, Outcome};
+use crate::lifecycle::issued::{Amendment, require_amendable, succeed, successor, void};
+use crate::lifecycle::refusal::Refusal;
+use crate::lifecycle::request::{Action, Request, StatedTerms, Taken};
 use crate::principal::{Principal, Role};
 
 fn callers() -> [Principal; 6] {

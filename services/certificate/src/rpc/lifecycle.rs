@@ -1,7 +1,7 @@
 //! The calls of a certificate's life: convert, load, decide, save, convert.
 
 mod amend;
-mod same;
+mod request_hash;
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,11 +13,11 @@ use nopic_chassis::requests::{self, Page, at_most, moment, moment_text, page_tok
 use nopic_domain::date::day_of;
 use nopic_domain::identifier::CertifierId;
 use nopic_domain::ledger::IDS_OF_FILINGS;
-use nopic_domain::life::check::{self, Check};
-use nopic_domain::life::issued::void;
-use nopic_domain::life::request::{Action, Request as LifeRequest};
-use nopic_domain::life::requested::{MAX_REASON, Requested};
-use nopic_domain::life::{Step, require_certifier, require_exporter, require_version};
+use nopic_domain::lifecycle::check::{self, Check};
+use nopic_domain::lifecycle::issued::void;
+use nopic_domain::lifecycle::request::{Action, Request as LifecycleRequest};
+use nopic_domain::lifecycle::requested::{MAX_REASON, Requested};
+use nopic_domain::lifecycle::{Step, require_certifier, require_exporter, require_version};
 use nopic_domain::policy::Policy;
 use nopic_domain::principal::Principal;
 use nopic_proto::certificate as wire;
@@ -26,15 +26,15 @@ use prost::Message;
 use tonic::{Request, Response, Status};
 
 use crate::convert::certificate_number;
-use crate::convert::life as convert;
+use crate::convert::lifecycle as convert;
 use crate::error::Error;
 use crate::store::CertificateStore;
-use crate::store::life::{Act, RequestAnswer, RequestVisibility, StoredRequest};
+use crate::store::lifecycle::{Act, RequestAnswer, RequestVisibility, StoredRequest};
 use crate::upstream::Registry;
 
-/// What [`crate::CertificateService::life_service`] gives to a server.
+/// What [`crate::CertificateService::lifecycle_service`] gives to a server.
 #[derive(Clone)]
-pub struct LifeRpc {
+pub struct LifecycleRpc {
     pub(crate) store: Arc<dyn CertificateStore>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) registry: Registry,
@@ -42,13 +42,13 @@ pub struct LifeRpc {
     pub(crate) policy: Arc<Policy>,
 }
 
-impl fmt::Debug for LifeRpc {
+impl fmt::Debug for LifecycleRpc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LifeRpc").finish_non_exhaustive()
+        f.debug_struct("LifecycleRpc").finish_non_exhaustive()
     }
 }
 
-impl LifeRpc {
+impl LifecycleRpc {
     fn act(
         &self,
         principal: &Principal,
@@ -68,7 +68,7 @@ impl LifeRpc {
         Ok(Act {
             principal: principal.clone(),
             request_id: request_id.to_owned(),
-            hash: same::hash(principal, step, message),
+            hash: request_hash::of(principal, step, message),
             now: self.now(),
             step,
             reason: reason.trim().to_owned(),
@@ -135,7 +135,7 @@ fn version_needed() -> Error {
 }
 
 #[tonic::async_trait]
-impl CertificateLifeService for LifeRpc {
+impl CertificateLifeService for LifecycleRpc {
     async fn request_certificate(
         &self,
         request: Request<wire::RequestCertificateRequest>,
@@ -152,7 +152,7 @@ impl CertificateLifeService for LifeRpc {
         let answer = self
             .store
             .create_request(&act, &|| {
-                LifeRequest::new(requested.clone(), checks.clone(), &principal, act.now)
+                LifecycleRequest::new(requested.clone(), checks.clone(), &principal, act.now)
             })
             .await?;
         Ok(Response::new(wire::RequestCertificateResponse {

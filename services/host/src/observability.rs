@@ -15,7 +15,7 @@ use crate::listening::{listen, reachable};
 
 /// How a server is told to show itself.
 #[derive(Debug, Default)]
-pub struct ObservingSettings {
+pub struct ObservabilitySettings {
     /// Address of the admin port; absent: there is none.
     pub admin: Option<SocketAddr>,
     /// Whether the log is JSON; absent: where nobody sits before it and the service is alone.
@@ -26,7 +26,7 @@ pub struct ObservingSettings {
     pub traces: Option<Traces>,
 }
 
-impl ObservingSettings {
+impl ObservabilitySettings {
     /// Whether the log of a server is JSON.
     #[must_use]
     pub fn is_json(&self, is_alone: bool) -> bool {
@@ -46,7 +46,7 @@ pub struct LogFallback {
 
 /// What observes a server while it runs.
 #[derive(Debug)]
-pub struct Observing {
+pub struct Observability {
     /// Its numbers.
     pub metrics: Metrics,
     stage: watch::Sender<Stage>,
@@ -54,7 +54,7 @@ pub struct Observing {
     telemetry: Option<Telemetry>,
 }
 
-impl Observing {
+impl Observability {
     /// Numbers that nobody reads: for a command that serves beside its work, and has a log already.
     #[must_use]
     pub fn unseen() -> Self {
@@ -73,7 +73,7 @@ impl Observing {
     pub fn start(
         service: &'static str,
         is_alone: bool,
-        settings: &ObservingSettings,
+        settings: &ObservabilitySettings,
         location: &Location,
         fallback: LogFallback,
     ) -> Result<Self, Failure> {
@@ -109,7 +109,7 @@ impl Observing {
     ///
     /// # Errors
     /// It cannot be listened on.
-    pub async fn open_admin(&self, settings: &ObservingSettings) -> Result<Option<SocketAddr>, Failure> {
+    pub async fn open_admin(&self, settings: &ObservabilitySettings) -> Result<Option<SocketAddr>, Failure> {
         let Some(address) = settings.admin else {
             return Ok(None);
         };

@@ -4,10 +4,10 @@ use chrono::{DateTime, Utc};
 use nopic_domain::certificate::Certificate;
 use nopic_domain::date::Date;
 use nopic_domain::identifier::{CertificateNumber, CertifierId, NopId};
-use nopic_domain::life::issued::DrawnSoFar;
-use nopic_domain::life::refusal::Refusal;
-use nopic_domain::life::request::{Request, Taken};
-use nopic_domain::life::{Stage, Step};
+use nopic_domain::lifecycle::issued::DrawnSoFar;
+use nopic_domain::lifecycle::refusal::Refusal;
+use nopic_domain::lifecycle::request::{Request, Taken};
+use nopic_domain::lifecycle::{Stage, Step};
 use nopic_domain::principal::{Principal, Role};
 use nopic_domain::weight::Weight;
 use serde::{Deserialize, Serialize};
@@ -145,7 +145,7 @@ pub(crate) enum SuccessorNumber {
 /// Requests, and what becomes of them and of certificates. Every change is one transaction with its answer, its audit
 /// record and its message to others.
 #[tonic::async_trait]
-pub(crate) trait Life: Send + Sync {
+pub(crate) trait LifecycleStore: Send + Sync {
     /// Keeps a new request.
     async fn create_request(
         &self,

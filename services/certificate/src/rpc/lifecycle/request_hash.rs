@@ -1,12 +1,12 @@
-//! When two calls are the same.
+//! The hash of a request: two with the same id must be the same.
 
-use nopic_domain::life::Step;
+use nopic_domain::lifecycle::Step;
 use nopic_domain::principal::Principal;
 use prost::Message;
 use sha2::{Digest as _, Sha256};
 
 /// What makes a call the same: who may act, what is done, and the message.
-pub(super) fn hash(principal: &Principal, step: Step, message: &impl Message) -> [u8; 32] {
+pub(super) fn of(principal: &Principal, step: Step, message: &impl Message) -> [u8; 32] {
     let mut hash = Sha256::new();
     let ids: Vec<String> = principal.nop_ids.iter().map(ToString::to_string).collect();
     let certifier = principal

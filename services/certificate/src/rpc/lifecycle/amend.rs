@@ -5,19 +5,19 @@ use nopic_chassis::requests::given;
 use nopic_domain::certificate::Certificate;
 use nopic_domain::date::day_of;
 use nopic_domain::identifier::{CertificateNumber, CertifierId};
-use nopic_domain::life::issued::{move_along, require_amendable, require_checked, successor};
-use nopic_domain::life::refusal::Refusal;
-use nopic_domain::life::{check, require_certifier};
+use nopic_domain::lifecycle::issued::{move_along, require_amendable, require_checked, successor};
+use nopic_domain::lifecycle::refusal::Refusal;
+use nopic_domain::lifecycle::{check, require_certifier};
 use nopic_domain::principal::Principal;
 use nopic_proto::certificate as wire;
 
-use super::LifeRpc;
+use super::LifecycleRpc;
 use crate::convert::certificate_number;
-use crate::convert::life as convert;
+use crate::convert::lifecycle as convert;
 use crate::error::Error;
-use crate::store::life::{Act, Amended, SuccessorNumber};
+use crate::store::lifecycle::{Act, Amended, SuccessorNumber};
 
-impl LifeRpc {
+impl LifecycleRpc {
     pub(super) async fn amend(
         &self,
         principal: &Principal,

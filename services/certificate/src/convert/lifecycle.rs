@@ -4,17 +4,17 @@ use nopic_chassis::requests::{given, given_day, moment_text};
 use nopic_domain::certificate::CertificateKind;
 use nopic_domain::date::Date;
 use nopic_domain::identifier::NopId;
-use nopic_domain::life::Stage;
-use nopic_domain::life::check::{Check, CheckCode};
-use nopic_domain::life::issued::Amendment;
-use nopic_domain::life::request::{Request, StatedTerms};
-use nopic_domain::life::requested::{Contract, Requested};
+use nopic_domain::lifecycle::Stage;
+use nopic_domain::lifecycle::check::{Check, CheckCode};
+use nopic_domain::lifecycle::issued::Amendment;
+use nopic_domain::lifecycle::request::{Request, StatedTerms};
+use nopic_domain::lifecycle::requested::{Contract, Requested};
 use nopic_domain::principal::{Principal, Role};
 use nopic_proto::certificate as wire;
 
 use super::parse_given;
 use crate::error::Error;
-use crate::store::life::{RequestFilter, Standing, StoredRequest, VersionRecord};
+use crate::store::lifecycle::{RequestFilter, Standing, StoredRequest, VersionRecord};
 
 pub(crate) fn requested(wire: wire::RequestedCertificate) -> Result<Requested, Error> {
     let exporter: NopId = required("exporter_nop_id", &wire.exporter_nop_id)?;

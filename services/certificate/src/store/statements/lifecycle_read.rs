@@ -3,13 +3,13 @@
 use chrono::{DateTime, Utc};
 use nopic_domain::certificate::Certificate;
 use nopic_domain::identifier::CertificateNumber;
-use nopic_domain::life::Stage;
-use nopic_domain::life::request::Request;
+use nopic_domain::lifecycle::Stage;
+use nopic_domain::lifecycle::request::Request;
 use nopic_sql::Error;
 use serde::de::DeserializeOwned;
 
-use super::{Store, life_sql as sql};
-use crate::store::life::{
+use super::{Store, lifecycle_sql as sql};
+use crate::store::lifecycle::{
     CertificateHistory, RequestFilter, RequestVisibility, StoredRequest, VersionRecord,
 };
 use crate::store::row::{corrupt, json, number_of, small};

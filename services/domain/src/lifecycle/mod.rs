@@ -1,8 +1,8 @@
 //! The life of a certificate: asked for by an exporter, reviewed and issued by a certifier, voided or amended by it.
 //!
 //! ```text
-//! request      REQUESTED -> UNDER_REVIEW -> ISSUED | REJECTED      (life::request)
-//! certificate  ISSUED -> VOIDED | SUPERSEDED                       (life::issued)
+//! request      REQUESTED -> UNDER_REVIEW -> ISSUED | REJECTED      (lifecycle::request)
+//! certificate  ISSUED -> VOIDED | SUPERSEDED                       (lifecycle::issued)
 //! ```
 //!
 //! While under review, a request may wait for the exporter's answer, or be approved and wait for the number that the

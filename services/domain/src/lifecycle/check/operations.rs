@@ -2,9 +2,9 @@
 
 use super::{Check, CheckCode, MAX_EVIDENCE, NO_ANSWER, Outcome, Subject};
 use crate::date::Date;
-use crate::life::knowledge::Knowledge;
-use crate::life::product::{self, ProductMatch};
-use crate::life::requested::Contract;
+use crate::lifecycle::knowledge::Knowledge;
+use crate::lifecycle::product::{self, ProductMatch};
+use crate::lifecycle::requested::Contract;
 use crate::policy::Policy;
 use crate::registry::{Scope, Status, StatusOnDate, Timeline};
 
