@@ -54,8 +54,8 @@ pub struct CaseWorld {
     pub certificates: CertificatesAnswer,
     /// Importer-of-record numbers that are linked to operations.
     pub links: BTreeMap<String, String>,
-    /// Certifiers of whose certificates the copy is only partial.
-    pub partial_certifiers: Vec<String>,
+    /// Certifiers of whose certificates the copy is complete.
+    pub complete_certifiers: Vec<String>,
     /// Changes to the policy.
     pub policy_patch: PolicyPatch,
 }
@@ -67,7 +67,7 @@ impl Default for CaseWorld {
             snapshots: 3,
             certificates: CertificatesAnswer::Answers,
             links: BTreeMap::new(),
-            partial_certifiers: Vec::new(),
+            complete_certifiers: Vec::new(),
             policy_patch: PolicyPatch::default(),
         }
     }
@@ -229,10 +229,8 @@ impl Files {
     #[must_use]
     pub fn policy_text(&self, of: &CaseWorld) -> String {
         let mut text = self.policy.clone();
-        if !of.partial_certifiers.is_empty() {
-            let partial = format!("partial_certifiers = {:?}", of.partial_certifiers);
-            text = text.replace("partial_certifiers = []", &partial);
-        }
+        let complete = format!("complete_certifiers = {:?}", of.complete_certifiers);
+        text = text.replace("complete_certifiers = []", &complete);
         if let Some(percent) = &of.policy_patch.tolerance_percent {
             let tolerance = format!("tolerance_percent = {percent:?}");
             text = text.replace("tolerance_percent = \"0\"", &tolerance);

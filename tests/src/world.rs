@@ -8,7 +8,7 @@ use nopic_domain::certificate::{CertificateView, Draw, DrawnBy};
 use nopic_domain::date::Date;
 use nopic_domain::entry::NormalisedLine;
 use nopic_domain::flags::FlagTable;
-use nopic_domain::identifier::{CertificateNumber, EntryNumber, NopId};
+use nopic_domain::identifier::{CertificateNumber, CertifierId, EntryNumber, NopId};
 use nopic_domain::policy::Policy;
 use nopic_domain::registry::{Observation, Timeline};
 use nopic_domain::rules::{Answer, Judgement, Knowledge, RecordedDraw, RegistryState, judge_entry};
@@ -249,5 +249,13 @@ impl Knowledge for World {
 
     fn linked_importer(&self, importer_of_record: &str) -> Option<NopId> {
         self.links.get(importer_of_record).copied()
+    }
+
+    fn issues_for(&self, _: CertifierId) -> bool {
+        false
+    }
+
+    fn filing_day(&self) -> Option<Date> {
+        None
     }
 }

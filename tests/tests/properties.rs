@@ -289,7 +289,7 @@ proptest! {
 
     #[test]
     fn a_line_is_normalised_once_and_stays_so(
-        texts in proptest::collection::vec(odd(), 17),
+        texts in proptest::collection::vec(odd(), 20),
         lots in proptest::collection::vec(odd(), 0..3),
     ) {
         let mut texts = texts.into_iter();
@@ -300,17 +300,21 @@ proptest! {
             line_number: 1,
             pga_line_number: None,
             entry_date: text(),
+            importation_date: text(),
+            arrival_date: text(),
             export_date: text(),
             importer_of_record: text(),
             importer_nop_id: text(),
             exporter_nop_id: text(),
             hts_code: text(),
+            article_set: text(),
             description: text(),
             organic_claim: None,
             message_set: text(),
             disclaimer_code: text(),
             certificate_number: text(),
             net_weight_kg: text(),
+            further_certificate_numbers: lots.clone(),
             lots,
             country_of_origin: text(),
             country_of_export: text(),

@@ -1,10 +1,10 @@
 //! Entry lines and verdicts. Lines come in by move, so that nothing is copied on the way to the rules.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use nopic_domain::date::parse_iso;
 use nopic_domain::decision::{Evidence, Verdict, WordedFinding};
-use nopic_domain::entry::{EntryLine, Treatment};
+use nopic_domain::entry::{Declaration, EntryLine, NormalisedLine, Treatment};
 use nopic_domain::finding::{Code, Severity};
 use nopic_domain::policy::{Disposition, Remedy};
 use nopic_domain::rules::{Outcome, RegistryState};
@@ -13,7 +13,7 @@ use prost::encoding::{bool, bytes, message, string, uint32};
 use super::ConversionError;
 use crate::entry_validation as wire;
 use wire::finding::{Code as WireCode, Severity as WireSeverity};
-use wire::verdict::{Outcome as WireOutcome, Remedy as WireRemedy};
+use wire::verdict::{Declaration as WireDeclaration, Outcome as WireOutcome, Remedy as WireRemedy};
 
 /// The wire writes absence as an empty text.
 fn text(text: String) -> Option<String> {
@@ -28,16 +28,20 @@ impl From<wire::EntryLine> for EntryLine {
             line_number: line.line_number,
             pga_line_number: line.pga_line_number,
             entry_date: text(line.entry_date),
+            importation_date: text(line.importation_date),
+            arrival_date: text(line.arrival_date),
             export_date: text(line.export_date),
             importer_of_record: text(line.importer_of_record),
             importer_nop_id: text(line.importer_nop_id),
             exporter_nop_id: text(line.exporter_nop_id),
             hts_code: text(line.hts_code),
+            article_set: text(line.article_set),
             description: text(line.description),
             organic_claim: line.organic_claim,
             message_set: text(line.message_set),
             disclaimer_code: text(line.disclaimer_code),
             certificate_number: text(line.certificate_number),
+            further_certificate_numbers: line.further_certificate_numbers,
             net_weight_kg: text(line.net_weight_kg),
             lots: line.lots,
             country_of_origin: text(line.country_of_origin),
@@ -57,16 +61,20 @@ impl From<EntryLine> for wire::EntryLine {
             line_number: line.line_number,
             pga_line_number: line.pga_line_number,
             entry_date: line.entry_date.unwrap_or_default(),
+            importation_date: line.importation_date.unwrap_or_default(),
+            arrival_date: line.arrival_date.unwrap_or_default(),
             export_date: line.export_date.unwrap_or_default(),
             importer_of_record: line.importer_of_record.unwrap_or_default(),
             importer_nop_id: line.importer_nop_id.unwrap_or_default(),
             exporter_nop_id: line.exporter_nop_id.unwrap_or_default(),
             hts_code: line.hts_code.unwrap_or_default(),
+            article_set: line.article_set.unwrap_or_default(),
             description: line.description.unwrap_or_default(),
             organic_claim: line.organic_claim,
             message_set: line.message_set.unwrap_or_default(),
             disclaimer_code: line.disclaimer_code.unwrap_or_default(),
             certificate_number: line.certificate_number.unwrap_or_default(),
+            further_certificate_numbers: line.further_certificate_numbers,
             net_weight_kg: line.net_weight_kg.unwrap_or_default(),
             lots: line.lots,
             country_of_origin: line.country_of_origin.unwrap_or_default(),
@@ -116,6 +124,10 @@ pub fn encode_line(line: &EntryLine, buffer: &mut Vec<u8>) {
     if let Some(treatment) = line.treatment {
         message::encode(22, &wire::Treatment::from(treatment), buffer);
     }
+    text(23, line.importation_date.as_ref(), buffer);
+    text(24, line.arrival_date.as_ref(), buffer);
+    text(25, line.article_set.as_ref(), buffer);
+    string::encode_repeated(26, &line.further_certificate_numbers, buffer);
 }
 
 /// Writes lines as the field of this number of a message.
@@ -172,6 +184,16 @@ impl From<Severity> for WireSeverity {
     }
 }
 
+impl From<Declaration> for WireDeclaration {
+    fn from(declaration: Declaration) -> Self {
+        match declaration {
+            Declaration::Organic => Self::Organic,
+            Declaration::Disclaimed => Self::Disclaimed,
+            Declaration::None => Self::None,
+        }
+    }
+}
+
 impl From<Disposition> for WireRemedy {
     fn from(disposition: Disposition) -> Self {
         match disposition {
@@ -192,10 +214,24 @@ impl From<Remedy> for WireRemedy {
     }
 }
 
-/// A code's number on the wire: both lists stand in the order of the rules, the wire's after its unspecified one.
+/// The numbers of the codes on the wire, in the order of the rules. They stay what they were when a code came in.
+static CODE_NUMBERS: LazyLock<Vec<i32>> = LazyLock::new(|| {
+    Code::ALL
+        .iter()
+        .map(|code| WireCode::from_str_name(code.as_str()).unwrap_or_default().into())
+        .collect()
+});
+
+/// A code's number on the wire.
 #[must_use]
-pub const fn code_number(code: Code) -> i32 {
-    code as i32 + 1
+pub fn code_number(code: Code) -> i32 {
+    CODE_NUMBERS[code as usize]
+}
+
+/// The code of a number.
+fn code_of(number: i32) -> Option<Code> {
+    let place = CODE_NUMBERS.iter().position(|known| *known == number);
+    place.filter(|_| number > 0).map(|place| Code::ALL[place])
 }
 
 /// Verdicts as they travel: what they share is written once.
@@ -236,6 +272,7 @@ fn with_evidence(verdict: Verdict, evidence: wire::Evidence) -> wire::Verdict {
             .iter()
             .map(|remedy| WireRemedy::from(*remedy).into())
             .collect(),
+        declaration: WireDeclaration::from(verdict.declaration).into(),
         evidence: Some(wire::Evidence {
             policy: verdict.phase,
             certificate_version: verdict.certificate_version,
@@ -298,46 +335,45 @@ impl From<WordedFinding> for wire::Finding {
     }
 }
 
-impl TryFrom<wire::Verdict> for Verdict {
-    type Error = ConversionError;
-
-    fn try_from(wire: wire::Verdict) -> Result<Self, ConversionError> {
-        let outcome = outcome_of(wire.verdict())?;
-        let remedies = wire.remedies().map(remedy_of).collect::<Result<_, _>>()?;
-        let evidence = wire.evidence.unwrap_or_default();
-        Ok(Self {
-            entry_number: wire.entry_number,
-            line_number: wire.line_number,
-            pga_line_number: wire.pga_line_number,
-            outcome,
-            findings: wire
-                .findings
-                .into_iter()
-                .map(TryInto::try_into)
-                .collect::<Result<_, _>>()?,
-            remedies,
-            phase: evidence.policy,
-            certificate_version: evidence.certificate_version,
-            evidence: Arc::new(Evidence {
-                policy_version: evidence.policy_version,
-                rules_version: evidence.rules_version,
-                flags_version: evidence.flags_version,
-                registry: registry_state(evidence.registry_revision, &evidence.registry_published_on)?,
-            }),
-        })
-    }
+/// The verdict on this line. What the line declares is seen from it where the verdict does not say: rules before version
+/// 2 did not.
+///
+/// # Errors
+/// A word of it is none.
+pub fn verdict_on(line: &NormalisedLine, wire: wire::Verdict) -> Result<Verdict, ConversionError> {
+    let outcome = outcome_of(wire.verdict())?;
+    let declaration = declaration_of(wire.declaration()).unwrap_or_else(|| line.declaration());
+    let remedies = wire.remedies().map(remedy_of).collect::<Result<_, _>>()?;
+    let evidence = wire.evidence.unwrap_or_default();
+    Ok(Verdict {
+        entry_number: wire.entry_number,
+        line_number: wire.line_number,
+        pga_line_number: wire.pga_line_number,
+        outcome,
+        declaration,
+        findings: wire
+            .findings
+            .into_iter()
+            .map(TryInto::try_into)
+            .collect::<Result<_, _>>()?,
+        remedies,
+        phase: evidence.policy,
+        certificate_version: evidence.certificate_version,
+        evidence: Arc::new(Evidence {
+            policy_version: evidence.policy_version,
+            rules_version: evidence.rules_version,
+            flags_version: evidence.flags_version,
+            registry: registry_state(evidence.registry_revision, &evidence.registry_published_on)?,
+        }),
+    })
 }
 
 impl TryFrom<wire::Finding> for WordedFinding {
     type Error = ConversionError;
 
     fn try_from(wire: wire::Finding) -> Result<Self, ConversionError> {
-        let place = usize::try_from(wire.code)
-            .ok()
-            .and_then(|code| code.checked_sub(1));
         Ok(Self {
-            code: *place
-                .and_then(|place| Code::ALL.get(place))
+            code: code_of(wire.code)
                 .ok_or_else(|| ConversionError::new("code", "not a code of the rules"))?,
             severity: match wire.severity() {
                 WireSeverity::Unspecified => return Err(ConversionError::new("severity", "not given")),
@@ -350,6 +386,15 @@ impl TryFrom<wire::Finding> for WordedFinding {
             message: wire.message,
             citation: wire.citation,
         })
+    }
+}
+
+fn declaration_of(wire: WireDeclaration) -> Option<Declaration> {
+    match wire {
+        WireDeclaration::Unspecified => None,
+        WireDeclaration::Organic => Some(Declaration::Organic),
+        WireDeclaration::Disclaimed => Some(Declaration::Disclaimed),
+        WireDeclaration::None => Some(Declaration::None),
     }
 }
 
@@ -377,7 +422,7 @@ fn remedy_of(wire: WireRemedy) -> Result<Remedy, ConversionError> {
 impl From<Code> for WireCode {
     fn from(code: Code) -> Self {
         // A test holds the two lists together.
-        Self::try_from(code_number(code)).unwrap_or(Self::Unspecified)
+        Self::try_from(code_number(code)).unwrap_or_default()
     }
 }
 
@@ -395,16 +440,20 @@ mod tests {
             line_number: 300,
             pga_line_number: Some(0),
             entry_date: Some("2026-03-01".into()),
+            importation_date: Some("2026-03-02".into()),
+            arrival_date: Some("2026-03-03".into()),
             export_date: Some("2026-02-01".into()),
             importer_of_record: Some("12-3456789".into()),
             importer_nop_id: Some("1234567890".into()),
             exporter_nop_id: Some("1234567891".into()),
             hts_code: Some("0802210000".into()),
+            article_set: Some("X".into()),
             description: Some("Hazelnuts".into()),
             organic_claim: Some(false),
             message_set: Some("OR2".into()),
             disclaimer_code: Some("A".into()),
             certificate_number: Some("123-1230000001-000001".into()),
+            further_certificate_numbers: vec!["123-1230000001-000002".into()],
             net_weight_kg: Some("1.5".into()),
             lots: vec!["L-1".into(), String::new()],
             country_of_origin: Some("TR".into()),
@@ -434,7 +483,9 @@ mod tests {
     fn both_lists_of_codes_are_one() {
         for code in Code::ALL {
             assert_eq!(WireCode::from(code).as_str_name(), code.as_str());
+            assert_eq!(code_of(code_number(code)), Some(code));
         }
+        assert_eq!(code_of(0), None);
         let after_the_last = i32::try_from(Code::ALL.len()).unwrap() + 1;
         assert!(WireCode::try_from(after_the_last).is_err());
     }

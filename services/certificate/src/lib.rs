@@ -91,22 +91,27 @@ impl CertificateService {
                 location: Box::new(location),
                 source,
             })?;
+        let issues_for: Arc<[CertifierId]> = issues_for.into();
         Ok(Self {
             lifecycle: LifecycleRpc {
                 store: Arc::clone(&store),
                 clock: Arc::clone(&clock),
                 registry: Registry::default(),
-                issues_for: issues_for.into(),
+                issues_for: Arc::clone(&issues_for),
                 policy,
             },
-            rpc: Rpc { store, clock },
+            rpc: Rpc {
+                store,
+                clock,
+                issues_for,
+            },
             ending: Ending::new(&metrics),
         })
     }
 
     /// Counts the certificates near their end for the metrics, until the future of it is dropped.
     pub async fn count_ending_forever(self) {
-        let Rpc { store, clock } = &self.rpc;
+        let Rpc { store, clock, .. } = &self.rpc;
         self.ending.count_forever(&**store, &**clock).await;
     }
 

@@ -11,6 +11,7 @@ use nopic_chassis::clock::Clock;
 use nopic_chassis::principal;
 use nopic_chassis::requests::{MAX_BATCH, Page, at_most, page_token};
 use nopic_chassis::uploads::Upload;
+use nopic_domain::identifier::CertifierId;
 use nopic_proto::certificate as wire;
 use nopic_proto::certificate::certificate_service_server::CertificateService;
 use tonic::{Request, Response, Status, Streaming};
@@ -30,6 +31,8 @@ const ANSWERS_UNDER_WAY: usize = 256;
 pub struct Rpc {
     pub(crate) store: Arc<dyn CertificateStore>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Certifiers whose certificates this deployment issues.
+    pub(crate) issues_for: Arc<[CertifierId]>,
 }
 
 impl fmt::Debug for Rpc {
@@ -164,6 +167,11 @@ impl CertificateService for Rpc {
         Ok(Response::new(wire::BatchGetForValidationResponse {
             views,
             own_draws,
+            issues_for: self
+                .issues_for
+                .iter()
+                .map(|certifier| certifier.number().into())
+                .collect(),
         }))
     }
 }

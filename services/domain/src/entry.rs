@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::date::{Date, parse_iso};
+
 /// One line of an entry, in the texts that were filed (FORMATS §3).
 ///
 /// The texts stay texts on purpose: a wrong value is a finding about the line, never a reason to lose it.
@@ -22,6 +24,12 @@ pub struct EntryLine {
     /// `YYYY-MM-DD`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entry_date: Option<String>,
+    /// `YYYY-MM-DD`: the date of importation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub importation_date: Option<String>,
+    /// `YYYY-MM-DD`: the estimated date of arrival.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arrival_date: Option<String>,
     /// `YYYY-MM-DD`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub export_date: Option<String>,
@@ -34,9 +42,12 @@ pub struct EntryLine {
     /// 10 digits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exporter_nop_id: Option<String>,
-    /// 6, 8 or 10 digits, dots allowed.
+    /// 6, 8 or 10 digits; dots may stand after the 4th, 6th and 8th.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hts_code: Option<String>,
+    /// `X` for the header of an article set, `V` for a component.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub article_set: Option<String>,
     /// What the goods are called.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
@@ -52,6 +63,9 @@ pub struct EntryLine {
     /// The certificate number or special code as filed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub certificate_number: Option<String>,
+    /// Numbers of other certificates that the line names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub further_certificate_numbers: Vec<String>,
     /// Kilograms in decimal, at most four decimals.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub net_weight_kg: Option<String>,
@@ -93,6 +107,19 @@ pub struct Treatment {
     pub emergency_action_notice: Option<bool>,
 }
 
+words! {
+    /// What a line declares, whether or not it may.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Declaration {
+        /// Organic goods: it has a message set, known or not.
+        Organic = "ORGANIC",
+        /// Goods that are not organic: it has a disclaimer code, valid or not.
+        Disclaimed = "DISCLAIMED",
+        /// Neither.
+        None = "NONE",
+    }
+}
+
 /// An entry line in the one form that is judged, recorded and compared (RULES, rule 1): texts trimmed, empty
 /// ones absent, codes and the entry number in upper case, the entry number without dashes.
 ///
@@ -105,6 +132,35 @@ impl NormalisedLine {
     #[must_use]
     pub fn pga_line_number(&self) -> u32 {
         self.0.pga_line_number.unwrap_or(1)
+    }
+
+    /// What the line declares.
+    #[must_use]
+    pub fn declaration(&self) -> Declaration {
+        match (&self.0.disclaimer_code, self.0.message_set.as_deref()) {
+            (Some(_), _) => Declaration::Disclaimed,
+            (None, None | Some("NONE")) => Declaration::None,
+            (None, Some(_)) => Declaration::Organic,
+        }
+    }
+
+    /// What stands for the entry date: the first of its own field, the date of importation and that of arrival, by its
+    /// name in a file.
+    #[must_use]
+    pub fn entry_date_field(&self) -> Option<(&'static str, &str)> {
+        [
+            ("entryDate", &self.0.entry_date),
+            ("importationDate", &self.0.importation_date),
+            ("arrivalDate", &self.0.arrival_date),
+        ]
+        .into_iter()
+        .find_map(|(name, text)| Some((name, text.as_deref()?)))
+    }
+
+    /// The day that every rule goes by; absent where none is given or the first that is given is no day.
+    #[must_use]
+    pub fn rules_date(&self) -> Option<Date> {
+        self.entry_date_field().and_then(|(_, text)| parse_iso(text))
     }
 
     /// The line itself.
@@ -136,6 +192,8 @@ impl EntryLine {
         self.entry_number.make_ascii_uppercase();
         let texts = [
             &mut self.entry_date,
+            &mut self.importation_date,
+            &mut self.arrival_date,
             &mut self.export_date,
             &mut self.importer_of_record,
             &mut self.importer_nop_id,
@@ -149,6 +207,7 @@ impl EntryLine {
         let codes = [
             &mut self.entry_action,
             &mut self.message_set,
+            &mut self.article_set,
             &mut self.disclaimer_code,
             &mut self.country_of_origin,
             &mut self.country_of_export,
@@ -162,6 +221,7 @@ impl EntryLine {
             }
         }
         normalise_list(&mut self.lots);
+        normalise_list(&mut self.further_certificate_numbers);
         NormalisedLine(self)
     }
 }

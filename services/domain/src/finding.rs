@@ -65,6 +65,12 @@ codes! {
     EntryNumberInvalid = "ENTRY_NUMBER_INVALID" ["value"],
     /// A field cannot be what it says.
     LineInvalid = "LINE_INVALID" ["problem"],
+    /// Another date stands for the entry date.
+    EntryDateAssumed = "ENTRY_DATE_ASSUMED" ["date", "field"],
+    /// The entry date of a line on record is far from the day of filing.
+    EntryDateImplausible = "ENTRY_DATE_IMPLAUSIBLE" ["date", "filed", "days", "side"],
+    /// No tariff table that is held names the code.
+    HtsNotInTariff = "HTS_NOT_IN_TARIFF" ["hts", "report"],
     /// A disclaimer code that AMS does not take.
     DisclaimerInvalid = "DISCLAIMER_INVALID" ["value"],
     /// Disclaimed on a tariff line that is certified organic.
@@ -75,6 +81,10 @@ codes! {
     PgaDataMissing = "PGA_DATA_MISSING" ["hts", "date", "why"],
     /// No organic message set where one may be needed.
     PgaDataMayBeRequired = "PGA_DATA_MAY_BE_REQUIRED" ["hts", "date"],
+    /// Agency data on the header line of an article set.
+    PgaDataNotAllowed = "PGA_DATA_NOT_ALLOWED" [],
+    /// More than one certificate on one line.
+    CertificateSeveral = "CERTIFICATE_SEVERAL" ["first", "others"],
     /// A dash of another kind was read as `-`.
     CertificateNumberNormalised = "CERTIFICATE_NUMBER_NORMALISED" ["value", "number"],
     /// No certificate number.
@@ -178,6 +188,12 @@ codes! {
 }
 
 impl Code {
+    /// Whether it is a finding of rules 4 or 5, about the certificate: codes stand in the order of the rules.
+    #[must_use]
+    pub(crate) fn is_about_certificate(self) -> bool {
+        (Self::PgaDataNotAllowed..=Self::CertificateQuantityExceeded).contains(&self)
+    }
+
     /// Whether the ledger decides it when a line is filed: then it is known, and a policy cannot make it unknown.
     pub(crate) const fn is_asked_of_ledger(self) -> bool {
         matches!(

@@ -41,7 +41,7 @@
 //! | draw | the weight that a line takes from a certificate ([`certificate::Draw`]) |
 //! | ledger | the draws on certificates and what may still be drawn ([`mod@ledger`]) |
 //! | limit, tolerance, excess | the most that may be drawn: the total and a share of it; what a permitted draw lies past it |
-//! | request, stage, step | an exporter's wish for a certificate; where it stands; what is done to it ([`life`]) |
+//! | request, stage, step | an exporter's wish for a certificate; where it stands; what is done to it ([`mod@lifecycle`]) |
 //! | check | what is looked up about a request before a certifier approves it ([`lifecycle::check::Check`]) |
 //! | policy, phase | the rules' dates, severities and sentences as data; a span of entry dates with the same severities |
 //! | finding | one thing found about a line: code, severity, field, details ([`finding::Finding`]) |

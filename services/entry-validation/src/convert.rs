@@ -8,7 +8,7 @@ use nopic_domain::certificate::{CertificateView, DrawnBy};
 use nopic_domain::date::parse_iso;
 use nopic_domain::decision::{EntryAnswer, Evidence, FiledEntry, Inputs, Kind, LedgerState};
 use nopic_domain::entry::EntryLine;
-use nopic_domain::identifier::{CertificateNumber, EntryNumber, NopId};
+use nopic_domain::identifier::{CertificateNumber, CertifierId, EntryNumber, NopId};
 use nopic_domain::ledger::LineOutcome;
 use nopic_domain::rules::RecordedDraw;
 use nopic_domain::weight::Weight;
@@ -67,6 +67,11 @@ pub(crate) fn around_lines(inputs: &Inputs) -> [wire::FilingInputs; 2] {
         reason: inputs.reason.clone(),
         filed_on: inputs.filed_on.to_string(),
         kind: inputs.kind.as_str().to_owned(),
+        issuing_for: inputs
+            .issuing_for
+            .iter()
+            .map(|certifier| certifier.number().into())
+            .collect(),
         ..wire::FilingInputs::default()
     };
     [before, behind]
@@ -88,6 +93,14 @@ pub(crate) fn inputs_to_wire(inputs: Inputs) -> wire::FilingInputs {
             .collect(),
         ..behind
     }
+}
+
+/// A certifier by its 3 digits as a number.
+pub(crate) fn certifier_of(number: u32) -> Result<CertifierId, ConversionError> {
+    u16::try_from(number)
+        .ok()
+        .and_then(CertifierId::from_number)
+        .ok_or_else(|| ConversionError::new("certifier", "more than 3 digits"))
 }
 
 pub(crate) fn inputs_from_wire(wire: wire::FilingInputs) -> Result<Inputs, ConversionError> {
@@ -116,6 +129,11 @@ pub(crate) fn inputs_from_wire(wire: wire::FilingInputs) -> Result<Inputs, Conve
             })
             .collect::<Result<_, ConversionError>>()?,
         certificates_unavailable: wire.certificates_unavailable,
+        issuing_for: wire
+            .issuing_for
+            .into_iter()
+            .map(certifier_of)
+            .collect::<Result<_, ConversionError>>()?,
         operations: wire
             .operations
             .into_iter()

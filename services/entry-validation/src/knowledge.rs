@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use nopic_cache::StatusView;
 use nopic_domain::certificate::CertificateView;
+use nopic_domain::date::Date;
 use nopic_domain::decision::{Evidence, Verdict};
 use nopic_domain::entry::NormalisedLine;
 use nopic_domain::flags::FlagTable;
-use nopic_domain::identifier::{CertificateNumber, EntryNumber, NopId};
+use nopic_domain::identifier::{CertificateNumber, CertifierId, EntryNumber, NopId};
 use nopic_domain::policy::Policy;
 use nopic_domain::registry::Timeline;
 use nopic_domain::rules::{Answer, Judgement, Knowledge, RecordedDraw, RegistryState};
@@ -28,16 +29,8 @@ pub(crate) struct Known {
 
 impl Known {
     /// The verdict on a line, in the words of the policy.
-    pub(crate) fn verdict(&self, line: NormalisedLine, judgement: &Judgement) -> Verdict {
-        let pga_line_number = line.pga_line_number();
-        let line = line.into_inner();
-        Verdict::new(
-            line.entry_number,
-            (line.line_number, pga_line_number),
-            judgement,
-            &self.policy,
-            &self.evidence,
-        )
+    pub(crate) fn verdict(&self, line: &NormalisedLine, judgement: &Judgement) -> Verdict {
+        Verdict::new(line, judgement, &self.policy, &self.evidence)
     }
 }
 
@@ -63,5 +56,14 @@ impl Knowledge for Known {
 
     fn linked_importer(&self, importer_of_record: &str) -> Option<NopId> {
         self.links.operation(importer_of_record)
+    }
+
+    fn issues_for(&self, certifier: CertifierId) -> bool {
+        self.certificates.issues_for(certifier)
+    }
+
+    fn filing_day(&self) -> Option<Date> {
+        // What is filed is judged by its frozen inputs, which know their day.
+        None
     }
 }

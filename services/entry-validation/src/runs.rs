@@ -103,7 +103,7 @@ impl Runs {
         self.waiting = all.split_off(judgements.len());
         self.answered += judgements.len() as u64;
         Ok(all
-            .into_iter()
+            .iter()
             .zip(&judgements)
             .map(|(line, judgement)| known.verdict(line, judgement))
             .collect())

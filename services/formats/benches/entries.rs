@@ -117,6 +117,7 @@ fn entries(criterion: &mut Criterion) {
         line_number: 1,
         pga_line_number: 1,
         verdict: "REJECT",
+        declaration: "ORGANIC",
         findings: &findings,
         remedies: &["REEXPORT", "DESTRUCTION"],
         evidence: EvidenceRecord {

@@ -19,6 +19,8 @@ pub struct VerdictRecord<'a> {
     pub pga_line_number: u32,
     /// `ACCEPT`, `WARN`, `REJECT` or `INDETERMINATE`.
     pub verdict: &'a str,
+    /// `ORGANIC`, `DISCLAIMED` or `NONE`.
+    pub declaration: &'a str,
     /// In the order of RULES.
     pub findings: &'a [FindingRecord<'a>],
     /// In the order of RULES; empty unless the verdict rejects.
@@ -78,7 +80,7 @@ pub fn write_reject_jsonl(out: &mut Vec<u8>, reject: &Reject) {
 }
 
 /// The header of the CSV form.
-const CSV_HEADER: &str = "entryNumber,lineNumber,pgaLineNumber,verdict,codes,severities,remedies,messages,policy,\
+const CSV_HEADER: &str = "entryNumber,lineNumber,pgaLineNumber,verdict,declaration,codes,severities,remedies,messages,policy,\
                           policyVersion,rulesVersion,flagsVersion,registryRevision,registryPublishedOn,\
                           certificateVersion\n";
 
@@ -97,6 +99,7 @@ pub fn write_verdict_csv(out: &mut Vec<u8>, verdict: &VerdictRecord<'_>) {
         &verdict.line_number.to_string(),
         &verdict.pga_line_number.to_string(),
         verdict.verdict,
+        verdict.declaration,
         &join(findings.iter().map(|finding| finding.code), ";"),
         &join(findings.iter().map(|finding| finding.severity), ";"),
         &join(verdict.remedies.iter().copied(), ";"),

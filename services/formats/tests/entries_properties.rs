@@ -35,9 +35,10 @@ fn any_line() -> impl Strategy<Value = EntryLine> {
         flag(),
         treatment,
         vec("[!-:<-~][ -:<-~]{0,5}", 0..3),
+        vec("[!-:<-~][ -:<-~]{0,5}", 0..3),
     );
-    (head, proptest::array::uniform16(text())).prop_map(
-        |((entry_number, line_number, pga_line_number, organic_claim, treatment, lots), texts)| {
+    (head, proptest::array::uniform19(text())).prop_map(
+        |((entry_number, line_number, pga_line_number, organic_claim, treatment, lots, further), texts)| {
             let mut texts = texts.into_iter();
             let mut text = || texts.next().flatten();
             EntryLine {
@@ -46,17 +47,21 @@ fn any_line() -> impl Strategy<Value = EntryLine> {
                 line_number,
                 pga_line_number,
                 entry_date: text(),
+                importation_date: text(),
+                arrival_date: text(),
                 export_date: text(),
                 importer_of_record: text(),
                 importer_nop_id: text(),
                 exporter_nop_id: text(),
                 hts_code: text(),
+                article_set: text(),
                 description: text(),
                 organic_claim,
                 message_set: text(),
                 disclaimer_code: text(),
                 certificate_number: text(),
                 net_weight_kg: text(),
+                further_certificate_numbers: further,
                 lots,
                 country_of_origin: text(),
                 country_of_export: text(),

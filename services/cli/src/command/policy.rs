@@ -151,13 +151,20 @@ fn write_head(out: &mut dyn Write, on: NaiveDate, policy: &ExplainPolicyResponse
             policy.arrangement_countries.join(" ")
         )?;
     }
-    if !policy.partial_certifiers.is_empty() {
-        writeln!(
-            out,
-            "Certifiers whose certificates are only partly known: {}.",
-            policy.partial_certifiers.join(", ")
-        )?;
-    }
+    let complete = if policy.complete_certifiers.is_empty() {
+        "none".to_owned()
+    } else {
+        policy.complete_certifiers.join(", ")
+    };
+    writeln!(
+        out,
+        "Certifiers whose certificates are all known here: {complete}, and those that this deployment issues for."
+    )?;
+    writeln!(
+        out,
+        "Entry dates of lines on record: at most {} days before and {} days after the day of filing.",
+        policy.filing_days_before, policy.filing_days_after
+    )?;
     let ways: Vec<&str> = policy
         .remedies
         .iter()

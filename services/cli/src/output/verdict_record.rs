@@ -45,6 +45,7 @@ fn append(out: &mut Vec<u8>, verdicts: &[Verdict], write: impl Fn(&mut Vec<u8>, 
                 line_number: verdict.line_number,
                 pga_line_number: verdict.pga_line_number,
                 verdict: outcome(verdict).as_str_name(),
+                declaration: verdict.declaration().as_str_name(),
                 findings: &findings,
                 remedies: &remedies,
                 evidence: evidence_record(verdict),
@@ -175,6 +176,7 @@ pub(crate) mod tests {
             line_number: 1,
             pga_line_number: 2,
             verdict: verdict::Outcome::Reject.into(),
+            declaration: verdict::Declaration::Organic.into(),
             findings: vec![
                 Finding {
                     code: finding::Code::CertificateVoided.into(),
@@ -217,7 +219,8 @@ pub(crate) mod tests {
         assert_eq!(
             String::from_utf8(out).unwrap(),
             concat!(
-                r#"{"entryNumber":"B7603245278","lineNumber":1,"pgaLineNumber":2,"verdict":"REJECT","findings":["#,
+                r#"{"entryNumber":"B7603245278","lineNumber":1,"pgaLineNumber":2,"verdict":"REJECT","declaration":"#,
+                r#""ORGANIC","findings":["#,
                 r#"{"code":"CERTIFICATE_VOIDED","severity":"REJECT","field":"certificateNumber","message":"#,
                 r#""Certificate 015-0150000001-000001 was voided by its certifier. Ask the exporter for a valid "#,
                 r#"certificate.","citation":"7 CFR 205.273(c)"},{"code":"REGISTRY_STALE","severity":"WARNING","#,

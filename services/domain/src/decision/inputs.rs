@@ -2,7 +2,7 @@
 //! interrupted ends as it would have, and a verdict can be proved years later.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
@@ -11,7 +11,7 @@ use super::{Evidence, Inconsistent};
 use crate::certificate::CertificateView;
 use crate::date::Date;
 use crate::entry::NormalisedLine;
-use crate::identifier::{CertificateNumber, EntryNumber, NopId};
+use crate::identifier::{CertificateNumber, CertifierId, EntryNumber, NopId};
 use crate::principal::Principal;
 use crate::registry::Timeline;
 use crate::rules::{Answer, Knowledge, RecordedDraw, RegistryState, certificate_number};
@@ -85,6 +85,8 @@ pub struct Inputs {
     pub certificates: BTreeMap<CertificateNumber, CertificateView>,
     /// Whether the certificate service did not answer: then certificates that are missing here are not known.
     pub certificates_unavailable: bool,
+    /// Certifiers that the deployment issued for, of those whose certificates are missing here.
+    pub issuing_for: BTreeSet<CertifierId>,
     /// What the registry knew of the operations that the lines and certificates name.
     pub operations: BTreeMap<NopId, Timeline>,
     /// Operations behind importer-of-record numbers, by [`link_key`].
@@ -107,6 +109,7 @@ impl Inputs {
         self.evidence = evidence;
         self.certificates.clear();
         self.certificates_unavailable = false;
+        self.issuing_for.clear();
         self.importers.clear();
         let mut parties: FxHashSet<NopId> = FxHashSet::default();
         for line in &self.lines {
@@ -116,6 +119,9 @@ impl Inputs {
                         parties.insert(view.certificate.importer_nop_id);
                         parties.insert(view.certificate.exporter_nop_id);
                         self.certificates.entry(number).or_insert_with(|| view.clone());
+                    }
+                    Answer::Absent if known.issues_for(number.certifier()) => {
+                        self.issuing_for.insert(number.certifier());
                     }
                     Answer::Absent => {}
                     Answer::Unavailable => self.certificates_unavailable = true,
@@ -176,5 +182,13 @@ impl Knowledge for Inputs {
 
     fn linked_importer(&self, importer_of_record: &str) -> Option<NopId> {
         self.importers.get(link_key(importer_of_record).as_ref()).copied()
+    }
+
+    fn issues_for(&self, certifier: CertifierId) -> bool {
+        self.issuing_for.contains(&certifier)
+    }
+
+    fn filing_day(&self) -> Option<Date> {
+        Some(self.filed_on)
     }
 }

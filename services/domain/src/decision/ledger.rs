@@ -4,7 +4,8 @@ use rustc_hash::FxHashMap;
 
 use super::{FiledEntry, Inputs};
 use crate::certificate::{CertificateView, DrawnBy};
-use crate::identifier::{CertificateNumber, EntryNumber, NopId};
+use crate::date::Date;
+use crate::identifier::{CertificateNumber, CertifierId, EntryNumber, NopId};
 use crate::ledger::{LineDraw, LineOutcome};
 use crate::registry::Timeline;
 use crate::rules::{Answer, Knowledge, RecordedDraw, RegistryState};
@@ -120,5 +121,13 @@ impl Knowledge for OfEntry<'_> {
 
     fn linked_importer(&self, importer_of_record: &str) -> Option<NopId> {
         self.inputs.linked_importer(importer_of_record)
+    }
+
+    fn issues_for(&self, certifier: CertifierId) -> bool {
+        self.inputs.issues_for(certifier)
+    }
+
+    fn filing_day(&self) -> Option<Date> {
+        self.inputs.filing_day()
     }
 }

@@ -153,13 +153,7 @@ pub fn decide(
             };
             check(line, judgement, drawn.is_some())?;
             decided.push(Decision {
-                verdict: Verdict::new(
-                    line.entry_number.clone(),
-                    (line.line_number, line.pga_line_number()),
-                    judgement,
-                    policy,
-                    &inputs.evidence,
-                ),
+                verdict: Verdict::new(line, judgement, policy, &inputs.evidence),
                 codes: judgement.findings.iter().map(|finding| finding.code).collect(),
                 importer: importer(line, &knowledge),
                 certificate: certificate_number(line),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::entry::{Declaration, NormalisedLine};
 use crate::finding::{Code, Severity};
 use crate::policy::{Policy, Remedy};
 use crate::rules::{Judgement, Outcome, RegistryState};
@@ -45,6 +46,8 @@ pub struct Verdict {
     pub pga_line_number: u32,
     /// What becomes of the line.
     pub outcome: Outcome,
+    /// What it declares.
+    pub declaration: Declaration,
     /// What was found, in the order of the rules.
     pub findings: Vec<WordedFinding>,
     /// What may be done, in order.
@@ -58,20 +61,20 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// A judgement in the words of the policy that it was made by. `line` is line and PGA line.
+    /// A judgement in the words of the policy that it was made by.
     #[must_use]
     pub fn new(
-        entry_number: String,
-        line: (u32, u32),
+        line: &NormalisedLine,
         judgement: &Judgement,
         policy: &Policy,
         evidence: &Arc<Evidence>,
     ) -> Self {
         Self {
-            entry_number,
-            line_number: line.0,
-            pga_line_number: line.1,
+            entry_number: line.entry_number.clone(),
+            line_number: line.line_number,
+            pga_line_number: line.pga_line_number(),
             outcome: judgement.outcome,
+            declaration: line.declaration(),
             findings: judgement
                 .findings
                 .iter()

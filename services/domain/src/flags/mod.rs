@@ -205,6 +205,12 @@ impl FlagTable {
             .then_some(first)
     }
 
+    /// Whether any table held has ever named the code; one of 6 or 8 digits: any code under it. Allocates nothing.
+    #[must_use]
+    pub fn names(&self, code: &HtsCode) -> bool {
+        !self.index.under(code).is_empty()
+    }
+
     /// All intervals of a code, rising and disjoint; for 6 or 8 digits, those that every code under it shares.
     #[must_use]
     pub fn intervals(&self, code: &HtsCode) -> Vec<FlagInterval> {

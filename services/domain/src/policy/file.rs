@@ -6,8 +6,8 @@ use rustc_hash::FxHashMap;
 use serde::Deserialize;
 
 use super::{
-    Arrangement, CodeRule, Disposition, DispositionRule, Ladder, Phase, PhaseIndex, Policy, PolicyError,
-    SpecialCode, SpecialEffect,
+    Arrangement, CodeRule, Disposition, DispositionRule, FilingSpan, Ladder, Phase, PhaseIndex, Policy,
+    PolicyError, SpecialCode, SpecialEffect,
 };
 use crate::date::{Date, Period, parse_iso};
 use crate::digest::version_of;
@@ -21,8 +21,11 @@ struct File {
     phase_without_date: String,
     tolerance_percent: String,
     stale_after_days: u32,
-    partial_certifiers: Vec<String>,
+    complete_certifiers: Vec<String>,
     disclaimer_codes: Vec<String>,
+    filing: FilingSpan,
+    #[serde(default)]
+    country: Vec<FileCountry>,
     phase: Vec<FilePhase>,
     #[serde(default)]
     special_code: Vec<FileSpecialCode>,
@@ -32,6 +35,13 @@ struct File {
     remedies: FileRemedies,
     ladder: Ladder,
     code: BTreeMap<String, FileCode>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileCountry {
+    code: String,
+    provinces: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -98,6 +108,9 @@ struct FileSeverityBefore {
     severity: String,
 }
 
+/// The form of the file: it rises when a file of the form before lacks something.
+const FORMAT: u32 = 2;
+
 /// Collects problems, so that all are said at once.
 #[derive(Default)]
 struct Problems(Vec<String>);
@@ -150,14 +163,29 @@ impl Problems {
     }
 }
 
+/// Why a file is not one. One of another form says that first: what it lacks follows from it.
+fn unreadable(text: &str, error: &toml::de::Error) -> String {
+    #[derive(Deserialize)]
+    struct Format {
+        format: u32,
+    }
+    match toml::from_str(text) {
+        Ok(Format { format }) if format != FORMAT => format!(
+            "format: it is a policy of format {format}, and this program reads format {FORMAT}: begin with \
+             `nopic policy show` and carry your changes over"
+        ),
+        _ => error.to_string().trim_end().to_owned(),
+    }
+}
+
 pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
     let file: File = toml::from_str(text).map_err(|error| PolicyError {
-        problems: vec![error.to_string().trim_end().to_owned()],
+        problems: vec![unreadable(text, &error)],
     })?;
     let mut problems = Problems::default();
-    if file.format != 1 {
+    if file.format != FORMAT {
         problems.add(format!(
-            "format: {} is not known to this program, 1 is",
+            "format: {} is not known to this program, {FORMAT} is",
             file.format
         ));
     }
@@ -184,13 +212,14 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
         ));
         0
     });
-    let mut partial_certifiers = Vec::new();
-    for certifier in &file.partial_certifiers {
+    let mut complete_certifiers = Vec::new();
+    for certifier in &file.complete_certifiers {
         match certifier.parse() {
-            Ok(certifier) => partial_certifiers.push(certifier),
-            Err(error) => problems.add(format!("partial_certifiers: {error}")),
+            Ok(certifier) => complete_certifiers.push(certifier),
+            Err(error) => problems.add(format!("complete_certifiers: {error}")),
         }
     }
+    let countries_of_provinces = countries_of_provinces(&file.country, &mut problems);
     for code in &file.disclaimer_codes {
         if code.len() != 1 || !code.bytes().all(|byte| byte.is_ascii_uppercase()) {
             problems.add(format!("disclaimer_codes: {code:?} is not one capital letter"));
@@ -227,7 +256,9 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
         tolerance_ten_thousandths_of_percent,
         tolerance_percent: file.tolerance_percent,
         stale_after_days: file.stale_after_days,
-        partial_certifiers,
+        complete_certifiers,
+        filing_span: file.filing,
+        countries_of_provinces,
         disclaimer_codes: file.disclaimer_codes,
         special_codes,
         dispositions,
@@ -353,6 +384,39 @@ fn arrangements(file: &[FileArrangement], problems: &mut Problems) -> Vec<Arrang
         });
     }
     arrangements
+}
+
+fn countries_of_provinces(file: &[FileCountry], problems: &mut Problems) -> FxHashMap<[u8; 2], [u8; 2]> {
+    let mut countries = FxHashMap::default();
+    for country in file {
+        let place = format!("country {:?}", country.code);
+        let mut code = |text: &str| {
+            let code = country_code(text);
+            if code.is_none() {
+                problems.add(format!(
+                    "{place}: {text:?} is not a country code of two capital letters"
+                ));
+            }
+            code
+        };
+        let Some(own) = code(&country.code) else {
+            continue;
+        };
+        let provinces: Vec<_> = country
+            .provinces
+            .iter()
+            .filter_map(|province| code(province))
+            .collect();
+        for province in provinces {
+            if countries.insert(province, own).is_some() {
+                problems.add(format!(
+                    "{place}: province {:?} stands twice",
+                    String::from_utf8_lossy(&province)
+                ));
+            }
+        }
+    }
+    countries
 }
 
 fn correctable(names: &[String], problems: &mut Problems) -> Vec<bool> {

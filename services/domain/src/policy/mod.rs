@@ -122,6 +122,16 @@ pub struct Ladder {
     pub days_until_close: u32,
 }
 
+/// How far the entry date of a line that is put on record may be from the day of filing, in days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FilingSpan {
+    /// Before it.
+    pub days_before: u32,
+    /// After it.
+    pub days_after: u32,
+}
+
 /// What the policy says about one code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CodeRule {
@@ -148,7 +158,9 @@ pub struct Policy {
     tolerance_ten_thousandths_of_percent: i64,
     tolerance_percent: String,
     stale_after_days: u32,
-    partial_certifiers: Vec<CertifierId>,
+    complete_certifiers: Vec<CertifierId>,
+    filing_span: FilingSpan,
+    countries_of_provinces: FxHashMap<[u8; 2], [u8; 2]>,
     disclaimer_codes: Vec<String>,
     special_codes: Vec<SpecialCode>,
     dispositions: [DispositionRule; 4],
@@ -269,16 +281,28 @@ impl Policy {
         self.disclaimer_codes.iter().any(|taken| taken == code)
     }
 
-    /// Whether our copy of that certifier's certificates is only partial.
+    /// Whether our copy of that certifier's certificates is said to be complete.
     #[must_use]
-    pub fn is_partial(&self, certifier: CertifierId) -> bool {
-        self.partial_certifiers.contains(&certifier)
+    pub fn is_complete(&self, certifier: CertifierId) -> bool {
+        self.complete_certifiers.contains(&certifier)
     }
 
-    /// Certifiers of whose certificates our copy is only partial.
+    /// Certifiers of whose certificates our copy is said to be complete.
     #[must_use]
-    pub fn partial_certifiers(&self) -> &[CertifierId] {
-        &self.partial_certifiers
+    pub fn complete_certifiers(&self) -> &[CertifierId] {
+        &self.complete_certifiers
+    }
+
+    /// How far from the day of filing an entry date may be.
+    #[must_use]
+    pub const fn filing_span(&self) -> FilingSpan {
+        self.filing_span
+    }
+
+    /// The country that a code counts as: its own, or that of a province that CBP asks for in place of it.
+    #[must_use]
+    pub fn country_of(&self, code: [u8; 2]) -> [u8; 2] {
+        self.countries_of_provinces.get(&code).copied().unwrap_or(code)
     }
 
     /// What may be drawn on top of a certificate's total, rounded down to 0.0001 kg.

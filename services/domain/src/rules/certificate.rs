@@ -2,7 +2,7 @@
 
 use crate::certificate::{Certificate, CertificateKind, CertificateStatus, CertificateView};
 use crate::finding::{Code, Detail, Finding, Severity};
-use crate::identifier::CertificateNumber;
+use crate::identifier::{CertificateNumber, country_code};
 use crate::weight::Weight;
 
 use super::line::quoted;
@@ -40,7 +40,8 @@ impl<K: Knowledge> Case<'_, K> {
     }
 
     fn certificate_not_found(&mut self, number: CertificateNumber) {
-        let partial = self.policy.is_partial(number.certifier());
+        let certifier = number.certifier();
+        let partial = !self.policy.is_complete(certifier) && !self.knowledge.issues_for(certifier);
         let coverage = if partial {
             " Our copy of this certifier's certificates is not complete: look the number up in the Organic INTEGRITY \
              Database."
@@ -123,6 +124,9 @@ impl<K: Knowledge> Case<'_, K> {
     fn goods_of_certificate(&mut self, certificate: &Certificate) {
         let number = certificate.number;
         let importer = self.given_importer();
+        let origin_differs = self.checked.country_of_origin.is_some_and(|country| {
+            !certificate.countries_of_origin.is_empty() && !self.lists_country(certificate, country)
+        });
         let mut differs = |code, expected: Detail, found: Detail| {
             let details = vec![
                 ("number", number.into()),
@@ -157,10 +161,7 @@ impl<K: Knowledge> Case<'_, K> {
             let expected = certificate.exporter_nop_id.into();
             differs(Code::CertificateExporterMismatch, expected, exporter.into());
         }
-        if let Some(origin) = &self.line.country_of_origin
-            && !certificate.countries_of_origin.is_empty()
-            && !certificate.countries_of_origin.contains(origin)
-        {
+        if let Some(origin) = self.line.country_of_origin.as_ref().filter(|_| origin_differs) {
             let expected = certificate.countries_of_origin.join(", ");
             differs(
                 Code::CertificateOriginMismatch,
@@ -169,6 +170,15 @@ impl<K: Knowledge> Case<'_, K> {
             );
         }
         self.lots(certificate);
+    }
+
+    /// Whether a certificate lists a country, or a province of it.
+    fn lists_country(&self, certificate: &Certificate, country: [u8; 2]) -> bool {
+        certificate
+            .countries_of_origin
+            .iter()
+            .filter_map(|listed| country_code(listed))
+            .any(|listed| self.policy.country_of(listed) == country)
     }
 
     fn lots(&mut self, certificate: &Certificate) {
@@ -228,9 +238,8 @@ impl<K: Knowledge> Case<'_, K> {
             ];
             self.findings.add(Code::CertificateQuantityExceeded, details);
         }
-        // So far only rules 4 and 5 have spoken.
         if let Some(taken) = entry.taken
-            && !self.findings.any_rejects()
+            && !self.findings.certificate_rejects()
         {
             let sum = taken.entry(number).or_default();
             *sum = sum.saturating_add(weight);

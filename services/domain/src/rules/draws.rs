@@ -1,6 +1,5 @@
 //! What a judged line asks of the ledger when its entry is filed.
 
-use crate::date::parse_iso;
 use crate::entry::NormalisedLine;
 use crate::finding::{Code, Finding, Severity};
 use crate::ledger::{Ask, Take};
@@ -31,10 +30,10 @@ pub fn ask_of_ledger(line: &NormalisedLine, judgement: &Judgement, policy: &Poli
             .filter(|finding| !finding.code.is_asked_of_ledger())
     };
     let rejects = |finding: &Finding| finding.severity == Severity::Reject;
-    if findings().any(|finding| rejects(finding) && finding.code <= LAST_OF_CERTIFICATE) {
+    if findings().any(|finding| rejects(finding) && finding.code.is_about_certificate()) {
         return Ask::Nothing(Some(number));
     }
-    let entry_date = line.entry_date.as_deref().and_then(parse_iso);
+    let entry_date = line.rules_date();
     let may = |code| policy.severity(code, judgement.phase, entry_date) < Severity::Indeterminate;
     let take = Take {
         number,
@@ -51,9 +50,6 @@ pub fn ask_of_ledger(line: &NormalisedLine, judgement: &Judgement, policy: &Poli
         Ask::Nothing(Some(number))
     }
 }
-
-/// Codes stand in the order of the rules: the last one of rule 5.
-const LAST_OF_CERTIFICATE: Code = Code::CertificateQuantityExceeded;
 
 #[cfg(test)]
 mod tests {
@@ -81,7 +77,7 @@ mod tests {
         let policy = Policy::shipped();
         let judgement = Judgement {
             outcome: super::super::Outcome::Accept,
-            phase: policy.phase_on(line.entry_date.as_deref().and_then(parse_iso)),
+            phase: policy.phase_on(line.rules_date()),
             findings: found
                 .iter()
                 .map(|(code, severity)| Finding {
@@ -174,17 +170,27 @@ mod tests {
     }
 
     #[test]
-    fn codes_of_the_certificate_stand_before_those_of_later_rules() {
-        let later: Vec<&str> = Code::ALL
+    fn codes_of_the_certificate_stand_together() {
+        let about: Vec<&str> = Code::ALL
             .iter()
-            .filter(|code| **code > LAST_OF_CERTIFICATE)
+            .filter(|code| code.is_about_certificate())
             .map(|code| code.as_str())
             .collect();
-        assert_eq!(later.len(), 15);
-        assert!(later.iter().all(|code| {
-            ["IMPORTER_", "EXPORTER_", "REGISTRY_", "HTS_NOT", "TREATMENT_"]
-                .iter()
-                .any(|start| code.starts_with(start))
-        }));
+        assert_eq!(about.len(), 37);
+        let of_others = |code: &&str| {
+            [
+                "IMPORTER_",
+                "EXPORTER_",
+                "REGISTRY_",
+                "HTS_NOT",
+                "TREATMENT_",
+                "ENTRY_",
+                "LINE_",
+                "DISCLAIMER_",
+            ]
+            .iter()
+            .any(|start| code.starts_with(start))
+        };
+        assert!(!about.iter().any(of_others));
     }
 }

@@ -6,7 +6,7 @@ use super::{Case, Knowledge};
 
 impl<K: Knowledge> Case<'_, K> {
     pub(super) fn goods(&mut self) {
-        if self.flag().is_none() {
+        if self.flag().is_none() && self.is_in_tariff() {
             let details = self.tariff_details();
             self.findings.add(Code::HtsNotFlagged, details);
         }

@@ -3,7 +3,7 @@
 use crate::date::{Date, parse_iso};
 use crate::entry::NormalisedLine;
 use crate::finding::{Code, Finding};
-use crate::hts::HtsCode;
+use crate::hts::{HtsCode, with_lost_zero};
 use crate::identifier::{EntryNumber, NopId, country_code};
 use crate::policy::{Disposition, PhaseIndex, Policy};
 use crate::text::shortened;
@@ -28,13 +28,18 @@ pub(super) struct Checked<'a> {
     pub(super) is_deletion: bool,
     pub(super) replaces: bool,
     pub(super) entry_date: Date,
+    /// The field that stands for the entry date where that is absent.
+    pub(super) assumed_date: Option<&'static str>,
+    pub(super) is_article_set_header: bool,
     pub(super) export_date: Option<Date>,
     pub(super) exporter: Option<NopId>,
     pub(super) hts_code: HtsCode,
     pub(super) message_set: MessageSet,
     pub(super) disclaimer: Option<&'a str>,
     pub(super) weight: Option<Weight>,
+    /// A province stands here as its country.
     pub(super) country_of_origin: Option<[u8; 2]>,
+    /// A province stands here as its country.
     pub(super) country_of_export: Option<[u8; 2]>,
     pub(super) disposition: Option<Disposition>,
 }
@@ -48,7 +53,7 @@ pub(super) fn check<'a>(
     repeated: bool,
     policy: &Policy,
 ) -> (PhaseIndex, Vec<Finding>, Option<Checked<'a>>) {
-    let entry_date = line.entry_date.as_deref().and_then(parse_iso);
+    let entry_date = line.rules_date();
     let phase = policy.phase_on(entry_date);
     let mut fields = Fields(Findings {
         policy,
@@ -56,7 +61,7 @@ pub(super) fn check<'a>(
         entry_date,
         list: Vec::new(),
     });
-    let checked = fields.check(line, repeated, entry_date);
+    let checked = fields.check(line, repeated, entry_date, policy);
     let list = fields.0.list;
     let checked = if list.is_empty() { checked } else { None };
     (phase, list, checked)
@@ -94,6 +99,7 @@ impl Fields<'_> {
         line: &'a NormalisedLine,
         repeated: bool,
         entry_date: Option<Date>,
+        policy: &Policy,
     ) -> Option<Checked<'a>> {
         let entry_number = EntryNumber::parse(&line.entry_number);
         if entry_number.is_none() {
@@ -106,29 +112,30 @@ impl Fields<'_> {
                 .add(Code::EntryNumberInvalid, vec![("value", value.into())]);
         }
         self.line_number(line, repeated);
-        match line.entry_date.as_deref() {
-            None => self.invalid("entryDate", "The line has no entryDate.".to_owned()),
-            Some(text) if entry_date.is_none() => self.invalid(
-                "entryDate",
-                format!(
-                    "The field entryDate is {}, not a day in the form YYYY-MM-DD.",
-                    quoted(text)
-                ),
-            ),
-            Some(_) => {}
-        }
-        let export_date = self.read(
-            "exportDate",
-            line.export_date.as_deref(),
-            "a day in the form YYYY-MM-DD",
-            parse_iso,
+        self.read(
+            "entryAction",
+            line.entry_action.as_deref(),
+            "ADD, REPLACE or DELETE",
+            |text| matches!(text, "ADD" | "REPLACE" | "DELETE").then_some(()),
         );
-        if let (Some(export_date), Some(entry_date)) = (export_date, entry_date)
+        let dated_by = line.entry_date_field().map(|(field, _)| field);
+        if dated_by.is_none() {
+            self.invalid(
+                "entryDate",
+                "The line has no entryDate, and no importationDate or arrivalDate that could stand for it."
+                    .to_owned(),
+            );
+        }
+        self.day("entryDate", line.entry_date.as_deref());
+        self.day("importationDate", line.importation_date.as_deref());
+        self.day("arrivalDate", line.arrival_date.as_deref());
+        let export_date = self.day("exportDate", line.export_date.as_deref());
+        if let (Some(export_date), Some(entry_date), Some(field)) = (export_date, entry_date, dated_by)
             && export_date > entry_date
         {
             self.invalid(
                 "exportDate",
-                format!("The exportDate {export_date} is after the entryDate {entry_date}."),
+                format!("The exportDate {export_date} is after the {field} {entry_date}."),
             );
         }
         let nop_id = NopId::parse;
@@ -144,16 +151,14 @@ impl Fields<'_> {
             "10 digits",
             nop_id,
         );
-        let hts_code = self.read("htsCode", line.hts_code.as_deref(), "6, 8 or 10 digits", |text| {
-            text.parse().ok()
-        });
-        if line.hts_code.is_none() {
-            self.invalid("htsCode", "The line has no htsCode.".to_owned());
-        }
+        let hts_code = self.hts_code(line.hts_code.as_deref());
         let message_set = match line.message_set.as_deref() {
             None => Some(MessageSet::None),
             text => self.read("messageSet", text, "OR1, OR2 or NONE", MessageSet::parse),
         };
+        let article_set = self.read("articleSet", line.article_set.as_deref(), "X or V", |text| {
+            matches!(text, "X" | "V").then_some(text == "X")
+        });
         let disclaimer = self.read(
             "disclaimerCode",
             line.disclaimer_code.as_deref(),
@@ -185,25 +190,21 @@ impl Fields<'_> {
             "REEXPORT, DONATION, DESTRUCTION or RECONDITION",
             Disposition::parse,
         );
-        self.read(
-            "entryAction",
-            line.entry_action.as_deref(),
-            "ADD, REPLACE or DELETE",
-            |text| matches!(text, "ADD" | "REPLACE" | "DELETE").then_some(()),
-        );
         Some(Checked {
             entry_number: entry_number?,
             is_deletion: line.entry_action.as_deref() == Some("DELETE"),
             replaces: line.entry_action.as_deref() == Some("REPLACE"),
             entry_date: entry_date?,
+            assumed_date: dated_by.filter(|field| *field != "entryDate"),
+            is_article_set_header: article_set == Some(true),
             export_date,
             exporter,
             hts_code: hts_code?,
             message_set: message_set?,
             disclaimer: disclaimer.and(line.disclaimer_code.as_deref()),
             weight,
-            country_of_origin,
-            country_of_export,
+            country_of_origin: country_of_origin.map(|code| policy.country_of(code)),
+            country_of_export: country_of_export.map(|code| policy.country_of(code)),
             disposition,
         })
     }
@@ -222,6 +223,31 @@ impl Fields<'_> {
                 format!("Line {number}, PGA line {pga_number}, of this entry stood before in the request."),
             );
         }
+    }
+
+    fn day(&mut self, field: &'static str, text: Option<&str>) -> Option<Date> {
+        self.read(field, text, "a day in the form YYYY-MM-DD", parse_iso)
+    }
+
+    fn hts_code(&mut self, text: Option<&str>) -> Option<HtsCode> {
+        let Some(text) = text else {
+            self.invalid("htsCode", "The line has no htsCode.".to_owned());
+            return None;
+        };
+        let code = text.parse().ok();
+        if code.is_none() {
+            let lost = with_lost_zero(text)
+                .map(|code| format!(" A spreadsheet may have made it of {code}: file the code as text."))
+                .unwrap_or_default();
+            self.invalid(
+                "htsCode",
+                format!(
+                    "The field htsCode is {}, not 6, 8 or 10 digits (dots only after the 4th, 6th and 8th).{lost}",
+                    quoted(text)
+                ),
+            );
+        }
+        code
     }
 
     fn weight(&mut self, text: Option<&str>) -> Option<Weight> {

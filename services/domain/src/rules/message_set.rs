@@ -14,7 +14,10 @@ impl<K: Knowledge> Case<'_, K> {
             return Next::Stop;
         }
         if self.checked.message_set == MessageSet::None {
-            self.not_declared();
+            // CBP takes no agency data on the header of an article set: the components have them.
+            if !self.checked.is_article_set_header {
+                self.not_declared();
+            }
             return Next::Stop;
         }
         self.number()

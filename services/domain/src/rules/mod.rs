@@ -3,6 +3,7 @@
 //!
 //! Each module is one rule or a few that belong together; [`judge_entry`] runs them in order.
 
+mod assumptions;
 mod certificate;
 mod draws;
 mod goods;
@@ -20,7 +21,7 @@ use crate::date::Date;
 use crate::entry::NormalisedLine;
 use crate::finding::{Code, Detail, Finding, Severity};
 use crate::flags::{Flag, FlagTable};
-use crate::identifier::{CertificateNumber, EntryNumber, NopId};
+use crate::identifier::{CertificateNumber, CertifierId, EntryNumber, NopId};
 use crate::policy::{PhaseIndex, Policy, Remedy};
 use crate::registry::Timeline;
 use crate::weight::Weight;
@@ -30,9 +31,9 @@ use line::Checked;
 pub use party::{given_importer, importer, is_organic};
 
 /// Names the rules in the evidence of a verdict; rises when the same inputs may give another verdict.
-pub const RULES_VERSION: &str = "1";
+pub const RULES_VERSION: &str = "2";
 
-/// The most lines of one entry that are counted together; a longer run begins anew.
+/// The most lines that one entry may have.
 pub const MAX_LINES_PER_ENTRY: usize = 10_000;
 
 /// What another service answered, or that it did not.
@@ -82,6 +83,12 @@ pub trait Knowledge {
 
     /// The operation that the tenant linked to an importer-of-record number.
     fn linked_importer(&self, importer_of_record: &str) -> Option<NopId>;
+
+    /// Whether this deployment issues the certificates of a certifier: then it knows each of them.
+    fn issues_for(&self, certifier: CertifierId) -> bool;
+
+    /// The day on which the line is put on record; `None` for a pre-check, which does not look at the clock.
+    fn filing_day(&self) -> Option<Date>;
 }
 
 words! {
@@ -281,10 +288,11 @@ impl Findings<'_> {
         });
     }
 
-    fn any_rejects(&self) -> bool {
+    /// Whether a finding of rules 4 or 5 rejects.
+    fn certificate_rejects(&self) -> bool {
         self.list
             .iter()
-            .any(|finding| finding.severity == Severity::Reject)
+            .any(|finding| finding.severity == Severity::Reject && finding.code.is_about_certificate())
     }
 }
 
@@ -333,6 +341,7 @@ fn judge_line(
         },
         checked,
     };
+    case.assumptions();
     let mut view = None;
     if !case.checked.is_deletion {
         match case.message_set() {

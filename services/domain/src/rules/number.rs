@@ -47,10 +47,53 @@ fn is_digits(number: &str, length: usize) -> bool {
     number.len() == length && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// What a number that is none may have been meant to be.
+fn suggestion(number: &str) -> String {
+    if is_digits(number, 19) {
+        return format!(
+            " Did you mean {}-{}-{}?",
+            &number[..3],
+            &number[3..13],
+            &number[13..]
+        );
+    }
+    // A character that nobody sees, or that looks like another, is found by no eye.
+    let odd = |character: &char| !matches!(character, ' '..='~');
+    let Some((place, character)) = number.chars().enumerate().find(|(_, character)| odd(character)) else {
+        return String::new();
+    };
+    let without: String = number.chars().filter(|character| !odd(character)).collect();
+    format!(
+        " Its character {} is U+{:04X}{}; without such characters it is {}.",
+        place + 1,
+        u32::from(character),
+        if is_invisible(character) {
+            ", which nobody sees"
+        } else {
+            ""
+        },
+        quoted(&without)
+    )
+}
+
+/// Characters that take no place where a number is read.
+const fn is_invisible(character: char) -> bool {
+    matches!(
+        character,
+        '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}'
+    )
+}
+
 impl<K: Knowledge> Case<'_, K> {
     pub(super) fn number(&mut self) -> Next {
         let line = self.line;
         let filed = line.certificate_number.as_deref().unwrap_or_default();
+        if self.checked.is_article_set_header {
+            self.findings.add(Code::PgaDataNotAllowed, Vec::new());
+        }
+        if !line.further_certificate_numbers.is_empty() {
+            self.several(filed);
+        }
         // Nearly every line: the number stands as it should, and is none of the codes.
         if let Some(electronic) = CertificateNumber::parse(filed)
             && self.policy.special_code(filed).is_none()
@@ -94,16 +137,7 @@ impl<K: Knowledge> Case<'_, K> {
         } else if self.checked.message_set == MessageSet::Or1 {
             self.findings.add(Code::PaperCertificate, value());
         } else {
-            let suggestion = if is_digits(&number, 19) {
-                format!(
-                    " Did you mean {}-{}-{}?",
-                    &number[..3],
-                    &number[3..13],
-                    &number[13..]
-                )
-            } else {
-                String::new()
-            };
+            let suggestion = suggestion(&number);
             let details = vec![
                 ("value", quoted(&number).into()),
                 ("suggestion", suggestion.into()),
@@ -111,6 +145,28 @@ impl<K: Knowledge> Case<'_, K> {
             self.findings.add(Code::CertificateNumberMalformed, details);
         }
         Next::Registry
+    }
+
+    /// Names the certificates that the line gives beside the one that is judged.
+    fn several(&mut self, filed: &str) {
+        let first = normalise(filed).0;
+        let others: Vec<String> = self
+            .line
+            .further_certificate_numbers
+            .iter()
+            .filter(|number| normalise(number).0 != first)
+            .map(|number| quoted(number))
+            .collect();
+        if others.is_empty() {
+            return;
+        }
+        let first = if first.is_empty() {
+            "no number".to_owned()
+        } else {
+            quoted(&first)
+        };
+        let details = vec![("first", first.into()), ("others", others.join(", ").into())];
+        self.findings.add(Code::CertificateSeveral, details);
     }
 
     /// A code of the policy's table; `None` where the number is none.

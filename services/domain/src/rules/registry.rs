@@ -104,10 +104,10 @@ impl<K: Knowledge> Case<'_, K> {
             }
             Standing::NotListed => {
                 let country = self.checked.country_of_export.or(self.checked.country_of_origin);
-                match country {
-                    Some(country) if self.policy.has_arrangement(country, date) => {
-                        // Two ASCII letters.
-                        detail = Some(("country", String::from_utf8_lossy(&country).into_owned().into()));
+                let filed = (self.line.country_of_export.as_ref()).or(self.line.country_of_origin.as_ref());
+                match (country, filed) {
+                    (Some(country), Some(filed)) if self.policy.has_arrangement(country, date) => {
+                        detail = Some(("country", filed.clone().into()));
                         Code::ExporterNotVerifiable
                     }
                     _ => Code::ExporterNotListed,

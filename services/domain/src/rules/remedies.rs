@@ -1,6 +1,6 @@
 //! What may be done about a rejected line.
 
-use crate::date::{Date, parse_iso};
+use crate::date::Date;
 use crate::entry::NormalisedLine;
 use crate::finding::{Finding, Severity};
 use crate::identifier::NopId;
@@ -31,7 +31,7 @@ pub(super) fn remedies(
     if is_correctable(policy, findings) {
         return vec![Remedy::CorrectAndRefile];
     }
-    let date = line.entry_date.as_deref().and_then(parse_iso);
+    let date = line.rules_date();
     policy
         .remedies()
         .iter()

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use nopic_domain::certificate::{Certificate, CertificateKind, CertificateStatus, CertificateView, DrawnBy};
 use nopic_domain::entry::{NormalisedLine, Treatment};
 use nopic_domain::finding::{Code, Severity};
-use nopic_domain::identifier::{CertificateNumber, EntryNumber, NopId};
+use nopic_domain::identifier::{CertificateNumber, CertifierId, EntryNumber, NopId};
 use nopic_domain::ledger::{Account, Ask, EntryDraws, LineDraw, LineOutcome, OwnDraw, decide};
 use nopic_domain::policy::Policy;
 use nopic_domain::registry::Timeline;
@@ -50,6 +50,14 @@ impl Knowledge for Recorded<'_> {
     }
 
     fn linked_importer(&self, _: &str) -> Option<NopId> {
+        None
+    }
+
+    fn issues_for(&self, _: CertifierId) -> bool {
+        false
+    }
+
+    fn filing_day(&self) -> Option<Date> {
         None
     }
 }

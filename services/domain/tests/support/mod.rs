@@ -12,7 +12,7 @@ use nopic_domain::certificate::{Certificate, CertificateKind, CertificateStatus,
 use nopic_domain::date::{Date, parse_iso};
 use nopic_domain::entry::{EntryLine, NormalisedLine};
 use nopic_domain::flags::FlagTable;
-use nopic_domain::identifier::{CertificateNumber, EntryNumber, NopId};
+use nopic_domain::identifier::{CertificateNumber, CertifierId, EntryNumber, NopId};
 use nopic_domain::policy::Policy;
 use nopic_domain::registry::{Dated, Observation, Statement, Status, Timeline};
 use nopic_domain::rules::{Answer, Knowledge, RecordedDraw, RegistryState};
@@ -76,6 +76,14 @@ impl Knowledge for World {
     }
 
     fn linked_importer(&self, _: &str) -> Option<NopId> {
+        None
+    }
+
+    fn issues_for(&self, _: CertifierId) -> bool {
+        false
+    }
+
+    fn filing_day(&self) -> Option<Date> {
         None
     }
 }

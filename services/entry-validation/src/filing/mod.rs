@@ -166,6 +166,7 @@ async fn file_to_the_end(
                 lines: std::mem::take(&mut request.lines),
                 certificates: std::collections::BTreeMap::new(),
                 certificates_unavailable: false,
+                issuing_for: std::collections::BTreeSet::new(),
                 operations: std::collections::BTreeMap::new(),
                 importers: std::collections::BTreeMap::new(),
                 entries: entries.clone(),

@@ -74,8 +74,10 @@ pub(super) fn explain(policy: &Policy, on: Date) -> wire::ExplainPolicyResponse 
         tolerance_percent: policy.tolerance_percent().to_owned(),
         stale_after_days: policy.stale_after_days(),
         remedies,
-        partial_certifiers: policy
-            .partial_certifiers()
+        filing_days_before: policy.filing_span().days_before,
+        filing_days_after: policy.filing_span().days_after,
+        complete_certifiers: policy
+            .complete_certifiers()
             .iter()
             .map(ToString::to_string)
             .collect(),

@@ -2,9 +2,9 @@
 //! and reads them.
 
 use nopic_domain::decision::{EntryAnswer, Inputs, Verdict};
-use nopic_domain::entry::EntryLine;
+use nopic_domain::entry::{EntryLine, NormalisedLine};
 use nopic_proto::certificate::SetDrawsResponse;
-use nopic_proto::convert::entry_validation::{encode_line, encode_lines};
+use nopic_proto::convert::entry_validation::{encode_line, encode_lines, verdict_on};
 use nopic_proto::entry_validation as wire;
 use nopic_sql::Error;
 use prost::Message;
@@ -46,10 +46,9 @@ pub(crate) fn write_verdict(verdict: &Verdict) -> Vec<u8> {
     wire::Verdict::from(verdict.clone()).encode_to_vec()
 }
 
-pub(crate) fn read_verdict(bytes: &[u8]) -> Result<Verdict, Error> {
-    read::<wire::Verdict>("decision.verdict", bytes)?
-        .try_into()
-        .map_err(|error| Error::corrupt("decision.verdict", error))
+pub(crate) fn read_verdict(bytes: &[u8], line: &NormalisedLine) -> Result<Verdict, Error> {
+    let verdict = read("decision.verdict", bytes)?;
+    verdict_on(line, verdict).map_err(|error| Error::corrupt("decision.verdict", error))
 }
 
 pub(crate) fn write_line(line: &EntryLine) -> Vec<u8> {
@@ -58,8 +57,9 @@ pub(crate) fn write_line(line: &EntryLine) -> Vec<u8> {
     bytes
 }
 
-pub(crate) fn read_line(bytes: &[u8]) -> Result<EntryLine, Error> {
-    read::<wire::EntryLine>("decision.line", bytes).map(Into::into)
+pub(crate) fn read_line(bytes: &[u8]) -> Result<NormalisedLine, Error> {
+    let line = read::<wire::EntryLine>("decision.line", bytes)?;
+    Ok(EntryLine::from(line).normalise())
 }
 
 pub(crate) fn write_record_ids(record_ids: &[u64]) -> Vec<u8> {
@@ -105,8 +105,13 @@ mod tests {
             .unwrap();
         assert_eq!(decisions.len(), 35);
         for (verdict, line) in decisions {
-            assert_eq!(write_verdict(&read_verdict(&verdict).unwrap()), verdict);
-            assert_eq!(write_line(&read_line(&line).unwrap()), line);
+            let read = read_line(&line).unwrap();
+            assert_eq!(write_line(&read), line);
+            let read = read_verdict(&verdict, &read).unwrap();
+            let mut written = wire::Verdict::decode(&*write_verdict(&read)).unwrap();
+            // It was not kept.
+            written.set_declaration(wire::verdict::Declaration::Unspecified);
+            assert_eq!(written.encode_to_vec(), verdict);
         }
     }
 

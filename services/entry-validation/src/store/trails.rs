@@ -81,6 +81,7 @@ mod tests {
                     lines: Vec::new(),
                     certificates: std::collections::BTreeMap::new(),
                     certificates_unavailable: false,
+                    issuing_for: std::collections::BTreeSet::new(),
                     operations: std::collections::BTreeMap::new(),
                     importers: std::collections::BTreeMap::new(),
                     entries: vec![FiledEntry {

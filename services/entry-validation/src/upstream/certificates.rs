@@ -17,7 +17,7 @@ use nopic_chassis::principal::AttachPrincipal;
 use nopic_chassis::retry::Retry;
 use nopic_chassis::rpc::client::Client;
 use nopic_domain::certificate::{CertificateView, DrawnBy};
-use nopic_domain::identifier::{CertificateNumber, EntryNumber};
+use nopic_domain::identifier::{CertificateNumber, CertifierId, EntryNumber};
 use nopic_domain::principal::Principal;
 use nopic_domain::rules::{Answer, RecordedDraw};
 use nopic_domain::weight::Weight;
@@ -31,6 +31,7 @@ use tokio::time::{Instant, timeout};
 use tonic::{Code, Status};
 use tracing::Instrument as _;
 
+use crate::convert::certifier_of;
 use crate::inquiry::Purpose;
 
 /// Numbers or questions in one call: the bound of the certificate service.
@@ -77,6 +78,8 @@ pub(crate) struct CertificateAnswers {
     /// Asked for, but the service did not answer.
     unavailable: bool,
     own_draws: FxHashMap<(CertificateNumber, EntryNumber), Vec<RecordedDraw>>,
+    /// Certifiers that the deployment issues for; told with every number that is not remembered.
+    issues_for: Vec<CertifierId>,
 }
 
 impl CertificateAnswers {
@@ -86,6 +89,10 @@ impl CertificateAnswers {
             None if self.unavailable => Answer::Unavailable,
             None => Answer::Absent,
         }
+    }
+
+    pub(crate) fn issues_for(&self, certifier: CertifierId) -> bool {
+        self.issues_for.contains(&certifier)
     }
 
     pub(crate) fn recorded_draws(&self, number: CertificateNumber, entry: &EntryNumber) -> &[RecordedDraw] {
@@ -151,6 +158,11 @@ impl Certificates {
                 break;
             };
             self.take(&tenant, response.views, &mut answers);
+            answers.issues_for = response
+                .issues_for
+                .into_iter()
+                .filter_map(|certifier| certifier_of(certifier).ok())
+                .collect();
         }
         self.ask_own_draws(&attach, purpose, &tenant, pairs, &mut answers)
             .await;

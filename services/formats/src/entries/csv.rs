@@ -370,6 +370,9 @@ fn read_row(
                 Field::PgaLineNumber => line.pga_line_number = Some(integer()?),
                 Field::OrganicClaim => line.organic_claim = boolean()?,
                 Field::Lots => line.lots = cell.split(';').map(str::to_owned).collect(),
+                Field::FurtherCertificateNumbers => {
+                    line.further_certificate_numbers = cell.split(';').map(str::to_owned).collect();
+                }
                 // The treatment is no column: `Column::of` leaves it out.
                 text => {
                     if let Some(place) = text.text_in(&mut line) {
@@ -435,6 +438,7 @@ pub fn write_csv(out: &mut Vec<u8>, line: &EntryLine) -> Result<(), CsvWriteErro
                     .into(),
                 Field::OrganicClaim => boolean(line.organic_claim).into(),
                 Field::Lots => line.lots.join(";").into(),
+                Field::FurtherCertificateNumbers => line.further_certificate_numbers.join(";").into(),
                 text => Cow::from(text.text_of(line).unwrap_or_default()),
             },
         };

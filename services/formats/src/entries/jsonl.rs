@@ -94,6 +94,10 @@ impl<'de> Visitor<'de> for LineVisitor {
                 Field::PgaLineNumber => line.pga_line_number = map.next_value()?,
                 Field::OrganicClaim => line.organic_claim = map.next_value()?,
                 Field::Lots => line.lots = map.next_value::<Option<Vec<String>>>()?.unwrap_or_default(),
+                Field::FurtherCertificateNumbers => {
+                    line.further_certificate_numbers =
+                        map.next_value::<Option<Vec<String>>>()?.unwrap_or_default();
+                }
                 Field::Treatment => {
                     line.treatment = map
                         .next_value::<Option<StrictTreatment>>()?
@@ -220,14 +224,23 @@ fn fault(record: u64, fields: &[(String, Node)]) -> Reject {
                 *number > 0 && u32::try_from(*number).is_ok()
             }
             (Field::OrganicClaim, value) => matches!(value, Node::Boolean(_)),
-            (Field::Lots, Node::List(items)) => items.iter().all(|item| matches!(item, Node::Text(_))),
+            (Field::Lots | Field::FurtherCertificateNumbers, Node::List(items)) => {
+                items.iter().all(|item| matches!(item, Node::Text(_)))
+            }
             (Field::Treatment, Node::Object(statements)) => {
                 if let Some(reject) = treatment_fault(record, statements) {
                     return reject;
                 }
                 true
             }
-            (Field::Lots | Field::Treatment | Field::LineNumber | Field::PgaLineNumber, _) => false,
+            (
+                Field::Lots
+                | Field::FurtherCertificateNumbers
+                | Field::Treatment
+                | Field::LineNumber
+                | Field::PgaLineNumber,
+                _,
+            ) => false,
             (_, value) => matches!(value, Node::Text(_)),
         };
         if !fits {
@@ -288,7 +301,7 @@ const fn expected(field: Field) -> &'static str {
     match field {
         Field::LineNumber | Field::PgaLineNumber => "an integer from 1 to 4294967295",
         Field::OrganicClaim => "true or false",
-        Field::Lots => "a list of texts",
+        Field::Lots | Field::FurtherCertificateNumbers => "a list of texts",
         Field::Treatment => "an object of booleans",
         _ => "a text",
     }

@@ -185,13 +185,14 @@ fn stored(row: Row) -> Result<StoredDecision, Error> {
         recorded_at,
         ended_at,
     ) = row;
+    let line = codec::read_line(&line)?;
     Ok(StoredDecision {
         decision_id,
         filing_id,
         place: small("decision.place", place)?,
         version: small("decision.version", version)?,
-        verdict: codec::read_verdict(&verdict)?,
-        line: codec::read_line(&line)?,
+        verdict: codec::read_verdict(&verdict, &line)?,
+        line: line.into_inner(),
         drawn_units,
         excess_units,
         recorded_at,
