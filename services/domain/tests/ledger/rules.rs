@@ -3,6 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use nopic_domain::certificate::{Certificate, CertificateKind, CertificateStatus, CertificateView, DrawnBy};
+use nopic_domain::date::Date;
 use nopic_domain::entry::{NormalisedLine, Treatment};
 use nopic_domain::finding::{Code, Severity};
 use nopic_domain::identifier::{CertificateNumber, CertifierId, EntryNumber, NopId};
