@@ -165,6 +165,7 @@ mod tests {
             line_number: 1,
             pga_line_number: 2,
             verdict: "REJECT",
+            declaration: "ORGANIC",
             findings: &FINDINGS,
             remedies: &["REEXPORT", "DESTRUCTION"],
             evidence: EvidenceRecord {
