@@ -13,7 +13,7 @@ use std::path::PathBuf;
 #[must_use]
 #[allow(clippy::print_stderr)]
 pub fn worked_cases() -> Option<PathBuf> {
-    beside_the_project("shared/cases")
+    beside_the_project("shared/cases-2")
 }
 
 /// A folder or file beside the project.

@@ -142,6 +142,15 @@ impl World {
         Ok(())
     }
 
+    /// Imports a table of flags, or CBP's report.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn add_flags(&mut self, content: &[u8]) -> Result<(), Failure> {
+        nopic_formats::flags::read(content)?.import(&mut self.flags, false)?;
+        Ok(())
+    }
+
     /// Adds certificates and their draws.
     ///
     /// # Errors

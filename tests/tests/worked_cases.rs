@@ -23,6 +23,9 @@ fn world(cases: &Path) -> World {
         .replace_flags(&std::fs::read(cases.join("flags.csv")).unwrap())
         .unwrap();
     world
+        .add_flags(&std::fs::read(cases.join("tariff-report.csv")).unwrap())
+        .unwrap();
+    world
         .add_certificates(&std::fs::read(cases.join("certificates.jsonl")).unwrap())
         .unwrap();
     world
@@ -49,6 +52,7 @@ fn the_rules_agree_with_the_worked_cases() {
                 "lineNumber": line.line_number,
                 "pgaLineNumber": line.pga_line_number(),
                 "verdict": judgement.outcome.as_str(),
+                "declaration": line.declaration().as_str(),
                 "codes": judgement.findings.iter().map(|finding| finding.code.as_str()).collect::<Vec<_>>(),
                 "severities": judgement.findings.iter().map(|finding| finding.severity.as_str()).collect::<Vec<_>>(),
                 "remedies": judgement.remedies.iter().map(|remedy| remedy.as_str()).collect::<Vec<_>>(),
