@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
+use nopic_domain::date::parse_iso;
 use nopic_domain::entry::{EntryLine, NormalisedLine};
 use nopic_domain::policy::{Policy, SHIPPED};
 use nopic_domain::rules::Judgement;
@@ -22,6 +23,8 @@ pub struct Files {
     pub certificates: String,
     /// The whole flag table as plain CSV (imported with `--replace`).
     pub flags: String,
+    /// A report of CBP's, for the cases that hold one.
+    pub report: String,
     /// The policy that the cases patch.
     pub policy: String,
     /// The cases, one JSON object a line.
@@ -56,6 +59,10 @@ pub struct CaseWorld {
     pub links: BTreeMap<String, String>,
     /// Certifiers of whose certificates the copy is complete.
     pub complete_certifiers: Vec<String>,
+    /// Whether CBP's report is held beside the table of flags.
+    pub report: bool,
+    /// The day on which the lines are filed; absent: they are not.
+    pub filed_on: Option<String>,
     /// Changes to the policy.
     pub policy_patch: PolicyPatch,
 }
@@ -68,6 +75,8 @@ impl Default for CaseWorld {
             certificates: CertificatesAnswer::Answers,
             links: BTreeMap::new(),
             complete_certifiers: Vec::new(),
+            report: false,
+            filed_on: None,
             policy_patch: PolicyPatch::default(),
         }
     }
@@ -125,6 +134,8 @@ pub struct PatchedSpecialCode {
 pub struct Expected {
     /// `ACCEPT`, `WARN`, `REJECT`, `INDETERMINATE`.
     pub verdict: String,
+    /// `ORGANIC`, `DISCLAIMED`, `NONE`.
+    pub declaration: String,
     /// Finding codes, in order.
     pub codes: Vec<String>,
     /// Their severities.
@@ -165,6 +176,7 @@ impl Files {
             snapshots,
             certificates: text("certificates.jsonl")?,
             flags: text("flags.csv")?,
+            report: text("tariff-report.csv")?,
             policy: SHIPPED.to_owned(),
             cases: text("cases.jsonl")?,
         })
@@ -182,6 +194,7 @@ impl Files {
                 .collect(),
             certificates: moved(&self.certificates),
             flags: moved(&self.flags),
+            report: moved(&self.report),
             policy: moved(&self.policy),
             cases: moved(&self.cases),
         }
@@ -218,6 +231,13 @@ impl Files {
             }
         }
         world.replace_flags(self.flags.as_bytes())?;
+        if of.report {
+            world.add_flags(self.report.as_bytes())?;
+        }
+        world.filing_day = match &of.filed_on {
+            Some(day) => Some(parse_iso(day).ok_or_else(|| format!("{day} is no day"))?),
+            None => None,
+        };
         world.add_certificates(self.certificates.as_bytes())?;
         for (number, operation) in &of.links {
             world.links.insert(number.clone(), operation.parse()?);
@@ -320,9 +340,9 @@ impl Case {
 }
 
 impl Expected {
-    /// A judgement in the words of a case, with the fields of its findings where `self` says them.
+    /// A judgement on a line in the words of a case, with the fields of its findings where `self` says them.
     #[must_use]
-    pub fn of(&self, judgement: &Judgement, policy: &Policy) -> Self {
+    pub fn of(&self, line: &NormalisedLine, judgement: &Judgement, policy: &Policy) -> Self {
         let findings = &judgement.findings;
         let fields = || {
             findings
@@ -332,6 +352,7 @@ impl Expected {
         };
         Self {
             verdict: judgement.outcome.as_str().to_owned(),
+            declaration: line.declaration().as_str().to_owned(),
             codes: findings
                 .iter()
                 .map(|finding| finding.code.as_str().to_owned())

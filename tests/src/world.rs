@@ -34,6 +34,8 @@ pub struct World {
     pub registry_answers: bool,
     /// Whether the certificate service answers.
     pub certificates_answer: bool,
+    /// The day on which lines are put on record; absent: they are only checked.
+    pub filing_day: Option<Date>,
     /// Importer links.
     pub links: HashMap<String, NopId>,
     snapshots: Vec<Snapshot>,
@@ -49,6 +51,7 @@ impl Default for World {
             flags: FlagTable::shipped(),
             registry_answers: true,
             certificates_answer: true,
+            filing_day: None,
             links: HashMap::new(),
             snapshots: Vec::new(),
             timelines: HashMap::new(),
@@ -265,6 +268,6 @@ impl Knowledge for World {
     }
 
     fn filing_day(&self) -> Option<Date> {
-        None
+        self.filing_day
     }
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use nopic_proto::entry_validation::finding::{Code, Severity};
 use nopic_proto::entry_validation::verdict::{Outcome, Remedy};
-use nopic_proto::entry_validation::{EntryLine, LinkImporterRequest, Verdict, document_options};
+use nopic_proto::entry_validation::{
+    Decision, EntryLine, FileEntriesRequest, LinkImporterRequest, Verdict, document_options,
+};
 use nopic_proto::registry::import_options::Completeness;
 use nopic_sql::testing::Engine;
 use nopic_tests::cases::{Case, CertificatesAnswer, Expected, Files, RegistryAnswer};
@@ -18,6 +20,7 @@ fn expected_of(verdict: &Verdict, fields: bool) -> Expected {
     let severity = |severity: i32| Severity::try_from(severity).unwrap().as_str_name().to_owned();
     let remedy = |remedy: i32| Remedy::try_from(remedy).unwrap().as_str_name().to_owned();
     Expected {
+        declaration: verdict.declaration().as_str_name().to_owned(),
         verdict: Outcome::try_from(verdict.verdict)
             .unwrap()
             .as_str_name()
@@ -67,6 +70,12 @@ async fn services(engine: Engine, files: &Files, case: &Case) -> (Services, temp
         }
     }
     services.import_flags(files.flags.as_bytes(), true).await.unwrap();
+    if case.world.report {
+        services
+            .import_flags(files.report.as_bytes(), false)
+            .await
+            .unwrap();
+    }
     let imported = services
         .import_certificates(files.certificates.as_bytes())
         .await
@@ -105,6 +114,19 @@ async fn the_services_give_the_verdicts_that_were_written_by_hand(
         let (mut services, _folder) = services(engine, &files, cases[0]).await;
         for case in cases {
             let lines: Vec<EntryLine> = case.entry_lines().unwrap().into_iter().map(Into::into).collect();
+            if let Some(filed_on) = &case.world.filed_on {
+                let request = FileEntriesRequest {
+                    request_id: case.name.clone(),
+                    lines,
+                    filed_on: filed_on.clone(),
+                    ..FileEntriesRequest::default()
+                };
+                let filed = services.records.file_entries(request).await.unwrap().into_inner();
+                let verdict = |decision: Decision| decision.verdict.unwrap();
+                let verdicts: Vec<_> = filed.decisions.into_iter().map(verdict).collect();
+                compare(case, "filed", &verdicts);
+                continue;
+            }
             let verdicts = validate_entries(&mut services.entries, &lines).await.unwrap();
             compare(case, "in one call", &verdicts);
             for batch in [1, 2] {

@@ -34,12 +34,17 @@ fn with_every_date_moved_the_verdicts_stay() {
     let mut judged = 0;
     for case in &cases {
         let world = worlds.of(case);
-        for ((_, judgement), expected) in world
+        for ((line, judgement), expected) in world
             .judge(case.normalised_lines().unwrap())
             .iter()
             .zip(&case.expected)
         {
-            assert_eq!(&expected.of(judgement, &world.policy), expected, "{}", case.name);
+            assert_eq!(
+                &expected.of(line, judgement, &world.policy),
+                expected,
+                "{}",
+                case.name
+            );
             judged += 1;
         }
     }
@@ -60,12 +65,11 @@ fn with_only_the_policy_moved_lines_fall_into_another_phase() {
             .iter()
             .zip(&case.expected)
         {
-            let has_date = line
-                .entry_date
-                .as_deref()
-                .and_then(nopic_domain::date::parse_iso)
-                .is_some();
-            let phase = if has_date { "VOLUNTARY" } else { "STRICT" };
+            let phase = if line.rules_date().is_some() {
+                "VOLUNTARY"
+            } else {
+                "STRICT"
+            };
             assert_eq!(world.policy.phase(judgement.phase).name, phase, "{}", case.name);
             if expected.verdict == "REJECT" && judgement.outcome != Outcome::Reject {
                 rejected_no_more += 1;
