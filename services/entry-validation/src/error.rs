@@ -1,5 +1,6 @@
 //! What goes wrong, and the one place that tells callers.
 
+use nopic_domain::rules::RULES_VERSION;
 use thiserror::Error;
 use tonic::Status;
 
@@ -24,6 +25,12 @@ pub(crate) enum Error {
     /// Another service does not answer.
     #[error("{0}")]
     Unavailable(String),
+    /// Other rules decided it than those of this program, which knows no others.
+    #[error(
+        "it was decided by rules version {0}, and this program has version {RULES_VERSION}: it cannot be judged again; \
+         the verdict on record stands"
+    )]
+    OtherRules(String),
     /// Something that cannot be.
     #[error("{0}")]
     Internal(String),
@@ -52,6 +59,7 @@ impl From<Error> for Status {
             Error::NotYours(message) => Self::permission_denied(message),
             Error::Busy(message) => Self::aborted(message),
             Error::Outdated(message) => Self::failed_precondition(message),
+            Error::OtherRules(_) => Self::failed_precondition(error.to_string()),
             Error::Unavailable(message) => Self::unavailable(message),
             Error::Internal(message) => {
                 tracing::error!(message, "entry validation failed");

@@ -31,7 +31,7 @@ use nopic_domain::identifier::CertificateNumber;
 use nopic_domain::ledger::{Ask, IDS_OF_FILINGS, MAX_DRAWN};
 use nopic_domain::policy::Policy;
 use nopic_domain::principal::Principal;
-use nopic_domain::rules::{Answer, Knowledge as _, certificate_number};
+use nopic_domain::rules::{Answer, Knowledge as _, RULES_VERSION, certificate_number};
 use nopic_domain::weight::Weight;
 use rustc_hash::{FxHashMap, FxHashSet};
 use tracing::Instrument as _;
@@ -77,8 +77,14 @@ struct Law {
 
 impl Law {
     /// Those that the inputs name.
+    ///
+    /// # Errors
+    /// They were made for other rules, or are not there.
     async fn of(engine: &Engine, inputs: &Inputs) -> Result<Self, Error> {
         let evidence = &inputs.evidence;
+        if evidence.rules_version != RULES_VERSION {
+            return Err(Error::OtherRules(evidence.rules_version.clone()));
+        }
         let policy = if engine.policy.version() == evidence.policy_version {
             Arc::clone(&engine.policy)
         } else {
@@ -313,9 +319,30 @@ pub(crate) async fn recover(engine: &Engine) -> Result<u32, Error> {
     failed.map_or(Ok(recovered), Err)
 }
 
-async fn finish_left(engine: &Engine, filing: OpenFiling) -> Result<(), Error> {
-    let law = Law::of(engine, &filing.inputs).await?;
+async fn finish_left(engine: &Engine, mut filing: OpenFiling) -> Result<(), Error> {
+    let law = match Law::of(engine, &filing.inputs).await {
+        // Begun by a program of other rules: judged by those of now, as where its certificates changed on the way.
+        Err(Error::OtherRules(_)) => match freeze_anew(engine, &mut filing).await? {
+            Some(law) => law,
+            None => return Ok(()),
+        },
+        law => law?,
+    };
     go_on(engine, filing, law).await.map(drop)
+}
+
+/// Freezes what is known now in place of what was; absent where another worker has taken the filing over and ended it.
+async fn freeze_anew(engine: &Engine, filing: &mut OpenFiling) -> Result<Option<Law>, Error> {
+    let inquiry = Inquiry::to_file(filing.inputs.principal.clone(), None);
+    let known = engine.know(&inquiry, &filing.inputs.lines).await?;
+    filing.inputs.freeze(Arc::clone(&known.evidence), &known);
+    if !engine.store.freeze_anew(filing, lease(engine)).await? {
+        wait_for(engine, filing.filing_id).await?;
+        return Ok(None);
+    }
+    filing.attempt += 1;
+    crash_point("filing.frozen_anew").await;
+    Ok(Some(Law::from(&known)))
 }
 
 fn lease(engine: &Engine) -> Lease<'_> {
@@ -368,16 +395,10 @@ async fn go_on(
                     .to_owned(),
             ));
         }
-        let inquiry = Inquiry::to_file(filing.inputs.principal.clone(), None);
-        let known = engine.know(&inquiry, &filing.inputs.lines).await?;
-        filing.inputs.freeze(Arc::clone(&known.evidence), &known);
-        law = Law::from(&known);
-        if !engine.store.freeze_anew(&filing, lease(engine)).await? {
-            wait_for(engine, filing.filing_id).await?;
-            return Ok(None);
-        }
-        filing.attempt += 1;
-        crash_point("filing.frozen_anew").await;
+        law = match freeze_anew(engine, &mut filing).await? {
+            Some(law) => law,
+            None => return Ok(None),
+        };
     }
 }
 
