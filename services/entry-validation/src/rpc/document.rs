@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nopic_chassis::uploads::MAX_CHUNK_BYTES;
 use nopic_domain::decision::Verdict;
 use nopic_domain::entry::NormalisedLine;
 use nopic_domain::principal::Principal;
@@ -20,7 +21,7 @@ use tokio_stream::{Stream, StreamExt as _};
 use tonic::{Status, Streaming};
 
 use super::resuming::{Patience, Resumed, first};
-use super::{MAX_CHUNK_BYTES, MESSAGES_AHEAD, VERDICTS_PER_MESSAGE};
+use super::{MESSAGES_AHEAD, VERDICTS_PER_MESSAGE};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::inquiry::Inquiry;

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use nopic_chassis::uploads::MAX_CHUNK_BYTES;
 use nopic_domain::principal::Principal;
 use nopic_formats::Reject;
 use nopic_formats::entries::{EntryEvent, EntryReader, Form};
@@ -15,7 +16,7 @@ use tonic::{Status, Streaming};
 
 use super::file_stream::{Parts, ended_early};
 use super::resuming::{Resumed, arrived, first, next_or_drain};
-use super::{MAX_CHUNK_BYTES, MESSAGES_AHEAD, VERDICTS_PER_MESSAGE, document};
+use super::{MESSAGES_AHEAD, VERDICTS_PER_MESSAGE, document};
 use crate::engine::Engine;
 use crate::error::Error;
 

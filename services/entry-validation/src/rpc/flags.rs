@@ -1,5 +1,7 @@
 //! The AM7 and AM8 flags of tariff codes.
 
+use nopic_chassis::requests::day;
+use nopic_chassis::uploads::MAX_CHUNK_BYTES;
 use nopic_domain::flags::{FlagImportError, FlagTable};
 use nopic_domain::hts::HtsCode;
 use nopic_domain::principal::Principal;
@@ -11,7 +13,6 @@ use nopic_proto::entry_validation::import_flags_request::Part;
 use tonic::{Status, Streaming};
 
 use super::document::to_wire;
-use super::{MAX_CHUNK_BYTES, date};
 use crate::engine::Engine;
 use crate::error::Error;
 
@@ -145,12 +146,12 @@ impl Import {
 }
 
 pub(super) fn get(engine: &Engine, request: &wire::GetFlagRequest) -> Result<wire::GetFlagResponse, Error> {
-    let on = date("on", &request.on)?;
+    let on = day("on", &request.on)?;
     let code: HtsCode = request
         .hts_code
         .trim()
         .parse()
-        .map_err(|error| Error::Invalid(format!("hts_code: {:?} is {error}", request.hts_code)))?;
+        .map_err(|error| Error::invalid("hts_code", format!("{:?} is {error}", request.hts_code)))?;
     let flags = engine.flags.table();
     Ok(wire::GetFlagResponse {
         flag: flags
@@ -175,7 +176,7 @@ pub(super) fn changes(
     engine: &Engine,
     request: &wire::ListFlagChangesRequest,
 ) -> Result<wire::ListFlagChangesResponse, Error> {
-    let (from, to) = (date("from", &request.from)?, date("to", &request.to)?);
+    let (from, to) = (day("from", &request.from)?, day("to", &request.to)?);
     if from > to || (to - from).num_days() > LONGEST_SPAN_DAYS {
         return Err(Error::Invalid(format!(
             "from {from} to {to} is not a span of days forwards, of at most {LONGEST_SPAN_DAYS} days"

@@ -18,7 +18,8 @@ pub(crate) use trail::TrailRpc;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use nopic_domain::date::{Date, parse_iso};
+use nopic_chassis::requests::{MAX_BATCH, at_most, day};
+use nopic_chassis::uploads::MAX_CHUNK_BYTES;
 use nopic_domain::entry::{EntryLine, NormalisedLine};
 use nopic_domain::principal::Principal;
 use nopic_domain::rules::MAX_LINES_PER_ENTRY;
@@ -31,10 +32,6 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::inquiry::{Inquiry, Purpose};
 
-/// Lines in one message.
-const MAX_LINES_PER_MESSAGE: usize = 10_000;
-/// Bytes in one chunk of a file.
-const MAX_CHUNK_BYTES: usize = 1 << 20;
 /// Verdicts in one message of an answer: large enough to cost little each, small enough to keep the reader busy.
 const VERDICTS_PER_MESSAGE: usize = 512;
 /// Messages of an answer that wait for a slow reader; then the work waits, too.
@@ -92,7 +89,7 @@ impl EntryValidationService for Rpc {
         &self,
         request: Request<wire::ExplainPolicyRequest>,
     ) -> Result<Response<wire::ExplainPolicyResponse>, Status> {
-        let on = date("on", &request.get_ref().on)?;
+        let on = day("on", &request.get_ref().on)?;
         Ok(Response::new(policy::explain(&self.0.policy, on)))
     }
 
@@ -151,7 +148,7 @@ impl EntryValidationService for Rpc {
         // The bounds are far below 2^32.
         let bound = |bound: usize| u32::try_from(bound).unwrap_or(u32::MAX);
         Ok(Response::new(wire::GetLimitsResponse {
-            max_lines_per_message: bound(MAX_LINES_PER_MESSAGE),
+            max_lines_per_message: bound(MAX_BATCH),
             max_lines_per_entry: bound(MAX_LINES_PER_ENTRY),
             max_chunk_bytes: bound(MAX_CHUNK_BYTES),
             max_message_bytes: bound(nopic_chassis::transport::MAX_MESSAGE_BYTES),
@@ -176,19 +173,9 @@ fn inquiry(principal: Principal, freshness: Option<wire::Freshness>) -> Inquiry 
     }
 }
 
-fn date(field: &str, text: &str) -> Result<Date, Error> {
-    parse_iso(text)
-        .ok_or_else(|| Error::Invalid(format!("{field}: {text:?} is not a day in the form YYYY-MM-DD")))
-}
-
 /// Lines of a message in the form that is judged.
 fn lines(lines: Vec<wire::EntryLine>) -> Result<Vec<NormalisedLine>, Error> {
-    if lines.len() > MAX_LINES_PER_MESSAGE {
-        return Err(Error::TooMuch(format!(
-            "lines: {} in one message, at most {MAX_LINES_PER_MESSAGE} are taken; send several messages",
-            lines.len()
-        )));
-    }
+    at_most("lines", lines.len(), MAX_BATCH)?;
     Ok(lines
         .into_iter()
         .map(|line| EntryLine::from(line).normalise())

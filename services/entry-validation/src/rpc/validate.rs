@@ -23,9 +23,7 @@ pub(super) async fn one(
     inquiry: &Inquiry,
     request: wire::ValidateEntryRequest,
 ) -> Result<wire::ValidateEntryResponse, Error> {
-    let line = request
-        .line
-        .ok_or_else(|| Error::Invalid("line: is missing".to_owned()))?;
+    let line = request.line.ok_or_else(|| Error::invalid("line", "is missing"))?;
     let verdicts = Runs::default()
         .judge(engine, inquiry, lines(vec![line])?, true)
         .await?;
