@@ -15,9 +15,9 @@ mod validate;
 pub(crate) use record::RecordRpc;
 pub(crate) use trail::TrailRpc;
 
-use std::pin::Pin;
 use std::sync::Arc;
 
+use nopic_chassis::answers::{AnswerStream, answer};
 use nopic_chassis::requests::{MAX_BATCH, at_most, day};
 use nopic_chassis::uploads::MAX_CHUNK_BYTES;
 use nopic_domain::entry::{EntryLine, NormalisedLine};
@@ -25,7 +25,6 @@ use nopic_domain::principal::Principal;
 use nopic_domain::rules::MAX_LINES_PER_ENTRY;
 use nopic_proto::entry_validation as wire;
 use nopic_proto::entry_validation::entry_validation_service_server::EntryValidationService;
-use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::engine::Engine;
@@ -40,8 +39,6 @@ const MESSAGES_AHEAD: usize = 4;
 /// The service's methods on the wire.
 #[derive(Debug, Clone)]
 pub(crate) struct Rpc(pub(crate) Arc<Engine>);
-
-type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 #[tonic::async_trait]
 impl EntryValidationService for Rpc {
@@ -63,26 +60,30 @@ impl EntryValidationService for Rpc {
         Ok(Response::new(validate::batch(&self.0, &inquiry, request).await?))
     }
 
-    type ValidateStreamStream = Answers<wire::ValidateStreamResponse>;
+    type ValidateStreamStream = AnswerStream<wire::ValidateStreamResponse>;
 
     async fn validate_stream(
         &self,
         request: Request<Streaming<wire::ValidateStreamRequest>>,
     ) -> Result<Response<Self::ValidateStreamStream>, Status> {
-        let principal = nopic_chassis::principal::of(request.extensions())?.clone();
-        let answers = validate::stream(Arc::clone(&self.0), principal, request.into_inner());
-        Ok(Response::new(Box::pin(answers)))
+        let (principal, requests) = open(request)?;
+        let engine = Arc::clone(&self.0);
+        Ok(Response::new(answer(MESSAGES_AHEAD, |answers| {
+            validate::stream(engine, principal, requests, answers)
+        })))
     }
 
-    type ValidateDocumentStream = Answers<wire::ValidateDocumentResponse>;
+    type ValidateDocumentStream = AnswerStream<wire::ValidateDocumentResponse>;
 
     async fn validate_document(
         &self,
         request: Request<Streaming<wire::ValidateDocumentRequest>>,
     ) -> Result<Response<Self::ValidateDocumentStream>, Status> {
-        let principal = nopic_chassis::principal::of(request.extensions())?.clone();
-        let answers = document::validate(Arc::clone(&self.0), principal, request.into_inner()).await?;
-        Ok(Response::new(Box::pin(answers)))
+        let (principal, requests) = open(request)?;
+        let engine = Arc::clone(&self.0);
+        Ok(Response::new(
+            document::validate(engine, principal, requests).await?,
+        ))
     }
 
     async fn explain_policy(
@@ -121,10 +122,8 @@ impl EntryValidationService for Rpc {
         &self,
         request: Request<Streaming<wire::ImportFlagsRequest>>,
     ) -> Result<Response<wire::ImportFlagsResponse>, Status> {
-        let principal = nopic_chassis::principal::of(request.extensions())?.clone();
-        Ok(Response::new(
-            flags::import(&self.0, &principal, request.into_inner()).await?,
-        ))
+        let (principal, requests) = open(request)?;
+        Ok(Response::new(flags::import(&self.0, &principal, requests).await?))
     }
 
     async fn get_flag(

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use nopic_chassis::answers::{AnswerStream, answer};
 use nopic_chassis::requests::{Page, given, given_day, moment, moment_text, page_token};
 use nopic_domain::decision::Kind;
 use nopic_domain::finding::Code;
@@ -12,7 +13,7 @@ use nopic_proto::entry_validation::entry_record_service_server::EntryRecordServi
 use tonic::{Request, Response, Status, Streaming};
 
 use super::fields::{decision, entry_number, filed_on, hash, kind, of_entry, reason, request_id, version};
-use super::{Answers, file_document, file_stream, lines, open};
+use super::{MESSAGES_AHEAD, file_document, file_stream, lines, open};
 use crate::convert::{answer_to_wire, inputs_to_wire};
 use crate::engine::Engine;
 use crate::error::Error;
@@ -52,26 +53,30 @@ impl EntryRecordService for RecordRpc {
         }))
     }
 
-    type FileStreamStream = Answers<wire::FileStreamResponse>;
+    type FileStreamStream = AnswerStream<wire::FileStreamResponse>;
 
     async fn file_stream(
         &self,
         request: Request<Streaming<wire::FileStreamRequest>>,
     ) -> Result<Response<Self::FileStreamStream>, Status> {
-        let principal = nopic_chassis::principal::of(request.extensions())?.clone();
-        let answers = file_stream::lines(Arc::clone(&self.0), principal, request.into_inner());
-        Ok(Response::new(Box::pin(answers)))
+        let (principal, requests) = open(request)?;
+        let engine = Arc::clone(&self.0);
+        Ok(Response::new(answer(MESSAGES_AHEAD, |answers| {
+            file_stream::lines(engine, principal, requests, answers)
+        })))
     }
 
-    type FileDocumentStream = Answers<wire::FileDocumentResponse>;
+    type FileDocumentStream = AnswerStream<wire::FileDocumentResponse>;
 
     async fn file_document(
         &self,
         request: Request<Streaming<wire::FileDocumentRequest>>,
     ) -> Result<Response<Self::FileDocumentStream>, Status> {
-        let principal = nopic_chassis::principal::of(request.extensions())?.clone();
-        let answers = file_document::file(Arc::clone(&self.0), principal, request.into_inner());
-        Ok(Response::new(Box::pin(answers)))
+        let (principal, requests) = open(request)?;
+        let engine = Arc::clone(&self.0);
+        Ok(Response::new(answer(MESSAGES_AHEAD, |answers| {
+            file_document::file(engine, principal, requests, answers)
+        })))
     }
 
     async fn amend_entry(
