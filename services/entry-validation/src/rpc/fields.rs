@@ -50,6 +50,7 @@ pub(super) fn hash(method: &str, request: &impl Message) -> [u8; 32] {
     hasher.finalize().into()
 }
 
+/// The id, taken out of the request that [`hash`] is made of.
 pub(super) fn request_id(text: String) -> Result<String, Error> {
     requests::request_id(&text)?;
     Ok(text)
