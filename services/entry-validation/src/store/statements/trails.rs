@@ -12,27 +12,27 @@ use super::engine::{Connection, audit, for_update, outbox, requests};
 use crate::store::audited::TRAIL_RECORD;
 use crate::store::{NewTrail, StoredTrailRecord, TrailAnswer, TrailStore, codec};
 
-const SELECT_ENTRY: &str = concat!(
-    "/* trails.record */ SELECT entry_id FROM entry
-    WHERE tenant = $1 AND entry_number = $2 AND version >= 1",
-    for_update!()
-);
-const COUNT: &str = "/* trails.record */ SELECT COUNT(*) FROM trail_record WHERE entry_id = $1";
-const SELECT_LAST: &str = "/* trails.record */ SELECT recorded_at FROM trail_record
-    WHERE entry_id = $1 ORDER BY record_id DESC LIMIT 1";
-/// The record, and the one that withdrew it.
-const SELECT_TARGET: &str = "/* trails.record */ SELECT w.record_id
-    FROM trail_record t LEFT JOIN trail_record w ON w.withdraws = t.record_id
-    WHERE t.entry_id = $1 AND t.record_id = $2 AND t.kind <> 'WITHDRAWAL'";
-const INSERT: &str =
-    "/* trails.record */ INSERT INTO trail_record (entry_id, kind, withdraws, content, actor, recorded_at)
-    VALUES ($1, $2, $3, $4, $5, $6) RETURNING record_id";
-const SELECT: &str = "/* trails.get */ SELECT t.record_id, t.content, t.actor, t.recorded_at
-    FROM trail_record t JOIN entry e ON e.entry_id = t.entry_id
-    WHERE e.tenant = $1 AND e.entry_number = $2 AND (CAST($3 AS TIMESTAMPTZ) IS NULL OR t.recorded_at <= $3)
-    ORDER BY t.record_id";
-#[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[SELECT_ENTRY, COUNT, SELECT_LAST, SELECT_TARGET, INSERT, SELECT];
+nopic_sql::statements! {
+    const SELECT_ENTRY: &str = concat!(
+        "SELECT entry_id FROM entry
+        WHERE tenant = $1 AND entry_number = $2 AND version >= 1",
+        for_update!()
+    );
+    const COUNT: &str = "SELECT COUNT(*) FROM trail_record WHERE entry_id = $1";
+    const SELECT_LAST: &str = "SELECT recorded_at FROM trail_record
+        WHERE entry_id = $1 ORDER BY record_id DESC LIMIT 1";
+    /// The record, and the one that withdrew it.
+    const SELECT_TARGET: &str = "SELECT w.record_id
+        FROM trail_record t LEFT JOIN trail_record w ON w.withdraws = t.record_id
+        WHERE t.entry_id = $1 AND t.record_id = $2 AND t.kind <> 'WITHDRAWAL'";
+    const INSERT_RECORD: &str =
+        "INSERT INTO trail_record (entry_id, kind, withdraws, content, actor, recorded_at)
+        VALUES ($1, $2, $3, $4, $5, $6) RETURNING record_id";
+    const SELECT_RECORDS: &str = "SELECT t.record_id, t.content, t.actor, t.recorded_at
+        FROM trail_record t JOIN entry e ON e.entry_id = t.entry_id
+        WHERE e.tenant = $1 AND e.entry_number = $2 AND (CAST($3 AS TIMESTAMPTZ) IS NULL OR t.recorded_at <= $3)
+        ORDER BY t.record_id";
+}
 
 #[tonic::async_trait]
 impl TrailStore for Store {
@@ -75,7 +75,7 @@ impl TrailStore for Store {
                 }
             }
             let content = item.encode_to_vec();
-            let record_id: i64 = sqlx::query_scalar(INSERT)
+            let record_id: i64 = sqlx::query_scalar(INSERT_RECORD)
                 .bind(entry_id)
                 .bind(kind)
                 .bind(withdraws.map(u64::cast_signed))
@@ -116,7 +116,7 @@ impl TrailStore for Store {
         entry_number: &str,
         as_of: Option<DateTime<Utc>>,
     ) -> Result<Vec<StoredTrailRecord>, Error> {
-        let rows: Vec<(i64, Vec<u8>, String, DateTime<Utc>)> = sqlx::query_as(SELECT)
+        let rows: Vec<(i64, Vec<u8>, String, DateTime<Utc>)> = sqlx::query_as(SELECT_RECORDS)
             .bind(tenant)
             .bind(entry_number)
             .bind(as_of)
