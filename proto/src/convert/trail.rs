@@ -81,7 +81,7 @@ impl From<&Document> for wire::TrailDocument {
             kind: document.kind.as_str().to_owned(),
             reference: document.reference.clone(),
             dated: text(document.dated),
-            // Of what was checked or read it is a hash.
+            // One that was checked, or read from the wire, has a hash.
             sha256: hex::decode(&document.sha256).unwrap_or_default().into(),
             organic: document.organic.as_ref().map(Into::into),
         }
