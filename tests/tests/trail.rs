@@ -94,6 +94,15 @@ fn invoice(sha256: &[u8]) -> TrailItem {
     }))
 }
 
+fn verification(change: impl FnOnce(&mut TrailStatement)) -> TrailItem {
+    let mut statement = TrailStatement {
+        kind: "VERIFICATION".to_owned(),
+        ..TrailStatement::default()
+    };
+    change(&mut statement);
+    item(Content::Statement(statement))
+}
+
 fn request(request_id: &str, items: Vec<TrailItem>) -> RecordTrailRequest {
     RecordTrailRequest {
         request_id: request_id.to_owned(),
@@ -150,10 +159,7 @@ async fn a_trail_grows_and_can_be_read_as_of_any_moment(
     assert_eq!(record(&mut services, request("1", items)).await.unwrap(), ids);
     let other = record(&mut services, request("1", vec![step("Other")])).await;
     assert_eq!(other.unwrap_err().code(), Code::AlreadyExists);
-    let verified = item(Content::Statement(TrailStatement {
-        kind: "VERIFICATION".to_owned(),
-        ..TrailStatement::default()
-    }));
+    let verified = verification(|_| {});
     record(&mut services, request("2", vec![verified])).await.unwrap();
     let withdrawal = item(Content::Withdrawal(TrailWithdrawal {
         record_id: ids[1],
@@ -254,6 +260,22 @@ async fn what_cannot_be_is_refused(#[values(Engine::Sqlite, Engine::Postgres)] e
             ),
             Code::InvalidArgument,
             "reason",
+        ),
+        (
+            request(
+                "1",
+                vec![verification(|statement| statement.kind = "NEW".to_owned())],
+            ),
+            Code::InvalidArgument,
+            "items[0].kind",
+        ),
+        (
+            request(
+                "1",
+                vec![verification(|statement| statement.reference = "523".to_owned())],
+            ),
+            Code::InvalidArgument,
+            "items[0].reference",
         ),
         (
             RecordTrailRequest {

@@ -10,23 +10,13 @@ use nopic_domain::entry::EntryLine;
 use nopic_domain::rules::certificate_number;
 use nopic_domain::trail::gaps::{Gap, GapCode, Level, Tell};
 use nopic_domain::trail::{
-    CertificateRead, CheckedBy, Claim, Document, DocumentKind, Line, OrganicCheck, Party, Point, Recorded,
-    Role, Statement, Step, Trail, Version, Withdrawn,
+    CertificateRead, CheckedBy, Claim, Document, DocumentKind, Item, Line, OrganicCheck, Party, Point,
+    Recorded, Role, Statement, Step, Trail, Version, Withdrawal, Withdrawn,
 };
 
 use super::ConversionError;
 use crate::entry_validation as wire;
-
-/// What an item records; a withdrawal is none of these.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Content {
-    /// A step of custody.
-    Step(Step),
-    /// A document.
-    Document(Document),
-    /// A statement.
-    Statement(Statement),
-}
+use crate::entry_validation::trail_item::Content;
 
 impl From<&Step> for wire::CustodyStep {
     fn from(step: &Step) -> Self {
@@ -85,6 +75,19 @@ impl TryFrom<wire::CustodyStep> for Step {
     }
 }
 
+impl From<&Document> for wire::TrailDocument {
+    fn from(document: &Document) -> Self {
+        Self {
+            kind: document.kind.as_str().to_owned(),
+            reference: document.reference.clone(),
+            dated: text(document.dated),
+            // One that was checked, or read from the wire, has a hash.
+            sha256: hex::decode(&document.sha256).unwrap_or_default().into(),
+            organic: document.organic.as_ref().map(Into::into),
+        }
+    }
+}
+
 impl TryFrom<wire::TrailDocument> for Document {
     type Error = ConversionError;
 
@@ -100,6 +103,17 @@ impl TryFrom<wire::TrailDocument> for Document {
     }
 }
 
+impl From<&OrganicCheck> for wire::OrganicCheck {
+    fn from(check: &OrganicCheck) -> Self {
+        Self {
+            says_organic: check.says_organic,
+            how: check.how.as_str().to_owned(),
+            checked_by: check.checked_by.clone(),
+            checked_at: check.checked_at.to_string(),
+        }
+    }
+}
+
 impl TryFrom<wire::OrganicCheck> for OrganicCheck {
     type Error = ConversionError;
 
@@ -111,6 +125,31 @@ impl TryFrom<wire::OrganicCheck> for OrganicCheck {
             checked_by: wire.checked_by.trim().to_owned(),
             checked_at: parse("checked_at", &wire.checked_at)?,
         })
+    }
+}
+
+impl From<&Statement> for wire::TrailStatement {
+    fn from(statement: &Statement) -> Self {
+        let mut wire = Self {
+            kind: statement.claim.as_str().to_owned(),
+            stated_by: statement.stated_by.clone(),
+            stated_on: statement.stated_on.to_string(),
+            basis: statement.basis.clone(),
+            lines: statement.lines.clone(),
+            ..Self::default()
+        };
+        match &statement.claim {
+            Claim::Verification {
+                prohibited_substance,
+                ionizing_radiation,
+            } => {
+                wire.prohibited_substance = *prohibited_substance;
+                wire.ionizing_radiation = *ionizing_radiation;
+            }
+            Claim::EmergencyActionNotice { reference } => wire.reference.clone_from(reference),
+            Claim::CertifierTold { certifier_id } => wire.certifier_id = certifier_id.to_string(),
+        }
+        wire
     }
 }
 
@@ -204,21 +243,42 @@ impl TryFrom<wire::EntryVersion> for Version {
     }
 }
 
-impl TryFrom<wire::TrailItem> for Content {
+impl From<&Item> for wire::TrailItem {
+    fn from(item: &Item) -> Self {
+        Self {
+            content: Some(match item {
+                Item::Step(step) => Content::Step(step.into()),
+                Item::Document(document) => Content::Document(document.into()),
+                Item::Statement(statement) => Content::Statement(statement.into()),
+                Item::Withdrawal(withdrawal) => Content::Withdrawal(wire::TrailWithdrawal {
+                    record_id: withdrawal.record_id,
+                    reason: withdrawal.reason.clone(),
+                }),
+            }),
+        }
+    }
+}
+
+impl TryFrom<wire::TrailItem> for Item {
     type Error = ConversionError;
 
     fn try_from(wire: wire::TrailItem) -> Result<Self, ConversionError> {
-        use wire::trail_item::Content as Item;
         match wire.content {
-            Some(Item::Step(step)) => step.try_into().map(Self::Step),
-            Some(Item::Document(document)) => document.try_into().map(Self::Document),
-            Some(Item::Statement(statement)) => statement.try_into().map(Self::Statement),
-            Some(Item::Withdrawal(_)) | None => Err(ConversionError::new(
-                "items",
-                "give a step, a document or a statement",
-            )),
+            Some(Content::Step(step)) => step.try_into().map(Self::Step),
+            Some(Content::Document(document)) => document.try_into().map(Self::Document),
+            Some(Content::Statement(statement)) => statement.try_into().map(Self::Statement),
+            Some(Content::Withdrawal(withdrawal)) => Ok(Self::Withdrawal(Withdrawal {
+                record_id: withdrawal.record_id,
+                reason: withdrawal.reason,
+            })),
+            // Or something that only a newer program knows.
+            None => Err(nothing_recorded()),
         }
     }
+}
+
+fn nothing_recorded() -> ConversionError {
+    ConversionError::new("items", "give a step, a document or a statement")
 }
 
 impl TryFrom<wire::GetTrailResponse> for Trail {
@@ -242,7 +302,7 @@ impl TryFrom<wire::GetTrailResponse> for Trail {
             });
         }
         for record in wire.records {
-            let content = Content::try_from(record.item.unwrap_or_default())?;
+            let item = Item::try_from(record.item.unwrap_or_default())?;
             let recorded = Recorded {
                 record_id: record.record_id,
                 content: (),
@@ -250,10 +310,12 @@ impl TryFrom<wire::GetTrailResponse> for Trail {
                 recorded_at: moment("recorded_at", &record.recorded_at)?,
                 withdrawn: record.withdrawn.map(withdrawn).transpose()?,
             };
-            match content {
-                Content::Step(step) => trail.steps.push(with(recorded, step)),
-                Content::Document(document) => trail.documents.push(with(recorded, document)),
-                Content::Statement(statement) => trail.statements.push(with(recorded, statement)),
+            match item {
+                Item::Step(step) => trail.steps.push(with(recorded, step)),
+                Item::Document(document) => trail.documents.push(with(recorded, document)),
+                Item::Statement(statement) => trail.statements.push(with(recorded, statement)),
+                // A withdrawal stands with what it withdrew.
+                Item::Withdrawal(_) => return Err(nothing_recorded()),
             }
         }
         Ok(trail)

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use nopic_chassis::answers::{Answers, CallerGone};
 use nopic_chassis::clock::Clock;
-use nopic_chassis::uploads::{Content, ReceiveError, Upload};
+use nopic_chassis::uploads::{ReceiveError, Upload};
 use nopic_domain::identifier::CertificateNumber;
 use nopic_domain::ledger::MAX_DRAWN;
 use nopic_domain::principal::Principal;
@@ -48,11 +48,8 @@ impl ImportCall {
         let options = upload.options().await.map_err(refused)?;
         let mut file = File::new(&options.file_name)?;
         let mut reported = 0;
-        while let Some(content) = upload.content().await.map_err(refused)? {
-            // One file: its messages know no other content.
-            if let Content::Chunk(chunk) = content {
-                file.push(&chunk)?;
-            }
+        while let Some(chunk) = upload.chunk().await.map_err(refused)? {
+            file.push(&chunk)?;
             self.send(file.answers.drain(..)).await?;
             if file.stated.len() >= reported + PROGRESS_EVERY {
                 reported = file.stated.len();

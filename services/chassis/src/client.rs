@@ -6,11 +6,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use thiserror::Error;
+use tokio::sync::Mutex;
+use tokio::sync::mpsc::Sender;
 use tonic::transport::channel::Change;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 
 use crate::tls::{LOOK_EVERY, Texts, TlsError, TlsFiles};
 use crate::transport::with_windows;
+use crate::worker::Worker;
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -43,6 +46,14 @@ pub enum TargetError {
     Authority(String),
 }
 
+/// Why a channel stays as it is.
+#[derive(Debug, Error)]
+#[error("the addresses of {service} are as before: {why}")]
+struct Unwired {
+    service: String,
+    why: String,
+}
+
 /// What a channel is made of at a moment.
 #[derive(Clone, PartialEq, Eq, Default)]
 struct Wiring {
@@ -69,35 +80,41 @@ pub fn channel(target: Target) -> Result<Channel, TargetError> {
     }
     let (channel, changes) = Channel::balance_channel(CHANGES);
     tokio::spawn(async move {
-        let mut wired = Wiring::default();
-        // Ends when the channel is gone.
-        while !changes.is_closed() {
-            match wire(&target, &wired).await {
-                Ok(None) => {}
-                Ok(Some((wiring, endpoints))) => {
-                    let gone: Vec<_> = wired.addresses.difference(&wiring.addresses).copied().collect();
-                    wired = wiring;
-                    for (address, endpoint) in endpoints {
-                        if changes.send(Change::Insert(address, endpoint)).await.is_err() {
-                            return;
-                        }
-                    }
-                    for address in gone {
-                        if changes.send(Change::Remove(address)).await.is_err() {
-                            return;
-                        }
-                    }
-                }
-                Err(why) => tracing::warn!(
-                    service = target.name,
-                    why,
-                    "the addresses of a service are as before"
-                ),
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
+        let wired = Mutex::default();
+        let follow = async || {
+            let followed = follow(&target, &mut *wired.lock().await, &changes).await;
+            followed.map_err(|why| Unwired {
+                service: target.name.clone(),
+                why,
+            })
+        };
+        tokio::select! {
+            () = changes.closed() => {}
+            () = Worker::new("looking for the addresses of a service", LOOK_EVERY).run_alone(follow) => {}
         }
     });
     Ok(channel)
+}
+
+/// Tells the channel what has changed, as long as it is there.
+async fn follow(
+    target: &Target,
+    wired: &mut Wiring,
+    changes: &Sender<Change<SocketAddr, Endpoint>>,
+) -> Result<(), String> {
+    let Some((wiring, endpoints)) = wire(target, wired).await? else {
+        return Ok(());
+    };
+    let wired = std::mem::replace(wired, wiring.clone());
+    let gone = wired.addresses.difference(&wiring.addresses).copied();
+    let new = endpoints
+        .into_iter()
+        .map(|(address, endpoint)| Change::Insert(address, endpoint));
+    for change in new.chain(gone.map(Change::Remove)) {
+        // Where the channel is gone, so is this.
+        let _ = changes.send(change).await;
+    }
+    Ok(())
 }
 
 /// The addresses and the certificates of now, with the endpoints that are new by them; `None`: nothing has changed.

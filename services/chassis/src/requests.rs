@@ -97,7 +97,7 @@ pub fn moment(field: &str, text: &str) -> Result<Option<DateTime<Utc>>, RequestE
         DateTime::parse_from_rfc3339(text)
             .map(|moment| moment.to_utc())
             .map_err(|_| {
-                let reason = format!("{text:?} is not a moment of the form 2025-06-30T12:00:00Z (RFC 3339)");
+                let reason = format!("{text:?} is no moment of the form 2025-06-30T12:00:00Z (RFC 3339)");
                 RequestError::invalid(field, reason)
             })
     };

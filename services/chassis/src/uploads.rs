@@ -80,7 +80,7 @@ pub enum Content {
     Chunk(Bytes),
 }
 
-/// The messages of an upload in their order. Both waits may be dropped without losing a message.
+/// The messages of an upload in their order. Every wait may be dropped without losing a message.
 #[derive(Debug)]
 pub struct Upload<M> {
     requests: Streaming<M>,
@@ -138,6 +138,20 @@ impl<M: UploadMessage> Upload<M> {
         }
         let message = self.requests.message().await?;
         Ok(self.order.content(message)?)
+    }
+
+    /// The next bytes of an upload of one file, whose messages know no other content; `None`: all has come.
+    ///
+    /// # Errors
+    /// As [`Upload::content`].
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, ReceiveError> {
+        loop {
+            match self.content().await? {
+                Some(Content::File(_)) => {}
+                Some(Content::Chunk(chunk)) => return Ok(Some(chunk)),
+                None => return Ok(None),
+            }
+        }
     }
 }
 
@@ -202,6 +216,13 @@ messages! {
 mod tests {
     use entry_validation::validate_document_request::Part as Wire;
     use entry_validation::{DocumentEnd, DocumentOptions, ValidateDocumentRequest as Request};
+    use futures::{FutureExt as _, StreamExt as _};
+    use http_body::Frame;
+    use http_body_util::StreamBody;
+    use prost::Message as _;
+    use tokio::sync::mpsc;
+    use tokio_stream::wrappers::UnboundedReceiverStream;
+    use tonic::codec::{DecodeBuf, Decoder};
 
     use super::*;
 
@@ -246,5 +267,47 @@ mod tests {
             }
             assert!(order.has_ended);
         }
+    }
+
+    struct Requests;
+
+    impl Decoder for Requests {
+        type Item = Request;
+        type Error = Status;
+
+        fn decode(&mut self, bytes: &mut DecodeBuf<'_>) -> Result<Option<Request>, Status> {
+            let request = Request::decode(bytes).map_err(|error| Status::internal(error.to_string()))?;
+            Ok(Some(request))
+        }
+    }
+
+    /// A message as it travels.
+    fn bytes(part: Wire) -> Vec<u8> {
+        let message = Request { part: Some(part) }.encode_to_vec();
+        let length = u32::try_from(message.len()).unwrap();
+        [&[0], &length.to_be_bytes()[..], &message].concat()
+    }
+
+    #[tokio::test]
+    async fn a_wait_that_is_dropped_loses_nothing() {
+        let (body, received) = mpsc::unbounded_channel::<Vec<u8>>();
+        let frames = UnboundedReceiverStream::new(received);
+        let frames = frames.map(|bytes| Ok::<_, Status>(Frame::data(Bytes::from(bytes))));
+        let requests = Streaming::new_request(Requests, StreamBody::new(frames), None, None);
+        let mut upload = Upload::new(requests);
+        // A message comes in two halves, and each wait for it is dropped before it is there.
+        let send = |bytes: &[u8]| body.send(bytes.to_vec()).unwrap();
+        let options = bytes(Wire::Options(DocumentOptions::default()));
+        send(&options[..3]);
+        assert!(upload.options().now_or_never().is_none());
+        send(&options[3..]);
+        assert!(upload.options().await.is_ok());
+        let chunk = bytes(Wire::Chunk(b"line"[..].into()));
+        send(&chunk[..7]);
+        assert!(upload.chunk().now_or_never().is_none());
+        send(&chunk[7..]);
+        assert_eq!(upload.chunk().await.unwrap().unwrap(), "line");
+        send(&bytes(Wire::End(DocumentEnd {})));
+        assert_eq!(upload.chunk().await.unwrap(), None);
     }
 }

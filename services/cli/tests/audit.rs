@@ -57,9 +57,9 @@ fn a_log_that_nobody_touched_is_well() {
     let place = linked();
     let verified = place.done(&["audit", "verify"]);
     assert!(
-        verified
-            .out
-            .contains("entry_validation: all is as it was written: 7 records in 5 seals, 5 heads compared"),
+        verified.out.contains(
+            "entry_validation: all is as it was written: 7 records in 5 seals, 5 heads and 7 rows compared"
+        ),
         "{verified:?}"
     );
     assert!(
@@ -90,7 +90,9 @@ fn an_import_of_certificates_is_noted() {
     place.done(&["certificate", "import", "sample/certificates.jsonl"]);
     let verified = place.done(&["audit", "verify", "--service", "certificate"]);
     assert!(
-        verified.out.contains("1 record in 1 seal, 1 head compared"),
+        verified
+            .out
+            .contains("1 record in 1 seal, 1 head and 15 rows compared"),
         "{verified:?}"
     );
 }
@@ -111,9 +113,37 @@ fn a_changed_record_is_named() {
     }
     let listed = place.run(&["audit", "verify", "--output", "jsonl"]);
     assert_eq!(listed.status, 1, "{listed:?}");
-    let finding: serde_json::Value = serde_json::from_str(listed.out.trim()).unwrap();
+    let lines: Vec<serde_json::Value> = listed
+        .out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let of_log = |line: &&serde_json::Value| line["service"] == "entry_validation";
+    let [compared, finding] = lines.iter().filter(of_log).collect::<Vec<_>>()[..] else {
+        panic!("{listed:?}");
+    };
+    assert_eq!(compared["kind"], "COMPARED");
+    assert_eq!(
+        (&compared["rows"], &compared["rows_before"]),
+        (&7.into(), &0.into())
+    );
+    assert_eq!(finding["rows"], serde_json::Value::Null);
     assert_eq!(finding["kind"], "RECORD_CHANGED");
     assert_eq!((&finding["record"], &finding["seal"]), (&5.into(), &3.into()));
+}
+
+#[test]
+fn what_was_compared_is_counted() {
+    let place = Place::new();
+    for form in ["jsonl", "csv"] {
+        let verified = place.done(&["audit", "verify", "--service", "certificate", "--output", form]);
+        assert!(
+            verified
+                .out
+                .contains("0 records in 0 seals, 0 heads and 0 rows compared"),
+            "{verified:?}"
+        );
+    }
 }
 
 #[test]

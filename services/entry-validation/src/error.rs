@@ -1,5 +1,6 @@
 //! What goes wrong, and the one place that tells callers.
 
+use nopic_chassis::requests::RequestError;
 use nopic_domain::rules::RULES_VERSION;
 use thiserror::Error;
 use tonic::Status;
@@ -7,6 +8,9 @@ use tonic::Status;
 /// Why a call has no answer.
 #[derive(Debug, Error)]
 pub(crate) enum Error {
+    /// A field of the request is wrong.
+    #[error(transparent)]
+    Request(#[from] RequestError),
     /// The caller asked for something that cannot be; the sentence says what and how to mend it.
     #[error("{0}")]
     Invalid(String),
@@ -45,16 +49,17 @@ pub(crate) enum Error {
     Task(#[from] tokio::task::JoinError),
 }
 
-impl From<nopic_chassis::requests::RequestError> for Error {
-    fn from(error: nopic_chassis::requests::RequestError) -> Self {
-        Self::Invalid(error.to_string())
+impl Error {
+    pub(crate) fn invalid(field: impl Into<String>, reason: impl ToString) -> Self {
+        RequestError::invalid(field, reason).into()
     }
 }
 
 impl From<Error> for Status {
     fn from(error: Error) -> Self {
         match error {
-            Error::Invalid(message) => Self::invalid_argument(message),
+            Error::Request(error) => error.into(),
+            Error::Invalid(message) | Error::TooMuch(message) => Self::invalid_argument(message),
             Error::NotFound(message) => Self::not_found(message),
             Error::NotYours(message) => Self::permission_denied(message),
             Error::Busy(message) => Self::aborted(message),
@@ -65,7 +70,6 @@ impl From<Error> for Status {
                 tracing::error!(message, "entry validation failed");
                 Self::internal("internal error; the log has the details")
             }
-            Error::TooMuch(message) => Self::invalid_argument(message),
             Error::Store(source @ nopic_sql::Error::RequestReused(_)) => {
                 Self::already_exists(source.to_string())
             }

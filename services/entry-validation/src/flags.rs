@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use nopic_chassis::clock::Clock;
+use nopic_chassis::worker::Worker;
 use nopic_domain::flags::FlagTable;
 use nopic_domain::principal::Principal;
 use tokio::sync::{Mutex, MutexGuard};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use crate::error::Error;
 use crate::store::{ServingFlags, Store};
@@ -92,26 +93,15 @@ impl FollowedFlags {
 
     /// The same again and again, until the future of it is dropped. A database that is away leaves the table as it is.
     pub(crate) async fn follow_forever(&self) {
-        let mut is_away = false;
-        loop {
-            sleep(LOOK_EVERY).await;
-            let late = |_| {
-                Err(Error::Unavailable(
-                    "the database did not answer in time".to_owned(),
-                ))
-            };
-            let followed = timeout(PATIENCE, self.follow()).await.unwrap_or_else(late);
-            match &followed {
-                Ok(()) if is_away => tracing::info!("which flags serve is known again"),
-                // Said once, not once a second.
-                Err(error) if !is_away => tracing::warn!(
-                    error = error as &dyn std::error::Error,
-                    "which flags serve now is not known: these serve on"
-                ),
-                _ => {}
-            }
-            is_away = followed.is_err();
-        }
+        let late = |_| {
+            Err(Error::Unavailable(
+                "the database did not answer in time".to_owned(),
+            ))
+        };
+        let follow = async || timeout(PATIENCE, self.follow()).await.unwrap_or_else(late);
+        Worker::new("looking which flags serve", LOOK_EVERY)
+            .run_alone(follow)
+            .await;
     }
 
     /// The table of the database, which is then the one here.

@@ -28,6 +28,7 @@ use nopic_cache::{ReaderOptions, Stats, StatusReader};
 use nopic_chassis::clock::Clock;
 use nopic_chassis::draining::Draining;
 use nopic_chassis::metrics::Metrics;
+use nopic_chassis::worker::Worker;
 use nopic_domain::policy::Policy;
 use nopic_proto::entry_validation::entry_record_service_server::EntryRecordServiceServer;
 use nopic_proto::entry_validation::entry_trail_service_server::EntryTrailServiceServer;
@@ -174,19 +175,11 @@ impl EntryValidation {
     /// What a server does beside its calls, until the future of it is dropped: it finishes filings that other workers
     /// leave, and lets the flags serve that other processes import.
     pub async fn work_forever(self) {
-        tokio::join!(self.recover_forever(), self.0.flags.follow_forever());
-    }
-
-    async fn recover_forever(&self) {
-        loop {
-            tokio::time::sleep(RECOVER_EVERY).await;
-            if let Err(error) = filing::recover(&self.0).await {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "filings wait to be finished"
-                );
-            }
-        }
+        let recover = async || filing::recover(&self.0).await.map(drop);
+        tokio::join!(
+            Worker::new("finishing filings that were left", RECOVER_EVERY).run_alone(recover),
+            self.0.flags.follow_forever()
+        );
     }
 
     /// The log of who changed what: to be sealed while the service is served, and to be verified.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use nopic_cache::RevisionChoice;
 use nopic_chassis::clock::Clock;
+use nopic_chassis::worker::Worker;
 use nopic_domain::date::Date;
 use nopic_domain::identifier::NopId;
 use rustc_hash::FxHashSet;
@@ -233,28 +234,20 @@ impl Core {
         }
         let core = Arc::downgrade(self);
         let draining = self.config.draining.clone();
+        let mut revision = self.revision.subscribe();
         tokio::spawn(async move {
-            let mut is_failing = false;
-            loop {
-                tokio::select! {
-                    () = draining.begun() => return,
-                    () = tokio::time::sleep(FOLLOW_EVERY) => {}
-                }
-                let Some(core) = core.upgrade() else { return };
-                match core.refresh().await {
-                    Ok(()) => is_failing = false,
-                    Err(_) if draining.has_begun() => return,
-                    Err(error) => {
-                        // Said once: what serves goes on serving.
-                        if !is_failing {
-                            tracing::warn!(
-                                error = &error as &dyn std::error::Error,
-                                "it is not known whether there is a new revision"
-                            );
-                        }
-                        is_failing = true;
-                    }
-                }
+            // Where nobody says anything any more, the registry is gone.
+            let gone = async { while revision.changed().await.is_ok() {} };
+            let refresh = async || match core.upgrade() {
+                Some(core) => core.refresh().await,
+                None => Ok(()),
+            };
+            tokio::select! {
+                // The database may be closed by then: no failure to be told of.
+                biased;
+                () = draining.begun() => {}
+                () = gone => {}
+                () = Worker::new("looking for a new revision", FOLLOW_EVERY).run_alone(refresh) => {}
             }
         });
     }

@@ -1,7 +1,8 @@
 //! Statements that say in a database's log where they are from.
 
 /// Declares the statements of a module, and `STATEMENTS`, the list of them that a test prepares. Each opens with a
-/// comment of crate and name, so that logs of slow queries point at the code:
+/// comment of crate and name, so that logs of slow queries point at the code. The name of the transaction is not in it:
+/// a text used in two would be two texts, prepared twice.
 ///
 /// ```text
 /// statements! {

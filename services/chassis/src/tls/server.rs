@@ -7,6 +7,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{ServerConfig, version};
 
 use super::{LOOK_EVERY, Material, TlsError, TlsFiles};
+use crate::worker::Worker;
 
 /// The certificates of a server, which follow their files.
 #[derive(Debug)]
@@ -52,30 +53,17 @@ impl ServerTls {
 
     /// Follows the files until the task is dropped. Files that cannot be used change nothing: they may be half written.
     pub async fn follow(&self) {
-        let mut failed = None;
-        loop {
-            tokio::time::sleep(LOOK_EVERY).await;
-            let known = self.current.load().hash;
-            let changed = match self.files.read() {
-                Ok(texts) if texts.hash() == known => Ok(None),
-                Ok(_) => Current::of(&self.files).map(Some),
-                Err(error) => Err(error),
-            };
-            match changed {
-                Ok(Some(current)) => {
-                    self.current.store(Arc::new(current));
-                    tracing::info!("the certificates of this server were read anew");
-                    failed = None;
-                }
-                Ok(None) => failed = None,
-                Err(error) => {
-                    if failed.as_ref() != Some(&error) {
-                        tracing::error!(%error, "the certificates of this server cannot be read anew: the old ones serve");
-                    }
-                    failed = Some(error);
-                }
-            }
+        Worker::new("reading the certificates of this server anew", LOOK_EVERY)
+            .run_alone(async || self.look())
+            .await;
+    }
+
+    fn look(&self) -> Result<(), TlsError> {
+        if self.files.read()?.hash() != self.current.load().hash {
+            self.current.store(Arc::new(Current::of(&self.files)?));
+            tracing::info!("the certificates of this server were read anew");
         }
+        Ok(())
     }
 }
 

@@ -21,8 +21,12 @@ const FINDINGS: &[Column] = &[
     column("RECORD", "record"),
     column("SEAL", "seal"),
     column("SEALED AT", "sealed_at"),
+    column("ROWS", "rows"),
+    column("ROWS BEFORE", "rows_before"),
     column("SAYS", "sentence"),
 ];
+/// The kind of the line that says how much of a log was compared; the other lines are findings.
+const COMPARED: &str = "COMPARED";
 const HEADS: &[Column] = &[
     column("SERVICE", "service"),
     column("SEAL", "seal"),
@@ -56,7 +60,7 @@ pub(crate) enum Command {
         /// Only the log of this service
         #[arg(long, value_parser = services())]
         service: Option<String>,
-        /// How findings are printed
+        /// How findings are printed; JSON lines and CSV have, before those of each log, a line of the kind COMPARED
         #[arg(long, value_enum, default_value_t, env = "NOPIC_OUTPUT")]
         output: Style,
     },
@@ -139,6 +143,7 @@ async fn verify(
     } else {
         let mut listing = Listing::new(style, FINDINGS, &context.terminal);
         for log in &answer.logs {
+            listing.row(&mut out, compared(log))?;
             for finding in &log.findings {
                 listing.row(&mut out, row(&log.service, finding))?;
             }
@@ -181,17 +186,40 @@ fn row(service: &str, finding: &AuditFinding) -> Vec<Cell> {
         number(finding.record),
         number(finding.seal),
         finding.sealed_at.as_str().into(),
+        "".into(),
+        "".into(),
         finding.sentence.as_str().into(),
     ]
 }
 
-fn write_log(out: &mut dyn Write, log: &VerifiedLog) -> Result<(), Failure> {
-    let seen = format!(
-        "{} in {}, {} compared",
+/// How much of a log was compared, in the columns of a finding.
+fn compared(log: &VerifiedLog) -> Vec<Cell> {
+    // No log has more.
+    let number = |number: u64| Cell::Number(i64::try_from(number).unwrap_or(i64::MAX));
+    vec![
+        log.service.as_str().into(),
+        COMPARED.into(),
+        "".into(),
+        "".into(),
+        "".into(),
+        number(log.rows),
+        number(log.rows_before),
+        seen(log).into(),
+    ]
+}
+
+fn seen(log: &VerifiedLog) -> String {
+    format!(
+        "{} in {}, {} and {} compared",
         counted(log.records, "record", "records"),
         counted(log.seals, "seal", "seals"),
-        counted(log.heads, "head", "heads")
-    );
+        counted(log.heads, "head", "heads"),
+        counted(log.rows, "row", "rows")
+    )
+}
+
+fn write_log(out: &mut dyn Write, log: &VerifiedLog) -> Result<(), Failure> {
+    let seen = seen(log);
     if log.findings.is_empty() {
         writeln!(out, "{}: all is as it was written: {seen}", log.service)?;
     } else {
@@ -202,6 +230,13 @@ fn write_log(out: &mut dyn Write, log: &VerifiedLog) -> Result<(), Failure> {
         if log.more_findings > 0 {
             writeln!(out, "  - and {} more", log.more_findings)?;
         }
+    }
+    if log.rows_before > 0 {
+        writeln!(
+            out,
+            "  ({} from before the log spoke of rows: compared with what they were when it began to)",
+            counted(log.rows_before, "row is", "rows are")
+        )?;
     }
     if log.unsealed > 0 {
         let waiting = counted(log.unsealed, "record waits", "records wait");
@@ -265,4 +300,28 @@ async fn heads(context: &Context, service: Option<String>, last: u32, style: Sty
             .note("no head was exported yet: nothing was changed");
     }
     Ok(Done::Well)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_counted_and_those_from_before_told_apart() {
+        let log = VerifiedLog {
+            service: "certificate".to_owned(),
+            rows: 1_234,
+            rows_before: 1,
+            ..VerifiedLog::default()
+        };
+        let mut out = Vec::new();
+        write_log(&mut out, &log).unwrap();
+        let out = String::from_utf8(out).unwrap();
+        assert!(out.contains("0 heads and 1,234 rows compared\n"), "{out}");
+        assert!(
+            out.contains("(1 row is from before the log spoke of rows"),
+            "{out}"
+        );
+        assert_eq!(compared(&log)[5..7], [Cell::Number(1_234), Cell::Number(1)]);
+    }
 }

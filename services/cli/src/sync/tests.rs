@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use nopic_chassis::retry::Backoff;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
@@ -51,8 +52,7 @@ impl Server {
             sha256: None,
             retry: Retry {
                 attempts: 3,
-                first_pause: Duration::from_millis(2),
-                longest_pause: Duration::from_millis(4),
+                pauses: Backoff::new(Duration::from_millis(2), Duration::from_millis(4)),
                 most_time: Duration::from_secs(20),
             },
         };

@@ -224,6 +224,28 @@ pub struct Statement {
     pub lines: Vec<u32>,
 }
 
+/// That a record does not count any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Withdrawal {
+    /// The record.
+    pub record_id: u64,
+    /// Why.
+    pub reason: String,
+}
+
+/// What one record of a trail says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Item {
+    /// A step of custody.
+    Step(Step),
+    /// A document.
+    Document(Document),
+    /// A statement.
+    Statement(Statement),
+    /// An earlier record does not count any more.
+    Withdrawal(Withdrawal),
+}
+
 /// Why a record does not count any more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]

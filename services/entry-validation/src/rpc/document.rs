@@ -1,9 +1,12 @@
 //! A whole file: its chunks come in, its verdicts go out. One task reads while another judges.
 
 use std::collections::VecDeque;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nopic_chassis::answers::{AnswerStream, Answers, CallerGone, answer};
+use nopic_chassis::uploads::{ReceiveError, Upload};
 use nopic_domain::decision::Verdict;
 use nopic_domain::entry::NormalisedLine;
 use nopic_domain::principal::Principal;
@@ -13,14 +16,11 @@ use nopic_proto::common;
 use nopic_proto::convert::entry_validation::verdicts as verdicts_to_wire;
 use nopic_proto::entry_validation as wire;
 use nopic_proto::entry_validation::document_options::Form as WireForm;
-use nopic_proto::entry_validation::validate_document_request::Part;
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
-use tokio_stream::{Stream, StreamExt as _};
 use tonic::{Status, Streaming};
 
 use super::resuming::{Patience, Resumed, first};
-use super::{MAX_CHUNK_BYTES, MESSAGES_AHEAD, VERDICTS_PER_MESSAGE};
+use super::{MESSAGES_AHEAD, VERDICTS_PER_MESSAGE};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::inquiry::Inquiry;
@@ -65,7 +65,42 @@ impl Batch {
     }
 }
 
-type Sender = mpsc::Sender<Result<wire::ValidateDocumentResponse, Status>>;
+/// What a caller calls a file, in front of what is told of it; empty: nothing.
+#[derive(Debug, Clone)]
+pub(super) struct FileName(pub(super) String);
+
+impl FileName {
+    /// What is wrong with the file.
+    pub(super) fn fault(&self, problem: impl Display) -> Error {
+        Error::Invalid(match self.0.as_str() {
+            "" => problem.to_string(),
+            file => format!("{file}: {problem}"),
+        })
+    }
+
+    /// Why no more of it comes.
+    pub(super) fn refused(&self, error: ReceiveError) -> Status {
+        match error {
+            ReceiveError::Upload(error) => self.fault(error).into(),
+            ReceiveError::Broken(status) => status,
+        }
+    }
+
+    /// What of it cannot be read.
+    pub(super) fn reject(&self, reject: Reject) -> common::Reject {
+        common::Reject {
+            file: self.0.clone(),
+            record: u32::try_from(reject.record).unwrap_or(u32::MAX),
+            position: reject
+                .position
+                .map(|position| u32::try_from(position).unwrap_or(u32::MAX)),
+            key: reject.key.unwrap_or_default(),
+            field: reject.field.unwrap_or_default(),
+            value: reject.value,
+            reason: reject.reason,
+        }
+    }
+}
 
 /// The form that a document is said to have.
 pub(super) fn form_of(said: WireForm) -> Form {
@@ -91,87 +126,51 @@ pub(super) fn wire_form_of(form: Form) -> WireForm {
 pub(super) async fn validate(
     engine: Arc<Engine>,
     principal: Principal,
-    mut requests: Streaming<wire::ValidateDocumentRequest>,
-) -> Result<impl Stream<Item = Result<wire::ValidateDocumentResponse, Status>> + Send + use<>, Status> {
-    let first = first(&mut requests, &engine.draining)
-        .await?
-        .and_then(|request| request.part);
-    let Some(Part::Options(options)) = first else {
-        return Err(
-            Error::Invalid("the first message of a document must bring its options".to_owned()).into(),
-        );
-    };
-    let form = form_of(options.form());
-    let inquiry = super::inquiry(principal, options.freshness);
-    let file = options.file_name;
-    let from = options.resume_after.unwrap_or_default();
-    let (batches, mut read) = mpsc::channel(2);
-    let reader = nopic_chassis::deadline::spawn(read_document(
-        form,
-        file.clone(),
-        Resumed::at(options.resume_after),
-        requests,
-        batches,
-    ));
-    let (answers, receiver) = mpsc::channel(MESSAGES_AHEAD);
-    nopic_chassis::deadline::spawn(async move {
-        let judged = Judging::new(&engine, inquiry, file, from, &answers)
-            .judge_document(&mut read)
-            .await;
-        if let Ok(Ended::Drained(resume_after)) = judged {
-            // It may wait for a caller that is silent.
-            reader.abort();
-            let last = wire::ValidateDocumentResponse {
-                resume_after: Some(resume_after),
-                ..wire::ValidateDocumentResponse::default()
-            };
-            // The caller may be gone; then there is nobody to tell.
-            let _ = answers.send(Ok(last)).await;
-            return;
-        }
-        // Where judging failed, the reader must not wait for anyone to take its batches.
-        drop(read);
-        let read = reader.await.map_err(Error::from);
-        let error = match (judged, read) {
-            (Err(error), _) => Some(error),
-            (_, Err(error)) => Some(error.into()),
-            (_, Ok(Err(status))) => Some(status),
-            (Ok(_), Ok(Ok(()))) => None,
+    requests: Streaming<wire::ValidateDocumentRequest>,
+) -> Result<AnswerStream<wire::ValidateDocumentResponse>, Status> {
+    let mut upload = Upload::new(requests).ending_with_body();
+    let options = first(upload.options(), &engine.draining).await?;
+    Ok(answer(MESSAGES_AHEAD, |answers| async move {
+        let form = form_of(options.form());
+        let resumed = Resumed::at(options.resume_after);
+        let (batches, mut read) = mpsc::channel(2);
+        let judging = Judging {
+            engine,
+            inquiry: super::inquiry(principal, options.freshness),
+            file: FileName(options.file_name),
+            answers,
+            runs: Runs::default(),
+            reached: *resumed.from(),
+            lines: 0,
+            behind: VecDeque::new(),
         };
-        if let Some(status) = error {
-            // The caller may be gone; then there is nobody to tell.
-            let _ = answers.send(Err(status)).await;
+        let reading = read_document(form, judging.file.clone(), resumed, upload, batches);
+        let reader = nopic_chassis::deadline::spawn(reading);
+        let judged = judging.judge_document(&mut read).await;
+        if !matches!(judged, Ok(Ended::Read)) {
+            // It may wait for a caller that is silent, or for anyone to take its batches.
+            reader.abort();
         }
-    });
-    Ok(ReceiverStream::new(receiver))
+        match judged? {
+            Ended::Read => reader.await.map_err(Error::from)?,
+            Ended::Drained => Ok(()),
+        }
+    }))
 }
 
 async fn read_document(
     form: Form,
-    file: String,
+    file: FileName,
     mut resumed: Resumed,
-    mut requests: Streaming<wire::ValidateDocumentRequest>,
+    mut upload: Upload<wire::ValidateDocumentRequest>,
     batches: mpsc::Sender<Batch>,
 ) -> Result<(), Status> {
-    let named = |message: String| {
-        Error::Invalid(if file.is_empty() {
-            message
-        } else {
-            format!("{file}: {message}")
-        })
-    };
     let mut reader = EntryReader::new(form);
     let mut events = Vec::new();
     let mut batch = Batch::default();
-    let mut summary = wire::DocumentSummary::default();
     // The events of a chunk, or of the end; `false`: nobody takes them any more.
     let mut take = async |events: &mut Vec<EntryEvent>, batch: &mut Batch| {
         for event in events.drain(..) {
-            match &event {
-                EntryEvent::Line { .. } => summary.lines += 1,
-                EntryEvent::Reject(_) => summary.rejects += 1,
-                EntryEvent::Deleted { .. } => summary.deleted_entries += 1,
-            }
             if resumed.is_to_be_answered(&event) {
                 batch.add(event, resumed.records());
                 if batch.is_full() && batches.send(std::mem::take(batch)).await.is_err() {
@@ -183,8 +182,8 @@ async fn read_document(
     };
     loop {
         let next = if batch.is_empty() {
-            requests.next().await
-        } else if let Ok(next) = tokio::time::timeout(LINGER, requests.next()).await {
+            upload.chunk().await
+        } else if let Ok(next) = tokio::time::timeout(LINGER, upload.chunk()).await {
             next
         } else {
             // A sender that pauses gets the verdicts on what it has sent.
@@ -193,36 +192,21 @@ async fn read_document(
             }
             continue;
         };
-        let Some(request) = next.transpose()? else {
+        let Some(chunk) = next.map_err(|error| file.refused(error))? else {
             break;
         };
-        if matches!(request.part, Some(Part::End(_))) {
-            break;
-        }
-        let Some(Part::Chunk(chunk)) = request.part else {
-            return Err(named("after the options only chunks may follow".to_owned()).into());
-        };
-        if chunk.len() > MAX_CHUNK_BYTES {
-            let message = format!(
-                "a chunk of {} bytes, at most {MAX_CHUNK_BYTES} are taken",
-                chunk.len()
-            );
-            return Err(Error::TooMuch(message).into());
-        }
         reader
             .push(&chunk, &mut events)
-            .map_err(|error| named(error.to_string()))?;
+            .map_err(|error| file.fault(error))?;
         if !take(&mut events, &mut batch).await {
             return Ok(());
         }
     }
-    reader
-        .finish(&mut events)
-        .map_err(|error| named(error.to_string()))?;
+    reader.finish(&mut events).map_err(|error| file.fault(error))?;
     if !take(&mut events, &mut batch).await {
         return Ok(());
     }
-    resumed.check()?;
+    let mut summary = resumed.finish()?;
     summary.set_form(wire_form_of(reader.form().unwrap_or(form)));
     batch.summary = Some(summary);
     // Nobody takes it where judging failed; then that is told.
@@ -232,18 +216,18 @@ async fn read_document(
 
 /// How the judging of a document ended.
 enum Ended {
-    /// All of it is answered, or the caller is gone.
-    Over,
-    /// The server drains.
-    Drained(wire::ResumeAfter),
+    /// With the reading: all of it is answered, or what follows cannot be read.
+    Read,
+    /// The server drains, and the caller knows where another call goes on.
+    Drained,
 }
 
 /// A document that is being judged.
-struct Judging<'a> {
-    engine: &'a Engine,
+struct Judging {
+    engine: Arc<Engine>,
     inquiry: Inquiry,
-    file: String,
-    answers: &'a Sender,
+    file: FileName,
+    answers: Answers<wire::ValidateDocumentResponse>,
     runs: Runs,
     /// Where another call would go on.
     reached: wire::ResumeAfter,
@@ -253,26 +237,7 @@ struct Judging<'a> {
     behind: VecDeque<u64>,
 }
 
-impl<'a> Judging<'a> {
-    fn new(
-        engine: &'a Engine,
-        inquiry: Inquiry,
-        file: String,
-        from: wire::ResumeAfter,
-        answers: &'a Sender,
-    ) -> Self {
-        Self {
-            engine,
-            inquiry,
-            file,
-            answers,
-            runs: Runs::default(),
-            reached: from,
-            lines: 0,
-            behind: VecDeque::new(),
-        }
-    }
-
+impl Judging {
     async fn judge_document(mut self, batches: &mut mpsc::Receiver<Batch>) -> Result<Ended, Status> {
         loop {
             let batch = tokio::select! {
@@ -282,10 +247,10 @@ impl<'a> Judging<'a> {
                 batch = batches.recv() => batch,
             };
             let Some(batch) = batch else {
-                return Ok(Ended::Over);
+                return Ok(Ended::Read);
             };
             if !self.answer(batch, false).await? {
-                return Ok(Ended::Over);
+                return Ok(Ended::Read);
             }
         }
     }
@@ -300,7 +265,7 @@ impl<'a> Judging<'a> {
                 break;
             };
             let Some(mut batch) = batch else {
-                return Ok(Ended::Over);
+                return Ok(Ended::Read);
             };
             let end = self.runs.end_of_entry(&batch.lines);
             // The last batch is answered to its end, for nothing comes behind it.
@@ -309,7 +274,7 @@ impl<'a> Judging<'a> {
             batch.records.truncate(batch.lines.len());
             is_cut = end.is_some();
             if !self.answer(batch, end.is_some()).await? {
-                return Ok(Ended::Over);
+                return Ok(Ended::Read);
             }
         }
         // Where lines were left behind the entry, the last batch is not the rest of what is to be answered.
@@ -318,9 +283,14 @@ impl<'a> Judging<'a> {
             && last.summary.is_some()
         {
             self.answer(last, false).await?;
-            return Ok(Ended::Over);
+            return Ok(Ended::Read);
         }
-        Ok(Ended::Drained(self.reached))
+        let last = wire::ValidateDocumentResponse {
+            resume_after: Some(self.reached),
+            ..wire::ValidateDocumentResponse::default()
+        };
+        self.answers.send(last).await?;
+        Ok(Ended::Drained)
     }
 
     /// Judges and answers a batch; whether another may follow.
@@ -330,7 +300,7 @@ impl<'a> Judging<'a> {
         self.reached.rejects += batch.rejects.len() as u64;
         let verdicts = self
             .runs
-            .judge(self.engine, &self.inquiry, batch.lines, is_last || ends_entry)
+            .judge(&self.engine, &self.inquiry, batch.lines, is_last || ends_entry)
             .await?;
         while self.lines < self.runs.answered_entries() {
             self.lines += 1;
@@ -338,52 +308,33 @@ impl<'a> Judging<'a> {
             // Each answered line was noted above.
             self.reached.records = self.behind.pop_front().unwrap_or(self.reached.records);
         }
-        if !send(self.answers, &self.file, verdicts, batch.rejects).await {
-            return Ok(false);
-        }
+        self.send(verdicts, batch.rejects).await?;
         if batch.summary.is_some() {
             let last = wire::ValidateDocumentResponse {
                 summary: batch.summary,
                 ..wire::ValidateDocumentResponse::default()
             };
-            // The caller may be gone; then there is nobody to tell.
-            let _ = self.answers.send(Ok(last)).await;
+            self.answers.send(last).await?;
         }
         Ok(!is_last)
     }
-}
 
-/// Sends in messages of bounded size; `false`: the caller is gone.
-async fn send(answers: &Sender, file: &str, verdicts: Vec<Verdict>, rejects: Vec<Reject>) -> bool {
-    let mut verdicts = verdicts.into_iter();
-    let mut rejects = rejects.into_iter();
-    while verdicts.len() > 0 || rejects.len() > 0 {
-        let message = wire::ValidateDocumentResponse {
-            verdicts: verdicts_to_wire(verdicts.by_ref().take(VERDICTS_PER_MESSAGE)),
-            rejects: rejects
-                .by_ref()
-                .take(VERDICTS_PER_MESSAGE)
-                .map(|reject| to_wire(file, reject))
-                .collect(),
-            ..wire::ValidateDocumentResponse::default()
-        };
-        if answers.send(Ok(message)).await.is_err() {
-            return false;
+    /// Sends in messages of bounded size.
+    async fn send(&self, verdicts: Vec<Verdict>, rejects: Vec<Reject>) -> Result<(), CallerGone> {
+        let mut verdicts = verdicts.into_iter();
+        let mut rejects = rejects.into_iter();
+        while verdicts.len() > 0 || rejects.len() > 0 {
+            let message = wire::ValidateDocumentResponse {
+                verdicts: verdicts_to_wire(verdicts.by_ref().take(VERDICTS_PER_MESSAGE)),
+                rejects: rejects
+                    .by_ref()
+                    .take(VERDICTS_PER_MESSAGE)
+                    .map(|reject| self.file.reject(reject))
+                    .collect(),
+                ..wire::ValidateDocumentResponse::default()
+            };
+            self.answers.send(message).await?;
         }
-    }
-    true
-}
-
-pub(super) fn to_wire(file: &str, reject: Reject) -> common::Reject {
-    common::Reject {
-        file: file.to_owned(),
-        record: u32::try_from(reject.record).unwrap_or(u32::MAX),
-        position: reject
-            .position
-            .map(|position| u32::try_from(position).unwrap_or(u32::MAX)),
-        key: reject.key.unwrap_or_default(),
-        field: reject.field.unwrap_or_default(),
-        value: reject.value,
-        reason: reject.reason,
+        Ok(())
     }
 }

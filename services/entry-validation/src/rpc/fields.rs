@@ -1,6 +1,6 @@
 //! Fields that several requests and answers share.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use nopic_chassis::requests::{self, given_day};
 use nopic_domain::date::Date;
 use nopic_domain::decision::Kind;
 use nopic_domain::entry::{EntryLine, NormalisedLine};
@@ -10,12 +10,12 @@ use nopic_proto::entry_validation as wire;
 use prost::Message;
 use sha2::{Digest as _, Sha256};
 
-use super::date;
+/// Moments as they are read and told.
+pub(super) use nopic_chassis::requests::{moment, moment_text as text};
+
 use crate::error::Error;
 use crate::store::{StoredDecision, StoredVersion};
 
-/// Characters of a request id.
-const LONGEST_REQUEST_ID: usize = 200;
 /// Characters of a reason.
 const LONGEST_REASON: usize = 1_000;
 
@@ -50,23 +50,19 @@ pub(super) fn hash(method: &str, request: &impl Message) -> [u8; 32] {
     hasher.finalize().into()
 }
 
+/// The id, taken out of the request that [`hash`] is made of.
 pub(super) fn request_id(text: String) -> Result<String, Error> {
-    let length = text.chars().count();
-    if length == 0 || length > LONGEST_REQUEST_ID || text.chars().any(char::is_control) {
-        return Err(Error::Invalid(format!(
-            "request_id: give 1 to {LONGEST_REQUEST_ID} characters that name this request, the same when it is sent again"
-        )));
-    }
+    requests::request_id(&text)?;
     Ok(text)
 }
 
 /// The day of filing that a request states: history, so none that is still to come.
 pub(super) fn filed_on(text: &str, today: Date) -> Result<Option<Date>, Error> {
-    let date = optional_date("filed_on", text)?;
-    match date {
-        Some(date) if date > today => Err(Error::Invalid(format!(
-            "filed_on: {date} is still to come; today is {today}"
-        ))),
+    match given_day("filed_on", text)? {
+        Some(date) if date > today => Err(Error::invalid(
+            "filed_on",
+            format!("{date} is still to come; today is {today}"),
+        )),
         date => Ok(date),
     }
 }
@@ -82,9 +78,10 @@ pub(super) const fn kind(filed_on: Option<Date>) -> Kind {
 pub(super) fn reason(text: &str) -> Result<String, Error> {
     let text = text.trim();
     if text.is_empty() || text.chars().count() > LONGEST_REASON || text.contains('\0') {
-        return Err(Error::Invalid(format!(
-            "reason: say why, in 1 to {LONGEST_REASON} characters"
-        )));
+        return Err(Error::invalid(
+            "reason",
+            format!("say why, in 1 to {LONGEST_REASON} characters"),
+        ));
     }
     Ok(text.to_owned())
 }
@@ -100,32 +97,12 @@ pub(super) fn entry_number(text: &str) -> String {
 
 pub(super) fn of_entry(text: &str, version: u32) -> Result<(String, u32), Error> {
     if version == 0 {
-        return Err(Error::Invalid(
-            "current_version: name the version that is to be replaced; they count from 1".to_owned(),
+        return Err(Error::invalid(
+            "current_version",
+            "name the version that is to be replaced; they count from 1",
         ));
     }
     Ok((entry_number(text), version))
-}
-
-pub(super) fn optional_date(field: &str, text: &str) -> Result<Option<Date>, Error> {
-    (!text.is_empty()).then(|| date(field, text)).transpose()
-}
-
-pub(super) fn moment(field: &str, text: &str) -> Result<Option<DateTime<Utc>>, Error> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    DateTime::parse_from_rfc3339(text)
-        .map(|moment| Some(moment.to_utc()))
-        .map_err(|_| {
-            Error::Invalid(format!(
-                "{field}: {text:?} is no moment in the form 2026-03-01T12:00:00Z"
-            ))
-        })
-}
-
-pub(super) fn text(moment: DateTime<Utc>) -> String {
-    moment.to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
 /// A version as it travels.

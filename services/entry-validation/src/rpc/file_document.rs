@@ -3,124 +3,69 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use nopic_chassis::answers::{Answers, CallerGone};
+use nopic_chassis::uploads::{ReceiveError, Upload, UploadError};
 use nopic_domain::principal::Principal;
-use nopic_formats::Reject;
 use nopic_formats::entries::{EntryEvent, EntryReader, Form};
 use nopic_proto::entry_validation as wire;
-use nopic_proto::entry_validation::file_document_request::Part;
-use tokio::sync::mpsc;
-use tokio_stream::Stream;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
+use super::VERDICTS_PER_MESSAGE;
+use super::document::{FileName, form_of, wire_form_of};
 use super::file_stream::{Parts, ended_early};
 use super::resuming::{Resumed, arrived, first, next_or_drain};
-use super::{MAX_CHUNK_BYTES, MESSAGES_AHEAD, VERDICTS_PER_MESSAGE, document};
 use crate::engine::Engine;
-use crate::error::Error;
-
-type Answers = mpsc::Sender<Result<wire::FileDocumentResponse, Status>>;
 
 /// Files a document while it is read.
-pub(super) fn file(
+pub(super) async fn file(
     engine: Arc<Engine>,
     principal: Principal,
     requests: Streaming<wire::FileDocumentRequest>,
-) -> impl Stream<Item = Result<wire::FileDocumentResponse, Status>> + Send + use<> {
-    let (answers, receiver) = mpsc::channel(MESSAGES_AHEAD);
-    nopic_chassis::deadline::spawn(async move {
-        if let Err(status) = file_document(engine, principal, requests, &answers).await {
-            // The caller may be gone; then there is nobody to tell.
-            let _ = answers.send(Err(status)).await;
-        }
-    });
-    ReceiverStream::new(receiver)
-}
-
-async fn file_document(
-    engine: Arc<Engine>,
-    principal: Principal,
-    mut requests: Streaming<wire::FileDocumentRequest>,
-    answers: &Answers,
+    answers: Answers<wire::FileDocumentResponse>,
 ) -> Result<(), Status> {
-    let first = first(&mut requests, &engine.draining)
-        .await?
-        .and_then(|request| request.part);
-    let Some(Part::Options(options)) = first else {
-        return Err(
-            Error::Invalid("the first message of a document must bring its options".to_owned()).into(),
-        );
-    };
-    let form = document::form_of(options.form());
-    let named = |problem: String| match options.file_name.as_str() {
-        "" => Error::Invalid(problem),
-        file => Error::Invalid(format!("{file}: {problem}")),
-    };
-    let from = options.filing.as_ref().and_then(|filing| filing.resume_after);
-    let mut filing = Document {
-        parts: Parts::new(
-            Arc::clone(&engine),
-            principal,
-            options.filing.clone().unwrap_or_default(),
-        )?,
+    let mut upload = Upload::new(requests);
+    let options = first(upload.options(), &engine.draining).await?;
+    let form = form_of(options.form());
+    let filing = options.filing.unwrap_or_default();
+    let from = filing.resume_after;
+    let mut document = Document {
+        parts: Parts::new(Arc::clone(&engine), principal, filing)?,
         engine: Arc::clone(&engine),
         resumed: Resumed::at(from),
         waiting: VecDeque::new(),
         boundary: from.map_or(0, |from| from.records),
-        file_name: options.file_name.clone(),
-        summary: wire::DocumentSummary::default(),
+        file: FileName(options.file_name),
         answers,
     };
     let mut reader = EntryReader::new(form);
     let mut events = Vec::new();
     loop {
-        let message = match next_or_drain(&mut requests, &engine.draining).await {
-            Some(message) => message?,
-            None => match arrived(&mut requests) {
-                Some(Ok(Some(last))) if matches!(last.part, Some(Part::End(_))) => Some(last),
-                _ => return filing.resume().await,
-            },
+        let chunk = match next_or_drain(upload.chunk(), &engine.draining).await {
+            Some(Err(ReceiveError::Upload(UploadError::BrokenOff))) => return Err(ended_early()),
+            Some(chunk) => chunk.map_err(|error| document.file.refused(error))?,
+            None if matches!(arrived(upload.chunk()), Some(Ok(None))) => None,
+            None => return Ok(document.resume().await?),
         };
-        let Some(request) = message else {
-            return Err(ended_early());
+        let Some(chunk) = chunk else {
+            break;
         };
-        match request.part {
-            Some(Part::Chunk(chunk)) if chunk.len() > MAX_CHUNK_BYTES => {
-                return Err(Error::TooMuch(format!(
-                    "chunk: {} bytes, at most {MAX_CHUNK_BYTES} are taken",
-                    chunk.len()
-                ))
-                .into());
-            }
-            Some(Part::Chunk(chunk)) => {
-                reader
-                    .push(&chunk, &mut events)
-                    .map_err(|error| named(error.to_string()))?;
-                if !filing.take(&mut events, false).await? {
-                    return filing.resume().await;
-                }
-            }
-            Some(Part::End(_)) => {
-                reader
-                    .finish(&mut events)
-                    .map_err(|error| named(error.to_string()))?;
-                // A caller that has finished gets everything.
-                filing.take(&mut events, true).await?;
-                filing.resumed.check()?;
-                filing.finish(reader.form().unwrap_or(form)).await?;
-                return Ok(());
-            }
-            Some(Part::Options(_)) | None => {
-                return Err(
-                    Error::Invalid("a document is its options, its bytes and `end`".to_owned()).into(),
-                );
-            }
+        reader
+            .push(&chunk, &mut events)
+            .map_err(|error| document.file.fault(error))?;
+        if !document.take(&mut events, false).await? {
+            return Ok(document.resume().await?);
         }
     }
+    reader
+        .finish(&mut events)
+        .map_err(|error| document.file.fault(error))?;
+    // A caller that has finished gets everything.
+    document.take(&mut events, true).await?;
+    document.finish(reader.form().unwrap_or(form)).await
 }
 
 /// A document that is being filed.
-struct Document<'a> {
+struct Document {
     engine: Arc<Engine>,
     parts: Parts,
     resumed: Resumed,
@@ -128,20 +73,14 @@ struct Document<'a> {
     waiting: VecDeque<u64>,
     /// Records before the first line that is not filed.
     boundary: u64,
-    file_name: String,
-    summary: wire::DocumentSummary,
-    answers: &'a Answers,
+    file: FileName,
+    answers: Answers<wire::FileDocumentResponse>,
 }
 
-impl Document<'_> {
+impl Document {
     /// Takes what was read; `false`: the server drains, and the rest is left behind a part.
     async fn take(&mut self, events: &mut Vec<EntryEvent>, to_the_end: bool) -> Result<bool, Status> {
         for event in events.drain(..) {
-            match &event {
-                EntryEvent::Line { .. } => self.summary.lines += 1,
-                EntryEvent::Reject(_) => self.summary.rejects += 1,
-                EntryEvent::Deleted { .. } => self.summary.deleted_entries += 1,
-            }
             if !self.resumed.is_to_be_answered(&event) {
                 continue;
             }
@@ -161,7 +100,11 @@ impl Document<'_> {
                     self.tell(decisions).await?;
                 }
                 EntryEvent::Reject(reject) => {
-                    self.refuse(reject).await?;
+                    self.send(wire::FileDocumentResponse {
+                        rejects: vec![self.file.reject(reject)],
+                        ..wire::FileDocumentResponse::default()
+                    })
+                    .await?;
                     continue;
                 }
                 EntryEvent::Deleted { entry_number, .. } => {
@@ -187,7 +130,7 @@ impl Document<'_> {
     }
 
     /// Says where another call goes on.
-    async fn resume(&self) -> Result<(), Status> {
+    async fn resume(&self) -> Result<(), CallerGone> {
         self.send(wire::FileDocumentResponse {
             resume_after: Some(wire::ResumeAfter {
                 records: self.boundary,
@@ -200,27 +143,19 @@ impl Document<'_> {
         .await
     }
 
-    async fn refuse(&mut self, reject: Reject) -> Result<(), Status> {
-        let reject = document::to_wire(&self.file_name, reject);
-        self.send(wire::FileDocumentResponse {
-            rejects: vec![reject],
-            ..wire::FileDocumentResponse::default()
-        })
-        .await
-    }
-
     async fn finish(&mut self, form: Form) -> Result<(), Status> {
+        let mut summary = self.resumed.finish()?;
         let decisions = self.parts.file_rest().await?;
         self.tell(decisions).await?;
-        self.summary.set_form(document::wire_form_of(form));
-        self.send(wire::FileDocumentResponse {
-            summary: Some(self.summary),
+        summary.set_form(wire_form_of(form));
+        let last = wire::FileDocumentResponse {
+            summary: Some(summary),
             ..wire::FileDocumentResponse::default()
-        })
-        .await
+        };
+        Ok(self.send(last).await?)
     }
 
-    async fn tell(&self, decisions: Vec<wire::Decision>) -> Result<(), Status> {
+    async fn tell(&self, decisions: Vec<wire::Decision>) -> Result<(), CallerGone> {
         for decisions in decisions.chunks(VERDICTS_PER_MESSAGE) {
             self.send(wire::FileDocumentResponse {
                 decisions: decisions.to_vec(),
@@ -232,10 +167,7 @@ impl Document<'_> {
     }
 
     /// A caller that has left is no reason to file half an entry: between parts it is one to stop.
-    async fn send(&self, answer: wire::FileDocumentResponse) -> Result<(), Status> {
-        self.answers
-            .send(Ok(answer))
-            .await
-            .map_err(|_| Status::cancelled("the caller has left; what was answered is on record"))
+    async fn send(&self, answer: wire::FileDocumentResponse) -> Result<(), CallerGone> {
+        self.answers.send(answer).await
     }
 }

@@ -5,20 +5,18 @@
 
 use std::sync::Arc;
 
+use nopic_chassis::answers::{Answers, CallerGone};
 use nopic_domain::date::Date;
 use nopic_domain::decision::Kind;
 use nopic_domain::entry::NormalisedLine;
 use nopic_domain::principal::Principal;
 use nopic_domain::rules::MAX_LINES_PER_ENTRY;
 use nopic_proto::entry_validation as wire;
-use tokio::sync::mpsc;
-use tokio_stream::Stream;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
 use super::fields::{decision, entry_number, filed_on, hash, hash_of_lines, kind, request_id};
 use super::resuming::{arrived, first, next_or_drain};
-use super::{MESSAGES_AHEAD, VERDICTS_PER_MESSAGE, lines as normalised};
+use super::{VERDICTS_PER_MESSAGE, lines as normalised};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::filing::{Request, file};
@@ -174,95 +172,77 @@ impl Parts {
 }
 
 /// Files the lines of a stream; reads on only while the caller takes the answers.
-pub(super) fn lines(
-    engine: Arc<Engine>,
-    principal: Principal,
-    requests: Streaming<wire::FileStreamRequest>,
-) -> impl Stream<Item = Result<wire::FileStreamResponse, Status>> + Send + use<> {
-    let (answers, receiver) = mpsc::channel(MESSAGES_AHEAD);
-    nopic_chassis::deadline::spawn(async move {
-        if let Err(status) = file_lines(engine, principal, requests, &answers).await {
-            // The caller may be gone; then there is nobody to tell.
-            let _ = answers.send(Err(status)).await;
-        }
-    });
-    ReceiverStream::new(receiver)
-}
-
-async fn file_lines(
+pub(super) async fn lines(
     engine: Arc<Engine>,
     principal: Principal,
     mut requests: Streaming<wire::FileStreamRequest>,
-    answers: &Answers,
+    answers: Answers<wire::FileStreamResponse>,
 ) -> Result<(), Status> {
-    let mut message = first(&mut requests, &engine.draining).await?;
+    let mut message = first(requests.message(), &engine.draining).await?;
     let mut parts = match &mut message {
         None => return Err(ended_early()),
         Some(request) => {
-            let options = request.options.take().ok_or_else(|| {
-                Error::Invalid("options: the first message of a filing must bring them".to_owned())
-            })?;
+            let options = request
+                .options
+                .take()
+                .ok_or_else(|| Error::invalid("options", "the first message of a filing must bring them"))?;
             Parts::new(Arc::clone(&engine), principal, options)?
         }
     };
     while let Some(request) = message {
         parts.push(normalised(request.lines)?);
         while let Some(decisions) = parts.file_complete().await? {
-            if !answer(answers, decisions).await {
-                return Ok(());
-            }
+            send(&answers, decisions).await?;
             // What a caller that has finished sent is filed to its end.
             if engine.draining.has_begun() && !request.end {
-                return resume(answers, &parts).await;
+                return Ok(resume(&answers, &parts).await?);
             }
         }
         if request.end {
-            answer(answers, parts.file_rest().await?).await;
-            return Ok(());
+            return Ok(send(&answers, parts.file_rest().await?).await?);
         }
-        message = match next_or_drain(&mut requests, &engine.draining).await {
+        message = match next_or_drain(requests.message(), &engine.draining).await {
             Some(message) => message?,
-            None => match arrived(&mut requests) {
+            None => match arrived(requests.message()) {
                 Some(Ok(Some(last))) if last.end => Some(last),
-                _ => return resume(answers, &parts).await,
+                _ => return Ok(resume(&answers, &parts).await?),
             },
         };
     }
     Err(ended_early())
 }
 
-type Answers = mpsc::Sender<Result<wire::FileStreamResponse, Status>>;
-
-/// Sends decisions in messages of bounded size; `false`: the caller is gone.
-async fn answer(answers: &Answers, decisions: Vec<wire::Decision>) -> bool {
+/// Sends decisions in messages of bounded size.
+async fn send(
+    answers: &Answers<wire::FileStreamResponse>,
+    decisions: Vec<wire::Decision>,
+) -> Result<(), CallerGone> {
     let mut decisions = decisions.into_iter();
     while decisions.len() > 0 {
-        let answer = wire::FileStreamResponse {
-            decisions: decisions.by_ref().take(VERDICTS_PER_MESSAGE).collect(),
-            resume_after: None,
-        };
-        if answers.send(Ok(answer)).await.is_err() {
-            return false;
-        }
+        answers
+            .send(wire::FileStreamResponse {
+                decisions: decisions.by_ref().take(VERDICTS_PER_MESSAGE).collect(),
+                resume_after: None,
+            })
+            .await?;
     }
-    true
+    Ok(())
 }
 
 /// Ends the stream behind the last part.
-async fn resume(answers: &Answers, parts: &Parts) -> Result<(), Status> {
+async fn resume(answers: &Answers<wire::FileStreamResponse>, parts: &Parts) -> Result<(), CallerGone> {
     let resume_after = wire::ResumeAfter {
         records: parts.filed,
         lines: parts.filed,
         parts: parts.number,
         ..wire::ResumeAfter::default()
     };
-    let last = wire::FileStreamResponse {
-        resume_after: Some(resume_after),
-        ..wire::FileStreamResponse::default()
-    };
-    // The caller may be gone; then there is nobody to tell.
-    let _ = answers.send(Ok(last)).await;
-    Ok(())
+    answers
+        .send(wire::FileStreamResponse {
+            resume_after: Some(resume_after),
+            ..wire::FileStreamResponse::default()
+        })
+        .await
 }
 
 pub(super) fn ended_early() -> Status {

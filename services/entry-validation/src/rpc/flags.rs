@@ -1,5 +1,7 @@
 //! The AM7 and AM8 flags of tariff codes.
 
+use nopic_chassis::requests::day;
+use nopic_chassis::uploads::Upload;
 use nopic_domain::flags::{FlagImportError, FlagTable};
 use nopic_domain::hts::HtsCode;
 use nopic_domain::principal::Principal;
@@ -7,11 +9,9 @@ use nopic_formats::Reject;
 use nopic_formats::flags::{FlagContent, FlagFile, FlagFileRefusal};
 use nopic_proto::common;
 use nopic_proto::entry_validation as wire;
-use nopic_proto::entry_validation::import_flags_request::Part;
 use tonic::{Status, Streaming};
 
-use super::document::to_wire;
-use super::{MAX_CHUNK_BYTES, date};
+use super::document::FileName;
 use crate::engine::Engine;
 use crate::error::Error;
 
@@ -20,51 +20,23 @@ const LARGEST_FILE: usize = 64 << 20;
 /// The longest span of days whose changes are listed.
 const LONGEST_SPAN_DAYS: i64 = 3_660;
 
-struct Upload {
-    file: String,
-    replace: bool,
-    content: Vec<u8>,
-}
-
-async fn receive(mut requests: Streaming<wire::ImportFlagsRequest>) -> Result<Upload, Status> {
-    let first = requests.message().await?.and_then(|request| request.part);
-    let Some(Part::Options(options)) = first else {
-        return Err(
-            Error::Invalid("the first message of an import must bring its options".to_owned()).into(),
-        );
-    };
-    let mut content = Vec::new();
-    while let Some(request) = requests.message().await? {
-        match request.part {
-            Some(Part::Chunk(chunk)) => {
-                if chunk.len() > MAX_CHUNK_BYTES || content.len() + chunk.len() > LARGEST_FILE {
-                    let message = format!("a file of flags has at most {LARGEST_FILE} bytes");
-                    return Err(Error::TooMuch(message).into());
-                }
-                content.extend_from_slice(&chunk);
-            }
-            Some(Part::End(_)) => {
-                return Ok(Upload {
-                    file: options.file_name,
-                    replace: options.replace,
-                    content,
-                });
-            }
-            Some(Part::Options(_)) | None => {
-                return Err(Error::Invalid("after the options only chunks may follow".to_owned()).into());
-            }
-        }
-    }
-    Err(Error::Invalid("the file was cut off: its end was not announced".to_owned()).into())
-}
-
+/// Imports a file once all of it has come.
 pub(super) async fn import(
     engine: &Engine,
     principal: &Principal,
     requests: Streaming<wire::ImportFlagsRequest>,
 ) -> Result<wire::ImportFlagsResponse, Status> {
-    let upload = receive(requests).await?;
-    let import = tokio::task::spawn_blocking(move || read(upload))
+    let mut upload = Upload::new(requests);
+    let options = upload.options().await?;
+    let mut content = Vec::new();
+    while let Some(chunk) = upload.chunk().await? {
+        if content.len() + chunk.len() > LARGEST_FILE {
+            let message = format!("a file of flags has at most {LARGEST_FILE} bytes");
+            return Err(Error::TooMuch(message).into());
+        }
+        content.extend_from_slice(&chunk);
+    }
+    let import = tokio::task::spawn_blocking(move || Import::read(options, &content))
         .await
         .map_err(Error::from)??;
     Ok(engine
@@ -73,28 +45,23 @@ pub(super) async fn import(
         .await?)
 }
 
-fn invalid(file: &str, message: &dyn std::fmt::Display) -> Error {
-    Error::Invalid(format!("{file}: {message}"))
-}
-
-fn read(upload: Upload) -> Result<Import, Error> {
-    let content =
-        nopic_formats::flags::read(&upload.content).map_err(|error| invalid(&upload.file, &error))?;
-    Ok(Import {
-        file: upload.file,
-        replace: upload.replace,
-        content,
-    })
-}
-
 /// A file that was read.
 struct Import {
-    file: String,
+    file: FileName,
     replace: bool,
     content: FlagFile,
 }
 
 impl Import {
+    fn read(options: wire::ImportFlagsOptions, content: &[u8]) -> Result<Self, Error> {
+        let file = FileName(options.file_name);
+        Ok(Self {
+            content: nopic_formats::flags::read(content).map_err(|error| file.fault(error))?,
+            file,
+            replace: options.replace,
+        })
+    }
+
     /// The table with the file in it; it comes only where it is another.
     fn apply(&self, table: &FlagTable) -> Result<(Option<FlagTable>, wire::ImportFlagsResponse), Error> {
         let form = match self.content.content {
@@ -135,22 +102,22 @@ impl Import {
                     ..Reject::new(row.row, row.problem.to_string())
                 })
                 .collect(),
-            FlagFileRefusal::Import(error) => return Err(invalid(&self.file, &error)),
+            FlagFileRefusal::Import(error) => return Err(self.file.fault(error)),
         };
         Ok(rejects
             .into_iter()
-            .map(|reject| to_wire(&self.file, reject))
+            .map(|reject| self.file.reject(reject))
             .collect())
     }
 }
 
 pub(super) fn get(engine: &Engine, request: &wire::GetFlagRequest) -> Result<wire::GetFlagResponse, Error> {
-    let on = date("on", &request.on)?;
+    let on = day("on", &request.on)?;
     let code: HtsCode = request
         .hts_code
         .trim()
         .parse()
-        .map_err(|error| Error::Invalid(format!("hts_code: {:?} is {error}", request.hts_code)))?;
+        .map_err(|error| Error::invalid("hts_code", format!("{:?} is {error}", request.hts_code)))?;
     let flags = engine.flags.table();
     Ok(wire::GetFlagResponse {
         flag: flags
@@ -175,7 +142,7 @@ pub(super) fn changes(
     engine: &Engine,
     request: &wire::ListFlagChangesRequest,
 ) -> Result<wire::ListFlagChangesResponse, Error> {
-    let (from, to) = (date("from", &request.from)?, date("to", &request.to)?);
+    let (from, to) = (day("from", &request.from)?, day("to", &request.to)?);
     if from > to || (to - from).num_days() > LONGEST_SPAN_DAYS {
         return Err(Error::Invalid(format!(
             "from {from} to {to} is not a span of days forwards, of at most {LONGEST_SPAN_DAYS} days"

@@ -1,6 +1,7 @@
 //! Importer-of-record numbers and the operations behind them, each tenant's own.
 
 use chrono::SecondsFormat;
+use nopic_chassis::requests::Page;
 use nopic_domain::decision::link_key;
 use nopic_domain::identifier::NopId;
 use nopic_domain::principal::Principal;
@@ -12,8 +13,6 @@ use crate::store::Link;
 
 /// Longest importer-of-record number that is taken, in bytes; CBP's have 12 characters.
 const LONGEST_NUMBER: usize = 35;
-const DEFAULT_PAGE: u32 = 100;
-const LARGEST_PAGE: u32 = 1_000;
 
 fn to_wire(link: Link) -> wire::ImporterLink {
     wire::ImporterLink {
@@ -28,9 +27,10 @@ fn to_wire(link: Link) -> wire::ImporterLink {
 fn number(text: &str) -> Result<String, Error> {
     let text = text.trim();
     if text.is_empty() || text.len() > LONGEST_NUMBER || text.chars().any(char::is_control) {
-        return Err(Error::Invalid(format!(
-            "importer_of_record: {text:?} is not a number of 1 to {LONGEST_NUMBER} characters"
-        )));
+        return Err(Error::invalid(
+            "importer_of_record",
+            format!("{text:?} is not a number of 1 to {LONGEST_NUMBER} characters"),
+        ));
     }
     Ok(link_key(text).into_owned())
 }
@@ -45,7 +45,7 @@ pub(super) async fn link(
         .nop_id
         .trim()
         .parse()
-        .map_err(|error| Error::Invalid(format!("nop_id: {error}")))?;
+        .map_err(|error| Error::invalid("nop_id", error))?;
     let (link, before) = engine
         .store
         .link_importer(
@@ -86,29 +86,15 @@ pub(super) async fn list(
     principal: &Principal,
     request: wire::ListImporterLinksRequest,
 ) -> Result<wire::ListImporterLinksResponse, Error> {
-    let size = match request.page_size {
-        0 => DEFAULT_PAGE,
-        size if size <= LARGEST_PAGE => size,
-        size => {
-            return Err(Error::TooMuch(format!(
-                "page_size: {size}, at most {LARGEST_PAGE} are given"
-            )));
-        }
-    };
-    // One more than asked for tells whether any follows.
+    let page = Page::of(request.page_size)?;
     let mut links = engine
         .store
-        .list_links(&principal.tenant, &request.page_token, size + 1)
+        .list_links(&principal.tenant, &request.page_token, page.to_read())
         .await?;
-    let complete = links.len() <= size as usize;
-    links.truncate(size as usize);
-    let next_page_token = match links.last() {
-        Some(last) if !complete => last.importer_of_record.clone(),
-        _ => String::new(),
-    };
+    let next = page.cut(&mut links, |last| last.importer_of_record.clone());
     Ok(wire::ListImporterLinksResponse {
         links: links.into_iter().map(to_wire).collect(),
-        next_page_token,
-        complete,
+        complete: next.is_none(),
+        next_page_token: next.unwrap_or_default(),
     })
 }

@@ -15,26 +15,22 @@ mod validate;
 pub(crate) use record::RecordRpc;
 pub(crate) use trail::TrailRpc;
 
-use std::pin::Pin;
 use std::sync::Arc;
 
-use nopic_domain::date::{Date, parse_iso};
+use nopic_chassis::answers::{AnswerStream, answer};
+use nopic_chassis::requests::{MAX_BATCH, at_most, day};
+use nopic_chassis::uploads::MAX_CHUNK_BYTES;
 use nopic_domain::entry::{EntryLine, NormalisedLine};
 use nopic_domain::principal::Principal;
 use nopic_domain::rules::MAX_LINES_PER_ENTRY;
 use nopic_proto::entry_validation as wire;
 use nopic_proto::entry_validation::entry_validation_service_server::EntryValidationService;
-use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::inquiry::{Inquiry, Purpose};
 
-/// Lines in one message.
-const MAX_LINES_PER_MESSAGE: usize = 10_000;
-/// Bytes in one chunk of a file.
-const MAX_CHUNK_BYTES: usize = 1 << 20;
 /// Verdicts in one message of an answer: large enough to cost little each, small enough to keep the reader busy.
 const VERDICTS_PER_MESSAGE: usize = 512;
 /// Messages of an answer that wait for a slow reader; then the work waits, too.
@@ -43,8 +39,6 @@ const MESSAGES_AHEAD: usize = 4;
 /// The service's methods on the wire.
 #[derive(Debug, Clone)]
 pub(crate) struct Rpc(pub(crate) Arc<Engine>);
-
-type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 #[tonic::async_trait]
 impl EntryValidationService for Rpc {
@@ -66,33 +60,37 @@ impl EntryValidationService for Rpc {
         Ok(Response::new(validate::batch(&self.0, &inquiry, request).await?))
     }
 
-    type ValidateStreamStream = Answers<wire::ValidateStreamResponse>;
+    type ValidateStreamStream = AnswerStream<wire::ValidateStreamResponse>;
 
     async fn validate_stream(
         &self,
         request: Request<Streaming<wire::ValidateStreamRequest>>,
     ) -> Result<Response<Self::ValidateStreamStream>, Status> {
-        let principal = nopic_chassis::principal::of(request.extensions())?.clone();
-        let answers = validate::stream(Arc::clone(&self.0), principal, request.into_inner());
-        Ok(Response::new(Box::pin(answers)))
+        let (principal, requests) = open(request)?;
+        let engine = Arc::clone(&self.0);
+        Ok(Response::new(answer(MESSAGES_AHEAD, |answers| {
+            validate::stream(engine, principal, requests, answers)
+        })))
     }
 
-    type ValidateDocumentStream = Answers<wire::ValidateDocumentResponse>;
+    type ValidateDocumentStream = AnswerStream<wire::ValidateDocumentResponse>;
 
     async fn validate_document(
         &self,
         request: Request<Streaming<wire::ValidateDocumentRequest>>,
     ) -> Result<Response<Self::ValidateDocumentStream>, Status> {
-        let principal = nopic_chassis::principal::of(request.extensions())?.clone();
-        let answers = document::validate(Arc::clone(&self.0), principal, request.into_inner()).await?;
-        Ok(Response::new(Box::pin(answers)))
+        let (principal, requests) = open(request)?;
+        let engine = Arc::clone(&self.0);
+        Ok(Response::new(
+            document::validate(engine, principal, requests).await?,
+        ))
     }
 
     async fn explain_policy(
         &self,
         request: Request<wire::ExplainPolicyRequest>,
     ) -> Result<Response<wire::ExplainPolicyResponse>, Status> {
-        let on = date("on", &request.get_ref().on)?;
+        let on = day("on", &request.get_ref().on)?;
         Ok(Response::new(policy::explain(&self.0.policy, on)))
     }
 
@@ -124,10 +122,8 @@ impl EntryValidationService for Rpc {
         &self,
         request: Request<Streaming<wire::ImportFlagsRequest>>,
     ) -> Result<Response<wire::ImportFlagsResponse>, Status> {
-        let principal = nopic_chassis::principal::of(request.extensions())?.clone();
-        Ok(Response::new(
-            flags::import(&self.0, &principal, request.into_inner()).await?,
-        ))
+        let (principal, requests) = open(request)?;
+        Ok(Response::new(flags::import(&self.0, &principal, requests).await?))
     }
 
     async fn get_flag(
@@ -151,7 +147,7 @@ impl EntryValidationService for Rpc {
         // The bounds are far below 2^32.
         let bound = |bound: usize| u32::try_from(bound).unwrap_or(u32::MAX);
         Ok(Response::new(wire::GetLimitsResponse {
-            max_lines_per_message: bound(MAX_LINES_PER_MESSAGE),
+            max_lines_per_message: bound(MAX_BATCH),
             max_lines_per_entry: bound(MAX_LINES_PER_ENTRY),
             max_chunk_bytes: bound(MAX_CHUNK_BYTES),
             max_message_bytes: bound(nopic_chassis::transport::MAX_MESSAGE_BYTES),
@@ -176,19 +172,9 @@ fn inquiry(principal: Principal, freshness: Option<wire::Freshness>) -> Inquiry 
     }
 }
 
-fn date(field: &str, text: &str) -> Result<Date, Error> {
-    parse_iso(text)
-        .ok_or_else(|| Error::Invalid(format!("{field}: {text:?} is not a day in the form YYYY-MM-DD")))
-}
-
 /// Lines of a message in the form that is judged.
 fn lines(lines: Vec<wire::EntryLine>) -> Result<Vec<NormalisedLine>, Error> {
-    if lines.len() > MAX_LINES_PER_MESSAGE {
-        return Err(Error::TooMuch(format!(
-            "lines: {} in one message, at most {MAX_LINES_PER_MESSAGE} are taken; send several messages",
-            lines.len()
-        )));
-    }
+    at_most("lines", lines.len(), MAX_BATCH)?;
     Ok(lines
         .into_iter()
         .map(|line| EntryLine::from(line).normalise())

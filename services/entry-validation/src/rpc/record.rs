@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use nopic_chassis::requests::{Page, moment_text, page_token};
+use nopic_chassis::answers::{AnswerStream, answer};
+use nopic_chassis::requests::{Page, given, given_day, moment, moment_text, page_token};
 use nopic_domain::decision::Kind;
 use nopic_domain::finding::Code;
 use nopic_domain::identifier::{CertificateNumber, NopId};
@@ -11,11 +12,8 @@ use nopic_proto::entry_validation as wire;
 use nopic_proto::entry_validation::entry_record_service_server::EntryRecordService;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::fields::{
-    decision, entry_number, filed_on, hash, kind, moment, of_entry, optional_date, reason, request_id,
-    version,
-};
-use super::{Answers, file_document, file_stream, lines, open};
+use super::fields::{decision, entry_number, filed_on, hash, kind, of_entry, reason, request_id, version};
+use super::{MESSAGES_AHEAD, file_document, file_stream, lines, open};
 use crate::convert::{answer_to_wire, inputs_to_wire};
 use crate::engine::Engine;
 use crate::error::Error;
@@ -23,8 +21,6 @@ use crate::filing::{Request as Filing, file, replay};
 use crate::inquiry::Inquiry;
 use crate::store::{DecisionFilter, Grouping, Statistic, StoredDecision};
 
-const DEFAULT_PAGE: u32 = 100;
-const LARGEST_PAGE: u32 = 1_000;
 /// Groups of a statistic.
 const GROUPS: u32 = 1_000;
 
@@ -57,26 +53,30 @@ impl EntryRecordService for RecordRpc {
         }))
     }
 
-    type FileStreamStream = Answers<wire::FileStreamResponse>;
+    type FileStreamStream = AnswerStream<wire::FileStreamResponse>;
 
     async fn file_stream(
         &self,
         request: Request<Streaming<wire::FileStreamRequest>>,
     ) -> Result<Response<Self::FileStreamStream>, Status> {
-        let principal = nopic_chassis::principal::of(request.extensions())?.clone();
-        let answers = file_stream::lines(Arc::clone(&self.0), principal, request.into_inner());
-        Ok(Response::new(Box::pin(answers)))
+        let (principal, requests) = open(request)?;
+        let engine = Arc::clone(&self.0);
+        Ok(Response::new(answer(MESSAGES_AHEAD, |answers| {
+            file_stream::lines(engine, principal, requests, answers)
+        })))
     }
 
-    type FileDocumentStream = Answers<wire::FileDocumentResponse>;
+    type FileDocumentStream = AnswerStream<wire::FileDocumentResponse>;
 
     async fn file_document(
         &self,
         request: Request<Streaming<wire::FileDocumentRequest>>,
     ) -> Result<Response<Self::FileDocumentStream>, Status> {
-        let principal = nopic_chassis::principal::of(request.extensions())?.clone();
-        let answers = file_document::file(Arc::clone(&self.0), principal, request.into_inner());
-        Ok(Response::new(Box::pin(answers)))
+        let (principal, requests) = open(request)?;
+        let engine = Arc::clone(&self.0);
+        Ok(Response::new(answer(MESSAGES_AHEAD, |answers| {
+            file_document::file(engine, principal, requests, answers)
+        })))
     }
 
     async fn amend_entry(
@@ -85,10 +85,8 @@ impl EntryRecordService for RecordRpc {
     ) -> Result<Response<wire::AmendEntryResponse>, Status> {
         let (principal, mut request) = open(request)?;
         if request.lines.is_empty() {
-            return Err(Error::Invalid(
-                "lines: an amended entry has lines; to take it back, cancel it".to_owned(),
-            )
-            .into());
+            let reason = "an amended entry has lines; to take it back, cancel it";
+            return Err(Error::invalid("lines", reason).into());
         }
         let filing = Filing {
             id: request_id(std::mem::take(&mut request.request_id))?,
@@ -172,16 +170,11 @@ impl EntryRecordService for RecordRpc {
             .list_decisions(&principal.tenant, &filter)
             .await
             .map_err(Error::from)?;
-        let complete = found.len() <= page;
-        found.truncate(page);
-        let next_page_token = match found.last() {
-            Some(last) if !complete => last.decision_id.to_string(),
-            _ => String::new(),
-        };
+        let next = page.cut(&mut found, |last| last.decision_id.to_string());
         Ok(Response::new(wire::ListDecisionsResponse {
             decisions: found.into_iter().map(decision).collect(),
-            next_page_token,
-            complete,
+            complete: next.is_none(),
+            next_page_token: next.unwrap_or_default(),
         }))
     }
 
@@ -190,8 +183,8 @@ impl EntryRecordService for RecordRpc {
         request: Request<wire::ListSetAsideFilingsRequest>,
     ) -> Result<Response<wire::ListSetAsideFilingsResponse>, Status> {
         let (principal, request) = open(request)?;
-        let page = Page::of(request.page_size).map_err(Error::from)?;
-        let before = page_token(&request.page_token, |text| text.parse().ok()).map_err(Error::from)?;
+        let page = Page::of(request.page_size)?;
+        let before = page_token(&request.page_token, |text| text.parse().ok())?;
         let mut found = self
             .0
             .store
@@ -237,10 +230,7 @@ impl EntryRecordService for RecordRpc {
     ) -> Result<Response<wire::GetStatisticsResponse>, Status> {
         use wire::get_statistics_request::Group;
         let (principal, request) = open(request)?;
-        let span = (
-            optional_date("from", &request.from)?,
-            optional_date("to", &request.to)?,
-        );
+        let span = (given_day("from", &request.from)?, given_day("to", &request.to)?);
         let as_of = moment("as_of", &request.as_of)?;
         let grouping = match request.group() {
             Group::Unspecified | Group::Day => Grouping::Day,
@@ -283,13 +273,8 @@ async fn stored_decision(engine: &Engine, tenant: &str, decision_id: u64) -> Res
     known.ok_or_else(|| Error::NotFound(format!("decision {decision_id} is not on record")))
 }
 
-/// The filter, and how many are asked for; the store is asked for one more, to know whether more follow.
-fn filter(request: &wire::ListDecisionsRequest) -> Result<(DecisionFilter, usize), Error> {
-    let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    let page = match request.page_size {
-        0 => DEFAULT_PAGE,
-        size => size.min(LARGEST_PAGE),
-    };
+fn filter(request: &wire::ListDecisionsRequest) -> Result<(DecisionFilter, Page), Error> {
+    let page = Page::of(request.page_size)?;
     let outcome = given(&request.outcome);
     let outcomes = [
         Outcome::Accept,
@@ -297,53 +282,45 @@ fn filter(request: &wire::ListDecisionsRequest) -> Result<(DecisionFilter, usize
         Outcome::Reject,
         Outcome::Indeterminate,
     ];
-    if let Some(asked) = &outcome
+    if let Some(asked) = outcome
         && !outcomes.iter().any(|known| known.as_str() == asked)
     {
-        return Err(Error::Invalid(format!(
-            "outcome: {asked:?} is none of ACCEPT, WARN, REJECT, INDETERMINATE"
-        )));
+        return Err(Error::invalid(
+            "outcome",
+            format!("{asked:?} is none of ACCEPT, WARN, REJECT, INDETERMINATE"),
+        ));
     }
     let code = given(&request.code);
-    if let Some(asked) = &code
+    if let Some(asked) = code
         && Code::parse(asked).is_none()
     {
-        return Err(Error::Invalid(format!(
-            "code: {asked:?} is no code of the rules; `nopic policy explain` lists them"
-        )));
+        return Err(Error::invalid(
+            "code",
+            format!("{asked:?} is no code of the rules; `nopic policy explain` lists them"),
+        ));
     }
     let certificate = given(&request.certificate_number)
-        .map(|text| {
-            text.parse::<CertificateNumber>()
-                .map_err(|error| Error::Invalid(format!("certificate_number: {error}")))
-        })
-        .transpose()?;
+        .map(str::parse::<CertificateNumber>)
+        .transpose()
+        .map_err(|error| Error::invalid("certificate_number", error))?;
     let importer = given(&request.importer_nop_id)
-        .map(|text| {
-            text.parse::<NopId>()
-                .map_err(|error| Error::Invalid(format!("importer_nop_id: {error}")))
-        })
-        .transpose()?;
-    let before = given(&request.page_token)
-        .map(|text| {
-            text.parse::<i64>()
-                .map_err(|_| Error::Invalid("page_token: is not one that was given out".to_owned()))
-        })
-        .transpose()?;
+        .map(str::parse::<NopId>)
+        .transpose()
+        .map_err(|error| Error::invalid("importer_nop_id", error))?;
     let filter = DecisionFilter {
-        entry_number: given(&request.entry_number).map(|text| entry_number(&text)),
+        entry_number: given(&request.entry_number).map(entry_number),
         certificate: certificate.map(CertificateNumber::key),
         importer: importer.map(|id| id.number().cast_signed()),
-        outcome,
-        code,
-        from: optional_date("from", &request.from)?,
-        to: optional_date("to", &request.to)?,
+        outcome: outcome.map(str::to_owned),
+        code: code.map(str::to_owned),
+        from: given_day("from", &request.from)?,
+        to: given_day("to", &request.to)?,
         with_ended: request.with_ended,
         as_of: moment("as_of", &request.as_of)?,
-        before,
-        limit: page + 1,
+        before: page_token(&request.page_token, |text| text.parse().ok())?,
+        limit: page.to_read(),
     };
-    Ok((filter, page as usize))
+    Ok((filter, page))
 }
 
 fn statistic(counted: Statistic) -> wire::Statistic {

@@ -1,13 +1,14 @@
 //! How streams end while the server drains, and how another call goes on where one ended.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use futures::FutureExt as _;
 use nopic_chassis::draining::Draining;
 use nopic_formats::entries::EntryEvent;
 use nopic_proto::entry_validation as wire;
-use tokio::time::Instant;
-use tonic::{Status, Streaming};
+use tokio::time::{Instant, timeout, timeout_at};
+use tonic::Status;
 
 use crate::error::Error;
 
@@ -16,36 +17,37 @@ const SILENCE: Duration = Duration::from_secs(3);
 /// How long a caller may take to complete an entry, however busily it sends: less than a drain.
 const PATIENCE: Duration = Duration::from_secs(6);
 
-/// The next message, unless the server drains: then `None`.
-pub(super) async fn next_or_drain<T>(
-    requests: &mut Streaming<T>,
-    draining: &Draining,
-) -> Option<Result<Option<T>, Status>> {
+/// What comes next, unless the server drains: then `None`, and nothing is lost of what was awaited.
+pub(super) async fn next_or_drain<T>(next: impl Future<Output = T>, draining: &Draining) -> Option<T> {
     tokio::select! {
         // A caller that sends without a pause must not keep the drain waiting.
         biased;
         () = draining.begun() => None,
-        message = requests.message() => Some(message),
+        next = next => Some(next),
     }
 }
 
-/// The message that is there already, if one is. What a caller sends behind the place where it resumes need not be
-/// read; but one that has finished gets its answers to the end.
-pub(super) fn arrived<T>(requests: &mut Streaming<T>) -> Option<Result<Option<T>, Status>> {
-    requests.message().now_or_never()
+/// What is there already, if anything is. What a caller sends behind the place where it resumes need not be read; but one
+/// that has finished gets its answers to the end.
+pub(super) fn arrived<T>(next: impl Future<Output = T>) -> Option<T> {
+    next.now_or_never()
 }
 
-/// The first message, which says for what a filing or a document is. Without it a caller cannot be told where to resume.
-pub(super) async fn first<T>(requests: &mut Streaming<T>, draining: &Draining) -> Result<Option<T>, Status> {
-    if let Some(message) = next_or_drain(requests, draining).await {
-        return message;
-    }
-    match tokio::time::timeout(SILENCE, requests.message()).await {
-        Ok(message) => message,
-        Err(_) => Err(Status::unavailable(
-            "the server stops, and the call has not said what it is about: nothing was done; call again",
-        )),
-    }
+/// What comes first, which says for what a filing or a document is. Without it a caller cannot be told where to resume.
+pub(super) async fn first<T, E: Into<Status>>(
+    next: impl Future<Output = Result<T, E>>,
+    draining: &Draining,
+) -> Result<T, Status> {
+    let mut next = pin!(next);
+    let first = match next_or_drain(next.as_mut(), draining).await {
+        Some(first) => first,
+        None => timeout(SILENCE, next).await.map_err(|_| {
+            Status::unavailable(
+                "the server stops, and the call has not said what it is about: nothing was done; call again",
+            )
+        })?,
+    };
+    first.map_err(Into::into)
 }
 
 /// Until when the rest of an entry is awaited.
@@ -59,7 +61,7 @@ impl Patience {
     /// What comes next; `None`: the caller is silent, or has taken too long.
     pub(super) async fn wait<T>(&self, next: impl Future<Output = T>) -> Option<T> {
         let until = self.0.min(Instant::now() + SILENCE);
-        tokio::time::timeout_at(until, next).await.ok()
+        timeout_at(until, next).await.ok()
     }
 }
 
@@ -67,10 +69,8 @@ impl Patience {
 #[derive(Debug, Default)]
 pub(super) struct Resumed {
     from: wire::ResumeAfter,
-    /// Records that were read.
-    records: u64,
-    /// Of these, rejects.
-    rejects: u64,
+    /// What was read.
+    read: wire::DocumentSummary,
 }
 
 impl Resumed {
@@ -83,14 +83,15 @@ impl Resumed {
 
     /// Counts a record; whether it is still to be answered.
     pub(super) fn is_to_be_answered(&mut self, event: &EntryEvent) -> bool {
-        self.records += 1;
         match event {
             EntryEvent::Reject(_) => {
-                self.rejects += 1;
-                self.rejects > self.from.rejects
+                self.read.rejects += 1;
+                return u64::from(self.read.rejects) > self.from.rejects;
             }
-            EntryEvent::Line { .. } | EntryEvent::Deleted { .. } => self.records > self.from.records,
+            EntryEvent::Line { .. } => self.read.lines += 1,
+            EntryEvent::Deleted { .. } => self.read.deleted_entries += 1,
         }
+        self.records() > self.from.records
     }
 
     /// Where the other call ended.
@@ -99,24 +100,31 @@ impl Resumed {
     }
 
     /// Records that were read, with the last one.
-    pub(super) const fn records(&self) -> u64 {
-        self.records
+    pub(super) fn records(&self) -> u64 {
+        [self.read.lines, self.read.rejects, self.read.deleted_entries]
+            .map(u64::from)
+            .iter()
+            .sum()
     }
 
     /// Rejects that are told once all are told that were read.
     pub(super) fn rejects(&self) -> u64 {
-        self.rejects.max(self.from.rejects)
+        u64::from(self.read.rejects).max(self.from.rejects)
     }
 
-    /// At the end of the document: what was answered must be in it.
-    pub(super) fn check(&self) -> Result<(), Error> {
-        if self.from.records > self.records || self.from.rejects > self.rejects {
-            return Err(Error::Invalid(format!(
-                "resume_after: {} records with {} rejects are answered, but the document has {} with {}; send the same \
-                 document again",
-                self.from.records, self.from.rejects, self.records, self.rejects
-            )));
+    /// What the document was, at its end: what was answered must be in it.
+    pub(super) fn finish(&self) -> Result<wire::DocumentSummary, Error> {
+        let (records, rejects) = (self.records(), u64::from(self.read.rejects));
+        if self.from.records > records || self.from.rejects > rejects {
+            return Err(Error::invalid(
+                "resume_after",
+                format!(
+                    "{} records with {} rejects are answered, but the document has {records} with {rejects}; send the \
+                     same document again",
+                    self.from.records, self.from.rejects
+                ),
+            ));
         }
-        Ok(())
+        Ok(self.read)
     }
 }

@@ -11,12 +11,10 @@ use nopic_domain::decision::Inputs;
 use nopic_domain::identifier::CertificateNumber;
 use nopic_domain::principal::Principal;
 use nopic_domain::rules::{Knowledge as _, given_importer, is_organic};
-use nopic_domain::trail::{Trail, gaps};
-use nopic_proto::convert::ConversionError;
-use nopic_proto::convert::trail::Content;
+use nopic_domain::trail::{Item, Trail, gaps};
 use nopic_proto::entry_validation as wire;
 use nopic_proto::entry_validation::entry_trail_service_server::EntryTrailService;
-use nopic_proto::entry_validation::trail_item::Content as Item;
+use nopic_proto::entry_validation::trail_item::Content;
 use tonic::{Request, Response, Status};
 
 use super::{fields, open};
@@ -115,31 +113,59 @@ fn complete(
     mut item: wire::TrailItem,
     principal: &Principal,
     now: chrono::DateTime<Utc>,
-) -> Result<wire::TrailItem, String> {
+) -> Result<Item, String> {
     match &mut item.content {
-        Some(Item::Document(document)) => {
+        Some(Content::Document(document)) => {
             if let Some(check) = &mut document.organic {
                 fill(&mut check.checked_by, || principal.actor.clone());
                 fill(&mut check.checked_at, || fields::text(now));
             }
         }
-        Some(Item::Statement(statement)) => {
+        Some(Content::Statement(statement)) => {
             fill(&mut statement.stated_by, || principal.actor.clone());
             fill(&mut statement.stated_on, || day_of(now).to_string());
         }
-        Some(Item::Withdrawal(withdrawal)) => {
+        Some(Content::Withdrawal(_) | Content::Step(_)) | None => {}
+    }
+    let stray = stray(&item);
+    let mut item = Item::try_from(item).map_err(|error| error.to_string())?;
+    match &mut item {
+        Item::Step(step) => step.check()?,
+        Item::Document(document) => document.check()?,
+        Item::Statement(statement) => statement.check()?,
+        Item::Withdrawal(withdrawal) => {
             withdrawal.reason = fields::reason(&withdrawal.reason).map_err(|error| error.to_string())?;
-            return Ok(item);
         }
-        Some(Item::Step(_)) | None => {}
     }
-    let content = Content::try_from(item.clone()).map_err(|error| error.to_string())?;
-    match content {
-        Content::Step(step) => step.check()?,
-        Content::Document(document) => document.check()?,
-        Content::Statement(statement) => statement.check()?,
-    }
-    Ok(item)
+    stray.map_or(Ok(item), Err)
+}
+
+/// What a statement says that one of its kind does not have: it is not kept, and nobody loses it without being told.
+fn stray(item: &wire::TrailItem) -> Option<String> {
+    let Some(Content::Statement(statement)) = &item.content else {
+        return None;
+    };
+    let (field, kind, _) = [
+        (
+            "prohibited_substance",
+            "VERIFICATION",
+            statement.prohibited_substance,
+        ),
+        ("ionizing_radiation", "VERIFICATION", statement.ionizing_radiation),
+        (
+            "reference",
+            "EMERGENCY_ACTION_NOTICE",
+            !statement.reference.is_empty(),
+        ),
+        (
+            "certifier_id",
+            "CERTIFIER_TOLD",
+            !statement.certifier_id.is_empty(),
+        ),
+    ]
+    .into_iter()
+    .find(|(_, kind, is_given)| *is_given && statement.kind != *kind)?;
+    Some(format!("{field}: only a statement of the kind {kind} has one"))
 }
 
 fn fill(text: &mut String, otherwise: impl FnOnce() -> String) {
@@ -186,7 +212,8 @@ async fn get_trail(
         records: assemble(records),
         gaps: Vec::new(),
     };
-    let trail = Trail::try_from(answer.clone()).map_err(|error| corrupt(&error))?;
+    let trail = Trail::try_from(answer.clone())
+        .map_err(|error| Error::Internal(format!("the trail of {}: {error}", answer.entry_number)))?;
     // What other entries of the same filing named is not of this trail.
     let named: BTreeSet<String> = trail
         .lines
@@ -200,10 +227,6 @@ async fn get_trail(
     });
     answer.gaps = gaps::find(&trail).into_iter().map(Into::into).collect();
     Ok(answer)
-}
-
-fn corrupt(error: &ConversionError) -> Error {
-    nopic_sql::Error::corrupt("trail_record.content", error).into()
 }
 
 /// Those that the filings read; of one that changed meanwhile the newest.
@@ -241,7 +264,7 @@ fn line(stored: StoredDecision, inputs: Option<&Inputs>) -> wire::TrailLine {
 fn assemble(records: Vec<StoredTrailRecord>) -> Vec<wire::TrailRecord> {
     let mut withdrawn: BTreeMap<u64, wire::TrailWithdrawn> = BTreeMap::new();
     for record in &records {
-        if let Some(Item::Withdrawal(withdrawal)) = &record.item.content {
+        if let Item::Withdrawal(withdrawal) = &record.item {
             withdrawn.insert(
                 withdrawal.record_id,
                 wire::TrailWithdrawn {
@@ -255,11 +278,11 @@ fn assemble(records: Vec<StoredTrailRecord>) -> Vec<wire::TrailRecord> {
     }
     records
         .into_iter()
-        .filter(|record| !matches!(record.item.content, Some(Item::Withdrawal(_))))
+        .filter(|record| !matches!(record.item, Item::Withdrawal(_)))
         .map(|record| wire::TrailRecord {
             withdrawn: withdrawn.remove(&record.record_id),
             record_id: record.record_id,
-            item: Some(record.item),
+            item: Some((&record.item).into()),
             recorded_by: record.actor,
             recorded_at: fields::text(record.recorded_at),
         })

@@ -2,17 +2,15 @@
 
 use std::sync::Arc;
 
+use nopic_chassis::answers::{Answers, CallerGone};
 use nopic_domain::decision::Verdict;
 use nopic_domain::principal::Principal;
 use nopic_proto::convert::entry_validation::verdicts as to_wire;
 use nopic_proto::entry_validation as wire;
-use tokio::sync::mpsc;
-use tokio_stream::Stream;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
 use super::resuming::{Patience, arrived, next_or_drain};
-use super::{MESSAGES_AHEAD, VERDICTS_PER_MESSAGE, lines};
+use super::{VERDICTS_PER_MESSAGE, lines};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::inquiry::Inquiry;
@@ -23,9 +21,7 @@ pub(super) async fn one(
     inquiry: &Inquiry,
     request: wire::ValidateEntryRequest,
 ) -> Result<wire::ValidateEntryResponse, Error> {
-    let line = request
-        .line
-        .ok_or_else(|| Error::Invalid("line: is missing".to_owned()))?;
+    let line = request.line.ok_or_else(|| Error::invalid("line", "is missing"))?;
     let verdicts = Runs::default()
         .judge(engine, inquiry, lines(vec![line])?, true)
         .await?;
@@ -47,44 +43,25 @@ pub(super) async fn batch(
     })
 }
 
-type Answers = mpsc::Sender<Result<wire::ValidateStreamResponse, Status>>;
-
 /// Answers message by message; reads on only while the caller takes the answers.
-pub(super) fn stream(
+pub(super) async fn stream(
     engine: Arc<Engine>,
     principal: Principal,
-    requests: Streaming<wire::ValidateStreamRequest>,
-) -> impl Stream<Item = Result<wire::ValidateStreamResponse, Status>> + Send + use<> {
-    let (answers, receiver) = mpsc::channel(MESSAGES_AHEAD);
-    nopic_chassis::deadline::spawn(async move {
-        if let Err(status) = answer(&engine, principal, requests, &answers).await {
-            // The caller may be gone; then there is nobody to tell.
-            let _ = answers.send(Err(status)).await;
-        }
-    });
-    ReceiverStream::new(receiver)
-}
-
-async fn answer(
-    engine: &Engine,
-    principal: Principal,
     mut requests: Streaming<wire::ValidateStreamRequest>,
-    answers: &Answers,
+    answers: Answers<wire::ValidateStreamResponse>,
 ) -> Result<(), Status> {
     let mut inquiry = None;
     let mut runs = Runs::default();
     loop {
-        let Some(request) = next_or_drain(&mut requests, &engine.draining).await else {
-            return drain(engine, inquiry, runs, requests, answers).await;
+        let Some(request) = next_or_drain(requests.message(), &engine.draining).await else {
+            return drain(&engine, inquiry, runs, requests, &answers).await;
         };
         let Some(request) = request? else {
-            return finish(engine, inquiry, runs, answers).await;
+            return finish(&engine, inquiry, runs, &answers).await;
         };
         let inquiry = inquiry.get_or_insert_with(|| super::inquiry(principal.clone(), request.freshness));
-        let verdicts = runs.judge(engine, inquiry, lines(request.lines)?, false).await?;
-        if !send(answers, verdicts).await {
-            return Ok(());
-        }
+        let verdicts = runs.judge(&engine, inquiry, lines(request.lines)?, false).await?;
+        send(&answers, verdicts).await?;
     }
 }
 
@@ -93,11 +70,11 @@ async fn finish(
     engine: &Engine,
     inquiry: Option<Inquiry>,
     mut runs: Runs,
-    answers: &Answers,
+    answers: &Answers<wire::ValidateStreamResponse>,
 ) -> Result<(), Status> {
     if let Some(inquiry) = &inquiry {
         let verdicts = runs.judge(engine, inquiry, Vec::new(), true).await?;
-        send(answers, verdicts).await;
+        send(answers, verdicts).await?;
     }
     Ok(())
 }
@@ -109,7 +86,7 @@ async fn drain(
     inquiry: Option<Inquiry>,
     mut runs: Runs,
     mut requests: Streaming<wire::ValidateStreamRequest>,
-    answers: &Answers,
+    answers: &Answers<wire::ValidateStreamResponse>,
 ) -> Result<(), Status> {
     let patience = Patience::begin();
     let mut is_cut = false;
@@ -125,12 +102,10 @@ async fn drain(
         lines.truncate(end.unwrap_or(lines.len()));
         is_cut = end.is_some();
         let verdicts = runs.judge(engine, inquiry, lines, end.is_some()).await?;
-        if !send(answers, verdicts).await {
-            return Ok(());
-        }
+        send(answers, verdicts).await?;
     }
     // Where lines were left behind the entry, the end of the requests is not the end of what is answered.
-    if !is_cut && let Some(Ok(None)) = arrived(&mut requests) {
+    if !is_cut && let Some(Ok(None)) = arrived(requests.message()) {
         return finish(engine, inquiry, runs, answers).await;
     }
     let resume_after = wire::ResumeAfter {
@@ -142,26 +117,23 @@ async fn drain(
         resume_after: Some(resume_after),
         ..wire::ValidateStreamResponse::default()
     };
-    // The caller may be gone; then there is nobody to tell.
-    let _ = answers.send(Ok(last)).await;
-    Ok(())
+    Ok(answers.send(last).await?)
 }
 
-/// Sends verdicts in messages of bounded size; `false`: the caller is gone.
-async fn send(answers: &Answers, verdicts: Vec<Verdict>) -> bool {
+/// Sends verdicts in messages of bounded size.
+async fn send(
+    answers: &Answers<wire::ValidateStreamResponse>,
+    verdicts: Vec<Verdict>,
+) -> Result<(), CallerGone> {
     let mut verdicts = verdicts.into_iter();
     while verdicts.len() > 0 {
         let verdicts = to_wire(verdicts.by_ref().take(VERDICTS_PER_MESSAGE));
-        if answers
-            .send(Ok(wire::ValidateStreamResponse {
+        answers
+            .send(wire::ValidateStreamResponse {
                 verdicts,
                 resume_after: None,
-            }))
-            .await
-            .is_err()
-        {
-            return false;
-        }
+            })
+            .await?;
     }
-    true
+    Ok(())
 }

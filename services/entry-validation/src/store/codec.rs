@@ -3,6 +3,7 @@
 
 use nopic_domain::decision::{EntryAnswer, Inputs, Verdict};
 use nopic_domain::entry::{EntryLine, NormalisedLine};
+use nopic_domain::trail::Item;
 use nopic_proto::certificate::SetDrawsResponse;
 use nopic_proto::convert::entry_validation::{encode_line, encode_lines, verdict_on};
 use nopic_proto::entry_validation as wire;
@@ -62,6 +63,16 @@ pub(crate) fn read_line(bytes: &[u8]) -> Result<NormalisedLine, Error> {
     Ok(EntryLine::from(line).normalise())
 }
 
+pub(crate) fn write_item(item: &Item) -> Vec<u8> {
+    wire::TrailItem::from(item).encode_to_vec()
+}
+
+pub(crate) fn read_item(bytes: &[u8]) -> Result<Item, Error> {
+    read::<wire::TrailItem>("trail_record.content", bytes)?
+        .try_into()
+        .map_err(|error| Error::corrupt("trail_record.content", error))
+}
+
 pub(crate) fn write_record_ids(record_ids: &[u64]) -> Vec<u8> {
     let message = wire::RecordTrailResponse {
         record_ids: record_ids.to_vec(),
@@ -113,20 +124,29 @@ mod tests {
             written.set_declaration(wire::verdict::Declaration::Unspecified);
             assert_eq!(written.encode_to_vec(), verdict);
         }
+        let items: Vec<Vec<u8>> = sqlx::query_scalar("SELECT content FROM trail_record")
+            .fetch_all(&mut database)
+            .await
+            .unwrap();
+        assert_eq!(items.len(), 6);
+        for item in items {
+            assert_eq!(write_item(&read_item(&item).unwrap()), item);
+        }
     }
 
     #[test]
     fn bytes_that_cannot_be_read_are_a_corrupt_row() {
-        for bytes in [&b"\xff"[..], b""] {
-            let error = read_inputs(bytes).unwrap_err();
+        // What no program writes, and a step and an item of kinds that only a newer one might.
+        let inputs = [&b"\xff"[..], b""].map(|bytes| ("filing.inputs", read_inputs(bytes).err()));
+        let items = [&b"\xff"[..], b"", b"\x0a\x05\x0a\x03NEW", b"\x2a\x00"]
+            .map(|bytes| ("trail_record.content", read_item(bytes).err()));
+        for (expected, error) in inputs.into_iter().chain(items) {
+            let error = error.unwrap();
             assert!(!error.is_transient());
-            assert!(matches!(
-                error,
-                Error::Corrupt {
-                    what: "filing.inputs",
-                    ..
-                }
-            ));
+            assert!(
+                matches!(error, Error::Corrupt { what, .. } if what == expected),
+                "{error:?}"
+            );
         }
     }
 }

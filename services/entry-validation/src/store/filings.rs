@@ -175,14 +175,22 @@ pub(crate) struct StoredFiling {
     pub(crate) ledger: Vec<EntryAnswer>,
 }
 
-/// The row of a decision.
+/// The decisions of a filing, to be put on record.
+#[derive(Debug, Clone)]
+pub(crate) struct DecisionRows<'a> {
+    pub(crate) filing_id: i64,
+    pub(crate) tenant: &'a str,
+    pub(crate) filed_on: Date,
+    pub(crate) recorded_at: DateTime<Utc>,
+    pub(crate) rows: Vec<DecisionRow>,
+}
+
+/// What of a decision is its own.
 #[derive(Debug, Clone)]
 pub(crate) struct DecisionRow {
-    pub(crate) filing_id: i64,
     pub(crate) place: i64,
     pub(crate) entry_id: i64,
     pub(crate) version: i64,
-    pub(crate) tenant: String,
     pub(crate) line_number: i64,
     pub(crate) pga_line_number: i64,
     pub(crate) verdict: Vec<u8>,
@@ -192,50 +200,45 @@ pub(crate) struct DecisionRow {
     pub(crate) importer: Option<i64>,
     pub(crate) certificate: Option<i64>,
     pub(crate) is_organic: bool,
-    pub(crate) filed_on: Date,
     pub(crate) drawn_units: Option<i64>,
     pub(crate) excess_units: Option<i64>,
-    pub(crate) recorded_at: DateTime<Utc>,
-    pub(crate) ended_at: Option<DateTime<Utc>>,
+    /// If not, it ended when it was recorded.
+    pub(crate) stands: bool,
+}
+
+impl DecisionRows<'_> {
+    /// What the rows are, for the audit log.
+    pub(crate) fn leave(&self, left: &mut Rows) {
+        for row in &self.rows {
+            left.row(&DECISION)
+                .number(self.filing_id)
+                .number(row.place)
+                .number(row.entry_id)
+                .number(row.version)
+                .text(self.tenant)
+                .number(row.line_number)
+                .number(row.pga_line_number)
+                .bytes(row.verdict.as_slice())
+                .bytes(row.line.as_slice())
+                .text(row.outcome)
+                .text(row.codes.as_str())
+                .number(row.importer)
+                .number(row.certificate)
+                .flag(row.is_organic)
+                .date(self.filed_on)
+                .number(row.drawn_units)
+                .number(row.excess_units)
+                .moment(self.recorded_at)
+                .end();
+            if !row.stands {
+                audited::ends(left, [(self.filing_id, row.place)], self.recorded_at);
+            }
+        }
+    }
 }
 
 impl DecisionRow {
-    /// What the row is, for the audit log.
-    pub(crate) fn leave(&self, rows: &mut Rows) {
-        rows.row(&DECISION)
-            .number(self.filing_id)
-            .number(self.place)
-            .number(self.entry_id)
-            .number(self.version)
-            .text(self.tenant.as_str())
-            .number(self.line_number)
-            .number(self.pga_line_number)
-            .bytes(self.verdict.as_slice())
-            .bytes(self.line.as_slice())
-            .text(self.outcome)
-            .text(self.codes.as_str())
-            .number(self.importer)
-            .number(self.certificate)
-            .flag(self.is_organic)
-            .date(self.filed_on)
-            .number(self.drawn_units)
-            .number(self.excess_units)
-            .moment(self.recorded_at)
-            .end();
-        if let Some(at) = self.ended_at {
-            audited::ends(rows, [(self.filing_id, self.place)], at);
-        }
-    }
-
-    pub(crate) fn new(
-        filing: &OpenFiling,
-        place: u32,
-        entry: (i64, u32),
-        filed_on: Date,
-        now: DateTime<Utc>,
-        line: &EntryLine,
-        decided: &Decision,
-    ) -> Self {
+    pub(crate) fn new(place: u32, entry: (i64, u32), line: &EntryLine, decided: &Decision) -> Self {
         let mut codes = String::new();
         for code in &decided.codes {
             codes.push(',');
@@ -245,11 +248,9 @@ impl DecisionRow {
             codes.push(',');
         }
         Self {
-            filing_id: filing.filing_id,
             place: place.into(),
             entry_id: entry.0,
             version: entry.1.into(),
-            tenant: filing.tenant.clone(),
             line_number: decided.verdict.line_number.into(),
             pga_line_number: decided.verdict.pga_line_number.into(),
             verdict: codec::write_verdict(&decided.verdict),
@@ -260,11 +261,9 @@ impl DecisionRow {
             importer: decided.importer.map(|id| id.number().cast_signed()),
             certificate: decided.certificate.map(CertificateNumber::key),
             is_organic: decided.is_organic,
-            filed_on,
             drawn_units: decided.drawn.map(|(weight, _)| weight.units()),
             excess_units: decided.drawn.map(|(_, excess)| excess.units()),
-            recorded_at: now,
-            ended_at: (!decided.stands).then_some(now),
+            stands: decided.stands,
         }
     }
 }

@@ -20,8 +20,8 @@ use nopic_sql::{AUDIT_ROWS, Error, Location, Migration, SHARED, Schema, SchemaUp
 use rustc_hash::FxHashMap;
 
 pub(crate) use filings::{
-    Begun, DecisionFilter, DecisionRow, Deletion, FilingState, Grouping, Lease, NewFiling, OpenFiling,
-    SetAsideFiling, Statistic, StoredDecision, StoredFiling, StoredVersion, TakenFiling,
+    Begun, DecisionFilter, DecisionRow, DecisionRows, Deletion, FilingState, Grouping, Lease, NewFiling,
+    OpenFiling, SetAsideFiling, Statistic, StoredDecision, StoredFiling, StoredVersion, TakenFiling,
 };
 
 pub(crate) use trails::{NewTrail, StoredTrailRecord, TrailAnswer};
@@ -307,8 +307,12 @@ mod tests {
     async fn every_statement_can_be_prepared(#[values(Engine::Sqlite, Engine::Postgres)] engine: Engine) {
         let database = engine.database().await;
         match &database.location {
-            Location::Folder(folder) => sqlite::prepare_all(folder).await,
-            Location::Postgres(options) => postgres::prepare_all(options).await,
+            Location::Folder(place) => {
+                nopic_sql::sqlite::prepare_all(place, &SCHEMA, sqlite::STATEMENTS).await;
+            }
+            Location::Postgres(place) => {
+                nopic_sql::postgres::prepare_all(place, &SCHEMA, postgres::STATEMENTS).await;
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! What the store says about trails.
 
 use chrono::{DateTime, Utc};
-use nopic_proto::entry_validation as wire;
+use nopic_domain::trail::Item;
 
 /// What is to be added to the trail of an entry.
 #[derive(Debug, Clone)]
@@ -12,8 +12,7 @@ pub(crate) struct NewTrail<'a> {
     pub(crate) request_id: &'a str,
     pub(crate) request_hash: [u8; 32],
     pub(crate) entry_number: &'a str,
-    /// Each with its content.
-    pub(crate) items: Vec<wire::TrailItem>,
+    pub(crate) items: Vec<Item>,
     pub(crate) now: DateTime<Utc>,
     /// How many records an entry may have.
     pub(crate) most: u32,
@@ -38,7 +37,7 @@ pub(crate) enum TrailAnswer {
 #[derive(Debug, Clone)]
 pub(crate) struct StoredTrailRecord {
     pub(crate) record_id: u64,
-    pub(crate) item: wire::TrailItem,
+    pub(crate) item: Item,
     pub(crate) actor: String,
     pub(crate) recorded_at: DateTime<Utc>,
 }
@@ -49,7 +48,7 @@ mod tests {
 
     use nopic_domain::decision::{FiledEntry, Inputs, Kind};
     use nopic_domain::principal::Principal;
-    use nopic_proto::entry_validation::trail_item::Content;
+    use nopic_domain::trail::{Party, Role, Step, Withdrawal};
     use nopic_sql::testing::Engine;
     use nopic_sql::{Error, SchemaUpdate};
     use rstest::rstest;
@@ -108,29 +107,30 @@ mod tests {
         assert!(finished.is_some());
     }
 
-    fn step(name: &str) -> wire::TrailItem {
-        wire::TrailItem {
-            content: Some(Content::Step(wire::CustodyStep {
-                role: "CARRIER".to_owned(),
-                party: Some(wire::TrailParty {
-                    name: name.to_owned(),
-                    nop_id: String::new(),
-                }),
-                ..wire::CustodyStep::default()
-            })),
-        }
+    fn step(name: &str) -> Item {
+        Item::Step(Step {
+            role: Role::Carrier,
+            party: Party {
+                name: name.to_owned(),
+                nop_id: None,
+            },
+            place: None,
+            from: None,
+            to: None,
+            owner: None,
+            lines: Vec::new(),
+            lots: Vec::new(),
+        })
     }
 
-    fn withdrawal(record_id: u64) -> wire::TrailItem {
-        wire::TrailItem {
-            content: Some(Content::Withdrawal(wire::TrailWithdrawal {
-                record_id,
-                reason: "wrong".to_owned(),
-            })),
-        }
+    fn withdrawal(record_id: u64) -> Item {
+        Item::Withdrawal(Withdrawal {
+            record_id,
+            reason: "wrong".to_owned(),
+        })
     }
 
-    fn new<'a>(request_id: &'a str, items: Vec<wire::TrailItem>, minute: i64) -> NewTrail<'a> {
+    fn new<'a>(request_id: &'a str, items: Vec<Item>, minute: i64) -> NewTrail<'a> {
         NewTrail {
             tenant: "one",
             actor: "ann",

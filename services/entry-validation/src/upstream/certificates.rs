@@ -14,6 +14,7 @@ use moka::sync::Cache;
 use nopic_cache::breaker::Breaker;
 use nopic_chassis::deadline;
 use nopic_chassis::principal::AttachPrincipal;
+use nopic_chassis::requests::MAX_BATCH;
 use nopic_chassis::retry::Retry;
 use nopic_chassis::rpc::client::Client;
 use nopic_domain::certificate::{CertificateView, DrawnBy};
@@ -34,8 +35,6 @@ use tracing::Instrument as _;
 use crate::convert::certifier_of;
 use crate::inquiry::Purpose;
 
-/// Numbers or questions in one call: the bound of the certificate service.
-const QUESTIONS_A_CALL: usize = 10_000;
 /// How long a certificate may be remembered.
 const REMEMBERED_FOR: Duration = Duration::from_secs(5);
 /// How long the certificate service may take for one batch of a pre-check; after that nothing is known.
@@ -148,7 +147,7 @@ impl Certificates {
         }
         let attach = AttachPrincipal::new(principal);
         let missing: Vec<u64> = missing.iter().map(|number| number.number()).collect();
-        for numbers in missing.chunks(QUESTIONS_A_CALL) {
+        for numbers in missing.chunks(MAX_BATCH) {
             let request = BatchGetForValidationRequest {
                 numbers: numbers.to_vec(),
                 own_draws: Vec::new(),
@@ -215,7 +214,7 @@ impl Certificates {
             .filter(|(number, _)| asked.contains(number))
             .collect();
         questions.sort_unstable_by_key(|(number, _)| number.number());
-        for questions in whole_certificates(&questions, QUESTIONS_A_CALL) {
+        for questions in whole_certificates(&questions, MAX_BATCH) {
             let mut numbers: Vec<u64> = questions.iter().map(|(number, _)| number.number()).collect();
             numbers.dedup();
             let request = BatchGetForValidationRequest {

@@ -191,3 +191,46 @@ async fn a_request_that_was_answered_before_is_answered_again() {
     let refused: Result<Vec<_>, _> = answers.into_inner().collect().await;
     assert_eq!(refused.unwrap_err().code(), tonic::Code::AlreadyExists);
 }
+
+#[tokio::test]
+async fn what_was_recorded_before_is_answered_again() {
+    let copy = Copy::new().await;
+    let mut served = Served::on(&copy).await;
+    let mut database = copy.database().await;
+    // Two steps and a withdrawal: of those nothing is filled in, so they were sent as they are stored.
+    for (request_id, records) in [
+        ("123c16fb8885ad8e13b21d646336c036", [1, 2].as_slice()),
+        ("c9e93afbb382995c91e0e7c5e6517fb0", &[6]),
+    ] {
+        let mut items = Vec::new();
+        for record_id in records {
+            let content: Vec<u8> =
+                sqlx::query_scalar("SELECT content FROM trail_record WHERE record_id = $1")
+                    .bind(record_id)
+                    .fetch_one(&mut database)
+                    .await
+                    .unwrap();
+            items.push(wire::TrailItem::decode(content.as_slice()).unwrap());
+        }
+        let request = wire::RecordTrailRequest {
+            request_id: request_id.to_owned(),
+            entry_number: "S1P10000015".to_owned(),
+            items,
+        };
+        let answer = served.trails.record_trail(request.clone()).await.unwrap();
+        let answered = answer.into_inner().record_ids;
+        assert_eq!(
+            answered,
+            records
+                .iter()
+                .map(|id: &i64| id.unsigned_abs())
+                .collect::<Vec<_>>()
+        );
+        let other = wire::RecordTrailRequest {
+            items: vec![request.items[0].clone(); 3],
+            ..request
+        };
+        let refused = served.trails.record_trail(other).await.unwrap_err();
+        assert_eq!(refused.code(), tonic::Code::AlreadyExists);
+    }
+}

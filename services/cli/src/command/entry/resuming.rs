@@ -3,6 +3,7 @@
 use std::error::Error as _;
 use std::time::Duration;
 
+use nopic_chassis::retry::Backoff;
 use nopic_proto::common::Reject;
 use nopic_proto::entry_validation::{DocumentSummary, ResumeAfter, ValidateDocumentResponse, Verdict};
 use tokio::sync::mpsc;
@@ -29,8 +30,7 @@ const WAITING: usize = 4;
 /// How a server is looked for that goes on where one has stopped: the same one that comes back, or another of its name.
 const SEARCH: Retry = Retry {
     attempts: 100,
-    first_pause: Duration::from_millis(100),
-    longest_pause: Duration::from_secs(2),
+    pauses: Backoff::new(Duration::from_millis(100), Duration::from_secs(2)),
     most_time: Duration::from_secs(30),
 };
 

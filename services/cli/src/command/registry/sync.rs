@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use nopic_chassis::retry::Backoff;
 use nopic_proto::registry::Snapshot;
 use nopic_proto::registry::snapshot::State;
 use reqwest::Url;
@@ -66,8 +67,7 @@ pub(crate) async fn run(
         sha256: arguments.sha256,
         retry: Retry {
             attempts: arguments.attempts,
-            first_pause: Duration::from_millis(500),
-            longest_pause: Duration::from_secs(30),
+            pauses: Backoff::new(Duration::from_millis(500), Duration::from_secs(30)),
             most_time: Duration::from_secs(arguments.timeout),
         },
     };

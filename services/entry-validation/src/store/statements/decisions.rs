@@ -45,43 +45,9 @@ macro_rules! of_entry {
         )
     };
 }
-const OF_FILING: &str = concat!(
-    "/* decisions.of */ ",
-    columns!(),
-    "WHERE filing_id = $1 ORDER BY place"
-);
-const ONE: &str = concat!(
-    "/* decisions.one */ ",
-    columns!(),
-    "WHERE tenant = $1 AND decision_id = $2"
-);
-pub(super) const OF_ENTRY: &str = concat!(
-    "/* decisions.entry */ ",
-    columns!(),
-    "WHERE ",
-    of_entry!("$2"),
-    " AND ended_at IS NULL ORDER BY line_number, pga_line_number"
-);
-pub(super) const OF_ENTRY_AT: &str = concat!(
-    "/* decisions.entry */ ",
-    columns!(),
-    "WHERE ",
-    of_entry!("$3"),
-    " AND ",
-    stood!(),
-    " ORDER BY line_number, pga_line_number"
-);
-const VERSIONS: &str =
-    "/* decisions.versions */ SELECT v.version, v.kind, v.actor, v.reason, v.filed_on, v.recorded_at
-    FROM entry_version v JOIN entry e ON e.entry_id = v.entry_id
-    WHERE e.tenant = $1 AND e.entry_number = $3 AND (CAST($2 AS TIMESTAMPTZ) IS NULL OR v.recorded_at <= $2)
-    ORDER BY v.version";
-const FILING: &str = "/* decisions.filing */ SELECT inputs, ledger FROM filing
-    WHERE filing_id = $1 AND ledger IS NOT NULL";
 macro_rules! list {
     ($($of_entry:expr)?) => {
         concat!(
-            "/* decisions.list */ ",
             columns!(),
             "WHERE tenant = $1",
             $(" AND ", $of_entry,)?
@@ -99,13 +65,10 @@ macro_rules! list {
         )
     };
 }
-const LIST: &str = list!();
-/// A statement of its own, so that the entry's index serves it.
-pub(super) const LIST_OF_ENTRY: &str = list!(of_entry!("$12"));
 macro_rules! counted {
     ($key:literal, [$($from:expr),*], $order:literal) => {
         concat!(
-            "/* decisions.statistics */ SELECT ",
+            "SELECT ",
             $key,
             ", COUNT(*), COUNT(CASE WHEN is_organic THEN 1 END),
             COUNT(CASE WHEN is_organic AND drawn_units IS NOT NULL THEN 1 END),
@@ -121,42 +84,61 @@ macro_rules! counted {
         )
     };
 }
-const BY_DAY: &str = counted!(
-    "CAST(filed_on AS TEXT)",
-    [],
-    " GROUP BY filed_on ORDER BY filed_on"
-);
-const BY_IMPORTER: &str = counted!(
-    "COALESCE(CAST(importer_nop_id AS TEXT), '')",
-    [],
-    " GROUP BY importer_nop_id ORDER BY COUNT(*) DESC, importer_nop_id"
-);
-const TOTAL: &str = counted!("''", [], "");
-/// A decision counts once for each of its codes. Codes are a JSON list of lists of one code.
-const BY_REASON: &str = counted!(
-    "r.value ->> 0",
-    [
-        " JOIN ",
-        rows!("$6"),
-        " ON codes LIKE '%,' || (r.value ->> 0) || ',%'"
-    ],
-    " GROUP BY r.value ->> 0 ORDER BY COUNT(*) DESC, r.value ->> 0"
-);
-#[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[
-    OF_FILING,
-    ONE,
-    OF_ENTRY,
-    OF_ENTRY_AT,
-    VERSIONS,
-    FILING,
-    LIST,
-    LIST_OF_ENTRY,
-    BY_DAY,
-    BY_IMPORTER,
-    BY_REASON,
-    TOTAL,
-];
+nopic_sql::statements! {
+    const OF_FILING: &str = concat!(
+        columns!(),
+        "WHERE filing_id = $1 ORDER BY place"
+    );
+    const SELECT_DECISION: &str = concat!(
+        columns!(),
+        "WHERE tenant = $1 AND decision_id = $2"
+    );
+    pub(super) const OF_ENTRY: &str = concat!(
+        columns!(),
+        "WHERE ",
+        of_entry!("$2"),
+        " AND ended_at IS NULL ORDER BY line_number, pga_line_number"
+    );
+    pub(super) const OF_ENTRY_AT: &str = concat!(
+        columns!(),
+        "WHERE ",
+        of_entry!("$3"),
+        " AND ",
+        stood!(),
+        " ORDER BY line_number, pga_line_number"
+    );
+    const VERSIONS: &str =
+        "SELECT v.version, v.kind, v.actor, v.reason, v.filed_on, v.recorded_at
+        FROM entry_version v JOIN entry e ON e.entry_id = v.entry_id
+        WHERE e.tenant = $1 AND e.entry_number = $3 AND (CAST($2 AS TIMESTAMPTZ) IS NULL OR v.recorded_at <= $2)
+        ORDER BY v.version";
+    const FILING: &str = "SELECT inputs, ledger FROM filing
+        WHERE filing_id = $1 AND ledger IS NOT NULL";
+    const LIST: &str = list!();
+    /// A statement of its own, so that the entry's index serves it.
+    pub(super) const LIST_OF_ENTRY: &str = list!(of_entry!("$12"));
+    const BY_DAY: &str = counted!(
+        "CAST(filed_on AS TEXT)",
+        [],
+        " GROUP BY filed_on ORDER BY filed_on"
+    );
+    const BY_IMPORTER: &str = counted!(
+        "COALESCE(CAST(importer_nop_id AS TEXT), '')",
+        [],
+        " GROUP BY importer_nop_id ORDER BY COUNT(*) DESC, importer_nop_id"
+    );
+    const TOTAL: &str = counted!("''", [], "");
+    /// A decision counts once for each of its codes. Codes are a JSON list of lists of one code.
+    const BY_REASON: &str = counted!(
+        "r.value ->> 0",
+        [
+            " JOIN ",
+            rows!("$6"),
+            " ON codes LIKE '%,' || (r.value ->> 0) || ',%'"
+        ],
+        " GROUP BY r.value ->> 0 ORDER BY COUNT(*) DESC, r.value ->> 0"
+    );
+}
 
 type Row = (
     i64,
@@ -227,7 +209,7 @@ impl DecisionStore for Store {
     }
 
     async fn decision(&self, tenant: &str, decision_id: i64) -> Result<Option<StoredDecision>, Error> {
-        let row: Option<Row> = sqlx::query_as(ONE)
+        let row: Option<Row> = sqlx::query_as(SELECT_DECISION)
             .bind(tenant)
             .bind(decision_id)
             .fetch_optional(self.database.readers())

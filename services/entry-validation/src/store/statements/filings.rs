@@ -1,7 +1,6 @@
 //! Filings: begin, freeze anew, finish, find those that were left.
 
 use chrono::{DateTime, Utc};
-use nopic_domain::date::Date;
 use nopic_domain::decision::{Decision, EntryAnswer, Kind};
 use nopic_domain::entry::NormalisedLine;
 use nopic_domain::principal::Role;
@@ -12,11 +11,12 @@ use rustc_hash::FxHashMap;
 
 use super::Store;
 use super::engine::{Connection, audit, hold, outbox, requests};
-use super::{filings_sql as sql, insert_decisions};
+use super::filings_sql as sql;
+use super::insert_decisions::insert_decisions;
 use crate::store::audited::{self, ENTRY, ENTRY_VERSION};
 use crate::store::{
-    Begun, DecisionRow, Deletion, FilingState, FilingStore, Lease, NewFiling, OpenFiling, SetAsideFiling,
-    StoredDecision, TakenFiling, codec,
+    Begun, DecisionRow, DecisionRows, Deletion, FilingState, FilingStore, Lease, NewFiling, OpenFiling,
+    SetAsideFiling, StoredDecision, TakenFiling, codec,
 };
 
 fn taken(row: (i64, String, String, i64, bool, Vec<u8>)) -> TakenFiling {
@@ -399,15 +399,21 @@ async fn write_decisions(
         .collect();
     let mut left = Rows::new();
     let mut whole = Vec::new();
-    let mut versions: Vec<(i64, u32, Date)> = Vec::new();
+    let mut versions: Vec<(i64, u32)> = Vec::new();
     let mut lines = Vec::new();
-    let mut decisions = Vec::with_capacity(decided.len());
+    let mut decisions = DecisionRows {
+        filing_id: filing.filing_id,
+        tenant: &filing.tenant,
+        filed_on,
+        recorded_at: now,
+        rows: Vec::with_capacity(decided.len()),
+    };
     let mut rest = (0u32..).zip(decided.iter().zip(&inputs.lines));
     for entry in &inputs.entries {
         let entry_id = *ids
             .get(&entry.entry_number)
             .ok_or_else(|| Error::corrupt("entry.claimed_by", &entry.entry_number))?;
-        versions.push((entry_id, entry.version, filed_on));
+        versions.push((entry_id, entry.version));
         // Of its first version nothing stands yet.
         let replaces = entry.version > 1;
         if replaces && !entry.keep_other_lines {
@@ -418,15 +424,8 @@ async fn write_decisions(
             if replaces && entry.keep_other_lines {
                 lines.push((entry_id, verdict.line_number, verdict.pga_line_number));
             }
-            decisions.push(DecisionRow::new(
-                &filing,
-                place,
-                (entry_id, entry.version),
-                filed_on,
-                now,
-                line,
-                decided,
-            ));
+            let entry = (entry_id, entry.version);
+            decisions.rows.push(DecisionRow::new(place, entry, line, decided));
         }
     }
     for (statement, rows) in [(sql::END_ENTRIES, json(whole)?), (sql::END_LINES, json(lines)?)] {
@@ -446,6 +445,7 @@ async fn write_decisions(
         .bind(inputs.kind.as_str())
         .bind(&inputs.principal.actor)
         .bind(&inputs.reason)
+        .bind(filed_on)
         .bind(now)
         .execute(&mut *connection)
         .await?;
@@ -453,10 +453,8 @@ async fn write_decisions(
         .bind(json(&versions)?)
         .execute(&mut *connection)
         .await?;
-    for row in &decisions {
-        row.leave(&mut left);
-    }
-    for (entry, (entry_id, version, _)) in inputs.entries.iter().zip(&versions) {
+    decisions.leave(&mut left);
+    for (entry, (entry_id, version)) in inputs.entries.iter().zip(&versions) {
         left.row(&ENTRY)
             .number(*entry_id)
             .text(filing.tenant.as_str())
@@ -483,31 +481,31 @@ async fn write_decisions(
 fn stored(
     decided: Vec<Decision>,
     lines: Vec<NormalisedLine>,
-    rows: &[DecisionRow],
+    decisions: &DecisionRows<'_>,
     mut ids: Vec<(i64, i64)>,
 ) -> Result<Vec<StoredDecision>, Error> {
     ids.sort_unstable();
-    if ids.len() != rows.len() {
+    if ids.len() != decisions.rows.len() {
         return Err(Error::corrupt(
             "decision",
-            format!("{} rows of {}", ids.len(), rows.len()),
+            format!("{} rows of {}", ids.len(), decisions.rows.len()),
         ));
     }
     ids.into_iter()
-        .zip(rows)
+        .zip(&decisions.rows)
         .zip(decided.into_iter().zip(lines))
         .map(|(((place, decision_id), row), (decided, line))| {
             Ok(StoredDecision {
                 decision_id,
-                filing_id: row.filing_id,
+                filing_id: decisions.filing_id,
                 place: small("decision.place", place)?,
                 version: small("decision.version", row.version)?,
                 verdict: decided.verdict,
                 line: line.into_inner(),
                 drawn_units: row.drawn_units,
                 excess_units: row.excess_units,
-                recorded_at: row.recorded_at,
-                ended_at: row.ended_at,
+                recorded_at: decisions.recorded_at,
+                ended_at: (!row.stands).then_some(decisions.recorded_at),
             })
         })
         .collect()

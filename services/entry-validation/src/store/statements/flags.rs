@@ -13,24 +13,17 @@ use super::engine::{Connection, audit};
 use crate::store::audited::{FLAG_TABLE, SERVING_FLAG_TABLE};
 use crate::store::{FlagStore, ServingFlags};
 
-const SELECT_SERVING: &str = "SELECT flag_table.version, flag_table.content FROM serving_flag_table \
-    JOIN flag_table ON flag_table.version = serving_flag_table.version";
-const SELECT_SERVING_VERSION: &str = "SELECT version FROM serving_flag_table WHERE slot = 1";
-const SELECT: &str = "SELECT content FROM flag_table WHERE version = $1";
-const INSERT: &str = "INSERT INTO flag_table (version, content, first_served_by, first_served_at) \
-    VALUES ($1, $2, $3, $4) ON CONFLICT (version) DO NOTHING";
-const SERVE_FIRST: &str =
-    "INSERT INTO serving_flag_table (slot, version) VALUES (1, $1) ON CONFLICT (slot) DO NOTHING";
-const SERVE_NEXT: &str = "UPDATE serving_flag_table SET version = $1 WHERE slot = 1 AND version = $2";
-#[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[
-    SELECT_SERVING,
-    SELECT_SERVING_VERSION,
-    SELECT,
-    INSERT,
-    SERVE_FIRST,
-    SERVE_NEXT,
-];
+nopic_sql::statements! {
+    const SELECT_SERVING: &str = "SELECT flag_table.version, flag_table.content FROM serving_flag_table \
+        JOIN flag_table ON flag_table.version = serving_flag_table.version";
+    const SELECT_SERVING_VERSION: &str = "SELECT version FROM serving_flag_table WHERE slot = 1";
+    const SELECT_FLAG_TABLE: &str = "SELECT content FROM flag_table WHERE version = $1";
+    const INSERT_FLAG_TABLE: &str = "INSERT INTO flag_table (version, content, first_served_by, first_served_at) \
+        VALUES ($1, $2, $3, $4) ON CONFLICT (version) DO NOTHING";
+    const SERVE_FIRST: &str =
+        "INSERT INTO serving_flag_table (slot, version) VALUES (1, $1) ON CONFLICT (slot) DO NOTHING";
+    const SERVE_NEXT: &str = "UPDATE serving_flag_table SET version = $1 WHERE slot = 1 AND version = $2";
+}
 
 /// Lets a table that is kept serve in place of another; whether that one still served.
 async fn serve(connection: &mut Connection, version: &str, built_on: Option<&str>) -> Result<bool, Error> {
@@ -49,7 +42,7 @@ async fn keep(
     now: DateTime<Utc>,
 ) -> Result<Rows, Error> {
     let content = table.to_text();
-    let inserted = sqlx::query(INSERT)
+    let inserted = sqlx::query(INSERT_FLAG_TABLE)
         .bind(table.version())
         .bind(&content)
         .bind(by)
@@ -149,7 +142,7 @@ impl FlagStore for Store {
     }
 
     async fn flag_table(&self, version: &str) -> Result<Option<FlagTable>, Error> {
-        let content: Option<String> = sqlx::query_scalar(SELECT)
+        let content: Option<String> = sqlx::query_scalar(SELECT_FLAG_TABLE)
             .bind(version)
             .fetch_optional(self.database.readers())
             .await?;

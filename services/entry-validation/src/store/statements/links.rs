@@ -12,24 +12,24 @@ use super::engine::{audit, rows};
 use crate::store::audited::LINK;
 use crate::store::{Link, LinkStore};
 
-const SELECT_ONE: &str = "SELECT importer_of_record, nop_id, linked_by, linked_at FROM importer_link \
-    WHERE tenant = $1 AND importer_of_record = $2";
-const UPSERT: &str = "INSERT INTO importer_link (tenant, importer_of_record, nop_id, linked_by, linked_at) \
-    VALUES ($1, $2, $3, $4, $5) \
-    ON CONFLICT (tenant, importer_of_record) DO UPDATE \
-    SET nop_id = excluded.nop_id, linked_by = excluded.linked_by, linked_at = excluded.linked_at";
-const DELETE: &str = "DELETE FROM importer_link WHERE tenant = $1 AND importer_of_record = $2";
-const SELECT_PAGE: &str = "SELECT importer_of_record, nop_id, linked_by, linked_at FROM importer_link \
-    WHERE tenant = $1 AND importer_of_record > $2 ORDER BY importer_of_record LIMIT $3";
-/// The numbers are a JSON list of lists of one number.
-const SELECT_MANY: &str = concat!(
-    "SELECT importer_of_record, nop_id FROM importer_link
-    WHERE tenant = $1 AND importer_of_record IN (SELECT r.value ->> 0 FROM ",
-    rows!("$2"),
-    ")"
-);
-#[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[SELECT_ONE, UPSERT, DELETE, SELECT_PAGE, SELECT_MANY];
+nopic_sql::statements! {
+    const SELECT_ONE: &str = "SELECT importer_of_record, nop_id, linked_by, linked_at FROM importer_link \
+        WHERE tenant = $1 AND importer_of_record = $2";
+    const UPSERT: &str = "INSERT INTO importer_link (tenant, importer_of_record, nop_id, linked_by, linked_at) \
+        VALUES ($1, $2, $3, $4, $5) \
+        ON CONFLICT (tenant, importer_of_record) DO UPDATE \
+        SET nop_id = excluded.nop_id, linked_by = excluded.linked_by, linked_at = excluded.linked_at";
+    const DELETE: &str = "DELETE FROM importer_link WHERE tenant = $1 AND importer_of_record = $2";
+    const SELECT_PAGE: &str = "SELECT importer_of_record, nop_id, linked_by, linked_at FROM importer_link \
+        WHERE tenant = $1 AND importer_of_record > $2 ORDER BY importer_of_record LIMIT $3";
+    /// The numbers are a JSON list of lists of one number.
+    const SELECT_MANY: &str = concat!(
+        "SELECT importer_of_record, nop_id FROM importer_link
+        WHERE tenant = $1 AND importer_of_record IN (SELECT r.value ->> 0 FROM ",
+        rows!("$2"),
+        ")"
+    );
+}
 
 type Row = (String, String, String, DateTime<Utc>);
 

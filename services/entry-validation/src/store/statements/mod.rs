@@ -43,26 +43,14 @@ impl store::Store for Store {
     }
 }
 
-/// Prepares every statement.
+/// Every statement of the service.
 #[cfg(test)]
-pub(crate) async fn prepare_all(place: &engine::Place) {
-    use sqlx::{Executor as _, SqlSafeStr as _};
-
-    let store = Store::open(place, SchemaUpdate::Apply).await.unwrap();
-    let mut transaction = store.database.write("test").await.unwrap();
-    for statement in [
-        decisions::STATEMENTS,
-        filings_sql::STATEMENTS,
-        flags::STATEMENTS,
-        links::STATEMENTS,
-        policies::STATEMENTS,
-        trails::STATEMENTS,
-    ]
-    .concat()
-    {
-        (*transaction)
-            .prepare(statement.into_sql_str())
-            .await
-            .unwrap_or_else(|error| panic!("{statement}: {error}"));
-    }
-}
+pub(crate) const STATEMENTS: &[&[&str]] = &[
+    decisions::STATEMENTS,
+    filings_sql::STATEMENTS,
+    flags::STATEMENTS,
+    links::STATEMENTS,
+    policies::STATEMENTS,
+    trails::STATEMENTS,
+    insert_decisions::STATEMENTS,
+];

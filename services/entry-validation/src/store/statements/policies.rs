@@ -10,12 +10,12 @@ use super::engine::audit;
 use crate::store::PolicyStore;
 use crate::store::audited::POLICY;
 
-const IS_KNOWN: &str = "SELECT EXISTS (SELECT 1 FROM policy WHERE version = $1)";
-const SELECT: &str = "SELECT content FROM policy WHERE version = $1";
-const INSERT: &str = "INSERT INTO policy (version, content, first_served_at) VALUES ($1, $2, $3) \
-    ON CONFLICT (version) DO NOTHING";
-#[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[IS_KNOWN, SELECT, INSERT];
+nopic_sql::statements! {
+    const IS_KNOWN: &str = "SELECT EXISTS (SELECT 1 FROM policy WHERE version = $1)";
+    const SELECT_POLICY: &str = "SELECT content FROM policy WHERE version = $1";
+    const INSERT_POLICY: &str = "INSERT INTO policy (version, content, first_served_at) VALUES ($1, $2, $3) \
+        ON CONFLICT (version) DO NOTHING";
+}
 
 #[tonic::async_trait]
 impl PolicyStore for Store {
@@ -29,7 +29,7 @@ impl PolicyStore for Store {
         }
         let by = Principal::built_in("deployment");
         let mut transaction = self.database.write("keep_policy").await?;
-        let inserted = sqlx::query(INSERT)
+        let inserted = sqlx::query(INSERT_POLICY)
             .bind(version)
             .bind(content)
             .bind(now)
@@ -56,7 +56,7 @@ impl PolicyStore for Store {
     }
 
     async fn policy_text(&self, version: &str) -> Result<Option<String>, Error> {
-        Ok(sqlx::query_scalar(SELECT)
+        Ok(sqlx::query_scalar(SELECT_POLICY)
             .bind(version)
             .fetch_optional(self.database.readers())
             .await?)

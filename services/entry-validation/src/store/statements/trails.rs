@@ -1,38 +1,36 @@
 //! What was recorded for the trails of entries.
 
 use chrono::{DateTime, Utc};
-use nopic_proto::entry_validation as wire;
-use nopic_proto::entry_validation::trail_item::Content;
+use nopic_domain::trail::{Claim, Item};
 use nopic_sql::Error;
 use nopic_sql::audit::Rows;
-use prost::Message as _;
 
 use super::Store;
 use super::engine::{Connection, audit, for_update, outbox, requests};
 use crate::store::audited::TRAIL_RECORD;
 use crate::store::{NewTrail, StoredTrailRecord, TrailAnswer, TrailStore, codec};
 
-const SELECT_ENTRY: &str = concat!(
-    "/* trails.record */ SELECT entry_id FROM entry
-    WHERE tenant = $1 AND entry_number = $2 AND version >= 1",
-    for_update!()
-);
-const COUNT: &str = "/* trails.record */ SELECT COUNT(*) FROM trail_record WHERE entry_id = $1";
-const SELECT_LAST: &str = "/* trails.record */ SELECT recorded_at FROM trail_record
-    WHERE entry_id = $1 ORDER BY record_id DESC LIMIT 1";
-/// The record, and the one that withdrew it.
-const SELECT_TARGET: &str = "/* trails.record */ SELECT w.record_id
-    FROM trail_record t LEFT JOIN trail_record w ON w.withdraws = t.record_id
-    WHERE t.entry_id = $1 AND t.record_id = $2 AND t.kind <> 'WITHDRAWAL'";
-const INSERT: &str =
-    "/* trails.record */ INSERT INTO trail_record (entry_id, kind, withdraws, content, actor, recorded_at)
-    VALUES ($1, $2, $3, $4, $5, $6) RETURNING record_id";
-const SELECT: &str = "/* trails.get */ SELECT t.record_id, t.content, t.actor, t.recorded_at
-    FROM trail_record t JOIN entry e ON e.entry_id = t.entry_id
-    WHERE e.tenant = $1 AND e.entry_number = $2 AND (CAST($3 AS TIMESTAMPTZ) IS NULL OR t.recorded_at <= $3)
-    ORDER BY t.record_id";
-#[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[SELECT_ENTRY, COUNT, SELECT_LAST, SELECT_TARGET, INSERT, SELECT];
+nopic_sql::statements! {
+    const SELECT_ENTRY: &str = concat!(
+        "SELECT entry_id FROM entry
+        WHERE tenant = $1 AND entry_number = $2 AND version >= 1",
+        for_update!()
+    );
+    const COUNT: &str = "SELECT COUNT(*) FROM trail_record WHERE entry_id = $1";
+    const SELECT_LAST: &str = "SELECT recorded_at FROM trail_record
+        WHERE entry_id = $1 ORDER BY record_id DESC LIMIT 1";
+    /// The record, and the one that withdrew it.
+    const SELECT_TARGET: &str = "SELECT w.record_id
+        FROM trail_record t LEFT JOIN trail_record w ON w.withdraws = t.record_id
+        WHERE t.entry_id = $1 AND t.record_id = $2 AND t.kind <> 'WITHDRAWAL'";
+    const INSERT_RECORD: &str =
+        "INSERT INTO trail_record (entry_id, kind, withdraws, content, actor, recorded_at)
+        VALUES ($1, $2, $3, $4, $5, $6) RETURNING record_id";
+    const SELECT_RECORDS: &str = "SELECT t.record_id, t.content, t.actor, t.recorded_at
+        FROM trail_record t JOIN entry e ON e.entry_id = t.entry_id
+        WHERE e.tenant = $1 AND e.entry_number = $2 AND (CAST($3 AS TIMESTAMPTZ) IS NULL OR t.recorded_at <= $3)
+        ORDER BY t.record_id";
+}
 
 #[tonic::async_trait]
 impl TrailStore for Store {
@@ -74,8 +72,8 @@ impl TrailStore for Store {
                     Target::Absent => return Ok(TrailAnswer::NoRecord(record_id)),
                 }
             }
-            let content = item.encode_to_vec();
-            let record_id: i64 = sqlx::query_scalar(INSERT)
+            let content = codec::write_item(item);
+            let record_id: i64 = sqlx::query_scalar(INSERT_RECORD)
                 .bind(entry_id)
                 .bind(kind)
                 .bind(withdraws.map(u64::cast_signed))
@@ -116,7 +114,7 @@ impl TrailStore for Store {
         entry_number: &str,
         as_of: Option<DateTime<Utc>>,
     ) -> Result<Vec<StoredTrailRecord>, Error> {
-        let rows: Vec<(i64, Vec<u8>, String, DateTime<Utc>)> = sqlx::query_as(SELECT)
+        let rows: Vec<(i64, Vec<u8>, String, DateTime<Utc>)> = sqlx::query_as(SELECT_RECORDS)
             .bind(tenant)
             .bind(entry_number)
             .bind(as_of)
@@ -126,8 +124,7 @@ impl TrailStore for Store {
             .map(|(record_id, content, actor, recorded_at)| {
                 Ok(StoredTrailRecord {
                     record_id: record_id.unsigned_abs(),
-                    item: wire::TrailItem::decode(content.as_slice())
-                        .map_err(|error| Error::corrupt("trail_record.content", error))?,
+                    item: codec::read_item(&content)?,
                     actor,
                     recorded_at,
                 })
@@ -137,12 +134,12 @@ impl TrailStore for Store {
 }
 
 /// The word for it, and the record that it withdraws.
-const fn kind(item: &wire::TrailItem) -> (&'static str, Option<u64>) {
-    match &item.content {
-        Some(Content::Document(_)) => ("DOCUMENT", None),
-        Some(Content::Statement(_)) => ("STATEMENT", None),
-        Some(Content::Withdrawal(withdrawal)) => ("WITHDRAWAL", Some(withdrawal.record_id)),
-        Some(Content::Step(_)) | None => ("STEP", None),
+const fn kind(item: &Item) -> (&'static str, Option<u64>) {
+    match item {
+        Item::Step(_) => ("STEP", None),
+        Item::Document(_) => ("DOCUMENT", None),
+        Item::Statement(_) => ("STATEMENT", None),
+        Item::Withdrawal(withdrawal) => ("WITHDRAWAL", Some(withdrawal.record_id)),
     }
 }
 
@@ -175,26 +172,26 @@ async fn note(
     new: &NewTrail<'_>,
     at: DateTime<Utc>,
     record_id: i64,
-    item: &wire::TrailItem,
+    item: &Item,
     left: &Rows,
 ) -> Result<(), Error> {
     let json = serde_json::json!({ "entry": new.entry_number, "record": record_id });
     let mut detail = json.clone();
-    let (action, reason) = match &item.content {
-        Some(Content::Step(step)) => {
+    let (action, reason) = match item {
+        Item::Step(step) => {
             detail["role"] = step.role.as_str().into();
-            detail["party"] = step.party.as_ref().map_or("", |party| party.name.as_str()).into();
+            detail["party"] = step.party.name.as_str().into();
             ("TRAIL_STEP_RECORDED", "")
         }
-        Some(Content::Document(document)) => {
+        Item::Document(document) => {
             detail["kind"] = document.kind.as_str().into();
             detail["reference"] = document.reference.as_str().into();
             ("TRAIL_DOCUMENT_RECORDED", "")
         }
-        Some(Content::Statement(statement)) => {
-            detail["kind"] = statement.kind.as_str().into();
+        Item::Statement(statement) => {
+            detail["kind"] = statement.claim.as_str().into();
             detail["statedBy"] = statement.stated_by.as_str().into();
-            if statement.kind == "EMERGENCY_ACTION_NOTICE" {
+            if matches!(statement.claim, Claim::EmergencyActionNotice { .. }) {
                 outbox::put(
                     connection,
                     at,
@@ -207,11 +204,10 @@ async fn note(
             }
             ("TRAIL_STATEMENT_RECORDED", "")
         }
-        Some(Content::Withdrawal(withdrawal)) => {
+        Item::Withdrawal(withdrawal) => {
             detail["withdraws"] = withdrawal.record_id.into();
             ("TRAIL_RECORD_WITHDRAWN", withdrawal.reason.as_str())
         }
-        None => ("TRAIL_STEP_RECORDED", ""),
     };
     audit::record_rows(
         connection,
