@@ -70,12 +70,24 @@ impl Default for Setup {
 impl Setup {
     /// The policy by which lines are judged, and its text.
     fn policy(&self) -> (Arc<Policy>, Arc<str>) {
-        let text = self.policy.as_ref().map_or_else(
-            || SHIPPED.to_owned(),
-            |path| std::fs::read_to_string(path).expect("the policy is there"),
-        );
+        let text = self.policy.as_ref().map_or_else(any_filing_day, |path| {
+            std::fs::read_to_string(path).expect("the policy is there")
+        });
         (Arc::new(Policy::parse(&text).expect("a policy")), text.into())
     }
+}
+
+/// The shipped policy under which what was entered years ago is filed today: tests file samples of fixed dates.
+fn any_filing_day() -> String {
+    let days = SHIPPED
+        .replace("days_before = 300", "days_before = 36500")
+        .replace("days_after = 60", "days_after = 36500");
+    assert_eq!(
+        days.matches("36500").count(),
+        2,
+        "the policy has its days elsewhere"
+    );
+    days
 }
 
 /// The running services.

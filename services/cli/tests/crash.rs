@@ -60,7 +60,7 @@ struct Filing {
 impl Filing {
     async fn new(engine: Engine) -> Self {
         let filing = Self {
-            place: Place::new(),
+            place: Place::of_any_filing_day(),
             database: engine.database().await,
         };
         let lines = PARTS * 1_000 + 200;

@@ -18,7 +18,7 @@ const LINE: &str = r#"{"entryNumber":"ZZ900000037","lineNumber":1,"entryDate":"2
 
 /// A folder with a registry and a certificate.
 fn place() -> Place {
-    let place = Place::new();
+    let place = Place::of_any_filing_day();
     let operations = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/../../tests/data/cases/operations-1.json"

@@ -23,7 +23,7 @@ const STEPS: &str = r#"{"role":"PRODUCER","party":{"name":"Finca \"El Sol\" & Hi
 
 /// A folder with the entry on record.
 fn filed() -> Place {
-    let place = Place::new();
+    let place = Place::of_any_filing_day();
     let operations = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/../../tests/data/cases/operations-1.json"

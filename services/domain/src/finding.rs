@@ -194,6 +194,11 @@ impl Code {
         (Self::PgaDataNotAllowed..=Self::CertificateQuantityExceeded).contains(&self)
     }
 
+    /// Whether it is a finding of rules 4 to 6, about certificate and parties.
+    pub(crate) fn is_of_certificate_or_registry(self) -> bool {
+        (Self::PgaDataNotAllowed..=Self::RegistryStale).contains(&self)
+    }
+
     /// Whether the ledger decides it when a line is filed: then it is known, and a policy cannot make it unknown.
     pub(crate) const fn is_asked_of_ledger(self) -> bool {
         matches!(

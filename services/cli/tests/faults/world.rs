@@ -100,7 +100,7 @@ pub(crate) fn free_port() -> u16 {
 impl World {
     /// Starts the services and imports the first two snapshots of the registry, and certificates.
     pub(crate) async fn start(plan: Plan) -> Self {
-        let place = Place::new();
+        let place = Place::of_any_filing_day();
         place.sample(OPERATIONS, CERTIFICATES, LINES, SEED);
         place.done(&["dev-certs", "try"]);
         let (database, test_database) = match &plan.database {

@@ -41,7 +41,7 @@ fn loading(file: impl Fn(&str) -> String) -> Vec<(&'static str, Vec<String>)> {
 #[tokio::test]
 async fn the_worked_cases_are_answered_alike(#[values(Served::All, Served::Separately)] served: Served) {
     let Some(cases) = worked_cases() else { return };
-    let place = Place::new();
+    let place = Place::of_any_filing_day();
     let database = Engine::Postgres.database().await;
     let mut processes = Processes::prepare(&place, &database, None, 1);
     let all = match served {

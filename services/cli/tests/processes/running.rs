@@ -27,7 +27,7 @@ pub(crate) const IMPORTS: [(&str, &[&str]); 3] = [
 
 /// A place with a sample of so many lines.
 pub(crate) fn sample(lines: u32) -> Place {
-    let place = Place::new();
+    let place = Place::of_any_filing_day();
     place.sample(150, 60, lines, 9);
     place
 }

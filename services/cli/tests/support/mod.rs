@@ -15,6 +15,8 @@ use tempfile::{NamedTempFile, TempDir};
 
 /// A folder to work in.
 pub struct Place {
+    /// The policy of its commands and servers; absent: the shipped one.
+    policy: Option<PathBuf>,
     folder: TempDir,
 }
 
@@ -44,7 +46,19 @@ impl Place {
     pub fn new() -> Self {
         Self {
             folder: tempfile::tempdir().unwrap(),
+            policy: None,
         }
+    }
+
+    /// One in which lines of any entry date are filed today: tests file samples of fixed dates.
+    pub fn of_any_filing_day() -> Self {
+        let mut place = Self::new();
+        let policy = nopic_domain::policy::SHIPPED
+            .replace("days_before = 300", "days_before = 36500")
+            .replace("days_after = 60", "days_after = 36500");
+        assert_eq!(policy.matches("36500").count(), 2);
+        place.policy = Some(place.file("any-filing-day.toml", policy));
+        place
     }
 
     pub fn path(&self) -> &Path {
@@ -68,6 +82,7 @@ impl Place {
             .env_clear()
             .env("USER", "tester")
             .env("TMPDIR", std::env::temp_dir());
+        command.envs(self.policy.iter().map(|policy| ("NOPIC_POLICY", policy)));
         command
     }
 

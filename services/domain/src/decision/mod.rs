@@ -18,7 +18,8 @@ use crate::identifier::{CertificateNumber, EntryNumber, NopId};
 use crate::ledger::{LineDraw, LineOutcome};
 use crate::policy::Policy;
 use crate::rules::{
-    Judgement, Outcome, ask_of_ledger, certificate_number, importer, is_organic, judge_entry,
+    Judgement, Outcome, ask_of_ledger, certificate_number, has_valid_certificate, importer, is_organic,
+    judge_entry,
 };
 use crate::weight::Weight;
 
@@ -51,6 +52,8 @@ pub struct Decision {
     pub certificate: Option<CertificateNumber>,
     /// Whether the line declares organic goods, or must.
     pub is_organic: bool,
+    /// Whether the line has a valid certificate, as statistics count it.
+    pub has_valid_certificate: bool,
     /// Weight and its part past the limit; absent where nothing is drawn.
     pub drawn: Option<(Weight, Weight)>,
     /// Whether the decision stands for the line: not where the line takes itself back, or repeats another.
@@ -158,6 +161,7 @@ pub fn decide(
                 importer: importer(line, &knowledge),
                 certificate: certificate_number(line),
                 is_organic: is_organic(line, judgement.findings.iter().map(|finding| finding.code)),
+                has_valid_certificate: has_valid_certificate(line, judgement, policy),
                 drawn,
                 stands: is_first && line.entry_action.as_deref() != Some("DELETE"),
             });

@@ -219,6 +219,13 @@ impl Policy {
         PhaseIndex(index)
     }
 
+    /// The phase that holds now and from now on.
+    #[must_use]
+    pub const fn last_phase(&self) -> PhaseIndex {
+        // There is always one.
+        PhaseIndex(self.phases.len() - 1)
+    }
+
     /// The phase at this place.
     #[must_use]
     pub fn phase(&self, index: PhaseIndex) -> &Phase {

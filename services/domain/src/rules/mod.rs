@@ -28,7 +28,7 @@ use crate::weight::Weight;
 
 pub use draws::ask_of_ledger;
 use line::Checked;
-pub use party::{given_importer, importer, is_organic};
+pub use party::{given_importer, has_valid_certificate, importer, is_organic};
 
 /// Names the rules in the evidence of a verdict; rises when the same inputs may give another verdict.
 pub const RULES_VERSION: &str = "2";

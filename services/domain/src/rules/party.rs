@@ -1,9 +1,10 @@
 //! Who imports, and whether the goods are organic, by what a line says: asked by the rules, by decisions and by trails.
 
-use super::{Answer, Knowledge, certificate_number};
-use crate::entry::NormalisedLine;
-use crate::finding::Code;
+use super::{Answer, Judgement, Knowledge, certificate_number};
+use crate::entry::{Declaration, NormalisedLine};
+use crate::finding::{Code, Finding, Severity};
 use crate::identifier::NopId;
+use crate::policy::Policy;
 
 /// The importer that a line gives itself, or that the tenant linked to its importer of record.
 pub fn given_importer(line: &NormalisedLine, linked: impl FnOnce(&str) -> Option<NopId>) -> Option<NopId> {
@@ -31,4 +32,20 @@ pub fn is_organic(line: &NormalisedLine, codes: impl IntoIterator<Item = Code>) 
         matches!(line.message_set.as_deref(), Some("OR1" | "OR2")) && line.disclaimer_code.is_none();
     let must = |code| matches!(code, Code::PgaDataMissing | Code::DisclaimerNotAllowed);
     declares || line.organic_claim == Some(true) || codes.into_iter().any(must)
+}
+
+/// Whether a line declares organic goods by an electronic number of a certificate against which nothing stands: no finding
+/// about the number, the certificate or the parties would reject or be unknown in the policy's last phase, whenever the line
+/// was entered.
+#[must_use]
+pub fn has_valid_certificate(line: &NormalisedLine, judgement: &Judgement, policy: &Policy) -> bool {
+    let strictest = policy.last_phase();
+    let stands = |finding: &Finding| {
+        finding.code.is_of_certificate_or_registry()
+            && (finding.severity == Severity::Indeterminate
+                || policy.severity(finding.code, strictest, line.rules_date()) >= Severity::Indeterminate)
+    };
+    line.declaration() == Declaration::Organic
+        && judgement.certificate_version.is_some()
+        && !judgement.findings.iter().any(stands)
 }

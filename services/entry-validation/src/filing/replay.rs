@@ -13,7 +13,8 @@ use crate::store::StoredDecision;
 pub(crate) struct Replayed {
     pub(crate) inputs: Inputs,
     pub(crate) ledger: Option<EntryAnswer>,
-    pub(crate) verdict: Verdict,
+    /// Absent where other rules decided it.
+    pub(crate) verdict: Result<Verdict, String>,
 }
 
 /// Judges again what was judged then: the same lines, certificates, operations and ledger, by the policy and the flags
@@ -25,12 +26,18 @@ pub(crate) async fn replay(engine: &Engine, decision: &StoredDecision) -> Result
         .filing(decision.filing_id)
         .await?
         .ok_or_else(|| corrupt("the filing is not there"))?;
-    let law = Law::of(engine, &filing.inputs).await?;
-    let decided = decide(&filing.inputs, &law.policy, &law.flags, &filing.ledger).map_err(inconsistent)?;
-    let again = decided
-        .into_iter()
-        .nth(decision.place as usize)
-        .ok_or_else(|| corrupt("the filing has fewer lines"))?;
+    let verdict = match Law::of(engine, &filing.inputs).await {
+        Ok(law) => {
+            let decided =
+                decide(&filing.inputs, &law.policy, &law.flags, &filing.ledger).map_err(inconsistent)?;
+            let again = decided.into_iter().nth(decision.place as usize);
+            Ok(again
+                .ok_or_else(|| corrupt("the filing has fewer lines"))?
+                .verdict)
+        }
+        Err(error @ Error::OtherRules(_)) => Err(error.to_string()),
+        Err(error) => return Err(error),
+    };
     let place = filing
         .inputs
         .entries
@@ -42,6 +49,6 @@ pub(crate) async fn replay(engine: &Engine, decision: &StoredDecision) -> Result
             .filter(|place| *place < filing.ledger.len())
             .map(|place| filing.ledger.swap_remove(place)),
         inputs: filing.inputs,
-        verdict: again.verdict,
+        verdict,
     })
 }

@@ -215,12 +215,17 @@ impl EntryRecordService for RecordRpc {
         let (principal, request) = open(request)?;
         let stored = stored_decision(&self.0, &principal.tenant, request.decision_id).await?;
         let replayed = replay(&self.0, &stored).await?;
+        let (again, not_replayed) = match replayed.verdict {
+            Ok(verdict) => (Some(verdict), String::new()),
+            Err(because) => (None, because),
+        };
         Ok(Response::new(wire::ExplainDecisionResponse {
-            is_the_same: replayed.verdict == stored.verdict,
+            is_the_same: again.as_ref() == Some(&stored.verdict),
             decision: Some(decision(stored)),
             inputs: Some(inputs_to_wire(replayed.inputs)),
             ledger: replayed.ledger.as_ref().map(answer_to_wire),
-            replayed: Some(replayed.verdict.into()),
+            replayed: again.map(Into::into),
+            not_replayed,
         }))
     }
 
@@ -329,6 +334,9 @@ fn statistic(counted: Statistic) -> wire::Statistic {
         lines: counted.lines,
         organic_lines: counted.organic_lines,
         with_valid_certificate: counted.with_valid_certificate,
+        declared_organic: counted.declared_organic,
+        disclaimed: counted.disclaimed,
+        undeclared: counted.undeclared,
         accepted: counted.accepted,
         warned: counted.warned,
         rejected: counted.rejected,

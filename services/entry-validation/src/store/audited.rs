@@ -67,13 +67,13 @@ pub(crate) const ENTRY_VERSION: Audited = Audited {
 pub(crate) const DECISION: Audited = Audited {
     kind: "decision",
     page: "/* entry_validation.audit_decisions */ SELECT filing_id, place, entry_id, version, tenant, line_number,
-            pga_line_number, verdict, line, outcome, codes, importer_nop_id, certificate, is_organic, filed_on,
-            drawn_units, excess_units, recorded_at
+            pga_line_number, verdict, line, outcome, codes, importer_nop_id, certificate, is_organic, declaration,
+            has_valid_certificate, filed_on, drawn_units, excess_units, recorded_at
         FROM decision WHERE (filing_id, place) > ($1, $2) ORDER BY filing_id, place LIMIT $3",
     key: 2,
     columns: &[
         Number, Number, Number, Number, Text, Number, Number, Bytes, Bytes, Text, Text, Number, Number, Flag,
-        Date, Number, Number, Moment,
+        Text, Flag, Date, Number, Number, Moment,
     ],
     shown: str::to_owned,
 };

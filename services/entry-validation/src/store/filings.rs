@@ -161,6 +161,9 @@ pub(crate) struct Statistic {
     pub(crate) lines: u64,
     pub(crate) organic_lines: u64,
     pub(crate) with_valid_certificate: u64,
+    pub(crate) declared_organic: u64,
+    pub(crate) disclaimed: u64,
+    pub(crate) undeclared: u64,
     pub(crate) accepted: u64,
     pub(crate) warned: u64,
     pub(crate) rejected: u64,
@@ -200,6 +203,8 @@ pub(crate) struct DecisionRow {
     pub(crate) importer: Option<i64>,
     pub(crate) certificate: Option<i64>,
     pub(crate) is_organic: bool,
+    pub(crate) declaration: &'static str,
+    pub(crate) has_valid_certificate: bool,
     pub(crate) drawn_units: Option<i64>,
     pub(crate) excess_units: Option<i64>,
     /// If not, it ended when it was recorded.
@@ -225,6 +230,8 @@ impl DecisionRows<'_> {
                 .number(row.importer)
                 .number(row.certificate)
                 .flag(row.is_organic)
+                .text(row.declaration)
+                .flag(row.has_valid_certificate)
                 .date(self.filed_on)
                 .number(row.drawn_units)
                 .number(row.excess_units)
@@ -261,6 +268,8 @@ impl DecisionRow {
             importer: decided.importer.map(|id| id.number().cast_signed()),
             certificate: decided.certificate.map(CertificateNumber::key),
             is_organic: decided.is_organic,
+            declaration: decided.verdict.declaration.as_str(),
+            has_valid_certificate: decided.has_valid_certificate,
             drawn_units: decided.drawn.map(|(weight, _)| weight.units()),
             excess_units: decided.drawn.map(|(_, excess)| excess.units()),
             stands: decided.stands,

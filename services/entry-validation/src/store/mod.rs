@@ -64,6 +64,13 @@ pub const SCHEMA: Schema = Schema {
             // An older program does not know that an entry may have drawn before its first version.
             oldest_compatible: u32::MAX,
         },
+        Migration {
+            name: "say_declarations",
+            sqlite: include_str!("../../migrations/sqlite/0006_say_declarations.sql"),
+            postgres: include_str!("../../migrations/postgres/0006_say_declarations.sql"),
+            // An older program judges by other rules, and cannot read what lines have now.
+            oldest_compatible: u32::MAX,
+        },
     ],
     audited: audited::AUDITED,
 };

@@ -312,17 +312,18 @@ pub(super) async fn explain(context: &Context, arguments: ExplainArguments) -> R
         "Filed on {} by {} ({}), recorded at {}.",
         inputs.filed_on, principal.actor, principal.tenant, decision.recorded_at
     )?;
-    writeln!(
-        out,
-        "{}",
-        if answer.is_the_same {
-            "The same inputs give the same verdict today."
-        } else {
+    if !answer.not_replayed.is_empty() {
+        writeln!(out, "Not judged again: {}.", answer.not_replayed)?;
+    } else if answer.is_the_same {
+        writeln!(out, "The same inputs give the same verdict today.")?;
+    } else {
+        writeln!(
+            out,
             "The same inputs give ANOTHER verdict today: the record or the program was changed. Tell compliance."
-        }
-    )?;
+        )?;
+    }
     out.flush()?;
-    Ok(if answer.is_the_same {
+    Ok(if answer.is_the_same || !answer.not_replayed.is_empty() {
         Done::Well
     } else {
         Done::WithFindings

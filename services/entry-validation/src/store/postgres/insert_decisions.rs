@@ -9,15 +9,16 @@ nopic_sql::statements! {
     /// One list for each column that is not the same for all: bytes travel as they are.
     const INSERT_DECISIONS: &str =
         "INSERT INTO decision (filing_id, tenant, filed_on, recorded_at, place, entry_id, version, line_number,
-            pga_line_number, verdict, line, outcome, codes, importer_nop_id, certificate, is_organic, drawn_units,
-            excess_units, ended_at)
+            pga_line_number, verdict, line, outcome, codes, importer_nop_id, certificate, is_organic, declaration,
+            has_valid_certificate, drawn_units, excess_units, ended_at)
         SELECT $1, $2, $3, CAST($4 AS timestamptz), r.place, r.entry_id, r.version, r.line_number, r.pga_line_number,
-            r.verdict, r.line, r.outcome, r.codes, r.importer_nop_id, r.certificate, r.is_organic, r.drawn_units,
-            r.excess_units, CASE WHEN NOT r.stands THEN CAST($4 AS timestamptz) END
+            r.verdict, r.line, r.outcome, r.codes, r.importer_nop_id, r.certificate, r.is_organic, r.declaration,
+            r.has_valid_certificate, r.drawn_units, r.excess_units, CASE WHEN NOT r.stands THEN CAST($4 AS timestamptz) END
         FROM unnest($5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bytea[], $11::bytea[],
-            $12::text[], $13::text[], $14::bigint[], $15::bigint[], $16::boolean[], $17::bigint[], $18::bigint[],
-            $19::boolean[]) r (place, entry_id, version, line_number, pga_line_number, verdict, line, outcome, codes,
-            importer_nop_id, certificate, is_organic, drawn_units, excess_units, stands)
+            $12::text[], $13::text[], $14::bigint[], $15::bigint[], $16::boolean[], $17::text[], $18::boolean[],
+            $19::bigint[], $20::bigint[], $21::boolean[]) r (place, entry_id, version, line_number, pga_line_number, verdict, line, outcome, codes,
+            importer_nop_id, certificate, is_organic, declaration, has_valid_certificate, drawn_units, excess_units,
+            stands)
         RETURNING place, decision_id";
 }
 
@@ -47,6 +48,8 @@ pub(super) async fn insert_decisions(
         .bind(column(rows, |row| row.importer))
         .bind(column(rows, |row| row.certificate))
         .bind(column(rows, |row| row.is_organic))
+        .bind(column(rows, |row| row.declaration))
+        .bind(column(rows, |row| row.has_valid_certificate))
         .bind(column(rows, |row| row.drawn_units))
         .bind(column(rows, |row| row.excess_units))
         .bind(column(rows, |row| row.stands))

@@ -11,14 +11,14 @@ nopic_sql::statements! {
     /// Decisions are a JSON list of lists, bytes as hexadecimal digits: faster than row by row.
     const INSERT_DECISIONS: &str = concat!(
         "INSERT INTO decision (filing_id, tenant, filed_on, recorded_at, place, entry_id, version, line_number,
-            pga_line_number, verdict, line, outcome, codes, importer_nop_id, certificate, is_organic, drawn_units,
-            excess_units, ended_at)
+            pga_line_number, verdict, line, outcome, codes, importer_nop_id, certificate, is_organic, declaration,
+            has_valid_certificate, drawn_units, excess_units, ended_at)
         SELECT $1, $2, $3, $4, r.value ->> 0, r.value ->> 1, r.value ->> 2, r.value ->> 3, r.value ->> 4, ",
         bytes!("r.value ->> 5"),
         ", ",
         bytes!("r.value ->> 6"),
         ", r.value ->> 7, r.value ->> 8, r.value ->> 9, r.value ->> 10, r.value ->> 11, r.value ->> 12,
-            r.value ->> 13, CASE WHEN r.value ->> 14 THEN $4 END
+            r.value ->> 13, r.value ->> 14, r.value ->> 15, CASE WHEN r.value ->> 16 THEN $4 END
         FROM ",
         rows!("$5"),
         " WHERE true RETURNING place, decision_id"
@@ -40,6 +40,8 @@ struct Row<'a>(
     Option<i64>,
     Option<i64>,
     bool,
+    &'a str,
+    bool,
     Option<i64>,
     Option<i64>,
     bool,
@@ -60,6 +62,8 @@ impl<'a> Row<'a> {
             row.importer,
             row.certificate,
             row.is_organic,
+            row.declaration,
+            row.has_valid_certificate,
             row.drawn_units,
             row.excess_units,
             !row.stands,

@@ -71,7 +71,9 @@ macro_rules! counted {
             "SELECT ",
             $key,
             ", COUNT(*), COUNT(CASE WHEN is_organic THEN 1 END),
-            COUNT(CASE WHEN is_organic AND drawn_units IS NOT NULL THEN 1 END),
+            COUNT(CASE WHEN COALESCE(has_valid_certificate, is_organic AND drawn_units IS NOT NULL) THEN 1 END),
+            COUNT(CASE WHEN declaration = 'ORGANIC' THEN 1 END),
+            COUNT(CASE WHEN declaration = 'DISCLAIMED' THEN 1 END), COUNT(CASE WHEN declaration = 'NONE' THEN 1 END),
             COUNT(CASE WHEN outcome = 'ACCEPT' THEN 1 END), COUNT(CASE WHEN outcome = 'WARN' THEN 1 END),
             COUNT(CASE WHEN outcome = 'REJECT' THEN 1 END), COUNT(CASE WHEN outcome = 'INDETERMINATE' THEN 1 END)
             FROM decision",
@@ -152,7 +154,7 @@ type Row = (
     DateTime<Utc>,
     Option<DateTime<Utc>>,
 );
-type Counts = (String, i64, i64, i64, i64, i64, i64, i64);
+type Counts = (String, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64);
 
 fn stored(row: Row) -> Result<StoredDecision, Error> {
     let (
@@ -183,7 +185,19 @@ fn stored(row: Row) -> Result<StoredDecision, Error> {
 }
 
 fn statistic(counts: Counts) -> Statistic {
-    let (key, lines, organic, valid, accepted, warned, rejected, indeterminate) = counts;
+    let (
+        key,
+        lines,
+        organic,
+        valid,
+        declared,
+        disclaimed,
+        undeclared,
+        accepted,
+        warned,
+        rejected,
+        indeterminate,
+    ) = counts;
     // Counts are never negative.
     let count = |number: i64| number.unsigned_abs();
     Statistic {
@@ -191,6 +205,9 @@ fn statistic(counts: Counts) -> Statistic {
         lines: count(lines),
         organic_lines: count(organic),
         with_valid_certificate: count(valid),
+        declared_organic: count(declared),
+        disclaimed: count(disclaimed),
+        undeclared: count(undeclared),
         accepted: count(accepted),
         warned: count(warned),
         rejected: count(rejected),
