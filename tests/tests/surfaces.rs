@@ -138,7 +138,10 @@ async fn batches_streams_and_single_calls_give_the_same_verdicts(
 async fn a_caller_that_waits_for_each_answer_gets_it() {
     let Some(cases) = worked_cases() else { return };
     let mut services = loaded(Engine::Sqlite, &cases).await;
-    let lines = lines(&cases);
+    // An entry with draws on record waits for its end: what its lines to come drew does not count.
+    let draws = std::fs::read_to_string(cases.join("certificates.jsonl")).unwrap();
+    let mut lines = lines(&cases);
+    lines.retain(|line| !draws.contains(&line.entry_number.replace('-', "")));
     let expected = validate_entries(&mut services.entries, &lines).await.unwrap();
     let (requests, receiver) = tokio::sync::mpsc::channel(1);
     let mut answers = services
@@ -154,7 +157,6 @@ async fn a_caller_that_waits_for_each_answer_gets_it() {
             freshness: None,
         };
         requests.send(request).await.unwrap();
-        // None of these entries has draws on record for lines that are not there, so none has to wait.
         found.extend(answers.next().await.unwrap().unwrap().verdicts);
     }
     drop(requests);

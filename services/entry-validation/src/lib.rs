@@ -18,6 +18,7 @@ mod part;
 mod roles;
 mod rpc;
 mod runs;
+mod scope;
 mod store;
 mod upstream;
 

@@ -17,7 +17,7 @@ struct OpenRun {
     answered: u64,
 }
 
-/// Judges the lines of one request, batch by batch.
+/// Judges the lines of one request, batch by batch: what [`crate::scope::EntryScope`] takes of them.
 #[derive(Default)]
 pub(crate) struct Runs {
     open: Option<OpenRun>,
@@ -58,17 +58,11 @@ impl Runs {
         let mut open = self.open.take();
         while start < all.len() {
             // The first group may continue the open run; what waited belongs to it.
-            let room = open.as_ref().map_or(usize::MAX, |open| open.run.room());
             let continues = open.as_ref().is_some_and(|open| {
-                start == 0 && (announced > 0 || (room > 0 && open.entry_number == all[0].entry_number))
+                start == 0 && (announced > 0 || open.entry_number == all[0].entry_number)
             });
             let already_announced = if continues { announced } else { 0 };
-            let limit = if continues {
-                room + already_announced
-            } else {
-                nopic_domain::rules::MAX_LINES_PER_ENTRY
-            };
-            let group_end = end_of_group(&all, start, limit);
+            let group_end = end_of_group(&all, start);
             let group = &all[start..group_end];
             let is_last = group_end == all.len();
             if !continues {
@@ -122,19 +116,16 @@ impl Runs {
     /// How many of these lines still belong to the open entry, if the first that does not is among them.
     pub(crate) fn end_of_entry(&self, lines: &[NormalisedLine]) -> Option<usize> {
         let open = self.open.as_ref()?;
-        let end = lines
+        lines
             .iter()
-            .take(open.run.room())
             .position(|line| line.entry_number != open.entry_number)
-            .unwrap_or(open.run.room());
-        (end < lines.len()).then_some(end)
     }
 
-    /// Whether these lines all belong to the open run, and there is room for them.
+    /// Whether these lines all belong to the open run.
     fn only_continues(&self, lines: &[NormalisedLine]) -> bool {
-        self.open.as_ref().is_some_and(|open| {
-            lines.len() <= open.run.room() && lines.iter().all(|line| line.entry_number == open.entry_number)
-        })
+        self.open
+            .as_ref()
+            .is_some_and(|open| lines.iter().all(|line| line.entry_number == open.entry_number))
     }
 }
 
@@ -142,15 +133,11 @@ fn judge_group(run: &mut EntryRun, group: &[NormalisedLine], known: &Known, judg
     run.judge(group, &known.policy, &known.flags, known, judgements);
 }
 
-/// Where the run of lines with one entry number ends that begins at `start`, at most `limit` lines on.
-fn end_of_group(lines: &[NormalisedLine], start: usize, limit: usize) -> usize {
+/// Where the run of lines with one entry number ends that begins at `start`.
+fn end_of_group(lines: &[NormalisedLine], start: usize) -> usize {
     let entry_number = &lines[start].entry_number;
     lines[start..]
         .iter()
-        .take(limit)
         .position(|line| line.entry_number != *entry_number)
-        .map_or_else(
-            || lines.len().min(start.saturating_add(limit)),
-            |length| start + length,
-        )
+        .map_or(lines.len(), |length| start + length)
 }

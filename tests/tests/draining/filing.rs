@@ -170,8 +170,12 @@ async fn drained(
             return (told, drains);
         };
         drains += 1;
-        assert_eq!(reached.lines, told.decisions.len() as u64);
-        assert_eq!(reached.rejects, told.rejects.len() as u64);
+        let apart = told
+            .rejects
+            .iter()
+            .filter(|reject| reject.reason.contains("is not replaced"));
+        assert!(reached.lines >= told.decisions.len() as u64);
+        assert_eq!(reached.rejects, (told.rejects.len() - apart.count()) as u64);
         place = Some(reached);
     }
 }
@@ -187,8 +191,16 @@ async fn a_document_drained_anywhere_is_filed_exactly(
         let content = with_rejects(&filing.document, 90);
         let (told, drains) = drained(&filing, &content, 300_000, "document", &mut Seeded::new(seed)).await;
         all_drains += drains;
-        assert_eq!(told.decisions.len(), filing.lines.len(), "seed {seed}");
-        assert_eq!(told.rejects.len(), 3_500 / 90, "seed {seed}");
+        // An entry that would be replaced is not, where a line beside it cannot be read.
+        let is_of = |reject: &&Reject| reject.reason.contains("is not replaced");
+        let not_replaced: Vec<&Reject> = told.rejects.iter().filter(is_of).collect();
+        let left_out = |line: &&EntryLine| {
+            let number = line.entry_number.replace('-', "");
+            not_replaced.iter().any(|reject| reject.key == number)
+        };
+        let left_out = filing.lines.iter().filter(left_out).count();
+        assert_eq!(told.decisions.len(), filing.lines.len() - left_out, "seed {seed}");
+        assert_eq!(told.rejects.len(), 3_500 / 90 + not_replaced.len(), "seed {seed}");
         let replica = filing.services.replica().await;
         let mut again = Told::default();
         let undisturbed = options("document", None);

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use nopic_domain::finding::Severity;
 use nopic_domain::weight::Weight;
+use nopic_proto::entry_validation::verdict::Declaration;
 use nopic_proto::entry_validation::{
     AmendEntryRequest, CancelEntryRequest, Decision, EntryLine, ExplainDecisionRequest, FileEntriesRequest,
     GetEntryRequest, GetStatisticsRequest, ListDecisionsRequest,
@@ -147,6 +149,30 @@ async fn of_two_who_amend_at_once_one_wins(#[values(Engine::Sqlite, Engine::Post
     assert_eq!(verdicts(&then.decisions), verdicts(&won.decisions));
 }
 
+/// By the verdict and the shipped policy alone.
+fn has_valid_certificate(decision: &Decision) -> bool {
+    let verdict = decision.verdict.as_ref().unwrap();
+    let policy = nopic_domain::policy::Policy::shipped();
+    let strict = policy.phase_on(None);
+    let about = [
+        "CERTIFICATE_",
+        "WRONG_",
+        "WEIGHT_",
+        "IMPORTER_",
+        "EXPORTER_",
+        "REGISTRY_",
+    ];
+    let stands = |finding: &nopic_proto::entry_validation::Finding| {
+        let name = finding.code().as_str_name();
+        let code = nopic_domain::finding::Code::parse(name).unwrap();
+        let severity = policy.severity(code, strict, None);
+        about.iter().any(|start| name.starts_with(start)) && severity >= Severity::Indeterminate
+    };
+    verdict.declaration() == Declaration::Organic
+        && verdict.evidence.as_ref().unwrap().certificate_version.is_some()
+        && !verdict.findings.iter().any(stands)
+}
+
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lines_are_counted(#[values(Engine::Sqlite, Engine::Postgres)] engine: Engine) {
@@ -177,8 +203,17 @@ async fn lines_are_counted(#[values(Engine::Sqlite, Engine::Postgres)] engine: E
             .into_inner();
         let total = answer.total.unwrap();
         assert_eq!(total.lines, standing.len() as u64);
-        let drawing = standing.iter().filter(|decision| !decision.drawn_kg.is_empty());
-        assert_eq!(total.with_valid_certificate, drawing.count() as u64);
+        let valid = standing.iter().filter(|decision| has_valid_certificate(decision));
+        assert_eq!(total.with_valid_certificate, valid.count() as u64);
+        let declared = |declaration: Declaration| {
+            let declares =
+                |decision: &&Decision| decision.verdict.as_ref().unwrap().declaration() == declaration;
+            standing.iter().filter(declares).count() as u64
+        };
+        assert_eq!(total.declared_organic, declared(Declaration::Organic));
+        assert_eq!(total.disclaimed, declared(Declaration::Disclaimed));
+        assert_eq!(total.undeclared, declared(Declaration::None));
+        assert!(total.disclaimed > 0 && total.undeclared > 0);
         let outcomes = total.accepted + total.warned + total.rejected + total.indeterminate;
         assert_eq!(outcomes, total.lines);
         let sum: u64 = answer.statistics.iter().map(|group| group.lines).sum();

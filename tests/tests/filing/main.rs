@@ -6,5 +6,6 @@ mod document;
 mod entries;
 mod freshness;
 mod parts;
+mod scope;
 mod set_aside;
 mod support;

@@ -132,35 +132,21 @@ pub struct Judgement {
     pub certificate_version: Option<u32>,
 }
 
-/// The running state of one entry: a run of consecutive lines with one entry number, however it is cut into batches.
+/// The running state of one entry: consecutive lines with one entry number, however they are cut into batches; the caller
+/// gives no more than [`MAX_LINES_PER_ENTRY`].
 ///
 /// Announce lines as they are read, and judge each once, in order. A verdict may depend on lines that come later
 /// ([`EntryRun::must_wait`]), because what the entry has on record for a line that is present does not count.
 #[derive(Debug, Default)]
 pub struct EntryRun {
-    announced: usize,
     /// Every line that was announced, and whether one of its numbers was judged.
     present: FxHashMap<LineKey, bool>,
     taken: FxHashMap<CertificateNumber, Weight>,
 }
 
 impl EntryRun {
-    /// How many lines of the run there may still be: [`MAX_LINES_PER_ENTRY`] in all.
-    #[must_use]
-    pub const fn room(&self) -> usize {
-        MAX_LINES_PER_ENTRY - self.announced
-    }
-
     /// Notes that these lines are present.
-    ///
-    /// # Panics
-    /// Where there is no [`EntryRun::room`] for them.
     pub fn announce(&mut self, lines: &[NormalisedLine]) {
-        assert!(
-            lines.len() <= self.room(),
-            "a run is bounded: the caller splits it"
-        );
-        self.announced += lines.len();
         self.present.reserve(lines.len());
         for line in lines {
             self.present.entry(line_key(line)).or_default();
@@ -220,11 +206,9 @@ pub fn judge_entry(
         judgements.push(judge_line(line, false, entry, policy, flags, knowledge));
         return;
     }
-    for lines in lines.chunks(MAX_LINES_PER_ENTRY) {
-        let mut run = EntryRun::default();
-        run.announce(lines);
-        run.judge(lines, policy, flags, knowledge, judgements);
-    }
+    let mut run = EntryRun::default();
+    run.announce(lines);
+    run.judge(lines, policy, flags, knowledge, judgements);
 }
 
 /// Line and PGA line.

@@ -66,6 +66,8 @@ pub(crate) struct Request {
     pub(crate) lines: Vec<NormalisedLine>,
     /// The entry that is amended or taken back, and the version that it must have.
     pub(crate) of_entry: Option<(String, u32)>,
+    /// Whether an entry that cannot be filed is left out, or keeps the others from being filed.
+    pub(crate) entries_apart: bool,
 }
 
 /// The policy and the flags by which a filing is judged.
@@ -151,7 +153,7 @@ async fn file_to_the_end(
     mut request: Request,
 ) -> Result<Vec<StoredDecision>, Error> {
     let tenant = &inquiry.principal.tenant;
-    let entries = entries(&request)?;
+    let mut entries = entries(&request)?;
     may_file(&inquiry.principal, &entries)?;
     let mut waited = Duration::ZERO;
     let (filing, law) = loop {
@@ -166,7 +168,18 @@ async fn file_to_the_end(
             }
         } else {
             let known = engine.know(inquiry, &request.lines).await?;
-            can_be_counted(&request.lines, &known)?;
+            if let Some((entry_number, certificate)) = too_heavy(&mut request.lines, &known) {
+                if !request.entries_apart {
+                    return Err(Error::Invalid(format!(
+                        "lines: with those of entry {entry_number}, more than {MAX_DRAWN} kg would be drawn from \
+                         certificate {certificate}: correct their weights"
+                    )));
+                }
+                if request.lines.is_empty() {
+                    return Ok(Vec::new());
+                }
+                entries = self::entries(&request)?;
+            }
             let mut inputs = Inputs {
                 evidence: Arc::default(),
                 lines: std::mem::take(&mut request.lines),
@@ -491,33 +504,43 @@ fn entries(request: &Request) -> Result<Vec<FiledEntry>, Error> {
     Ok(entries)
 }
 
-/// What lines would draw must be countable, whatever a policy permits: the ledger would refuse what the rules let pass.
-fn can_be_counted(lines: &[NormalisedLine], known: &Known) -> Result<(), Error> {
+/// Takes out the entries whose lines would draw more than can be counted, whatever a policy permits: the ledger would refuse
+/// what the rules let pass. The first of them, with the certificate.
+fn too_heavy(lines: &mut Vec<NormalisedLine>, known: &Known) -> Option<(String, CertificateNumber)> {
     let mut sums: FxHashMap<CertificateNumber, Weight> = FxHashMap::default();
-    for line in lines {
-        let Some(number) = certificate_number(line) else {
-            continue;
-        };
-        let sum = sums
-            .entry(number)
-            .or_insert_with(|| match known.certificate(number) {
-                Answer::Found(view) => view.drawn,
-                Answer::Absent | Answer::Unavailable => Weight::ZERO,
+    let mut heavy: FxHashMap<String, CertificateNumber> = FxHashMap::default();
+    let mut first = None;
+    for entry in lines.chunk_by(|one, next| one.entry_number == next.entry_number) {
+        let mut with_entry: FxHashMap<CertificateNumber, Weight> = FxHashMap::default();
+        for line in entry {
+            let Some(number) = certificate_number(line) else {
+                continue;
+            };
+            let sum = with_entry.entry(number).or_insert_with(|| {
+                let drawn = || match known.certificate(number) {
+                    Answer::Found(view) => view.drawn,
+                    Answer::Absent | Answer::Unavailable => Weight::ZERO,
+                };
+                sums.get(&number).copied().unwrap_or_else(drawn)
             });
-        let weight = weight(line);
-        // One that weighs more by itself draws nothing.
-        if weight <= Weight::MAX {
-            *sum = sum.saturating_add(weight);
+            let weight = weight(line);
+            // One that weighs more by itself draws nothing.
+            if weight <= Weight::MAX {
+                *sum = sum.saturating_add(weight);
+            }
+            if *sum > MAX_DRAWN {
+                heavy.insert(line.entry_number.clone(), number);
+                first.get_or_insert_with(|| (line.entry_number.clone(), number));
+            }
         }
-        if *sum > MAX_DRAWN {
-            return Err(Error::Invalid(format!(
-                "lines: with those of entry {}, more than {MAX_DRAWN} kg would be drawn from certificate {number}: \
-                 correct their weights",
-                line.entry_number
-            )));
+        if heavy.is_empty() || !heavy.contains_key(&entry[0].entry_number) {
+            sums.extend(with_entry);
         }
     }
-    Ok(())
+    if first.is_some() {
+        lines.retain(|line| !heavy.contains_key(&line.entry_number));
+    }
+    first
 }
 
 /// A tenant files only under its own filer codes.

@@ -19,12 +19,13 @@ use nopic_proto::entry_validation::document_options::Form as WireForm;
 use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
 
-use super::resuming::{Patience, Resumed, first};
+use super::resuming::{Patience, Record, Resumed, first};
 use super::{MESSAGES_AHEAD, VERDICTS_PER_MESSAGE};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::inquiry::Inquiry;
 use crate::runs::Runs;
+use crate::scope::EntryScope;
 
 /// Lines that are judged at once: enough to ask other services seldom.
 const LINES_PER_BATCH: usize = 4_096;
@@ -44,15 +45,15 @@ struct Batch {
 }
 
 impl Batch {
-    fn add(&mut self, event: EntryEvent, record: u64) {
-        match event {
-            EntryEvent::Line { line, .. } => {
-                self.lines.push(line.normalise());
-                self.records.push(record);
+    fn add(&mut self, record: Record, place: u64) {
+        match record {
+            Record::Line { line, .. } => {
+                self.lines.push(line);
+                self.records.push(place);
             }
-            EntryEvent::Reject(reject) => self.rejects.push(reject),
+            Record::Reject { reject, .. } => self.rejects.push(reject),
             // Nothing to judge.
-            EntryEvent::Deleted { .. } => {}
+            Record::Deleted(_) => {}
         }
     }
 
@@ -166,13 +167,15 @@ async fn read_document(
     batches: mpsc::Sender<Batch>,
 ) -> Result<(), Status> {
     let mut reader = EntryReader::new(form);
+    let mut scope = EntryScope::default();
     let mut events = Vec::new();
     let mut batch = Batch::default();
     // The events of a chunk, or of the end; `false`: nobody takes them any more.
     let mut take = async |events: &mut Vec<EntryEvent>, batch: &mut Batch| {
         for event in events.drain(..) {
-            if resumed.is_to_be_answered(&event) {
-                batch.add(event, resumed.records());
+            let record = Record::of(event, &mut scope);
+            if resumed.is_to_be_answered(&record) {
+                batch.add(record, resumed.records());
                 if batch.is_full() && batches.send(std::mem::take(batch)).await.is_err() {
                     return false;
                 }

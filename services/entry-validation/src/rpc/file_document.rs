@@ -1,20 +1,21 @@
 //! Filing a document while it is read.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use nopic_chassis::answers::{Answers, CallerGone};
 use nopic_chassis::uploads::{ReceiveError, Upload, UploadError};
 use nopic_domain::principal::Principal;
+use nopic_formats::Reject;
 use nopic_formats::entries::{EntryEvent, EntryReader, Form};
 use nopic_proto::entry_validation as wire;
 use tonic::{Status, Streaming};
 
 use super::VERDICTS_PER_MESSAGE;
 use super::document::{FileName, form_of, wire_form_of};
-use super::file_stream::{Parts, ended_early};
-use super::resuming::{Resumed, arrived, first, next_or_drain};
+use super::file_stream::{FiledPart, Parts, ended_early};
+use super::resuming::{Record, Resumed, arrived, first, next_or_drain};
 use crate::engine::Engine;
+use crate::scope::EntryScope;
 
 /// Files a document while it is read.
 pub(super) async fn file(
@@ -32,7 +33,7 @@ pub(super) async fn file(
         parts: Parts::new(Arc::clone(&engine), principal, filing)?,
         engine: Arc::clone(&engine),
         resumed: Resumed::at(from),
-        waiting: VecDeque::new(),
+        scope: EntryScope::default(),
         boundary: from.map_or(0, |from| from.records),
         file: FileName(options.file_name),
         answers,
@@ -69,8 +70,7 @@ struct Document {
     engine: Arc<Engine>,
     parts: Parts,
     resumed: Resumed,
-    /// Of each line that waits for its part: which record it is, from 1.
-    waiting: VecDeque<u64>,
+    scope: EntryScope,
     /// Records before the first line that is not filed.
     boundary: u64,
     file: FileName,
@@ -81,25 +81,32 @@ impl Document {
     /// Takes what was read; `false`: the server drains, and the rest is left behind a part.
     async fn take(&mut self, events: &mut Vec<EntryEvent>, to_the_end: bool) -> Result<bool, Status> {
         for event in events.drain(..) {
-            if !self.resumed.is_to_be_answered(&event) {
+            let record = Record::of(event, &mut self.scope);
+            let is_answered = !self.resumed.is_to_be_answered(&record);
+            // What is refused or cannot be read may be told already, and its entry still to be filed.
+            if let Record::Reject { reject, refusal } = &record {
+                match refusal {
+                    Some(refusal) => self.parts.refuse(*refusal),
+                    None => self.parts.cannot_read(reject.key.as_deref())?,
+                }
+            }
+            if is_answered {
+                if let Record::Line { line, .. } = &record {
+                    self.parts.pass(line);
+                }
                 continue;
             }
-            match event {
-                EntryEvent::Line { line, .. } => {
-                    self.parts.push([line.normalise()]);
-                    self.waiting.push_back(self.resumed.records());
-                    let before = self.parts.filed();
-                    let Some(decisions) = self.parts.file_complete().await? else {
+            match record {
+                Record::Line { line, of_file, place } => {
+                    self.parts.push(line, self.resumed.records(), of_file, place);
+                    let Some(filed) = self.parts.file_complete().await? else {
                         continue;
                     };
                     // This line waits at least.
-                    for _ in before..self.parts.filed() {
-                        self.waiting.pop_front();
-                    }
-                    self.boundary = self.waiting.front().map_or(self.boundary, |first| first - 1);
-                    self.tell(decisions).await?;
+                    self.boundary = self.parts.boundary().unwrap_or(self.boundary);
+                    self.tell(filed).await?;
                 }
-                EntryEvent::Reject(reject) => {
+                Record::Reject { reject, .. } => {
                     self.send(wire::FileDocumentResponse {
                         rejects: vec![self.file.reject(reject)],
                         ..wire::FileDocumentResponse::default()
@@ -107,11 +114,10 @@ impl Document {
                     .await?;
                     continue;
                 }
-                EntryEvent::Deleted { entry_number, .. } => {
+                Record::Deleted(entry_number) => {
                     // What stands before it in the file is filed before it.
-                    let decisions = self.parts.file_rest().await?;
-                    self.waiting.clear();
-                    self.tell(decisions).await?;
+                    let filed = self.parts.file_rest().await?;
+                    self.tell(filed).await?;
                     if let Some(cancelled) = self.parts.cancel(&entry_number).await? {
                         self.send(wire::FileDocumentResponse {
                             cancelled_entries: vec![cancelled],
@@ -145,8 +151,8 @@ impl Document {
 
     async fn finish(&mut self, form: Form) -> Result<(), Status> {
         let mut summary = self.resumed.finish()?;
-        let decisions = self.parts.file_rest().await?;
-        self.tell(decisions).await?;
+        let filed = self.parts.file_rest().await?;
+        self.tell(filed).await?;
         summary.set_form(wire_form_of(form));
         let last = wire::FileDocumentResponse {
             summary: Some(summary),
@@ -155,10 +161,21 @@ impl Document {
         Ok(self.send(last).await?)
     }
 
-    async fn tell(&self, decisions: Vec<wire::Decision>) -> Result<(), CallerGone> {
-        for decisions in decisions.chunks(VERDICTS_PER_MESSAGE) {
+    async fn tell(&self, filed: FiledPart) -> Result<(), CallerGone> {
+        for decisions in filed.decisions.chunks(VERDICTS_PER_MESSAGE) {
             self.send(wire::FileDocumentResponse {
                 decisions: decisions.to_vec(),
+                ..wire::FileDocumentResponse::default()
+            })
+            .await?;
+        }
+        for refused in filed.refused {
+            let reject = Reject {
+                key: Some(refused.entry_number),
+                ..Reject::new(refused.told, refused.reason)
+            };
+            self.send(wire::FileDocumentResponse {
+                rejects: vec![self.file.reject(reject)],
                 ..wire::FileDocumentResponse::default()
             })
             .await?;

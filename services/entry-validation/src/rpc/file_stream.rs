@@ -11,22 +11,58 @@ use nopic_domain::decision::Kind;
 use nopic_domain::entry::NormalisedLine;
 use nopic_domain::principal::Principal;
 use nopic_domain::rules::MAX_LINES_PER_ENTRY;
+use nopic_proto::common;
 use nopic_proto::entry_validation as wire;
+use rustc_hash::FxHashSet;
 use tonic::{Status, Streaming};
 
-use super::fields::{decision, entry_number, filed_on, hash, hash_of_lines, kind, request_id};
+use super::fields::{
+    decision, entry_number as entry_number_of, filed_on, hash, hash_of_lines, kind, request_id,
+};
 use super::resuming::{arrived, first, next_or_drain};
+use super::validate::refused;
 use super::{VERDICTS_PER_MESSAGE, lines as normalised};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::filing::{Request, file};
 use crate::inquiry::Inquiry;
+use crate::scope::{EntryScope, Place, Refusal};
 use crate::store::Deletion;
 
+/// Entries at most of which something could not be read, of those that are not filed yet.
+const MAX_INCOMPLETE: usize = 100_000;
+const NOT_REPLACED: &str = "a line of this entry cannot be read, so the entry is not replaced: what the line drew would be \
+                            given back; correct the line and file the entry again";
+const TOO_HEAVY: &str = "the lines of this entry weigh more than can be counted on one certificate: correct their weights \
+                         and file the entry again";
 /// A part ends with the entry that reaches so many lines.
 const LINES_PER_PART: usize = 1_000;
 /// Lines of a part at most: a part that is one entry has as many as an entry may have, and the ledger takes no more.
 const MAX_LINES_PER_PART: usize = MAX_LINES_PER_ENTRY;
+
+/// A line that waits to be filed.
+struct Waiting {
+    line: NormalisedLine,
+    /// Its place among the records of the call, from 1.
+    place: u64,
+    /// What a reject of it names: a line of the file, or the place in the stream.
+    told: u64,
+}
+
+/// An entry that is not filed.
+pub(super) struct RefusedEntry {
+    /// As of its first line.
+    pub(super) told: u64,
+    pub(super) entry_number: String,
+    pub(super) reason: &'static str,
+}
+
+/// What came of a part.
+#[derive(Default)]
+pub(super) struct FiledPart {
+    pub(super) decisions: Vec<wire::Decision>,
+    pub(super) refused: Vec<RefusedEntry>,
+}
 
 /// Lines on their way to be filed.
 pub(super) struct Parts {
@@ -36,7 +72,13 @@ pub(super) struct Parts {
     filed_on: Option<Date>,
     /// Parts that were filed, with those of the calls that this one resumes.
     number: u32,
-    waiting: Vec<NormalisedLine>,
+    waiting: Vec<Waiting>,
+    /// Where the last entry of those that wait begins.
+    last_entry: usize,
+    /// Entries of which something could not be read.
+    incomplete: FxHashSet<String>,
+    /// Whether something could not be read that may be of the entry to come.
+    next_is_incomplete: bool,
     /// Lines that this call has filed.
     filed: u64,
     /// How far an end of the part was looked for: lines that wait are looked at once, however they come.
@@ -57,55 +99,130 @@ impl Parts {
             filed_on,
             number: options.resume_after.map_or(0, |after| after.parts),
             waiting: Vec::new(),
+            last_entry: 0,
+            incomplete: FxHashSet::default(),
+            next_is_incomplete: false,
             filed: 0,
             searched: LINES_PER_PART,
         })
     }
 
-    pub(super) fn push(&mut self, lines: impl IntoIterator<Item = NormalisedLine>) {
-        self.waiting.extend(lines);
+    /// Takes a line that stands at this place of the call.
+    pub(super) fn push(&mut self, line: NormalisedLine, place: u64, told: u64, in_entry: Place) {
+        if in_entry == Place::Begins {
+            self.last_entry = self.waiting.len();
+        }
+        if std::mem::take(&mut self.next_is_incomplete) {
+            self.incomplete.insert(line.entry_number.clone());
+        }
+        self.waiting.push(Waiting { line, place, told });
+    }
+
+    /// A line was filed by the call that this one resumes.
+    pub(super) fn pass(&mut self, line: &NormalisedLine) {
+        self.next_is_incomplete = false;
+        self.incomplete.remove(&line.entry_number);
+    }
+
+    /// A line was not taken.
+    pub(super) fn refuse(&mut self, refusal: Refusal) {
+        // The entry is filed as a whole, or not: what waits of it goes.
+        if refusal == Refusal::TooLong {
+            self.waiting.truncate(self.last_entry);
+            self.searched = LINES_PER_PART;
+        }
+    }
+
+    /// Something could not be read: of this entry, or, where that cannot be told, of the one before it or behind it.
+    ///
+    /// # Errors
+    /// There is too much of it.
+    pub(super) fn cannot_read(&mut self, entry_number: Option<&str>) -> Result<(), Error> {
+        match entry_number {
+            Some(number) => {
+                self.incomplete.insert(entry_number_of(number));
+            }
+            None => {
+                if let Some(last) = self.waiting.last() {
+                    self.incomplete.insert(last.line.entry_number.clone());
+                }
+                self.next_is_incomplete = true;
+            }
+        }
+        if self.incomplete.len() > MAX_INCOMPLETE {
+            return Err(Error::TooMuch(format!(
+                "more than {MAX_INCOMPLETE} entries have lines that cannot be read: correct the file"
+            )));
+        }
+        Ok(())
+    }
+
+    /// The place before the first line that waits.
+    pub(super) fn boundary(&self) -> Option<u64> {
+        self.waiting.first().map(|first| first.place - 1)
     }
 
     /// Files the next part if it is complete: where a line of another entry has come behind it.
-    pub(super) async fn file_complete(&mut self) -> Result<Option<Vec<wire::Decision>>, Error> {
-        match self.end_of_part()? {
+    pub(super) async fn file_complete(&mut self) -> Result<Option<FiledPart>, Error> {
+        match self.end_of_part() {
             Some(end) => self.file_first(end).await.map(Some),
             None => Ok(None),
         }
     }
 
     /// Where the next part ends, by the lines alone; `None`: not among those that came.
-    fn end_of_part(&mut self) -> Result<Option<usize>, Error> {
-        let ends_at =
-            |place: &usize| self.waiting[*place].entry_number != self.waiting[*place - 1].entry_number;
+    fn end_of_part(&mut self) -> Option<usize> {
+        let ends_at = |place: &usize| {
+            self.waiting[*place].line.entry_number != self.waiting[*place - 1].line.entry_number
+        };
         // One line behind the longest part says whether it ends there.
         let looked_at = self.waiting.len().min(MAX_LINES_PER_PART + 1);
         let end = (self.searched..looked_at).find(ends_at);
         self.searched = self.searched.max(looked_at);
         if end.is_some() || self.waiting.len() <= MAX_LINES_PER_PART {
-            return Ok(end);
+            return end;
         }
-        let before = (1..LINES_PER_PART).rev().find(ends_at);
-        before.map(Some).ok_or_else(|| {
-            Error::TooMuch(format!(
-                "entry {} has more than {MAX_LINES_PER_ENTRY} lines: an entry is filed as a whole, so it cannot be taken",
-                self.waiting[0].entry_number
-            ))
-        })
+        // An entry has no more lines than a part: the last one begins behind another.
+        (1..LINES_PER_PART).rev().find(ends_at)
     }
 
     /// Files what is left when [`Self::file_complete`] finds nothing more.
-    pub(super) async fn file_rest(&mut self) -> Result<Vec<wire::Decision>, Error> {
+    pub(super) async fn file_rest(&mut self) -> Result<FiledPart, Error> {
         if self.waiting.is_empty() {
-            return Ok(Vec::new());
+            return Ok(FiledPart::default());
         }
         self.file_first(self.waiting.len()).await
     }
 
-    async fn file_first(&mut self, count: usize) -> Result<Vec<wire::Decision>, Error> {
+    async fn file_first(&mut self, count: usize) -> Result<FiledPart, Error> {
         let rest = self.waiting.split_off(count);
-        let lines = std::mem::replace(&mut self.waiting, rest);
+        let part = std::mem::replace(&mut self.waiting, rest);
+        self.last_entry = self.last_entry.saturating_sub(count);
         self.searched = LINES_PER_PART;
+        self.filed += count as u64;
+        let mut entries = self.entries_of(part);
+        let mut filed = FiledPart::default();
+        entries.retain(|(told, lines)| {
+            let entry_number = &lines[0].entry_number;
+            let replaces = |line: &NormalisedLine| line.entry_action.as_deref() == Some("REPLACE");
+            let is_refused = self.incomplete.remove(entry_number) && lines.iter().any(replaces);
+            if is_refused {
+                filed.refused.push(RefusedEntry {
+                    told: *told,
+                    entry_number: entry_number.clone(),
+                    reason: NOT_REPLACED,
+                });
+            }
+            !is_refused
+        });
+        if entries.is_empty() {
+            return Ok(filed);
+        }
+        let names: Vec<(u64, String)> = entries
+            .iter()
+            .map(|(told, lines)| (*told, lines[0].entry_number.clone()))
+            .collect();
+        let lines: Vec<NormalisedLine> = entries.into_iter().flat_map(|(_, lines)| lines).collect();
         let request = Request {
             id: self.next_id(),
             hash: hash_of_lines(&lines, self.filed_on),
@@ -114,10 +231,37 @@ impl Parts {
             reason: String::new(),
             lines,
             of_entry: None,
+            entries_apart: true,
         };
         let decisions = file(&self.engine, &self.inquiry, request).await?;
-        self.filed += count as u64;
-        Ok(decisions.into_iter().map(decision).collect())
+        let decided: FxHashSet<&str> = decisions
+            .iter()
+            .map(|decision| decision.verdict.entry_number.as_str())
+            .collect();
+        filed.refused.extend(
+            names
+                .iter()
+                .filter(|(_, number)| !decided.contains(number.as_str()))
+                .map(|(told, number)| RefusedEntry {
+                    told: *told,
+                    entry_number: number.clone(),
+                    reason: TOO_HEAVY,
+                }),
+        );
+        filed.decisions = decisions.into_iter().map(decision).collect();
+        Ok(filed)
+    }
+
+    /// The lines by entry, each with what a reject of it names.
+    fn entries_of(&self, part: Vec<Waiting>) -> Vec<(u64, Vec<NormalisedLine>)> {
+        let mut entries: Vec<(u64, Vec<NormalisedLine>)> = Vec::new();
+        for Waiting { line, told, .. } in part {
+            match entries.last_mut() {
+                Some((_, lines)) if lines[0].entry_number == line.entry_number => lines.push(line),
+                _ => entries.push((told, vec![line])),
+            }
+        }
+        entries
     }
 
     /// Parts that are on record.
@@ -133,7 +277,7 @@ impl Parts {
     /// Takes an entry back that the file deletes. Its number as it is kept; absent: it is not on record.
     pub(super) async fn cancel(&mut self, as_filed: &str) -> Result<Option<String>, Error> {
         // A line of the entry has it kept in this form, however the file writes it.
-        let entry_number = entry_number(as_filed);
+        let entry_number = entry_number_of(as_filed);
         let tenant = self.inquiry.principal.tenant.clone();
         let asked = wire::CancelEntryRequest {
             entry_number: entry_number.clone(),
@@ -159,6 +303,7 @@ impl Parts {
             reason: "deleted by the file".to_owned(),
             lines: Vec::new(),
             of_entry: Some((entry_number.clone(), version)),
+            entries_apart: false,
         };
         // Where the version is still being filed, this waits for it as for any other claim.
         file(&self.engine, &self.inquiry, request).await?;
@@ -189,13 +334,26 @@ pub(super) async fn lines(
             Parts::new(Arc::clone(&engine), principal, options)?
         }
     };
+    let mut scope = EntryScope::default();
+    let mut read = 0;
     while let Some(request) = message {
-        parts.push(normalised(request.lines)?);
-        while let Some(decisions) = parts.file_complete().await? {
-            send(&answers, decisions).await?;
+        let mut rejects = Vec::new();
+        for line in normalised(request.lines)? {
+            read += 1;
+            match scope.line(&line.entry_number) {
+                Ok(place) => parts.push(line, read, read, place),
+                Err(refusal) => {
+                    parts.refuse(refusal);
+                    rejects.push(refused(read, &line, refusal));
+                }
+            }
+        }
+        send_rejects(&answers, rejects).await?;
+        while let Some(filed) = parts.file_complete().await? {
+            send(&answers, filed).await?;
             // What a caller that has finished sent is filed to its end.
             if engine.draining.has_begun() && !request.end {
-                return Ok(resume(&answers, &parts).await?);
+                return Ok(resume(&answers, &parts, read).await?);
             }
         }
         if request.end {
@@ -205,24 +363,42 @@ pub(super) async fn lines(
             Some(message) => message?,
             None => match arrived(requests.message()) {
                 Some(Ok(Some(last))) if last.end => Some(last),
-                _ => return Ok(resume(&answers, &parts).await?),
+                _ => return Ok(resume(&answers, &parts, read).await?),
             },
         };
     }
     Err(ended_early())
 }
 
-/// Sends decisions in messages of bounded size.
-async fn send(
-    answers: &Answers<wire::FileStreamResponse>,
-    decisions: Vec<wire::Decision>,
-) -> Result<(), CallerGone> {
-    let mut decisions = decisions.into_iter();
+/// Sends decisions in messages of bounded size, and what was refused.
+async fn send(answers: &Answers<wire::FileStreamResponse>, filed: FiledPart) -> Result<(), CallerGone> {
+    let mut decisions = filed.decisions.into_iter();
     while decisions.len() > 0 {
         answers
             .send(wire::FileStreamResponse {
                 decisions: decisions.by_ref().take(VERDICTS_PER_MESSAGE).collect(),
-                resume_after: None,
+                ..wire::FileStreamResponse::default()
+            })
+            .await?;
+    }
+    let rejects = filed.refused.into_iter().map(|entry| common::Reject {
+        record: u32::try_from(entry.told).unwrap_or(u32::MAX),
+        key: entry.entry_number,
+        reason: entry.reason.to_owned(),
+        ..common::Reject::default()
+    });
+    send_rejects(answers, rejects.collect()).await
+}
+
+async fn send_rejects(
+    answers: &Answers<wire::FileStreamResponse>,
+    rejects: Vec<common::Reject>,
+) -> Result<(), CallerGone> {
+    for rejects in rejects.chunks(VERDICTS_PER_MESSAGE) {
+        answers
+            .send(wire::FileStreamResponse {
+                rejects: rejects.to_vec(),
+                ..wire::FileStreamResponse::default()
             })
             .await?;
     }
@@ -230,9 +406,13 @@ async fn send(
 }
 
 /// Ends the stream behind the last part.
-async fn resume(answers: &Answers<wire::FileStreamResponse>, parts: &Parts) -> Result<(), CallerGone> {
+async fn resume(
+    answers: &Answers<wire::FileStreamResponse>,
+    parts: &Parts,
+    read: u64,
+) -> Result<(), CallerGone> {
     let resume_after = wire::ResumeAfter {
-        records: parts.filed,
+        records: parts.boundary().unwrap_or(read),
         lines: parts.filed,
         parts: parts.number,
         ..wire::ResumeAfter::default()

@@ -46,6 +46,7 @@ impl EntryRecordService for RecordRpc {
             reason: String::new(),
             lines: lines(request.lines)?,
             of_entry: None,
+            entries_apart: false,
         };
         let decisions = file(&self.0, &inquiry, filing).await?;
         Ok(Response::new(wire::FileEntriesResponse {
@@ -96,6 +97,7 @@ impl EntryRecordService for RecordRpc {
             reason: reason(&request.reason)?,
             lines: lines(request.lines)?,
             of_entry: Some(of_entry(&request.entry_number, request.current_version)?),
+            entries_apart: false,
         };
         let decisions = file(&self.0, &Inquiry::to_file(principal, None), filing).await?;
         Ok(Response::new(wire::AmendEntryResponse {
@@ -116,6 +118,7 @@ impl EntryRecordService for RecordRpc {
             reason: reason(&request.reason)?,
             lines: Vec::new(),
             of_entry: Some(of_entry(&request.entry_number, request.current_version)?),
+            entries_apart: false,
         };
         file(&self.0, &Inquiry::to_file(principal, None), filing).await?;
         Ok(Response::new(wire::CancelEntryResponse {

@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use nopic_chassis::draining::Draining;
+use nopic_domain::entry::NormalisedLine;
+use nopic_formats::Reject;
 use nopic_formats::entries::EntryEvent;
 use nopic_proto::entry_validation as wire;
 use tokio::time::{Instant, timeout, timeout_at};
 use tonic::Status;
 
 use crate::error::Error;
+use crate::scope::{EntryScope, Place, Refusal};
 
 /// How long a caller may be silent in the middle of an entry, or before its first message, while the server drains.
 const SILENCE: Duration = Duration::from_secs(3);
@@ -65,6 +68,55 @@ impl Patience {
     }
 }
 
+/// A record of a document: what was read, by the scope of its entries.
+#[derive(Debug)]
+pub(super) enum Record {
+    /// A line that is taken.
+    Line {
+        line: NormalisedLine,
+        /// Number of the line of the file.
+        of_file: u64,
+        place: Place,
+    },
+    /// Something that is not taken, or could not be read.
+    Reject {
+        reject: Reject,
+        /// Why a line that was read is not taken.
+        refusal: Option<Refusal>,
+    },
+    /// An entry that is taken back, by its number as filed.
+    Deleted(String),
+}
+
+impl Record {
+    pub(super) fn of(event: EntryEvent, scope: &mut EntryScope) -> Self {
+        match event {
+            EntryEvent::Line { record, line } => {
+                let line = line.normalise();
+                match scope.line(&line.entry_number) {
+                    Ok(place) => Self::Line {
+                        line,
+                        of_file: record,
+                        place,
+                    },
+                    Err(refusal) => Self::Reject {
+                        reject: Reject {
+                            key: Some(line.into_inner().entry_number),
+                            ..Reject::new(record, refusal.to_string())
+                        },
+                        refusal: Some(refusal),
+                    },
+                }
+            }
+            EntryEvent::Reject(reject) => Self::Reject {
+                reject,
+                refusal: None,
+            },
+            EntryEvent::Deleted { entry_number, .. } => Self::Deleted(entry_number),
+        }
+    }
+}
+
 /// Where a document goes on that another call has begun.
 #[derive(Debug, Default)]
 pub(super) struct Resumed {
@@ -82,14 +134,14 @@ impl Resumed {
     }
 
     /// Counts a record; whether it is still to be answered.
-    pub(super) fn is_to_be_answered(&mut self, event: &EntryEvent) -> bool {
-        match event {
-            EntryEvent::Reject(_) => {
+    pub(super) fn is_to_be_answered(&mut self, record: &Record) -> bool {
+        match record {
+            Record::Reject { .. } => {
                 self.read.rejects += 1;
                 return u64::from(self.read.rejects) > self.from.rejects;
             }
-            EntryEvent::Line { .. } => self.read.lines += 1,
-            EntryEvent::Deleted { .. } => self.read.deleted_entries += 1,
+            Record::Line { .. } => self.read.lines += 1,
+            Record::Deleted(_) => self.read.deleted_entries += 1,
         }
         self.records() > self.from.records
     }

@@ -1,10 +1,14 @@
 //! One line, a batch, a stream.
 
+use std::collections::VecDeque;
+use std::fmt::Display;
 use std::sync::Arc;
 
 use nopic_chassis::answers::{Answers, CallerGone};
 use nopic_domain::decision::Verdict;
+use nopic_domain::entry::NormalisedLine;
 use nopic_domain::principal::Principal;
+use nopic_proto::common;
 use nopic_proto::convert::entry_validation::verdicts as to_wire;
 use nopic_proto::entry_validation as wire;
 use tonic::{Status, Streaming};
@@ -15,6 +19,7 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::inquiry::Inquiry;
 use crate::runs::Runs;
+use crate::scope::EntryScope;
 
 pub(super) async fn one(
     engine: &Engine,
@@ -35,9 +40,17 @@ pub(super) async fn batch(
     inquiry: &Inquiry,
     request: wire::ValidateEntriesRequest,
 ) -> Result<wire::ValidateEntriesResponse, Error> {
-    let verdicts = Runs::default()
-        .judge(engine, inquiry, lines(request.lines)?, true)
-        .await?;
+    let lines = lines(request.lines)?;
+    let mut scope = EntryScope::default();
+    for (place, line) in lines.iter().enumerate() {
+        scope.line(&line.entry_number).map_err(|refusal| {
+            Error::invalid(
+                format!("lines[{place}]"),
+                format!("entry {}: {refusal}", line.entry_number),
+            )
+        })?;
+    }
+    let verdicts = Runs::default().judge(engine, inquiry, lines, true).await?;
     Ok(wire::ValidateEntriesResponse {
         verdicts: to_wire(verdicts),
     })
@@ -50,90 +63,152 @@ pub(super) async fn stream(
     mut requests: Streaming<wire::ValidateStreamRequest>,
     answers: Answers<wire::ValidateStreamResponse>,
 ) -> Result<(), Status> {
-    let mut inquiry = None;
-    let mut runs = Runs::default();
+    let mut stream = Stream {
+        inquiry: super::inquiry(principal, None),
+        engine,
+        answers,
+        scope: EntryScope::default(),
+        runs: Runs::default(),
+        read: 0,
+        behind: VecDeque::new(),
+        reached: 0,
+        lines_reached: 0,
+    };
+    let mut is_first = true;
     loop {
-        let Some(request) = next_or_drain(requests.message(), &engine.draining).await else {
-            return drain(&engine, inquiry, runs, requests, &answers).await;
+        let Some(message) = next_or_drain(requests.message(), &stream.engine.draining).await else {
+            return stream.drain(requests).await;
         };
-        let Some(request) = request? else {
-            return finish(&engine, inquiry, runs, &answers).await;
+        let Some(message) = message? else {
+            return stream.finish().await;
         };
-        let inquiry = inquiry.get_or_insert_with(|| super::inquiry(principal.clone(), request.freshness));
-        let verdicts = runs.judge(&engine, inquiry, lines(request.lines)?, false).await?;
-        send(&answers, verdicts).await?;
+        if std::mem::take(&mut is_first) {
+            stream.inquiry = super::inquiry(stream.inquiry.principal, message.freshness);
+        }
+        stream.answer(message.lines, Cut::Never).await?;
     }
 }
 
-/// Answers what waits at the end of the requests.
-async fn finish(
-    engine: &Engine,
-    inquiry: Option<Inquiry>,
-    mut runs: Runs,
-    answers: &Answers<wire::ValidateStreamResponse>,
-) -> Result<(), Status> {
-    if let Some(inquiry) = &inquiry {
-        let verdicts = runs.judge(engine, inquiry, Vec::new(), true).await?;
-        send(answers, verdicts).await?;
-    }
-    Ok(())
+/// Where a message is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    Never,
+    /// At the end of the open entry, if that is in it.
+    AtEndOfEntry,
 }
 
-/// Ends the stream at an entry's boundary: at the next one where a part of the open entry is answered, at the last one
-/// where nothing of it is, or where the caller does not go on.
-async fn drain(
-    engine: &Engine,
-    inquiry: Option<Inquiry>,
-    mut runs: Runs,
-    mut requests: Streaming<wire::ValidateStreamRequest>,
-    answers: &Answers<wire::ValidateStreamResponse>,
-) -> Result<(), Status> {
-    let patience = Patience::begin();
-    let mut is_cut = false;
-    while let Some(inquiry) = inquiry.as_ref().filter(|_| runs.is_inside_an_entry()) {
-        let Some(request) = patience.wait(requests.message()).await else {
-            break;
+/// A stream of lines that is being judged.
+struct Stream {
+    engine: Arc<Engine>,
+    inquiry: Inquiry,
+    answers: Answers<wire::ValidateStreamResponse>,
+    scope: EntryScope,
+    runs: Runs,
+    /// Lines that came.
+    read: u64,
+    /// Places of the lines that are taken and stand behind `reached`.
+    behind: VecDeque<u64>,
+    /// The place up to which entries are answered, and how many lines that are.
+    reached: u64,
+    lines_reached: u64,
+}
+
+impl Stream {
+    /// Judges the lines of a message; whether it was cut, for what is behind is not answered.
+    async fn answer(&mut self, message: Vec<wire::EntryLine>, cut: Cut) -> Result<bool, Status> {
+        let mut taken = Vec::with_capacity(message.len());
+        let mut rejects = Vec::new();
+        let mut lines = lines(message)?;
+        let end = match cut {
+            Cut::Never => None,
+            Cut::AtEndOfEntry => self.runs.end_of_entry(&lines),
         };
-        let Some(request) = request? else {
-            return finish(engine, Some(inquiry.clone()), runs, answers).await;
-        };
-        let mut lines = lines(request.lines)?;
-        let end = runs.end_of_entry(&lines);
         lines.truncate(end.unwrap_or(lines.len()));
-        is_cut = end.is_some();
-        let verdicts = runs.judge(engine, inquiry, lines, end.is_some()).await?;
-        send(answers, verdicts).await?;
+        for line in lines {
+            self.read += 1;
+            match self.scope.line(&line.entry_number) {
+                Ok(_) => {
+                    self.behind.push_back(self.read);
+                    taken.push(line);
+                }
+                Err(refusal) => rejects.push(refused(self.read, &line, refusal)),
+            }
+        }
+        let verdicts = self
+            .runs
+            .judge(&self.engine, &self.inquiry, taken, end.is_some())
+            .await?;
+        self.send(verdicts, rejects).await?;
+        Ok(end.is_some())
     }
-    // Where lines were left behind the entry, the end of the requests is not the end of what is answered.
-    if !is_cut && let Some(Ok(None)) = arrived(requests.message()) {
-        return finish(engine, inquiry, runs, answers).await;
+
+    /// Answers what waits at the end of the requests.
+    async fn finish(mut self) -> Result<(), Status> {
+        let verdicts = self
+            .runs
+            .judge(&self.engine, &self.inquiry, Vec::new(), true)
+            .await?;
+        Ok(self.send(verdicts, Vec::new()).await?)
     }
-    let resume_after = wire::ResumeAfter {
-        records: runs.answered_entries(),
-        lines: runs.answered_entries(),
-        ..wire::ResumeAfter::default()
-    };
-    let last = wire::ValidateStreamResponse {
-        resume_after: Some(resume_after),
-        ..wire::ValidateStreamResponse::default()
-    };
-    Ok(answers.send(last).await?)
+
+    /// Ends the stream at an entry's boundary: at the next one where a part of the open entry is answered, at the last one
+    /// where nothing of it is, or where the caller does not go on.
+    async fn drain(mut self, mut requests: Streaming<wire::ValidateStreamRequest>) -> Result<(), Status> {
+        let patience = Patience::begin();
+        let mut is_cut = false;
+        while self.runs.is_inside_an_entry() {
+            let Some(request) = patience.wait(requests.message()).await else {
+                break;
+            };
+            let Some(request) = request? else {
+                return self.finish().await;
+            };
+            is_cut = self.answer(request.lines, Cut::AtEndOfEntry).await?;
+        }
+        // Where lines were left behind the entry, the end of the requests is not the end of what is answered.
+        if !is_cut && let Some(Ok(None)) = arrived(requests.message()) {
+            return self.finish().await;
+        }
+        let resume_after = wire::ResumeAfter {
+            records: self.reached,
+            lines: self.lines_reached,
+            ..wire::ResumeAfter::default()
+        };
+        let last = wire::ValidateStreamResponse {
+            resume_after: Some(resume_after),
+            ..wire::ValidateStreamResponse::default()
+        };
+        Ok(self.answers.send(last).await?)
+    }
+
+    /// Sends in messages of bounded size.
+    async fn send(&mut self, verdicts: Vec<Verdict>, rejects: Vec<common::Reject>) -> Result<(), CallerGone> {
+        let answered = self.runs.answered_entries();
+        while self.lines_reached < answered {
+            self.lines_reached += 1;
+            // Each line that is answered was noted.
+            self.reached = self.behind.pop_front().unwrap_or(self.reached);
+        }
+        let mut verdicts = verdicts.into_iter();
+        let mut rejects = rejects.into_iter();
+        while verdicts.len() > 0 || rejects.len() > 0 {
+            let message = wire::ValidateStreamResponse {
+                verdicts: to_wire(verdicts.by_ref().take(VERDICTS_PER_MESSAGE)),
+                rejects: rejects.by_ref().take(VERDICTS_PER_MESSAGE).collect(),
+                resume_after: None,
+            };
+            self.answers.send(message).await?;
+        }
+        Ok(())
+    }
 }
 
-/// Sends verdicts in messages of bounded size.
-async fn send(
-    answers: &Answers<wire::ValidateStreamResponse>,
-    verdicts: Vec<Verdict>,
-) -> Result<(), CallerGone> {
-    let mut verdicts = verdicts.into_iter();
-    while verdicts.len() > 0 {
-        let verdicts = to_wire(verdicts.by_ref().take(VERDICTS_PER_MESSAGE));
-        answers
-            .send(wire::ValidateStreamResponse {
-                verdicts,
-                resume_after: None,
-            })
-            .await?;
+/// A line of a stream that is not taken.
+pub(super) fn refused(place: u64, line: &NormalisedLine, refusal: impl Display) -> common::Reject {
+    common::Reject {
+        record: u32::try_from(place).unwrap_or(u32::MAX),
+        key: line.entry_number.clone(),
+        reason: refusal.to_string(),
+        ..common::Reject::default()
     }
-    Ok(())
 }

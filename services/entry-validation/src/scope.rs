@@ -1,0 +1,130 @@
+//! Which lines of a call belong to an entry of it: those of one stand together, and are at most ten thousand.
+
+use std::collections::HashSet;
+
+use nopic_domain::identifier::EntryNumber;
+use nopic_domain::rules::MAX_LINES_PER_ENTRY;
+use thiserror::Error;
+
+/// Entries of one call: each is remembered, so that its lines in a second place are found.
+const MAX_ENTRIES: usize = 2_000_000;
+
+/// Why a line is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub(crate) enum Refusal {
+    /// Lines of another entry stood between it and the others of its entry.
+    #[error(
+        "lines of this entry stood before, and lines of another one between them: it is judged and filed as a whole, so \
+         those from the second place on are not taken; put them together"
+    )]
+    SecondPlace,
+    /// Its entry has too many lines.
+    #[error("this entry has more than {MAX_LINES_PER_ENTRY} lines, which is the most that an entry may have")]
+    TooLong,
+    /// The call has too many entries.
+    #[error("more than {MAX_ENTRIES} entries come in one call: send the others in another one")]
+    TooManyEntries,
+}
+
+/// Where a line stands that is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// It is the first of its entry.
+    Begins,
+    /// It follows another one of its entry.
+    Goes,
+}
+
+/// The entries of a call, as their lines come.
+#[derive(Debug, Default)]
+pub(crate) struct EntryScope {
+    open: Option<Open>,
+    /// Entries that were complete before. What is no entry's number is none, and may come again.
+    complete: HashSet<EntryNumber>,
+}
+
+#[derive(Debug)]
+struct Open {
+    entry_number: String,
+    lines: usize,
+    refused: Option<Refusal>,
+}
+
+impl EntryScope {
+    /// Takes the next line, by its normalised entry number.
+    ///
+    /// # Errors
+    /// It is not one that is judged or filed.
+    pub(crate) fn line(&mut self, entry_number: &str) -> Result<Place, Refusal> {
+        if let Some(open) = &mut self.open
+            && open.entry_number == entry_number
+        {
+            if open.lines == MAX_LINES_PER_ENTRY {
+                open.refused = Some(Refusal::TooLong);
+            }
+            open.lines += 1;
+            return open.refused.map_or(Ok(Place::Goes), Err);
+        }
+        if let Some(number) = self
+            .open
+            .take()
+            .and_then(|open| EntryNumber::parse(&open.entry_number))
+        {
+            self.complete.insert(number);
+        }
+        let refused = match EntryNumber::parse(entry_number) {
+            Some(number) if self.complete.contains(&number) => Some(Refusal::SecondPlace),
+            Some(_) if self.complete.len() >= MAX_ENTRIES => Some(Refusal::TooManyEntries),
+            _ => None,
+        };
+        self.open = Some(Open {
+            entry_number: entry_number.to_owned(),
+            lines: 1,
+            refused,
+        });
+        refused.map_or(Ok(Place::Begins), Err)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: &str = "B7600000015";
+    const OTHER: &str = "B7600000023";
+
+    #[test]
+    fn lines_of_an_entry_stand_together() {
+        let mut scope = EntryScope::default();
+        let places = [ONE, ONE, OTHER, ONE, ONE, OTHER].map(|number| scope.line(number));
+        let again = Err(Refusal::SecondPlace);
+        assert_eq!(
+            places,
+            [
+                Ok(Place::Begins),
+                Ok(Place::Goes),
+                Ok(Place::Begins),
+                again,
+                again,
+                again
+            ]
+        );
+        // What is no number of an entry may come anywhere: each line gets its finding.
+        assert_eq!(
+            ["x", ONE, "x"].map(|number| scope.line(number).is_ok()),
+            [true, false, true]
+        );
+    }
+
+    #[test]
+    fn an_entry_has_ten_thousand_lines_at_most() {
+        let mut scope = EntryScope::default();
+        for _ in 0..MAX_LINES_PER_ENTRY {
+            scope.line(ONE).unwrap();
+        }
+        assert_eq!(scope.line(ONE), Err(Refusal::TooLong));
+        assert_eq!(scope.line(ONE), Err(Refusal::TooLong));
+        assert_eq!(scope.line(OTHER), Ok(Place::Begins));
+        assert_eq!(scope.line(ONE), Err(Refusal::SecondPlace));
+    }
+}
