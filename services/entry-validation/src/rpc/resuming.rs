@@ -69,6 +69,7 @@ impl Patience {
 }
 
 /// A record of a document: what was read, by the scope of its entries.
+#[allow(clippy::large_enum_variant, reason = "nearly every record is a line")]
 #[derive(Debug)]
 pub(super) enum Record {
     /// A line that is taken.
