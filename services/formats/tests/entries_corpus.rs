@@ -37,6 +37,7 @@ fn the_seeds_of_entry_lines_are_read() {
     ];
     for (target, form) in [
         ("entries_abi", Form::Abi),
+        ("entries_release", Form::Abi),
         ("entries_jsonl", Form::Jsonl),
         ("entries_csv", Form::Csv),
     ] {

@@ -6,8 +6,8 @@ use nopic_domain::entry::{EntryLine, Treatment};
 use nopic_domain::weight::Weight;
 use nopic_formats::certificates::{CertificateReader, read_certificates};
 use nopic_formats::entries::{
-    AbiTransmission, EntryEvent, EntryReader, Form, read_entries, write_abi, write_csv, write_csv_header,
-    write_jsonl,
+    AbiTransmission, EntryEvent, EntryReader, Form, read_entries, write_abi, write_abi_release, write_csv,
+    write_csv_header, write_jsonl,
 };
 use proptest::collection::vec;
 use proptest::option::of;
@@ -92,7 +92,7 @@ fn abi_line() -> impl Strategy<Value = EntryLine> {
         any::<bool>(),
         1u32..1000,
         code("[A-Z0-9]{4}"),
-        date(),
+        (date(), date(), date()),
         code("[0-9-]{1,12}"),
     );
     let item = (
@@ -102,6 +102,7 @@ fn abi_line() -> impl Strategy<Value = EntryLine> {
         code("[0-9]{6,10}"),
         weight(),
         code("[!-~]{1,20}( [!-~]{1,20})?"),
+        code("[XV]"),
     );
     let pga = of((
         of(1u32..1000),
@@ -110,17 +111,29 @@ fn abi_line() -> impl Strategy<Value = EntryLine> {
         code("[!-~]{1,33}"),
         digits(),
         digits(),
-        vec("[!-~]{1,25}", 0..3),
+        (vec("[!-~]{1,25}", 0..3), vec("[!-~]{1,33}", 0..3)),
     ));
     (head, item, pga).prop_map(|(head, item, pga)| {
-        let (entry_number, replaces, line_number, port_of_entry, entry_date, importer_of_record) = head;
-        let (country_of_origin, country_of_export, export_date, hts_code, net_weight_kg, description) = item;
+        let (entry_number, replaces, line_number, port_of_entry, dates, importer_of_record) = head;
+        let (entry_date, importation_date, arrival_date) = dates;
+        let (
+            country_of_origin,
+            country_of_export,
+            export_date,
+            hts_code,
+            net_weight_kg,
+            description,
+            article_set,
+        ) = item;
         let line = EntryLine {
             entry_number,
             entry_action: replaces.then(|| "REPLACE".into()),
             line_number,
             port_of_entry,
             entry_date,
+            importation_date,
+            arrival_date,
+            article_set,
             importer_of_record,
             country_of_origin,
             country_of_export,
@@ -130,8 +143,13 @@ fn abi_line() -> impl Strategy<Value = EntryLine> {
             ..EntryLine::default()
         };
         match pga {
-            Some((pga_line_number, set, disclaimer_code, certificate_number, importer, exporter, lots)) => {
+            Some((pga_line_number, set, disclaimer_code, certificate_number, importer, exporter, lists)) => {
+                let (lots, further) = lists;
                 EntryLine {
+                    further_certificate_numbers: match &certificate_number {
+                        Some(first) => further.into_iter().filter(|number| number != first).collect(),
+                        None => Vec::new(),
+                    },
                     pga_line_number,
                     message_set: Some(set),
                     disclaimer_code,
@@ -155,6 +173,41 @@ fn abi_line() -> impl Strategy<Value = EntryLine> {
             },
         }
     })
+}
+
+/// Any lines that a transmission can carry, each with PGA lines behind it whose number begins anew.
+fn abi_lines() -> impl Strategy<Value = Vec<EntryLine>> {
+    vec((abi_line(), 0u32..3), 1..6).prop_map(|lines| {
+        lines
+            .into_iter()
+            .flat_map(|(line, more)| {
+                let number = line.pga_line_number.unwrap_or(1);
+                let more = if line.message_set.as_deref() == Some("NONE") {
+                    0
+                } else {
+                    more
+                };
+                std::iter::once(line.clone()).chain((1..=more).map(move |position| EntryLine {
+                    // A tariff record may lie between.
+                    pga_line_number: Some(2000 * position + number),
+                    ..line.clone()
+                }))
+            })
+            .collect()
+    })
+}
+
+/// The same as a cargo release can carry it.
+fn released(line: EntryLine) -> EntryLine {
+    let is_plain = line.message_set.as_deref() == Some("NONE");
+    EntryLine {
+        importation_date: None,
+        export_date: None,
+        country_of_export: None,
+        article_set: None,
+        net_weight_kg: line.net_weight_kg.filter(|_| !is_plain),
+        ..line
+    }
 }
 
 fn lines(form: Form, bytes: &[u8]) -> Vec<EntryLine> {
@@ -187,6 +240,12 @@ fn abi(lines: &[EntryLine]) -> Vec<u8> {
     out
 }
 
+fn release(lines: &[EntryLine]) -> Vec<u8> {
+    let mut out = Vec::new();
+    write_abi_release(&mut out, &AbiTransmission::default(), lines).unwrap();
+    out
+}
+
 /// What a reader gives for bytes cut at these places.
 fn in_chunks(form: Form, bytes: &[u8], cuts: &[prop::sample::Index]) -> String {
     let mut places: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
@@ -206,13 +265,15 @@ fn in_chunks(form: Form, bytes: &[u8], cuts: &[prop::sample::Index]) -> String {
 
 /// A valid file with a few bytes changed, taken out or put in.
 fn mutated() -> impl Strategy<Value = Vec<u8>> {
-    let valid = (vec(abi_line(), 1..4), 0..3u8).prop_map(|(lines, form)| match form {
+    let valid = (vec(abi_line(), 1..4), 0..4u8).prop_map(|(lines, form)| match form {
         0 => abi(&lines),
+        3 => release(&lines.into_iter().map(released).collect::<Vec<_>>()),
         1 => jsonl(&lines),
         _ => csv(&lines
             .into_iter()
             .map(|line| EntryLine {
                 lots: Vec::new(),
+                further_certificate_numbers: Vec::new(),
                 ..line
             })
             .collect::<Vec<_>>()),
@@ -258,13 +319,21 @@ proptest! {
     }
 
     #[test]
-    fn a_transmission_reads_back_and_equals_the_other_forms(written in vec(abi_line(), 1..6)) {
+    fn a_cargo_release_reads_back(written in abi_lines()) {
+        let written: Vec<_> = written.into_iter().map(released).collect();
+        prop_assert_eq!(lines(Form::Auto, &release(&written)), written.clone());
+        prop_assert_eq!(lines(Form::Abi, &release(&written)), written);
+    }
+
+    #[test]
+    fn a_transmission_reads_back_and_equals_the_other_forms(written in abi_lines()) {
         prop_assert_eq!(lines(Form::Auto, &abi(&written)), written.clone());
         prop_assert_eq!(lines(Form::Auto, &jsonl(&written)), written.clone());
         let single: Vec<_> = written
             .into_iter()
             .map(|mut line| {
                 line.lots.retain(|lot| !lot.contains(';'));
+                line.further_certificate_numbers.retain(|number| !number.contains(';'));
                 line
             })
             .collect();
@@ -288,7 +357,7 @@ proptest! {
         }
         let _ = read_certificates(&bytes);
         // The same behind what makes each form certain.
-        for start in [b"{\"entryNumber\":".as_slice(), b"entryNumber,lineNumber\n", b"10AB76  03245278\n11\n40  001\n50\nPG01001AMSOR "] {
+        for start in [b"{\"entryNumber\":".as_slice(), b"entryNumber,lineNumber\n", b"10AB76  03245278\n11\n40  001\n50\nPG01001AMSOR ", b"SE10AB76  03245278\nSE40001\nSE60\nPG01001AMSOR "] {
             let _ = read_entries(Form::Auto, &[start, &bytes].concat());
         }
     }

@@ -186,9 +186,10 @@ mod tests {
         assert_eq!(form_of(b"\xef\xbb\xbf\r\n  {\"a\":1}"), Ok(Some(Form::Jsonl)));
         assert_eq!(form_of(b"[]\n{\"a\":1}\n"), Ok(Some(Form::Jsonl)));
         assert_eq!(form_of(b"line_number,\"entry_number\"\n"), Ok(Some(Form::Csv)));
-        assert_eq!(form_of(b"A2704ABCSECRET112124     AE\n"), Ok(Some(Form::Abi)));
-        assert_eq!(form_of(b"B  2704ABCAE\n"), Ok(Some(Form::Abi)));
+        assert_eq!(form_of(b"A2704ABCSECRET112124     AE\n10AB76  03245278\n"), Ok(Some(Form::Abi)));
+        assert_eq!(form_of(b"B  2704ABCAE\n10AB76  03245278\n"), Ok(Some(Form::Abi)));
         assert_eq!(form_of(b"10AB76  03245278 0901"), Ok(Some(Form::Abi)));
+        assert_eq!(form_of(b"SE10AB76  03245278 01"), Ok(Some(Form::Abi)));
         assert_eq!(form_of(b"10XB76  03245278 0901"), Ok(Some(Form::Abi)));
         assert_eq!(form_of(b"garbage\n10AB76  03245278 0901"), Ok(Some(Form::Abi)));
         assert_eq!(form_of(b"40  001 ECEC060225"), Ok(Some(Form::Abi)));

@@ -20,7 +20,7 @@ pub(crate) use jsonl::{mistyped, repeated, unknown, write_line};
 use nopic_domain::entry::EntryLine;
 use thiserror::Error;
 
-pub use self::abi::{AbiTransmission, AbiWriteError, write_abi};
+pub use self::abi::{AbiTransmission, AbiWriteError, write_abi, write_abi_release};
 pub use self::csv::{CsvWriteError, write_csv, write_csv_header};
 pub use self::jsonl::write_jsonl;
 
@@ -81,6 +81,16 @@ pub enum EntryFileError {
     OtherContent {
         /// What it is, with its article.
         found: &'static str,
+    },
+    /// Records or a header, and nothing behind them.
+    #[error(
+        "nothing was found to judge: the file is {form} without a single {wanted}; give the file that has them"
+    )]
+    NothingToJudge {
+        /// The form in words.
+        form: &'static str,
+        /// What it lacks.
+        wanted: &'static str,
     },
     /// Text that is none of the three forms.
     #[error(
@@ -143,6 +153,8 @@ fn advice(nearest: Option<&str>) -> String {
 pub struct EntryReader {
     splitter: LineSplitter,
     decoder: Decoder,
+    /// Whether any event was given.
+    has_given: bool,
 }
 
 #[derive(Debug)]
@@ -161,6 +173,7 @@ impl EntryReader {
         Self {
             splitter: LineSplitter::default(),
             decoder: Decoder::Detecting(Detector::new(form)),
+            has_given: false,
         }
     }
 
@@ -169,11 +182,15 @@ impl EntryReader {
     /// # Errors
     /// When the file as a whole cannot be read; every further call gives the same error.
     pub fn push(&mut self, chunk: &[u8], out: &mut Vec<EntryEvent>) -> Result<(), EntryFileError> {
-        let Self { splitter, decoder } = self;
+        let Self {
+            splitter, decoder, ..
+        } = self;
         if let Decoder::Failed(error) = decoder {
             return Err(error.clone());
         }
+        let before = out.len();
         let result = splitter.push(chunk, |number, line| decoder.line(number, line, out));
+        self.has_given |= out.len() > before;
         self.or_failed(result)
     }
 
@@ -182,13 +199,21 @@ impl EntryReader {
     /// # Errors
     /// As for [`EntryReader::push`]; an empty file is found here.
     pub fn finish(&mut self, out: &mut Vec<EntryEvent>) -> Result<(), EntryFileError> {
-        let Self { splitter, decoder } = self;
+        let Self {
+            splitter, decoder, ..
+        } = self;
         if let Decoder::Failed(error) = decoder {
             return Err(error.clone());
         }
+        let before = out.len();
         let result = splitter
             .finish(|number, line| decoder.line(number, line, out))
             .and_then(|()| decoder.finish(out));
+        self.has_given |= out.len() > before;
+        let result = match result {
+            Ok(()) if !self.has_given => Err(self.nothing_to_judge()),
+            result => result,
+        };
         self.or_failed(result)
     }
 
@@ -201,6 +226,15 @@ impl EntryReader {
             Decoder::Jsonl => Some(Form::Jsonl),
             Decoder::Detecting(_) | Decoder::Failed(_) => None,
         }
+    }
+
+    fn nothing_to_judge(&self) -> EntryFileError {
+        let (form, wanted) = match self.form() {
+            Some(Form::Abi) => ("an ABI transmission", "entry (10 or SE10)"),
+            Some(Form::Csv) => ("a CSV header", "row"),
+            _ => return EntryFileError::Empty,
+        };
+        EntryFileError::NothingToJudge { form, wanted }
     }
 
     fn or_failed(&mut self, result: Result<(), EntryFileError>) -> Result<(), EntryFileError> {
