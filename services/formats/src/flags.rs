@@ -255,7 +255,7 @@ fn report_date(row: &Row) -> Result<Date, FlagFileError> {
 }
 
 /// Reads `M/D/YYYY`.
-fn parse_us(text: &str) -> Option<Date> {
+pub(crate) fn parse_us(text: &str) -> Option<Date> {
     let mut parts = text.split('/');
     let mut number = |lengths: std::ops::RangeInclusive<usize>| {
         let part = parts.next()?;

@@ -4,8 +4,9 @@
 
 use serde::Serialize;
 
-use crate::entries::{write_cell, write_line};
+use crate::entries::write_line;
 use crate::reject::Reject;
+use crate::table::csv::write_cell;
 
 /// The verdict of one entry line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

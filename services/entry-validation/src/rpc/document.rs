@@ -80,7 +80,8 @@ pub(super) fn form_of(said: WireForm) -> Form {
 /// The same on the wire.
 pub(super) fn wire_form_of(form: Form) -> WireForm {
     match form {
-        Form::Auto => WireForm::Unspecified,
+        // The wire has no name for a workbook yet; it is found out from the content.
+        Form::Auto | Form::Xlsx => WireForm::Unspecified,
         Form::Abi => WireForm::Abi,
         Form::Csv => WireForm::Csv,
         Form::Jsonl => WireForm::Jsonl,

@@ -12,5 +12,5 @@ mod summary;
 mod writer;
 
 pub(super) use self::reader::AbiDecoder;
-pub(crate) use self::record::looks_like_a_record;
+pub(super) use self::record::looks_like_a_record;
 pub use self::writer::{AbiTransmission, AbiWriteError, write_abi, write_abi_release};

@@ -376,7 +376,7 @@ impl Record {
 
 /// Whether a line is a record of an ABI transmission: `Some(true)` for one that begins a transmission, a block or an
 /// entry and has the shape of one, `Some(false)` for one that only has a known tag.
-pub(crate) fn looks_like_a_record(line: &[u8]) -> Option<bool> {
+pub(in crate::entries) fn looks_like_a_record(line: &[u8]) -> Option<bool> {
     // A row of another form may begin like a record (entry number B7675618741); what separates its cells stands early.
     if line[..line.len().min(16)]
         .iter()
