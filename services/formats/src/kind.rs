@@ -19,7 +19,7 @@ pub(crate) const CERTIFICATES: Kind = Kind {
     found: "certificates",
     command: "nopic certificate import",
 };
-const FLAGS: Kind = Kind {
+pub(crate) const FLAGS: Kind = Kind {
     found: "flags of tariff codes",
     command: "nopic flags import",
 };

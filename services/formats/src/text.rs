@@ -36,6 +36,50 @@ impl Default for Encoding {
     }
 }
 
+impl Encoding {
+    /// The encoding that the first bytes tell, and how many of them are its mark.
+    fn told_by(first: &[u8]) -> (Self, usize) {
+        match first {
+            [0xef, 0xbb, 0xbf, ..] => (Self::Utf8, 3),
+            [0xff, 0xfe, ..] => (Self::Utf16(Utf16::new(true)), 2),
+            [0xfe, 0xff, ..] => (Self::Utf16(Utf16::new(false)), 2),
+            // Without a mark: a zero byte beside each of two ASCII characters.
+            [0, 1..=0x7f, 0, 1..=0x7f, ..] => (Self::Utf16(Utf16::new(false)), 0),
+            [1..=0x7f, 0, 1..=0x7f, 0, ..] => (Self::Utf16(Utf16::new(true)), 0),
+            _ => (Self::Utf8, 0),
+        }
+    }
+}
+
+/// A whole text as UTF-8 without a mark, with line feeds at its line ends and without a Ctrl-Z at its end. What is no
+/// UTF-8 is replaced.
+pub(crate) fn whole(bytes: &[u8]) -> String {
+    let (encoding, mark) = Encoding::told_by(bytes);
+    let mut text = match encoding {
+        Encoding::Utf16(mut decoder) => {
+            let mut text = String::with_capacity(bytes.len());
+            decoder.decode(&bytes[mark..], &mut text);
+            if decoder.is_within() {
+                text.push(char::REPLACEMENT_CHARACTER);
+            }
+            text
+        }
+        Encoding::Utf8 | Encoding::Unknown(_) => String::from_utf8_lossy(&bytes[mark..]).into_owned(),
+    };
+    let is_end = |character: char| matches!(character, '\r' | '\n' | '\u{1a}');
+    let rest = text.trim_end_matches(is_end).len();
+    if text[rest..].contains('\u{1a}') {
+        text.truncate(rest);
+    }
+    if let Some(first) = text.find(['\r', '\n'])
+        && text[first..].starts_with('\r')
+        && !text[first..].starts_with("\r\n")
+    {
+        return text.replace("\r\n", "\n").replace('\r', "\n");
+    }
+    text
+}
+
 /// What carriage returns are in this text.
 #[derive(Debug, Clone, Copy, Default)]
 enum Returns {
@@ -93,15 +137,7 @@ impl TextLines {
 
     fn begin<E>(&mut self, each: &mut impl FnMut(u64, RawLine<'_>) -> Result<(), E>) -> Result<(), E> {
         let (encoding, mark) = match &self.encoding {
-            Encoding::Unknown(first) => match &first[..] {
-                [0xef, 0xbb, 0xbf, ..] => (Encoding::Utf8, 3),
-                [0xff, 0xfe, ..] => (Encoding::Utf16(Utf16::new(true)), 2),
-                [0xfe, 0xff, ..] => (Encoding::Utf16(Utf16::new(false)), 2),
-                // Without a mark: a zero byte beside each of two ASCII characters.
-                [0, 1..=0x7f, 0, 1..=0x7f, ..] => (Encoding::Utf16(Utf16::new(false)), 0),
-                [1..=0x7f, 0, 1..=0x7f, 0, ..] => (Encoding::Utf16(Utf16::new(true)), 0),
-                _ => (Encoding::Utf8, 0),
-            },
+            Encoding::Unknown(first) => Encoding::told_by(first),
             _ => return Ok(()),
         };
         let Encoding::Unknown(first) = std::mem::replace(&mut self.encoding, encoding) else {
@@ -278,6 +314,12 @@ mod tests {
     }
 
     fn cut_anyhow(bytes: &[u8], expected: &[&str]) {
+        let whole = whole(bytes);
+        assert_eq!(
+            whole.trim_end().split('\n').collect::<Vec<_>>().join("|"),
+            expected.join("|").trim_end(),
+            "{bytes:?}"
+        );
         for size in [1, 2, 3, 5, 1 << 16] {
             assert_eq!(
                 lines(&bytes.chunks(size).collect::<Vec<_>>()),

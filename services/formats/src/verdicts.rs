@@ -189,7 +189,7 @@ mod tests {
             String::from_utf8(out).unwrap(),
             concat!(
                 r#"{"entryNumber":"B7603245278","lineNumber":1,"pgaLineNumber":2,"verdict":"REJECT","#,
-                r#""findings":[{"code":"IMPORTER_NOT_CERTIFIED","severity":"REJECT","field":"importerNopId","#,
+                r#""declaration":"ORGANIC","findings":[{"code":"IMPORTER_NOT_CERTIFIED","severity":"REJECT","field":"importerNopId","#,
                 r#""message":"Not \"certified\", on that day.","citation":"7 CFR 205.273(d)"},"#,
                 r#"{"code":"REGISTRY_STALE","severity":"WARNING","field":"entryDate","message":"…"}],"#,
                 r#""remedies":["REEXPORT","DESTRUCTION"],"evidence":{"policy":"STRICT","policyVersion":"1","#,
@@ -210,11 +210,12 @@ mod tests {
         };
         write_verdict_csv(&mut out, &filed);
         let mut reader = ::csv::Reader::from_reader(&out[..]);
-        assert_eq!(reader.headers().unwrap().len(), 15);
+        assert_eq!(reader.headers().unwrap().len(), 16);
         let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
-        assert_eq!(&rows[0][4], "IMPORTER_NOT_CERTIFIED;REGISTRY_STALE");
-        assert_eq!(&rows[0][7], "Not \"certified\", on that day. | …");
-        assert_eq!(&rows[0][14], "");
+        assert_eq!(&rows[0][4], "ORGANIC");
+        assert_eq!(&rows[0][5], "IMPORTER_NOT_CERTIFIED;REGISTRY_STALE");
+        assert_eq!(&rows[0][8], "Not \"certified\", on that day. | …");
+        assert_eq!(&rows[0][15], "");
         assert_eq!(&rows[1][0], "'=1+1");
     }
 

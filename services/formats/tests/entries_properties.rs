@@ -6,8 +6,8 @@ use nopic_domain::entry::{EntryLine, Treatment};
 use nopic_domain::weight::Weight;
 use nopic_formats::certificates::{CertificateReader, read_certificates};
 use nopic_formats::entries::{
-    AbiTransmission, EntryEvent, EntryReader, Form, read_entries, write_abi, write_abi_release, write_csv,
-    write_csv_header, write_jsonl,
+    AbiTransmission, EntryEvent, EntryReader, Form, exercise, read_entries, write_abi, write_abi_release,
+    write_csv, write_csv_header, write_jsonl, write_xlsx,
 };
 use proptest::collection::vec;
 use proptest::option::of;
@@ -265,18 +265,22 @@ fn in_chunks(form: Form, bytes: &[u8], cuts: &[prop::sample::Index]) -> String {
 
 /// A valid file with a few bytes changed, taken out or put in.
 fn mutated() -> impl Strategy<Value = Vec<u8>> {
-    let valid = (vec(abi_line(), 1..4), 0..4u8).prop_map(|(lines, form)| match form {
-        0 => abi(&lines),
-        3 => release(&lines.into_iter().map(released).collect::<Vec<_>>()),
-        1 => jsonl(&lines),
-        _ => csv(&lines
+    let tabled = |lines: Vec<EntryLine>| -> Vec<EntryLine> {
+        lines
             .into_iter()
             .map(|line| EntryLine {
                 lots: Vec::new(),
                 further_certificate_numbers: Vec::new(),
                 ..line
             })
-            .collect::<Vec<_>>()),
+            .collect()
+    };
+    let valid = (vec(abi_line(), 1..4), 0..5u8).prop_map(move |(lines, form)| match form {
+        0 => abi(&lines),
+        3 => release(&lines.into_iter().map(released).collect::<Vec<_>>()),
+        1 => jsonl(&lines),
+        4 => write_xlsx(&tabled(lines)).unwrap(),
+        _ => csv(&tabled(lines)),
     });
     let odd = prop_oneof![
         any::<u8>(),
@@ -285,6 +289,8 @@ fn mutated() -> impl Strategy<Value = Vec<u8>> {
         Just(b'\r'),
         Just(b','),
         Just(b' '),
+        Just(0x1a),
+        Just(0),
         Just(b'0')
     ];
     (valid, vec((any::<prop::sample::Index>(), 0..3u8, odd), 0..6)).prop_map(|(mut bytes, changes)| {
@@ -305,7 +311,7 @@ fn mutated() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-const FORMS: [Form; 4] = [Form::Auto, Form::Abi, Form::Csv, Form::Jsonl];
+const FORMS: [Form; 5] = [Form::Auto, Form::Abi, Form::Csv, Form::Jsonl, Form::Xlsx];
 
 proptest! {
     #[test]
@@ -316,6 +322,12 @@ proptest! {
     #[test]
     fn csv_reads_back(written in vec(any_line(), 1..5)) {
         prop_assert_eq!(lines(Form::Auto, &csv(&written)), written);
+    }
+
+    #[test]
+    fn a_workbook_reads_back(written in vec(any_line(), 1..5)) {
+        prop_assert_eq!(lines(Form::Auto, &write_xlsx(&written).unwrap()), written.clone());
+        prop_assert_eq!(lines(Form::Xlsx, &write_xlsx(&written).unwrap()), written);
     }
 
     #[test]
@@ -337,7 +349,8 @@ proptest! {
                 line
             })
             .collect();
-        prop_assert_eq!(lines(Form::Auto, &csv(&single)), single);
+        prop_assert_eq!(lines(Form::Auto, &csv(&single)), single.clone());
+        prop_assert_eq!(lines(Form::Auto, &write_xlsx(&single).unwrap()), single);
     }
 
     #[test]
@@ -353,13 +366,37 @@ proptest! {
     #[test]
     fn no_bytes_panic(bytes in vec(any::<u8>(), 0..400)) {
         for form in FORMS {
-            let _ = read_entries(form, &bytes);
+            exercise::entries(form, &bytes);
         }
-        let _ = read_certificates(&bytes);
+        exercise::certificates(&bytes);
+        exercise::xlsx(&bytes);
         // The same behind what makes each form certain.
-        for start in [b"{\"entryNumber\":".as_slice(), b"entryNumber,lineNumber\n", b"10AB76  03245278\n11\n40  001\n50\nPG01001AMSOR ", b"SE10AB76  03245278\nSE40001\nSE60\nPG01001AMSOR "] {
-            let _ = read_entries(Form::Auto, &[start, &bytes].concat());
+        for start in [b"{\"entryNumber\":".as_slice(), b"entryNumber,lineNumber\n", b"\xff\xfee\0", b"entryNumber,lineNumber\rx,1\r", b"sep=,\n", b"10AB76  03245278\n11\n40  001\n50\nPG01001AMSOR ", b"SE10AB76  03245278\nSE40001\nSE60\nPG01001AMSOR "] {
+            exercise::entries(Form::Auto, &[start, &bytes].concat());
         }
+    }
+
+    #[test]
+    fn no_workbook_panics(
+        cells in vec((0u16..6, 0..4u8, "[0-9.eE+-]{0,6}|[a-z;/ ]{0,6}", 0u8..4), 0..20),
+        styles in vec(0u8..60, 0..4),
+    ) {
+        let header = ["entryNumber", "lineNumber", "entryDate", "htsCode"]
+            .map(|name| format!("<c t=\"inlineStr\"><is><t>{name}</t></is></c>"))
+            .concat();
+        let mut sheet = format!("<worksheet><sheetData><row>{header}</row><row>");
+        for (column, kind, text, style) in cells {
+            let letter = char::from(b'A' + u8::try_from(column).unwrap());
+            let kind = ["n", "str", "b", "d"][usize::from(kind)];
+            sheet += &format!("<c r=\"{letter}1\" s=\"{style}\" t=\"{kind}\"><v>{text}</v></c>");
+            if style == 3 {
+                sheet += "</row><row>";
+            }
+        }
+        sheet += "</row></sheetData></worksheet>";
+        let formats: String = styles.iter().map(|id| format!("<xf numFmtId=\"{id}\"/>")).collect();
+        let styles = format!("<styleSheet><cellXfs>{formats}</cellXfs></styleSheet>");
+        exercise::xlsx(&[sheet.as_bytes(), b"\xff\xff", styles.as_bytes()].concat());
     }
 
     #[test]

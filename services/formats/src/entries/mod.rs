@@ -6,6 +6,7 @@
 
 mod abi;
 pub(crate) mod detect;
+pub mod exercise;
 mod fields;
 mod jsonl;
 pub(crate) mod lines;
