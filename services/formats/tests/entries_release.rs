@@ -230,6 +230,32 @@ fn the_header_says_what_the_records_are() {
     .concat();
     let numbers: Vec<_> = lines(&both).iter().map(|line| line.line_number).collect();
     assert_eq!(numbers, [1, 7, 1]);
-    let both = [batch("AE"), block("AE"), summary, block("SE"), other_entry()].concat();
+    let both = [
+        batch("AE"),
+        block("AE"),
+        summary.clone(),
+        block("SE"),
+        other_entry(),
+    ]
+    .concat();
     assert_eq!(lines(&both).len(), 2);
+    // A release behind the totals of a summary is none of its records, even where the headers know of summaries alone.
+    let both = [
+        block("AE"),
+        summary.clone(),
+        vec![record("90", &[])],
+        other_entry(),
+        summary.clone(),
+    ]
+    .concat();
+    assert_eq!(lines(&both).len(), 3);
+    assert_eq!(lines(&[block("AE"), other_entry()].concat()).len(), 1);
+    // Nor is a summary among releases lost, or a release behind it.
+    let bare = summary
+        .into_iter()
+        .filter(|record| !record.starts_with("SE"))
+        .collect();
+    let mixed = [block("SE"), other_entry(), bare, other_entry()].concat();
+    let numbers: Vec<_> = lines(&mixed).iter().map(|line| line.line_number).collect();
+    assert_eq!(numbers, [7, 1, 7]);
 }

@@ -1,8 +1,8 @@
-//! Entry lines in the three forms that brokers have them in: ABI transmissions, CSV and JSON lines.
+//! Entry lines in the forms that brokers have them in: ABI transmissions, CSV, XLSX and JSON lines.
 //!
 //! [`EntryReader`] is fed chunks of bytes as they arrive, finds out which form they are, and gives an
 //! [`EntryEvent`] for every line that it read or refused. What it gives does not depend on how the bytes were cut.
-//! It keeps one line, and of an ABI transmission one entry, in memory.
+//! It keeps one line, of an ABI transmission one entry, and of a workbook all bytes (up to 64 MiB) in memory.
 
 mod abi;
 pub(crate) mod detect;

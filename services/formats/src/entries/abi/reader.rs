@@ -51,7 +51,11 @@ impl AbiDecoder {
                 return self.bad_record(number, start, fault, out);
             }
         };
-        if bytes.trim_ascii().is_empty() {
+        // Files that were put one behind another have a Ctrl-Z between them.
+        if bytes
+            .iter()
+            .all(|byte| matches!(byte, b' ' | b'\t' | b'\r' | 0x1a))
+        {
             return;
         }
         match Record::read(bytes) {
@@ -70,22 +74,22 @@ impl AbiDecoder {
 
     /// What the records are that come next, as far as it is known.
     fn current(&self) -> Option<Application> {
-        self.application.or(match &self.state {
-            State::Outside => None,
+        match &self.state {
+            State::Outside => self.application,
             State::Refused { application, .. } => Some(*application),
             State::Entry(entry) => Some(entry.application),
-        })
+        }
     }
 
     /// Which application's entry begins with this record, if one does.
     ///
-    /// An `SE10` within an entry summary is one of those that a summary carries along, unless the summary has ended
-    /// and no header says that only summaries follow.
+    /// An `SE10` within an entry summary is one of those that a summary carries along, unless the headers say that
+    /// releases follow; behind the totals of a summary it begins an entry of its own. A header that is wrong loses no
+    /// entry.
     fn begins(&self, tag: Tag) -> Option<Application> {
-        match (tag, self.application) {
-            (Tag::EntryHeader, None | Some(Application::Summary)) => Some(Application::Summary),
-            (Tag::ReleaseHeader, Some(Application::Release)) => Some(Application::Release),
-            (Tag::ReleaseHeader, None) => {
+        match tag {
+            Tag::EntryHeader => Some(Application::Summary),
+            Tag::ReleaseHeader => {
                 let is_within_a_summary = match &self.state {
                     State::Outside => false,
                     State::Refused {
@@ -94,7 +98,8 @@ impl AbiDecoder {
                     } => *application == Application::Summary && !is_ended,
                     State::Entry(entry) => entry.application == Application::Summary && !entry.is_ended,
                 };
-                (!is_within_a_summary).then_some(Application::Release)
+                let is_carried = is_within_a_summary && self.application != Some(Application::Release);
+                (!is_carried).then_some(Application::Release)
             }
             _ => None,
         }
