@@ -292,6 +292,17 @@ fn what_is_kept_of_a_workbook_is_bounded() {
         ("xl/worksheets/sheet1.xml", &bomb),
     ]);
     assert_eq!(refusal(&bomb), WorkbookError::TooLarge);
+    // Cells far to the right in many rows.
+    let far = "<row><c r=\"XFD1\"><v>1</v></c></row>".repeat(2_000);
+    let far = sheet("<c><v>1</v></c>").replace("</sheetData>", &format!("{far}</sheetData>"));
+    let far = parts(&[
+        (
+            "xl/workbook.xml",
+            "<workbook><sheets><sheet name=\"S\"/></sheets></workbook>",
+        ),
+        ("xl/worksheets/sheet1.xml", &far),
+    ]);
+    assert_eq!(refusal(&far), WorkbookError::TooLarge);
     // Two of them in one row are more than a row may have; its neighbours are read.
     let row = "<row><c t=\"inlineStr\"><is><t>B7603245278</t></is></c><c><v>1</v></c>";
     let long = sheet("<c><v>1</v></c>").replace(

@@ -67,9 +67,15 @@ impl<'a> RawRow<'a> {
     fn is_blank(self) -> bool {
         let mut start = 0;
         self.ends.iter().all(|end| {
-            let cell = self.text.get(start..*end).unwrap_or_default();
+            let is_blank = *end == start
+                || self
+                    .text
+                    .get(start..*end)
+                    .unwrap_or_default()
+                    .trim_ascii()
+                    .is_empty();
             start = end + self.gap;
-            cell.trim_ascii().is_empty()
+            is_blank
         })
     }
 }
@@ -77,14 +83,36 @@ impl<'a> RawRow<'a> {
 /// Reads the rows of one table.
 pub(crate) struct TableReader<T: Table> {
     search: HeaderSearch,
-    /// The columns in the order of the header; one without a name has none.
-    columns: Option<Vec<Option<T::Column>>>,
+    header: Option<Header<T::Column>>,
+}
+
+/// The columns of a table.
+#[derive(Debug)]
+struct Header<C> {
+    /// In their order; one without a name has none.
+    columns: Vec<Option<C>>,
+    /// How many cells a row needs to have one for each name.
+    needed_cells: usize,
+    has_unnamed: bool,
+}
+
+impl<C> Header<C> {
+    fn new(columns: Vec<Option<C>>) -> Self {
+        Self {
+            needed_cells: columns
+                .iter()
+                .rposition(Option::is_some)
+                .map_or(0, |last| last + 1),
+            has_unnamed: columns.iter().any(Option::is_none),
+            columns,
+        }
+    }
 }
 
 impl<T: Table> std::fmt::Debug for TableReader<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TableReader")
-            .field("columns", &self.columns)
+            .field("header", &self.header)
             .finish_non_exhaustive()
     }
 }
@@ -93,14 +121,14 @@ impl<T: Table> Default for TableReader<T> {
     fn default() -> Self {
         Self {
             search: HeaderSearch::default(),
-            columns: None,
+            header: None,
         }
     }
 }
 
 impl<T: Table> TableReader<T> {
     pub(crate) const fn has_header(&self) -> bool {
-        self.columns.is_some()
+        self.header.is_some()
     }
 
     /// Reads the header, or a row under it.
@@ -113,14 +141,14 @@ impl<T: Table> TableReader<T> {
         if row.is_blank() {
             return Ok(());
         }
-        let Some(columns) = &self.columns else {
+        let Some(header) = &self.header else {
             // What is no UTF-8 names no column.
             let text = std::str::from_utf8(row.text).unwrap_or_default();
             let cells: Vec<&str> = row.cells(text).map(str::trim).collect();
-            self.columns = self.search.row::<T>(record, &cells)?;
+            self.header = self.search.row::<T>(record, &cells)?.map(Header::new);
             return Ok(());
         };
-        out.push(match read_row::<T>(record, columns, row) {
+        out.push(match read_row::<T>(record, header, row) {
             Ok(event) => event,
             Err(reject) => T::refused(*reject),
         });
@@ -138,9 +166,10 @@ impl<T: Table> TableReader<T> {
 
 fn read_row<T: Table>(
     record: u64,
-    columns: &[Option<T::Column>],
+    header: &Header<T::Column>,
     row: RawRow<'_>,
 ) -> Result<T::Event, Box<Reject>> {
+    let columns = &header.columns;
     let text = std::str::from_utf8(row.text).map_err(|_| {
         Box::new(Reject::new(
             record,
@@ -160,8 +189,7 @@ fn read_row<T: Table>(
     let count = row.ends.len();
     let behind = row.cells(text).skip(columns.len());
     let has_too_many = count > columns.len() && behind.clone().any(|cell| !cell.trim().is_empty());
-    let has_too_few =
-        count < columns.len() && !row.may_be_short && columns[count..].iter().any(Option::is_some);
+    let has_too_few = count < header.needed_cells && !row.may_be_short;
     if has_too_many || has_too_few {
         let reason = format!(
             "the row has {count} cells and the header {}: quote cells that hold separators",
@@ -169,7 +197,7 @@ fn read_row<T: Table>(
         );
         return Err(named(Reject::new(record, reason)));
     }
-    let unnamed = columns.iter().any(Option::is_none).then(|| {
+    let unnamed = header.has_unnamed.then(|| {
         columns
             .iter()
             .zip(row.cells(text))

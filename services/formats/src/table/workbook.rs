@@ -20,8 +20,12 @@ use crate::reject::{Reject, shown};
 
 /// The most bytes that a workbook may have.
 pub(crate) const PACKED_LIMIT: usize = 64 << 20;
-/// The most bytes that its parts, and the most that its cells, may come to.
+/// The most bytes that its parts may come to, and the most that its cells and their places in the rows may.
 const UNPACKED_LIMIT: u64 = 512 << 20;
+/// How many places in a row without a cell cost nothing.
+const FREE_PLACES: usize = 64;
+/// What each of the others costs in bytes.
+const COST_OF_A_PLACE: usize = 32;
 /// The most number formats that are kept.
 const MOST_FORMATS: usize = 1 << 16;
 
@@ -503,9 +507,12 @@ impl<T: Table> SheetReader<'_, T> {
             };
             let added = text.len() - start;
             length += added;
+            // A cell far to the right costs the places before it.
+            let passed = cell.column.saturating_sub(ends.len());
+            let cost = added + passed.saturating_sub(FREE_PLACES) * COST_OF_A_PLACE;
             *self.cells_budget = self
                 .cells_budget
-                .checked_sub(added as u64)
+                .checked_sub(cost as u64)
                 .ok_or(WorkbookError::TooLarge)?;
             if length > LONGEST_LINE || cell.column < ends.len() {
                 // A row that is too long is refused; of two cells in one place the first counts.
