@@ -36,6 +36,8 @@ async fn loaded(engine: Engine, cases: &Path) -> Services {
     }
     let flags = std::fs::read(cases.join("flags.csv")).unwrap();
     services.import_flags(&flags, true).await.unwrap();
+    let report = std::fs::read(cases.join("tariff-report.csv")).unwrap();
+    services.import_flags(&report, false).await.unwrap();
     let certificates = std::fs::read(cases.join("certificates.jsonl")).unwrap();
     let result = services.import_certificates(&certificates).await.unwrap();
     assert_eq!((result.certificates, result.rejected), (170, 0));
@@ -62,6 +64,7 @@ fn summary(verdict: &Verdict) -> Value {
         "entryNumber": verdict.entry_number,
         "lineNumber": verdict.line_number,
         "pgaLineNumber": verdict.pga_line_number,
+        "declaration": verdict.declaration().as_str_name(),
         "verdict": Outcome::try_from(verdict.verdict).unwrap().as_str_name(),
         "codes": verdict.findings.iter().map(|finding| name(finding.code)).collect::<Vec<_>>(),
         "severities": verdict.findings.iter().map(|finding| severity(finding.severity)).collect::<Vec<_>>(),
@@ -80,7 +83,13 @@ async fn documents_of_each_form_agree_with_the_worked_cases(
     for (form, entries, expected) in [
         (document_options::Form::Jsonl, "entries.jsonl", "expected.jsonl"),
         (document_options::Form::Csv, "entries.csv", "expected.jsonl"),
+        (document_options::Form::Xlsx, "entries.xlsx", "expected.jsonl"),
         (document_options::Form::Abi, "entries.abi", "expected-abi.jsonl"),
+        (
+            document_options::Form::Unspecified,
+            "entries-se.abi",
+            "expected-se.jsonl",
+        ),
         (
             document_options::Form::Unspecified,
             "entries.abi",

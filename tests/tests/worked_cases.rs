@@ -1,4 +1,4 @@
-//! The rules agree with the worked cases beside the project, line by line, in all three forms.
+//! The rules agree with the worked cases beside the project, line by line, in all five forms.
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
 use std::path::Path;
@@ -38,7 +38,9 @@ fn the_rules_agree_with_the_worked_cases() {
     for (form, entries, expected) in [
         (Form::Jsonl, "entries.jsonl", "expected.jsonl"),
         (Form::Csv, "entries.csv", "expected.jsonl"),
+        (Form::Xlsx, "entries.xlsx", "expected.jsonl"),
         (Form::Abi, "entries.abi", "expected-abi.jsonl"),
+        (Form::Abi, "entries-se.abi", "expected-se.jsonl"),
     ] {
         let judged = world
             .judge_file(form, &std::fs::read(cases.join(entries)).unwrap())

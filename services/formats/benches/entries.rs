@@ -5,7 +5,8 @@ use std::hint::black_box;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use nopic_domain::entry::EntryLine;
 use nopic_formats::entries::{
-    AbiTransmission, EntryReader, Form, write_abi, write_csv, write_csv_header, write_jsonl,
+    AbiTransmission, EntryReader, Form, write_abi, write_abi_release, write_csv, write_csv_header,
+    write_jsonl, write_xlsx,
 };
 use nopic_formats::verdicts::{
     EvidenceRecord, FindingRecord, VerdictRecord, write_verdict_csv, write_verdict_jsonl,
@@ -69,6 +70,17 @@ fn entries(criterion: &mut Criterion) {
         .for_each(|line| write_csv(&mut csv, line).expect("no lot has a semicolon"));
     let mut abi = Vec::new();
     write_abi(&mut abi, &AbiTransmission::default(), &lines).expect("all fields fit");
+    let released: Vec<_> = lines
+        .iter()
+        .map(|line| EntryLine {
+            export_date: None,
+            country_of_export: None,
+            ..line.clone()
+        })
+        .collect();
+    let mut release = Vec::new();
+    write_abi_release(&mut release, &AbiTransmission::default(), &released).expect("all fields fit");
+    let xlsx = write_xlsx(&lines).expect("a worksheet holds them");
 
     let mut group = criterion.benchmark_group("entries");
     group
@@ -101,6 +113,8 @@ fn entries(criterion: &mut Criterion) {
         ("read JSON lines", Form::Jsonl, &jsonl),
         ("read CSV", Form::Csv, &csv),
         ("read ABI", Form::Abi, &abi),
+        ("read ABI, cargo releases", Form::Abi, &release),
+        ("read XLSX", Form::Xlsx, &xlsx),
     ] {
         assert_eq!(read(form, bytes), LINES);
         group.bench_function(name, |bencher| bencher.iter(|| read(form, black_box(bytes))));

@@ -1,21 +1,30 @@
-//! NOP Import Certificates as JSON lines (FORMATS §4).
+//! NOP Import Certificates as JSON lines, CSV or XLSX (FORMATS §4).
 //!
 //! Certificates are few beside entry lines, so each is read by way of a tree that knows what was repeated and where,
 //! and every refusal names its field.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 
 use nopic_domain::certificate::{Certificate, CertificateKind, CertificateStatus, Draw};
+use nopic_domain::hts::with_lost_zero;
 use nopic_domain::identifier::{EntryNumber, country_code};
 use nopic_domain::weight::Weight;
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::entries::lines::{LineSplitter, RawLine};
+use crate::entries::Form;
+use crate::entries::detect::{Detector, Undetected};
+use crate::entries::lines::RawLine;
 use crate::entries::node::Node;
 use crate::entries::object::Fields;
 use crate::entries::{mistyped, too_long, write_line};
+use crate::input::Input;
+use crate::kind::{self, Kind};
 use crate::reject::{Reject, shown};
+use crate::table::csv::CsvDecoder;
+use crate::table::header::find;
+use crate::table::{HeaderError, Table, WorkbookError, workbook};
 
 /// The names of a certificate's fields.
 const NAMES: [&str; 17] = [
@@ -36,6 +45,30 @@ const NAMES: [&str; 17] = [
     "countriesOfOrigin",
     "lots",
     "draws",
+];
+
+/// The columns of a table of certificates: every field but the draws.
+pub(crate) const COLUMNS: [&str; 16] = {
+    let mut columns = [""; 16];
+    let mut index = 0;
+    while index < columns.len() {
+        columns[index] = NAMES[index];
+        index += 1;
+    }
+    columns
+};
+
+/// Those without which no certificate is whole.
+pub(crate) const NEEDED: [&str; 9] = [
+    "number",
+    "status",
+    "certifierId",
+    "exporterNopId",
+    "importerNopId",
+    "product",
+    "htsCode",
+    "kind",
+    "totalWeightKg",
 ];
 
 /// The names of a draw's fields.
@@ -63,29 +96,75 @@ pub enum CertificateEvent {
     Reject(Reject),
 }
 
-/// Why a file as a whole is not read.
+/// Why a file as a whole is not read. No event was given before it.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CertificateFileError {
     /// No byte but white space.
-    #[error("the file is empty: expected one certificate a line, as JSON")]
+    #[error("the file is empty: expected certificates as JSON lines, CSV or XLSX")]
     Empty,
-    /// Two bytes a character.
-    #[error("the file is UTF-16: save it as UTF-8 and give it again")]
-    Utf16,
     /// Something that has a form of its own.
-    #[error("the file is {found}, not certificates: give one JSON object a line")]
+    #[error("the file is {found}, not certificates: give JSON lines, or CSV or XLSX with a header")]
     OtherContent {
         /// What it is, with its article.
         found: &'static str,
     },
+    /// Content of another kind than certificates.
+    #[error("the file holds {found}, not certificates: give it to `{command}`")]
+    OtherKind {
+        /// What it holds.
+        found: &'static str,
+        /// The command that reads it.
+        command: &'static str,
+    },
+    /// A header, and nothing behind it.
+    #[error("the file has a header and no certificate under it: give the file that has them")]
+    NoCertificate,
+    /// A CSV whose header cannot be used.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+    /// An XLSX workbook that cannot be read.
+    #[error(transparent)]
+    Workbook(#[from] WorkbookError),
 }
 
-/// Reads certificates from chunks of bytes; the result does not depend on how they were cut.
-#[derive(Debug, Default)]
+impl From<Kind> for CertificateFileError {
+    fn from(kind: Kind) -> Self {
+        Self::OtherKind {
+            found: kind.found,
+            command: kind.command,
+        }
+    }
+}
+
+/// Reads certificates from chunks of bytes; the result does not depend on how they were cut. The form (JSON lines, CSV
+/// or XLSX) is found out from the content.
+#[derive(Debug)]
 pub struct CertificateReader {
-    splitter: LineSplitter,
-    begun: bool,
-    failed: Option<CertificateFileError>,
+    input: Input,
+    decoder: Decoder,
+    /// Whether any event was given.
+    has_given: bool,
+}
+
+#[derive(Debug)]
+enum Decoder {
+    Detecting(Detector),
+    Jsonl {
+        /// A line was met.
+        is_begun: bool,
+    },
+    Csv(Box<CsvDecoder<CertificateTable>>),
+    Failed(CertificateFileError),
+}
+
+impl Default for CertificateReader {
+    fn default() -> Self {
+        Self {
+            input: Input::any(),
+            decoder: Decoder::Detecting(Detector::new(Form::Auto)),
+            has_given: false,
+        }
+    }
 }
 
 impl CertificateReader {
@@ -104,17 +183,14 @@ impl CertificateReader {
         chunk: &[u8],
         out: &mut Vec<CertificateEvent>,
     ) -> Result<(), CertificateFileError> {
-        let Self {
-            splitter,
-            begun,
-            failed,
-        } = self;
-        if let Some(error) = failed {
+        let Self { input, decoder, .. } = self;
+        if let Decoder::Failed(error) = decoder {
             return Err(error.clone());
         }
-        let result = splitter.push(chunk, |number, line| read_line(begun, number, line, out));
-        *failed = result.as_ref().err().cloned();
-        result
+        let before = out.len();
+        let result = input.push(chunk, |number, line| decoder.line(number, line, out));
+        self.has_given |= out.len() > before;
+        self.or_failed(result)
     }
 
     /// Reads what the end of the file completes. To be called once, behind the last chunk.
@@ -122,19 +198,86 @@ impl CertificateReader {
     /// # Errors
     /// As for [`CertificateReader::push`]; an empty file is found here.
     pub fn finish(&mut self, out: &mut Vec<CertificateEvent>) -> Result<(), CertificateFileError> {
-        let Self {
-            splitter,
-            begun,
-            failed,
-        } = self;
-        if let Some(error) = failed {
+        let Self { input, decoder, .. } = self;
+        if let Decoder::Failed(error) = decoder {
             return Err(error.clone());
         }
-        splitter.finish(|number, line| read_line(begun, number, line, out))?;
-        if *begun {
-            Ok(())
-        } else {
-            Err(CertificateFileError::Empty)
+        let before = out.len();
+        let result = match input.finish(|number, line| decoder.line(number, line, out)) {
+            Ok(Some(bytes)) => {
+                workbook::read::<CertificateTable>(&bytes, out).map_err(CertificateFileError::from)
+            }
+            Ok(None) => decoder.finish(out),
+            Err(error) => Err(error),
+        };
+        self.has_given |= out.len() > before;
+        let result = match result {
+            Ok(()) if !self.has_given => Err(CertificateFileError::NoCertificate),
+            result => result,
+        };
+        self.or_failed(result)
+    }
+
+    fn or_failed(&mut self, result: Result<(), CertificateFileError>) -> Result<(), CertificateFileError> {
+        if let Err(error) = &result {
+            self.decoder = Decoder::Failed(error.clone());
+        }
+        result
+    }
+}
+
+impl Decoder {
+    fn line(
+        &mut self,
+        number: u64,
+        line: RawLine<'_>,
+        out: &mut Vec<CertificateEvent>,
+    ) -> Result<(), CertificateFileError> {
+        match self {
+            Self::Jsonl { is_begun } => read_line(is_begun, number, line, out),
+            Self::Csv(decoder) => Ok(decoder.line(number, line, out)?),
+            Self::Detecting(detector) => {
+                let found = detector.line::<CertificateTable>(number, line);
+                self.begin(found, out)
+            }
+            Self::Failed(error) => Err(error.clone()),
+        }
+    }
+
+    /// Turns to the form that was found, if it was, and reads what was held back until then.
+    fn begin(
+        &mut self,
+        found: Result<Option<Form>, Undetected>,
+        out: &mut Vec<CertificateEvent>,
+    ) -> Result<(), CertificateFileError> {
+        let next = match found {
+            Ok(None) => return Ok(()),
+            Ok(Some(Form::Abi)) => return Err(kind::ENTRIES.into()),
+            Ok(Some(Form::Csv)) => Self::Csv(Box::default()),
+            // Each line that is none is refused by its number.
+            Ok(Some(Form::Jsonl | Form::Xlsx | Form::Auto)) | Err(Undetected::Unknown) => {
+                Self::Jsonl { is_begun: false }
+            }
+            Err(Undetected::Empty) => return Err(CertificateFileError::Empty),
+            Err(Undetected::Foreign(found)) => return Err(CertificateFileError::OtherContent { found }),
+        };
+        if let Self::Detecting(detector) = std::mem::replace(self, next) {
+            for held in detector.into_held() {
+                self.line(held.number, held.raw(), out)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, out: &mut Vec<CertificateEvent>) -> Result<(), CertificateFileError> {
+        if let Self::Detecting(detector) = self {
+            let found = detector.finish().map(Some);
+            self.begin(found, out)?;
+        }
+        match self {
+            Self::Csv(decoder) => Ok(decoder.finish(out)?),
+            Self::Jsonl { .. } | Self::Detecting(_) => Ok(()),
+            Self::Failed(error) => Err(error.clone()),
         }
     }
 }
@@ -174,48 +317,106 @@ pub fn write_certificates<'a>(
 }
 
 fn read_line(
-    begun: &mut bool,
+    is_begun: &mut bool,
     number: u64,
     line: RawLine<'_>,
     out: &mut Vec<CertificateEvent>,
 ) -> Result<(), CertificateFileError> {
-    let mut bytes = line.start();
-    if number == 1 {
-        if matches!(
-            bytes,
-            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, _, 0, ..] | [_, 0, _, 0, ..]
-        ) {
-            return Err(CertificateFileError::Utf16);
+    let bytes = match line {
+        RawLine::Whole(bytes) => bytes.trim_ascii(),
+        RawLine::TooLong { length, .. } => {
+            *is_begun = true;
+            out.push(CertificateEvent::Reject(too_long(number, length)));
+            return Ok(());
         }
-        bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    }
-    if let RawLine::TooLong { length, .. } = line {
-        *begun = true;
-        out.push(CertificateEvent::Reject(too_long(number, length)));
-        return Ok(());
-    }
-    let bytes = bytes.trim_ascii();
+    };
     if bytes.is_empty() {
         return Ok(());
     }
-    if !*begun {
-        let found = match bytes {
-            [b'P', b'K', 3 | 5, ..] => Some("a ZIP archive or an XLSX workbook"),
-            [0x1f, 0x8b, ..] => Some("compressed with gzip"),
-            [b'<', ..] => Some("an HTML or XML document"),
-            [b'%', b'P', b'D', b'F', ..] => Some("a PDF document"),
-            _ => None,
-        };
-        if let Some(found) = found {
-            return Err(CertificateFileError::OtherContent { found });
-        }
-        *begun = true;
+    if !*is_begun
+        && let Ok(Node::Object(fields)) = Node::read(number, bytes)
+        && let Some(kind) = kind::of_names(fields.iter().map(|(name, _)| name.as_str()))
+        && kind != kind::CERTIFICATES
+    {
+        return Err(kind.into());
     }
+    *is_begun = true;
     out.push(match read_certificate(number, bytes) {
         Ok(certificate) => CertificateEvent::Certificate(certificate),
         Err(reject) => CertificateEvent::Reject(reject),
     });
     Ok(())
+}
+
+/// Tables of certificates. Draws have no column.
+struct CertificateTable;
+
+impl Table for CertificateTable {
+    type Column = &'static str;
+    type Event = CertificateEvent;
+
+    const KIND: Kind = kind::CERTIFICATES;
+
+    fn column(name: &str) -> Option<&'static str> {
+        find(name, COLUMNS.into_iter().map(|column| (column, column)))
+    }
+
+    fn name(column: &'static str) -> &'static str {
+        column
+    }
+
+    fn columns() -> Vec<&'static str> {
+        COLUMNS.to_vec()
+    }
+
+    fn needed() -> &'static [&'static str] {
+        &NEEDED
+    }
+
+    fn is_date(column: &'static str) -> bool {
+        matches!(column, "issuedOn" | "validFrom" | "validTo")
+    }
+
+    fn read<'a>(
+        record: u64,
+        cells: impl Iterator<Item = (&'static str, Cow<'a, str>)>,
+    ) -> Result<CertificateEvent, Box<Reject>> {
+        let pairs = cells
+            .map(|(column, cell)| {
+                let node = if matches!(column, "countriesOfOrigin" | "lots") {
+                    Node::List(cell.split(';').map(|part| Node::Text(part.to_owned())).collect())
+                } else {
+                    Node::Text(cell.into_owned())
+                };
+                (column.to_owned(), node)
+            })
+            .collect();
+        certificate(record, pairs)
+            .map(CertificateEvent::Certificate)
+            .map_err(Box::new)
+    }
+
+    fn refused(reject: Reject) -> CertificateEvent {
+        CertificateEvent::Reject(reject)
+    }
+}
+
+/// Names the code that a spreadsheet seems to have taken a zero from. It is never completed.
+fn name_lost_zero(reject: Reject) -> Reject {
+    if reject.field.as_deref() != Some("htsCode") {
+        return reject;
+    }
+    match with_lost_zero(&reject.value) {
+        Some(code) => Reject {
+            reason: format!(
+                "{}; the zero in front seems lost: if {code} is meant, write it (in a spreadsheet, into a cell of \
+                 text)",
+                reject.reason
+            ),
+            ..reject
+        },
+        None => reject,
+    }
 }
 
 fn read_certificate(record: u64, bytes: &[u8]) -> Result<CertificateRecord, Reject> {
@@ -237,6 +438,10 @@ fn parse<T: FromStr>(text: &str) -> Option<T> {
 }
 
 fn certificate(record: u64, pairs: Vec<(String, Node)>) -> Result<CertificateRecord, Reject> {
+    read_fields(record, pairs).map_err(name_lost_zero)
+}
+
+fn read_fields(record: u64, pairs: Vec<(String, Node)>) -> Result<CertificateRecord, Reject> {
     let mut fields = Fields::new(record, "", "a certificate", &NAMES, pairs)?;
     let certificate_number = "a certificate number NNN-NNNNNNNNNN-NNNNNN";
     let operation = "a NOP operation ID of 10 digits";

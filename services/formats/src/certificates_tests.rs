@@ -75,10 +75,52 @@ fn every_refusal_names_its_field() {
 #[test]
 fn a_file_of_something_else_is_refused_whole() {
     assert_eq!(read_certificates(b" \n"), Err(CertificateFileError::Empty));
-    assert_eq!(
-        read_certificates(b"\xff\xfe{\0"),
-        Err(CertificateFileError::Utf16)
-    );
     assert!(read_certificates(b"<html>").is_err());
     assert!(read_certificates(b"PK\x03\x04").is_err());
+}
+
+/// The same certificate as a row of a table.
+const ROW: &str = "number,status,certifierId,exporterNopId,importerNopId,product,htsCode,kind,issuedOn,validFrom,validTo,totalWeightKg,countriesOfOrigin,lots\n304-3049499569-000002,ISSUED,304,3049499569,8025959654,Tea,0902.10.1015,TIME_FRAME,1/29/2025,2/2/2025,2025-03-04,50760.4405,pe;EC,L-1;\n";
+
+#[test]
+fn a_table_of_certificates_is_read() {
+    let record = read(ROW).unwrap();
+    assert_eq!((record.record, record.draws), (2, None));
+    assert_eq!(record.certificate.countries_of_origin, ["PE", "EC"]);
+    assert_eq!(record.certificate.lots, ["L-1"]);
+    assert_eq!(
+        record
+            .certificate
+            .issued_on
+            .map(|date| date.to_string())
+            .as_deref(),
+        Some("2025-01-29")
+    );
+    let utf16: Vec<u8> = std::iter::once(0xfeff)
+        .chain(ROW.replace(',', "\t").encode_utf16())
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let events = read_certificates(&utf16).unwrap();
+    assert!(
+        matches!(&events[..], [CertificateEvent::Certificate(_)]),
+        "{events:?}"
+    );
+    // A zero that a spreadsheet took is named, and nothing is completed.
+    for code in ["902101015", "902101015.0"] {
+        let reject = read(&ROW.replace("0902.10.1015", code)).unwrap_err();
+        assert_eq!(reject.field.as_deref(), Some("htsCode"));
+        assert_eq!(reject.key.as_deref(), Some("304-3049499569-000002"));
+        assert!(reject.reason.contains("0902101015"), "{reject}");
+    }
+    let error = |text: String| read_certificates(text.as_bytes()).unwrap_err().to_string();
+    assert!(error(ROW.replacen("lots", "draws", 1)).contains("unknown column \"draws\""));
+    assert!(error(ROW.replacen("status", "Status of it", 1)).contains("totalWeightKg"));
+    assert!(error(ROW.replacen("kind,", ",", 1)).contains("kind is missing"));
+    assert!(error(format!("Our certificates\n{ROW}")).contains("row 2 looks like the header"));
+    // A line that is none costs itself alone where the others are JSON.
+    let events = read_certificates(format!("garbage\n{GOOD}\n").as_bytes()).unwrap();
+    assert!(matches!(
+        &events[..],
+        [CertificateEvent::Reject(_), CertificateEvent::Certificate(_)]
+    ));
 }

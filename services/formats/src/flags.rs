@@ -8,10 +8,12 @@ use nopic_domain::date::{Date, parse_iso};
 use nopic_domain::flags::{
     Flag, FlagImportError, FlagInterval, FlagTable, ImportSummary, PlainRow, Report, ReportRow,
 };
-use nopic_domain::hts::HtsCode;
+use nopic_domain::hts::{HtsCode, with_lost_zero};
 use thiserror::Error;
 
+use crate::kind;
 use crate::reject::{Reject, shown};
+use crate::table::csv::separator_line;
 
 /// First cell of the header of CBP's report.
 const TARIFF_NUMBER: &str = "Tariff Number";
@@ -61,6 +63,14 @@ pub enum FlagFileError {
         row: u64,
         /// The column's name.
         column: String,
+    },
+    /// The header of another kind of content.
+    #[error("the columns are those of {found}, not of flags: give the file to `{command}`")]
+    OtherKind {
+        /// What the file holds.
+        found: &'static str,
+        /// The command that reads it.
+        command: &'static str,
     },
     /// A report does not say of which date it is.
     #[error("the report has no \"HTS Date:\" above its header; without it nobody knows from when it holds")]
@@ -128,20 +138,35 @@ impl FlagFile {
 ///
 /// What makes the whole file unreadable. Single cells are in [`FlagFile::rejects`].
 pub fn read(content: &[u8]) -> Result<FlagFile, FlagFileError> {
-    let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
-    if content.trim_ascii().is_empty() {
-        return Err(FlagFileError::Empty);
-    }
-    if content.trim_ascii_start().starts_with(b"<") {
-        return Err(FlagFileError::WebPage);
-    }
-    if memchr::memchr(0, content).is_some() || content.starts_with(b"PK\x03\x04") {
-        return Err(FlagFileError::NotText);
-    }
     // Descriptions are not looked at, so an accent in another encoding does no harm; in a cell that counts, what
     // takes its place is refused with the cell.
-    let text = String::from_utf8_lossy(content);
-    let mut rows = Rows::new(&text);
+    let text = crate::text::whole(content);
+    let start = text.trim_start();
+    if start.is_empty() {
+        return Err(FlagFileError::Empty);
+    }
+    if start.starts_with('<') {
+        return Err(FlagFileError::WebPage);
+    }
+    if text.contains('\0') || kind::foreign(content, false).is_some() {
+        return Err(FlagFileError::NotText);
+    }
+    let first_line = start.lines().next().unwrap_or_default();
+    if let Some(separator) = separator_line(first_line.as_bytes()) {
+        return read_separated(&text, separator);
+    }
+    // What separates the cells shows in the header.
+    let mut found = read_separated(&text, b',');
+    for separator in [b';', b'\t'] {
+        if found == Err(FlagFileError::NoHeader) {
+            found = read_separated(&text, separator);
+        }
+    }
+    found
+}
+
+fn read_separated(text: &str, separator: u8) -> Result<FlagFile, FlagFileError> {
+    let mut rows = Rows::new(text, separator);
     let mut hts_date = None;
     for row in rows.by_ref().take(HEADER_WITHIN) {
         let first = row.cell(0);
@@ -156,6 +181,11 @@ pub fn read(content: &[u8]) -> Result<FlagFile, FlagFileError> {
             return PlainColumns::find(&row).map(|columns| read_plain(&columns, rows));
         } else if first.eq_ignore_ascii_case(PLAIN_COLUMNS[0]) {
             return Err(missing_column(&row, &PLAIN_COLUMNS));
+        } else if let Some(kind) = kind::of_names(row.cells.iter()).filter(|kind| *kind != kind::FLAGS) {
+            return Err(FlagFileError::OtherKind {
+                found: kind.found,
+                command: kind.command,
+            });
         }
     }
     Err(FlagFileError::NoHeader)
@@ -210,8 +240,9 @@ struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    fn new(text: &'a str) -> Self {
+    fn new(text: &'a str, separator: u8) -> Self {
         let records = csv::ReaderBuilder::new()
+            .delimiter(separator)
             .has_headers(false)
             .flexible(true)
             .from_reader(text.as_bytes())
@@ -255,7 +286,7 @@ fn report_date(row: &Row) -> Result<Date, FlagFileError> {
 }
 
 /// Reads `M/D/YYYY`.
-fn parse_us(text: &str) -> Option<Date> {
+pub(crate) fn parse_us(text: &str) -> Option<Date> {
     let mut parts = text.split('/');
     let mut number = |lengths: std::ops::RangeInclusive<usize>| {
         let part = parts.next()?;
@@ -273,7 +304,29 @@ fn ten_digits(text: &str) -> Option<HtsCode> {
     text.parse().ok().filter(|code: &HtsCode| code.len() == 10)
 }
 
-const NOT_TEN_DIGITS: &str = "not a tariff code of 10 digits";
+/// Why a code is refused, with the one that a spreadsheet seems to have taken a zero from. It is never completed.
+fn not_ten_digits(text: &str) -> String {
+    const REASON: &str = "not a tariff code of 10 digits (dots only after the 4th, 6th and 8th)";
+    match with_lost_zero(text).filter(|code| code.len() == 10) {
+        Some(code) => format!("{REASON}; the zero in front seems lost: if {code} is meant, write it"),
+        None => REASON.to_owned(),
+    }
+}
+
+/// Whether a report's cell holds several agencies' flags, or one that counts among something else.
+fn is_several_flags(cell: &str) -> bool {
+    let flags = cell
+        .split(|character: char| !character.is_ascii_alphanumeric())
+        .filter(|word| word.len() == 3)
+        .count();
+    let upper = cell.to_ascii_uppercase();
+    flags > 1 || (cell.len() != 3 && (upper.contains("AM7") || upper.contains("AM8")))
+}
+
+/// A date of a plain table, also as spreadsheets write it at every save.
+fn plain_date(text: &str) -> Option<Date> {
+    parse_iso(text).or_else(|| parse_us(text))
+}
 
 /// Says of refused cells which code their row is about, where that could be read.
 fn name_code(rejects: &mut [Reject], code: Option<HtsCode>) {
@@ -360,11 +413,18 @@ fn read_report(columns: &ReportColumns, hts_date: Date, rows: Rows<'_>) -> FlagF
         rejects.extend(row.reject_unclosed_quote());
         let code = ten_digits(row.cell(columns.code));
         if code.is_none() {
-            rejects.push(row.reject((columns.code, TARIFF_NUMBER), NOT_TEN_DIGITS));
+            let reason = not_ten_digits(row.cell(columns.code));
+            rejects.push(row.reject((columns.code, TARIFF_NUMBER), &reason));
         }
         let mut flag = None;
         for (column, name) in &columns.flags {
-            match (Flag::parse(&row.cell(*column).to_ascii_uppercase()), flag) {
+            let cell = row.cell(*column);
+            if is_several_flags(cell) {
+                let reason = "the cell holds more than one flag: write each in a column of its own";
+                rejects.push(row.reject((*column, name), reason));
+                continue;
+            }
+            match (Flag::parse(&cell.to_ascii_uppercase()), flag) {
                 (None, _) => {}
                 (Some(found), None) => flag = Some(found),
                 (Some(found), Some(first)) if found == first => {}
@@ -450,20 +510,21 @@ fn read_plain(columns: &PlainColumns, rows: Rows<'_>) -> FlagFile {
         rejects.extend(row.reject_unclosed_quote());
         let code = ten_digits(row.cell(columns.hts));
         if code.is_none() {
-            rejects.push(row.reject((columns.hts, "hts"), NOT_TEN_DIGITS));
+            let reason = not_ten_digits(row.cell(columns.hts));
+            rejects.push(row.reject((columns.hts, "hts"), &reason));
         }
         let flag = Flag::parse(&row.cell(columns.flag).to_ascii_uppercase());
         if flag.is_none() {
             rejects.push(row.reject((columns.flag, "flag"), "not AM7 or AM8"));
         }
-        let from = parse_iso(row.cell(columns.from));
+        let from = plain_date(row.cell(columns.from));
         if from.is_none() {
-            rejects.push(row.reject((columns.from, "from"), "not a date YYYY-MM-DD"));
+            rejects.push(row.reject((columns.from, "from"), "not a date YYYY-MM-DD or M/D/YYYY"));
         }
-        let to = parse_iso(row.cell(columns.to));
+        let to = plain_date(row.cell(columns.to));
         let to_is_wrong = to.is_none() && !row.cell(columns.to).is_empty();
         if to_is_wrong {
-            let reason = "not a date YYYY-MM-DD; leave it empty where no end is known";
+            let reason = "not a date YYYY-MM-DD or M/D/YYYY; leave it empty where no end is known";
             rejects.push(row.reject((columns.to, "to"), reason));
         }
         if let (Some(from), Some(to)) = (from, to)

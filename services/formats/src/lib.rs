@@ -4,11 +4,16 @@
 //! stood and why ([`Reject`]).
 
 pub mod certificates;
+pub mod columns;
 pub mod entries;
 pub mod flags;
+mod input;
+mod kind;
 pub mod oid;
 pub mod reject;
 pub mod sample;
+pub mod table;
+mod text;
 pub mod verdicts;
 
 pub use reject::Reject;

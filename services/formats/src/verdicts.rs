@@ -4,8 +4,9 @@
 
 use serde::Serialize;
 
-use crate::entries::{write_cell, write_line};
+use crate::entries::write_line;
 use crate::reject::Reject;
+use crate::table::csv::write_cell;
 
 /// The verdict of one entry line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -189,6 +190,8 @@ mod tests {
             concat!(
                 r#"{"entryNumber":"B7603245278","lineNumber":1,"pgaLineNumber":2,"verdict":"REJECT","declaration":"ORGANIC","#,
                 r#""findings":[{"code":"IMPORTER_NOT_CERTIFIED","severity":"REJECT","field":"importerNopId","#,
+                r#"{"entryNumber":"B7603245278","lineNumber":1,"pgaLineNumber":2,"verdict":"REJECT","#,
+                r#""declaration":"ORGANIC","findings":[{"code":"IMPORTER_NOT_CERTIFIED","severity":"REJECT","field":"importerNopId","#,
                 r#""message":"Not \"certified\", on that day.","citation":"7 CFR 205.273(d)"},"#,
                 r#"{"code":"REGISTRY_STALE","severity":"WARNING","field":"entryDate","message":"…"}],"#,
                 r#""remedies":["REEXPORT","DESTRUCTION"],"evidence":{"policy":"STRICT","policyVersion":"1","#,
@@ -211,6 +214,7 @@ mod tests {
         let mut reader = ::csv::Reader::from_reader(&out[..]);
         assert_eq!(reader.headers().unwrap().len(), 16);
         let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
+        assert_eq!(&rows[0][4], "ORGANIC");
         assert_eq!(&rows[0][5], "IMPORTER_NOT_CERTIFIED;REGISTRY_STALE");
         assert_eq!(&rows[0][8], "Not \"certified\", on that day. | …");
         assert_eq!(&rows[0][15], "");

@@ -98,6 +98,7 @@ fn every_field_comes_from_its_place() {
             line_number: 1,
             pga_line_number: Some(1),
             entry_date: text("2025-06-10"),
+            arrival_date: text("2025-06-10"),
             export_date: text("2025-06-02"),
             importer_of_record: text("12-345678900"),
             importer_nop_id: text("8023222048"),
@@ -314,7 +315,7 @@ fn a_record_that_cannot_be_read_refuses_its_entry_alone() {
         assert_eq!((reject.record, reject.position), (number, position), "{reject}");
         assert_eq!(reject.key.as_deref(), Some("B7603245278"), "{reject}");
     }
-    // Out of order: a 40 without 11, a 50 without 40, an 11 behind a 40.
+    // Out of order: a 40 without 11, a 50 without 40. No other order is insisted on.
     let without = |at: usize| {
         let mut records = head();
         records.remove(at);
@@ -324,7 +325,14 @@ fn a_record_that_cannot_be_read_refuses_its_entry_alone() {
     let mut bare = head();
     bare.drain(3..5);
     assert_eq!(refusal(&bare).record, 4);
-    assert_eq!(refusal(&inserted(4, head()[1].clone())).record, 5);
+    let mut late = head();
+    let arrival = late.remove(2);
+    late.push(arrival);
+    late.push(record("11", &[(3, "OTHER"), (48, "060825")]));
+    let line = lines(&late).remove(0);
+    assert_eq!(line.arrival_date.as_deref(), Some("2025-06-10"));
+    assert_eq!(line.importation_date.as_deref(), Some("2025-06-08"));
+    assert_eq!(line.importer_of_record.as_deref(), Some("12-345678900"));
 }
 
 #[test]
@@ -393,4 +401,124 @@ fn an_entry_is_bounded() {
         "{}",
         events.len()
     );
+}
+
+#[test]
+fn the_fields_of_the_revised_form_are_read() {
+    let mut records = head();
+    records[1] = record("11", &[(48, "060925")]);
+    records[2] = record("20", &[]);
+    records.insert(3, record("20", &[(11, "060825")]));
+    records.insert(4, record("20", &[(11, "060725")]));
+    records[5].replace_range(7..8, "X");
+    records.extend([
+        pg01(),
+        record("PG14", &[(5, "1"), (6, "AM1")]),
+        record("PG14", &[(5, "1"), (6, "AM1"), (9, "ONE")]),
+        record("PG14", &[(5, "2"), (6, "AM1"), (9, "TWO")]),
+        record("PG14", &[(5, "2"), (6, "AM4"), (9, "OTHER")]),
+        record("PG14", &[(5, "2"), (9, "THREE")]),
+        record("PG14", &[(5, "2"), (6, "AM1"), (9, "ONE")]),
+    ]);
+    let line = lines(&records).remove(0);
+    assert_eq!(line.entry_date, None);
+    assert_eq!(line.importation_date.as_deref(), Some("2025-06-09"));
+    assert_eq!(line.arrival_date.as_deref(), Some("2025-06-08"));
+    assert_eq!(line.article_set.as_deref(), Some("X"));
+    assert_eq!(line.certificate_number.as_deref(), Some("ONE"));
+    assert_eq!(line.further_certificate_numbers, ["TWO", "THREE"]);
+}
+
+#[test]
+fn the_digit_of_a_processing_code_is_the_code() {
+    for (code, expected) in [
+        ("1", "OR1"),
+        (" 1", "OR1"),
+        ("  2", "OR2"),
+        ("2", "OR2"),
+        ("OR1", "OR1"),
+        ("3", "3"),
+    ] {
+        let mut records = head();
+        records.push(record("PG01", &[(5, "001"), (8, "AMSOR"), (14, code)]));
+        assert_eq!(
+            lines(&records)[0].message_set.as_deref(),
+            Some(expected),
+            "{code}"
+        );
+    }
+}
+
+#[test]
+fn leading_spaces_of_a_number_are_zeros_and_of_a_date_are_wrong() {
+    let mut records = head();
+    records[3] = record("40", &[(5, "  1"), (9, "ECMX"), (42, "     13139")]);
+    records[5] = record("50", &[(3, "0804400020"), (36, "        1050"), (48, "KG")]);
+    records.push(record("PG01", &[(5, " 12"), (8, "AMSOR"), (14, "OR2")]));
+    let line = lines(&records).remove(0);
+    assert_eq!((line.line_number, line.pga_line_number), (1, Some(12)));
+    assert_eq!(line.net_weight_kg.as_deref(), Some("10.5"));
+    for (at, from) in [(1, 42), (1, 48), (2, 11), (3, 13)] {
+        let mut records = head();
+        records[at].replace_range(from - 1..from + 5, " 61025");
+        assert_eq!(refusal(&records).position, Some(from as u64));
+    }
+    let mut records = head();
+    records[3].replace_range(4..7, "  0");
+    assert_eq!(refusal(&records).field.as_deref(), Some("line"));
+}
+
+#[test]
+fn numbers_that_begin_anew_are_raised_by_their_tariff_record() {
+    let numbered = |number: &str| record("PG01", &[(5, number), (8, "AMSOR"), (14, "OR2")]);
+    let tariff = || record("50", &[(3, "0804400020")]);
+    let mut records = head();
+    records.extend([
+        numbered("001"),
+        numbered("002"),
+        tariff(),
+        record("PG01", &[(5, "001"), (8, "FDAFOO")]),
+        numbered("003"),
+        tariff(),
+        numbered(""),
+        numbered("002"),
+        numbered("004"),
+        tariff(),
+        numbered("004"),
+        record("40", &[(5, "002")]),
+        tariff(),
+        numbered("001"),
+    ]);
+    let numbers: Vec<_> = lines(&records)
+        .iter()
+        .map(|line| (line.line_number, line.pga_line_number))
+        .collect();
+    assert_eq!(
+        numbers,
+        [
+            (1, Some(1)),
+            (1, Some(2)),
+            (1, Some(3)),
+            (1, Some(2001)),
+            (1, Some(2002)),
+            (1, Some(4)),
+            (1, Some(3004)),
+            (2, Some(1)),
+        ]
+    );
+}
+
+#[test]
+fn an_entry_or_a_file_without_lines_is_named() {
+    let reject = refusal(&head()[..1]);
+    assert_eq!((reject.record, reject.key.as_deref()), (1, Some("B7603245278")));
+    assert!(reject.reason.contains("nothing was found to judge"), "{reject}");
+    let envelope = [record("A2704ABC", &[(26, "AE")]), record("Z", &[])].join("\n");
+    for form in [Form::Auto, Form::Abi] {
+        let error = read_entries(form, envelope.as_bytes()).unwrap_err().to_string();
+        assert!(error.contains("nothing was found to judge"), "{error}");
+    }
+    // One that cancels has nothing to judge, and says what it does.
+    let events = events(&[record("10DB76", &[(9, "03245278")])]);
+    assert!(matches!(&events[..], [EntryEvent::Deleted { .. }]));
 }

@@ -11,12 +11,21 @@ use nopic_formats::entries::{EntryEvent, Form, read_entries};
 
 /// A file of the specification's cases; `None`, said aloud, where the specification is not at hand.
 fn case(name: &str) -> Option<Vec<u8>> {
-    let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "../../../shared/cases", name]
+    beside("cases", name)
+}
+
+/// The same of its second set, which has every form.
+fn second_case(name: &str) -> Option<Vec<u8>> {
+    beside("cases-2", name)
+}
+
+fn beside(folder: &str, name: &str) -> Option<Vec<u8>> {
+    let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "../../../shared", folder, name]
         .iter()
         .collect();
     let bytes = std::fs::read(&path).ok();
     if bytes.is_none() {
-        eprintln!("NOT TESTED: the specification's cases/{name} is not at hand");
+        eprintln!("NOT TESTED: the specification's {folder}/{name} is not at hand");
     }
     bytes
 }
@@ -63,6 +72,55 @@ fn the_transmission_holds_the_lines_that_verdicts_are_expected_for() {
         assert_eq!(expected["entryNumber"], line.entry_number.as_str());
         assert_eq!(expected["lineNumber"], line.line_number);
         assert_eq!(expected["pgaLineNumber"], line.pga_line_number.unwrap_or(1));
+    }
+}
+
+#[test]
+fn every_form_of_the_second_set_holds_its_lines() {
+    if let Some(jsonl) = second_case("entries.jsonl") {
+        let from_jsonl = lines(Form::Auto, &jsonl);
+        for name in ["entries.csv", "entries.xlsx"] {
+            let Some(bytes) = second_case(name) else { return };
+            let read = lines(Form::Auto, &bytes);
+            assert_eq!(read.len(), from_jsonl.len(), "{name}");
+            for (one, other) in from_jsonl.iter().zip(read) {
+                assert_eq!(one.clone().normalise(), other.normalise(), "{name}");
+            }
+        }
+    }
+    for (name, expected) in [
+        ("entries.abi", "expected-abi.jsonl"),
+        ("entries-se.abi", "expected-se.jsonl"),
+    ] {
+        let (Some(bytes), Some(expected)) = (second_case(name), second_case(expected)) else {
+            return;
+        };
+        let keys: Vec<_> = read_entries(Form::Auto, &bytes)
+            .unwrap()
+            .into_iter()
+            .filter_map(|event| match event {
+                EntryEvent::Line { line, .. } => {
+                    let pga_line_number = line.pga_line_number.unwrap_or(1);
+                    Some((line.entry_number, line.line_number, pga_line_number))
+                }
+                EntryEvent::Deleted { .. } => None,
+                EntryEvent::Reject(reject) => panic!("{name}: {reject}"),
+            })
+            .collect();
+        let expected: Vec<_> = String::from_utf8(expected)
+            .unwrap()
+            .lines()
+            .map(|line| {
+                let line: serde_json::Value = serde_json::from_str(line).unwrap();
+                let number = |name: &str| u32::try_from(line[name].as_u64().unwrap()).unwrap();
+                (
+                    line["entryNumber"].as_str().unwrap().to_owned(),
+                    number("lineNumber"),
+                    number("pgaLineNumber"),
+                )
+            })
+            .collect();
+        assert_eq!(keys, expected, "{name}");
     }
 }
 

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use nopic_formats::certificates::{CertificateEvent, read_certificates};
-use nopic_formats::entries::{EntryEvent, Form, read_entries};
+use nopic_formats::entries::{EntryEvent, Form, exercise, read_entries};
 
 fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
     let folder: PathBuf = [env!("CARGO_MANIFEST_DIR"), "fuzz/corpus", target]
@@ -37,6 +37,7 @@ fn the_seeds_of_entry_lines_are_read() {
     ];
     for (target, form) in [
         ("entries_abi", Form::Abi),
+        ("entries_release", Form::Abi),
         ("entries_jsonl", Form::Jsonl),
         ("entries_csv", Form::Csv),
     ] {
@@ -49,8 +50,8 @@ fn the_seeds_of_entry_lines_are_read() {
                 !good.contains(&name.as_str()),
                 "{target}/{name}: {events:?}"
             );
-            for other in [Form::Auto, Form::Abi, Form::Csv, Form::Jsonl] {
-                let _ = read_entries(other, &bytes);
+            for other in [Form::Auto, Form::Abi, Form::Csv, Form::Jsonl, Form::Xlsx] {
+                exercise::entries(other, &bytes);
             }
         }
     }
@@ -64,5 +65,13 @@ fn the_seeds_of_certificates_are_read() {
             .iter()
             .any(|event| matches!(event, CertificateEvent::Reject(_)));
         assert_eq!(refused, name == "refused", "{name}: {events:?}");
+        exercise::certificates(&bytes);
+    }
+}
+
+#[test]
+fn the_seeds_of_workbooks_are_read() {
+    for (_, bytes) in seeds("entries_xlsx") {
+        exercise::xlsx(&bytes);
     }
 }

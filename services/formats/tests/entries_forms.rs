@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
 use nopic_formats::Reject;
+use nopic_formats::certificates::read_certificates;
 use nopic_formats::entries::{EntryEvent, EntryFileError, EntryReader, Form, read_entries};
+use nopic_formats::table::HeaderError;
 
 fn one(form: Form, text: &str) -> Result<nopic_domain::entry::EntryLine, Reject> {
     match read_entries(form, text.as_bytes()).unwrap().remove(0) {
@@ -221,19 +223,140 @@ fn an_unclosed_quote_costs_its_own_row_only() {
 fn a_csv_header_must_be_usable() {
     let error = |header: &str, form| read_entries(form, format!("{header}\nx,1\n").as_bytes()).unwrap_err();
     let shown = |header: &str| error(header, Form::Auto).to_string();
-    assert!(shown("entryNumber,lineNumber,htscode").contains("was htsCode meant?"));
+    assert!(shown("entryNumber,lineNumber,htscod").contains("was htsCode meant?"));
+    assert!(shown("entryNumber,lineNumber,htscod").contains("emergencyActionNotice"));
     assert!(shown("entryNumber,lineNumber,entry_number").contains("stands twice"));
     assert!(shown("entryNumber,htsCode").contains("lineNumber is missing"));
     assert!(shown("htsCode,lineNumber").contains("entryNumber is missing"));
-    assert!(shown("entryNumber;lineNumber").contains("semicolons"));
-    assert!(shown("entryNumber\tlineNumber").contains("tabs"));
-    assert_eq!(error("one,two", Form::Csv), EntryFileError::CsvNoHeader);
-    assert_eq!(
-        error("\"entryNumber,lineNumber", Form::Csv),
-        EntryFileError::CsvNoHeader
-    );
+    assert!(shown("entryNumber|lineNumber").contains("vertical bars"));
+    for header in ["one,two", "\"entryNumber,lineNumber"] {
+        let error = error(header, Form::Csv);
+        assert!(
+            matches!(error, EntryFileError::Header(HeaderError::NoHeader { .. })),
+            "{error}"
+        );
+    }
     let error = error("entryNumber,lineNumber,treatment", Form::Csv);
-    assert!(matches!(error, EntryFileError::CsvUnknownColumn { .. }));
+    assert!(matches!(
+        error,
+        EntryFileError::Header(HeaderError::UnknownColumn { .. })
+    ));
+}
+
+#[test]
+fn what_a_spreadsheet_saves_is_read() {
+    let row = "B7603245278,1,0804400020";
+    let utf16: Vec<u8> = std::iter::once(0xfeff)
+        .chain("entryNumber\tlineNumber\thtsCode\r\nB7603245278\t1\t0804400020\r\n".encode_utf16())
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let header = "entryNumber,lineNumber,htsCode";
+    for text in [
+        format!("sep=,\r\n{header}\r\n{row}\r\n").into_bytes(),
+        format!("\"sep=;\"\n{header}\n{row}\n")
+            .replace(',', ";")
+            .into_bytes(),
+        format!("{header}\n{row}\n").replace(',', ";").into_bytes(),
+        format!("{header}\n{row}\n").replace(',', "\t").into_bytes(),
+        utf16,
+        format!("\u{feff}{header}\r\n{row}\r\n").into_bytes(),
+        format!("{header}\r{row}\r").into_bytes(),
+        format!("ENTRY_NUMBER,Line_Number,HTSCODE\n{row}\n").into_bytes(),
+        format!("{header},,\n{row},,\n").into_bytes(),
+        format!("{header}\n{row},,\n").into_bytes(),
+        format!("{header},\n{row}\n").into_bytes(),
+        format!("{header}\n,,\n{row}\n,,\n , ,\n").into_bytes(),
+        format!(",,\n{header}\n{row}\n").into_bytes(),
+        format!("{header}\r\n{row}\r\n\u{1a}").into_bytes(),
+    ] {
+        let events = read_entries(Form::Auto, &text).unwrap();
+        let [EntryEvent::Line { line, .. }] = &events[..] else {
+            panic!("{} {events:?}", String::from_utf8_lossy(&text));
+        };
+        assert_eq!(line.hts_code.as_deref(), Some("0804400020"));
+    }
+    // A value under no name is not passed over.
+    let text = format!("{header},,\n{row},,x\n");
+    let events = read_entries(Form::Auto, text.as_bytes()).unwrap();
+    let [EntryEvent::Reject(reject)] = &events[..] else {
+        panic!("{events:?}");
+    };
+    assert_eq!((reject.position, reject.value.as_str()), (Some(5), "x"));
+}
+
+#[test]
+fn dates_of_a_spreadsheet_are_dates_in_their_columns_alone() {
+    let text = "entryNumber,lineNumber,entryDate,importationDate,arrivalDate,exportDate,description\n\
+                B7603245278,1,6/1/2025,06/01/2025,13/1/2025,6/1/25,6/1/2025\n";
+    let line = one(Form::Auto, text).unwrap();
+    let shown = |text: &Option<String>| text.clone().unwrap_or_default();
+    assert_eq!(shown(&line.entry_date), "2025-06-01");
+    assert_eq!(shown(&line.importation_date), "2025-06-01");
+    assert_eq!(shown(&line.arrival_date), "13/1/2025");
+    assert_eq!(shown(&line.export_date), "6/1/25");
+    assert_eq!(shown(&line.description), "6/1/2025");
+}
+
+#[test]
+fn a_table_without_its_header_is_never_taken_for_abi() {
+    let shown = |text: &str| read_entries(Form::Auto, text.as_bytes()).unwrap_err().to_string();
+    let row = "B7675618741,1,2025-06-10,0802210000,NONE,A\n";
+    let error = shown(&format!(
+        "Organic entries June,,,,,\nentryNumber,lineNumber,entryDate,htsCode,messageSet,disclaimerCode\n{row}"
+    ));
+    assert!(error.contains("row 2 looks like the header"), "{error}");
+    let error = shown(&format!("Organic entries June\n\nentryNumber,lineNumber\n{row}"));
+    assert!(error.contains("row 3 looks like the header"), "{error}");
+    let error = shown(&format!(
+        "Entry Number,Line Number,Entry Date,HTS Code,Set,Code\n{row}"
+    ));
+    assert!(
+        error.contains("write \"entryNumber\" for \"Entry Number\"")
+            && error.contains("emergencyActionNotice"),
+        "{error}"
+    );
+    for text in [
+        row.repeat(100),
+        format!("Invoice,Line,Date,Code,Set,Disclaimer\n{}", row.repeat(100)),
+        "A2375618741,1,2025061000,0802210000\n".to_owned(),
+        "10A12345678,1,2025-06-10\n".to_owned(),
+    ] {
+        let error = shown(&text);
+        assert!(error.contains("the first row must name the columns"), "{error}");
+    }
+}
+
+#[test]
+fn content_of_another_kind_is_recognised() {
+    for (text, found) in [
+        (
+            "number,status,certifierId,htsCode,lots\nx,y,z,1,\n",
+            "certificates",
+        ),
+        (
+            r#"{"number":"304-3049499569-000002","status":"ISSUED","certifierId":"304"}"#,
+            "certificates",
+        ),
+        (
+            "hts,flag,from,to\n0709510110,AM7,2026-02-01,\n",
+            "nopic flags import",
+        ),
+        (r#"{"success":true,"operations":[]}"#, "nopic registry import"),
+    ] {
+        let error = read_entries(Form::Auto, text.as_bytes()).unwrap_err().to_string();
+        assert!(error.contains(found), "{error}");
+    }
+    let entry = |text: &str| {
+        let error = read_certificates(text.as_bytes()).unwrap_err().to_string();
+        assert!(error.contains("nopic entry validate"), "{error}");
+    };
+    entry("entryNumber,lineNumber,htsCode,lots\nB7603245278,1,0804400020,\n");
+    entry(r#"{"entryNumber":"B7603245278","lineNumber":1}"#);
+    entry("10AB76  03245278 0901\n11\n");
+    entry("SE10AB76  03245278 0901\n");
+    // A table with no row at all is named as well.
+    let error = read_entries(Form::Auto, b"entryNumber,lineNumber\n,\n").unwrap_err();
+    assert!(matches!(error, EntryFileError::NothingToJudge { .. }), "{error}");
 }
 
 #[test]

@@ -6,8 +6,8 @@ use nopic_domain::entry::{EntryLine, Treatment};
 use nopic_domain::weight::Weight;
 use nopic_formats::certificates::{CertificateReader, read_certificates};
 use nopic_formats::entries::{
-    AbiTransmission, EntryEvent, EntryReader, Form, read_entries, write_abi, write_csv, write_csv_header,
-    write_jsonl,
+    AbiTransmission, EntryEvent, EntryReader, Form, exercise, read_entries, write_abi, write_abi_release,
+    write_csv, write_csv_header, write_jsonl, write_xlsx,
 };
 use proptest::collection::vec;
 use proptest::option::of;
@@ -92,7 +92,7 @@ fn abi_line() -> impl Strategy<Value = EntryLine> {
         any::<bool>(),
         1u32..1000,
         code("[A-Z0-9]{4}"),
-        date(),
+        (date(), date(), date()),
         code("[0-9-]{1,12}"),
     );
     let item = (
@@ -102,6 +102,7 @@ fn abi_line() -> impl Strategy<Value = EntryLine> {
         code("[0-9]{6,10}"),
         weight(),
         code("[!-~]{1,20}( [!-~]{1,20})?"),
+        code("[XV]"),
     );
     let pga = of((
         of(1u32..1000),
@@ -110,17 +111,29 @@ fn abi_line() -> impl Strategy<Value = EntryLine> {
         code("[!-~]{1,33}"),
         digits(),
         digits(),
-        vec("[!-~]{1,25}", 0..3),
+        (vec("[!-~]{1,25}", 0..3), vec("[!-~]{1,33}", 0..3)),
     ));
     (head, item, pga).prop_map(|(head, item, pga)| {
-        let (entry_number, replaces, line_number, port_of_entry, entry_date, importer_of_record) = head;
-        let (country_of_origin, country_of_export, export_date, hts_code, net_weight_kg, description) = item;
+        let (entry_number, replaces, line_number, port_of_entry, dates, importer_of_record) = head;
+        let (entry_date, importation_date, arrival_date) = dates;
+        let (
+            country_of_origin,
+            country_of_export,
+            export_date,
+            hts_code,
+            net_weight_kg,
+            description,
+            article_set,
+        ) = item;
         let line = EntryLine {
             entry_number,
             entry_action: replaces.then(|| "REPLACE".into()),
             line_number,
             port_of_entry,
             entry_date,
+            importation_date,
+            arrival_date,
+            article_set,
             importer_of_record,
             country_of_origin,
             country_of_export,
@@ -130,8 +143,13 @@ fn abi_line() -> impl Strategy<Value = EntryLine> {
             ..EntryLine::default()
         };
         match pga {
-            Some((pga_line_number, set, disclaimer_code, certificate_number, importer, exporter, lots)) => {
+            Some((pga_line_number, set, disclaimer_code, certificate_number, importer, exporter, lists)) => {
+                let (lots, further) = lists;
                 EntryLine {
+                    further_certificate_numbers: match &certificate_number {
+                        Some(first) => further.into_iter().filter(|number| number != first).collect(),
+                        None => Vec::new(),
+                    },
                     pga_line_number,
                     message_set: Some(set),
                     disclaimer_code,
@@ -155,6 +173,41 @@ fn abi_line() -> impl Strategy<Value = EntryLine> {
             },
         }
     })
+}
+
+/// Any lines that a transmission can carry, each with PGA lines behind it whose number begins anew.
+fn abi_lines() -> impl Strategy<Value = Vec<EntryLine>> {
+    vec((abi_line(), 0u32..3), 1..6).prop_map(|lines| {
+        lines
+            .into_iter()
+            .flat_map(|(line, more)| {
+                let number = line.pga_line_number.unwrap_or(1);
+                let more = if line.message_set.as_deref() == Some("NONE") {
+                    0
+                } else {
+                    more
+                };
+                std::iter::once(line.clone()).chain((1..=more).map(move |position| EntryLine {
+                    // A tariff record may lie between.
+                    pga_line_number: Some(2000 * position + number),
+                    ..line.clone()
+                }))
+            })
+            .collect()
+    })
+}
+
+/// The same as a cargo release can carry it.
+fn released(line: EntryLine) -> EntryLine {
+    let is_plain = line.message_set.as_deref() == Some("NONE");
+    EntryLine {
+        importation_date: None,
+        export_date: None,
+        country_of_export: None,
+        article_set: None,
+        net_weight_kg: line.net_weight_kg.filter(|_| !is_plain),
+        ..line
+    }
 }
 
 fn lines(form: Form, bytes: &[u8]) -> Vec<EntryLine> {
@@ -187,6 +240,12 @@ fn abi(lines: &[EntryLine]) -> Vec<u8> {
     out
 }
 
+fn release(lines: &[EntryLine]) -> Vec<u8> {
+    let mut out = Vec::new();
+    write_abi_release(&mut out, &AbiTransmission::default(), lines).unwrap();
+    out
+}
+
 /// What a reader gives for bytes cut at these places.
 fn in_chunks(form: Form, bytes: &[u8], cuts: &[prop::sample::Index]) -> String {
     let mut places: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
@@ -206,16 +265,22 @@ fn in_chunks(form: Form, bytes: &[u8], cuts: &[prop::sample::Index]) -> String {
 
 /// A valid file with a few bytes changed, taken out or put in.
 fn mutated() -> impl Strategy<Value = Vec<u8>> {
-    let valid = (vec(abi_line(), 1..4), 0..3u8).prop_map(|(lines, form)| match form {
-        0 => abi(&lines),
-        1 => jsonl(&lines),
-        _ => csv(&lines
+    let tabled = |lines: Vec<EntryLine>| -> Vec<EntryLine> {
+        lines
             .into_iter()
             .map(|line| EntryLine {
                 lots: Vec::new(),
+                further_certificate_numbers: Vec::new(),
                 ..line
             })
-            .collect::<Vec<_>>()),
+            .collect()
+    };
+    let valid = (vec(abi_line(), 1..4), 0..5u8).prop_map(move |(lines, form)| match form {
+        0 => abi(&lines),
+        3 => release(&lines.into_iter().map(released).collect::<Vec<_>>()),
+        1 => jsonl(&lines),
+        4 => write_xlsx(&tabled(lines)).unwrap(),
+        _ => csv(&tabled(lines)),
     });
     let odd = prop_oneof![
         any::<u8>(),
@@ -224,6 +289,8 @@ fn mutated() -> impl Strategy<Value = Vec<u8>> {
         Just(b'\r'),
         Just(b','),
         Just(b' '),
+        Just(0x1a),
+        Just(0),
         Just(b'0')
     ];
     (valid, vec((any::<prop::sample::Index>(), 0..3u8, odd), 0..6)).prop_map(|(mut bytes, changes)| {
@@ -244,7 +311,7 @@ fn mutated() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-const FORMS: [Form; 4] = [Form::Auto, Form::Abi, Form::Csv, Form::Jsonl];
+const FORMS: [Form; 5] = [Form::Auto, Form::Abi, Form::Csv, Form::Jsonl, Form::Xlsx];
 
 proptest! {
     #[test]
@@ -258,17 +325,32 @@ proptest! {
     }
 
     #[test]
-    fn a_transmission_reads_back_and_equals_the_other_forms(written in vec(abi_line(), 1..6)) {
+    fn a_workbook_reads_back(written in vec(any_line(), 1..5)) {
+        prop_assert_eq!(lines(Form::Auto, &write_xlsx(&written).unwrap()), written.clone());
+        prop_assert_eq!(lines(Form::Xlsx, &write_xlsx(&written).unwrap()), written);
+    }
+
+    #[test]
+    fn a_cargo_release_reads_back(written in abi_lines()) {
+        let written: Vec<_> = written.into_iter().map(released).collect();
+        prop_assert_eq!(lines(Form::Auto, &release(&written)), written.clone());
+        prop_assert_eq!(lines(Form::Abi, &release(&written)), written);
+    }
+
+    #[test]
+    fn a_transmission_reads_back_and_equals_the_other_forms(written in abi_lines()) {
         prop_assert_eq!(lines(Form::Auto, &abi(&written)), written.clone());
         prop_assert_eq!(lines(Form::Auto, &jsonl(&written)), written.clone());
         let single: Vec<_> = written
             .into_iter()
             .map(|mut line| {
                 line.lots.retain(|lot| !lot.contains(';'));
+                line.further_certificate_numbers.retain(|number| !number.contains(';'));
                 line
             })
             .collect();
-        prop_assert_eq!(lines(Form::Auto, &csv(&single)), single);
+        prop_assert_eq!(lines(Form::Auto, &csv(&single)), single.clone());
+        prop_assert_eq!(lines(Form::Auto, &write_xlsx(&single).unwrap()), single);
     }
 
     #[test]
@@ -284,13 +366,37 @@ proptest! {
     #[test]
     fn no_bytes_panic(bytes in vec(any::<u8>(), 0..400)) {
         for form in FORMS {
-            let _ = read_entries(form, &bytes);
+            exercise::entries(form, &bytes);
         }
-        let _ = read_certificates(&bytes);
+        exercise::certificates(&bytes);
+        exercise::xlsx(&bytes);
         // The same behind what makes each form certain.
-        for start in [b"{\"entryNumber\":".as_slice(), b"entryNumber,lineNumber\n", b"10AB76  03245278\n11\n40  001\n50\nPG01001AMSOR "] {
-            let _ = read_entries(Form::Auto, &[start, &bytes].concat());
+        for start in [b"{\"entryNumber\":".as_slice(), b"entryNumber,lineNumber\n", b"\xff\xfee\0", b"entryNumber,lineNumber\rx,1\r", b"sep=,\n", b"10AB76  03245278\n11\n40  001\n50\nPG01001AMSOR ", b"SE10AB76  03245278\nSE40001\nSE60\nPG01001AMSOR "] {
+            exercise::entries(Form::Auto, &[start, &bytes].concat());
         }
+    }
+
+    #[test]
+    fn no_workbook_panics(
+        cells in vec((0u16..6, 0..4u8, "[0-9.eE+-]{0,6}|[a-z;/ ]{0,6}", 0u8..4), 0..20),
+        styles in vec(0u8..60, 0..4),
+    ) {
+        let header = ["entryNumber", "lineNumber", "entryDate", "htsCode"]
+            .map(|name| format!("<c t=\"inlineStr\"><is><t>{name}</t></is></c>"))
+            .concat();
+        let mut sheet = format!("<worksheet><sheetData><row>{header}</row><row>");
+        for (column, kind, text, style) in cells {
+            let letter = char::from(b'A' + u8::try_from(column).unwrap());
+            let kind = ["n", "str", "b", "d"][usize::from(kind)];
+            sheet += &format!("<c r=\"{letter}1\" s=\"{style}\" t=\"{kind}\"><v>{text}</v></c>");
+            if style == 3 {
+                sheet += "</row><row>";
+            }
+        }
+        sheet += "</row></sheetData></worksheet>";
+        let formats: String = styles.iter().map(|id| format!("<xf numFmtId=\"{id}\"/>")).collect();
+        let styles = format!("<styleSheet><cellXfs>{formats}</cellXfs></styleSheet>");
+        exercise::xlsx(&[sheet.as_bytes(), b"\xff\xff", styles.as_bytes()].concat());
     }
 
     #[test]

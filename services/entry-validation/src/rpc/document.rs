@@ -110,16 +110,19 @@ pub(super) fn form_of(said: WireForm) -> Form {
         WireForm::Abi => Form::Abi,
         WireForm::Csv => Form::Csv,
         WireForm::Jsonl => Form::Jsonl,
+        WireForm::Xlsx => Form::Xlsx,
     }
 }
 
 /// The same on the wire.
 pub(super) fn wire_form_of(form: Form) -> WireForm {
     match form {
+        // The wire has no name for a workbook yet; it is found out from the content.
         Form::Auto => WireForm::Unspecified,
         Form::Abi => WireForm::Abi,
         Form::Csv => WireForm::Csv,
         Form::Jsonl => WireForm::Jsonl,
+        Form::Xlsx => WireForm::Xlsx,
     }
 }
 

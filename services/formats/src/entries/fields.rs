@@ -150,6 +150,16 @@ impl TreatmentField {
     }
 }
 
+impl Field {
+    /// Whether it is one of the four dates.
+    pub(crate) const fn is_date(self) -> bool {
+        matches!(
+            self,
+            Self::EntryDate | Self::ImportationDate | Self::ArrivalDate | Self::ExportDate
+        )
+    }
+}
+
 /// The known name that is nearest to an unknown one, if any is near enough to be meant.
 pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // A name of any length may stand in a file; past this none is near, and the comparison is quadratic.

@@ -1,34 +1,41 @@
-//! Entry lines in the three forms that brokers have them in: ABI transmissions, CSV and JSON lines.
+//! Entry lines in the forms that brokers have them in: ABI transmissions, CSV, XLSX and JSON lines.
 //!
 //! [`EntryReader`] is fed chunks of bytes as they arrive, finds out which form they are, and gives an
 //! [`EntryEvent`] for every line that it read or refused. What it gives does not depend on how the bytes were cut.
-//! It keeps one line, and of an ABI transmission one entry, in memory.
+//! It keeps one line, of an ABI transmission one entry, and of a workbook all bytes (up to 64 MiB) in memory.
 
 mod abi;
-mod csv;
-mod detect;
+pub(crate) mod detect;
+pub mod exercise;
 mod fields;
 mod jsonl;
 pub(crate) mod lines;
 pub(crate) mod node;
 pub(crate) mod object;
+mod table;
 
-pub(crate) use csv::write_cell;
-pub(crate) use fields::nearest;
+pub(crate) use fields::{Field, TreatmentField, nearest};
 pub(crate) use jsonl::{mistyped, repeated, unknown, write_line};
+pub(crate) use table::Column as EntryColumn;
 
 use nopic_domain::entry::EntryLine;
 use thiserror::Error;
 
-pub use self::abi::{AbiTransmission, AbiWriteError, write_abi};
-pub use self::csv::{CsvWriteError, write_csv, write_csv_header};
+pub use self::abi::{AbiTransmission, AbiWriteError, write_abi, write_abi_release};
 pub use self::jsonl::write_jsonl;
+pub use self::table::{CsvWriteError, XlsxWriteError, write_csv, write_csv_header, write_xlsx};
 
 use self::abi::AbiDecoder;
-use self::csv::CsvDecoder;
-use self::detect::Detector;
-use self::lines::{LONGEST_LINE, LineSplitter, RawLine};
+use self::detect::{Detector, Undetected};
+use self::lines::{LONGEST_LINE, RawLine};
+use self::node::Node;
+use self::table::EntryTable;
+use crate::input::Input;
+use crate::kind;
 use crate::reject::Reject;
+use crate::table::csv::CsvDecoder;
+use crate::table::workbook;
+use crate::table::{HeaderError, WorkbookError};
 
 /// A form of entry lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,12 +43,14 @@ pub enum Form {
     /// To be found out from the content.
     #[default]
     Auto,
-    /// ABI transmissions of CATAIR records (FORMATS §2).
+    /// ABI transmissions of CATAIR records, entry summaries and cargo releases (FORMATS §2).
     Abi,
     /// CSV with a header of field names (FORMATS §3).
     Csv,
     /// One JSON object a line (FORMATS §3).
     Jsonl,
+    /// An XLSX workbook with a header of field names (FORMATS §3). It is kept whole: at most 64 MiB.
+    Xlsx,
 }
 
 /// What a reader gives for what it read.
@@ -71,59 +80,57 @@ pub enum EntryEvent {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum EntryFileError {
     /// No byte but white space.
-    #[error("the file is empty: expected entry lines as ABI records, CSV or JSON lines")]
+    #[error("the file is empty: expected entry lines as ABI records, CSV, XLSX or JSON lines")]
     Empty,
-    /// Two bytes a character.
-    #[error("the file is UTF-16: save it as UTF-8 and give it again")]
-    Utf16,
     /// Something that has a form of its own.
-    #[error("the file is {found}, not entry lines: give ABI records, CSV with a header or JSON lines")]
+    #[error(
+        "the file is {found}, not entry lines of the form that was asked for: give ABI records, CSV or XLSX with a \
+         header, or JSON lines"
+    )]
     OtherContent {
         /// What it is, with its article.
         found: &'static str,
     },
-    /// Text that is none of the three forms.
+    /// Content of another kind than entry lines.
+    #[error("the file holds {found}, not entry lines: give it to `{command}`")]
+    OtherKind {
+        /// What it holds.
+        found: &'static str,
+        /// The command that reads it.
+        command: &'static str,
+    },
+    /// Records or a header, and nothing behind them.
     #[error(
-        "the file is none of the forms of entry lines: expected ABI records (A, B or 10 first), CSV with a header \
-         that names entryNumber and lineNumber, or one JSON object a line"
+        "nothing was found to judge: the file is {form} without a single {wanted}; give the file that has them"
+    )]
+    NothingToJudge {
+        /// The form in words.
+        form: &'static str,
+        /// What it lacks.
+        wanted: &'static str,
+    },
+    /// Text that is none of the forms.
+    #[error(
+        "the file is none of the forms of entry lines: expected ABI records (A, B, 10 or SE10 first), CSV or XLSX with \
+         a header that names entryNumber and lineNumber, or one JSON object a line"
     )]
     UnknownForm,
-    /// A header with another sign between its names.
-    #[error("the columns are separated by {separator}: save the file with commas between them")]
-    CsvSeparator {
-        /// The sign in words.
-        separator: &'static str,
-    },
-    /// A first line that names no column.
-    #[error("the first line is no CSV header: name the columns there (entryNumber,lineNumber,…)")]
-    CsvNoHeader,
-    /// A column that entry lines do not have.
-    #[error("unknown CSV column {name:?}: {}", advice(nearest.as_deref()))]
-    CsvUnknownColumn {
-        /// The name as it stands, shortened.
-        name: String,
-        /// The known name that may be meant.
-        nearest: Option<String>,
-    },
-    /// A column that stands twice, in one spelling or in both.
-    #[error("the CSV column {name} stands twice: keep one of them")]
-    CsvRepeatedColumn {
-        /// Its name.
-        name: &'static str,
-    },
-    /// A column without which no line is whole.
-    #[error("the CSV column {name} is missing from the header: every line needs its {name}")]
-    CsvMissingColumn {
-        /// Its name.
-        name: &'static str,
-    },
+    /// A CSV whose header cannot be used.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+    /// An XLSX workbook that cannot be read.
+    #[error(transparent)]
+    Workbook(#[from] WorkbookError),
 }
 
-fn advice(nearest: Option<&str>) -> String {
-    nearest.map_or_else(
-        || "take it out or correct its name".to_owned(),
-        |nearest| format!("was {nearest} meant?"),
-    )
+impl From<Undetected> for EntryFileError {
+    fn from(undetected: Undetected) -> Self {
+        match undetected {
+            Undetected::Empty => Self::Empty,
+            Undetected::Foreign(found) => Self::OtherContent { found },
+            Undetected::Unknown => Self::UnknownForm,
+        }
+    }
 }
 
 /// Reads entry lines from chunks of bytes.
@@ -141,16 +148,22 @@ fn advice(nearest: Option<&str>) -> String {
 /// ```
 #[derive(Debug)]
 pub struct EntryReader {
-    splitter: LineSplitter,
+    input: Input,
     decoder: Decoder,
+    /// Whether any event was given.
+    has_given: bool,
 }
 
 #[derive(Debug)]
 enum Decoder {
     Detecting(Detector),
     Abi(Box<AbiDecoder>),
-    Csv(Box<CsvDecoder>),
-    Jsonl,
+    Csv(Box<CsvDecoder<EntryTable>>),
+    Jsonl {
+        /// A line was met.
+        is_begun: bool,
+    },
+    Xlsx,
     Failed(EntryFileError),
 }
 
@@ -159,8 +172,15 @@ impl EntryReader {
     #[must_use]
     pub fn new(form: Form) -> Self {
         Self {
-            splitter: LineSplitter::default(),
-            decoder: Decoder::Detecting(Detector::new(form)),
+            input: match form {
+                Form::Auto | Form::Xlsx => Input::any(),
+                Form::Abi | Form::Csv | Form::Jsonl => Input::text(),
+            },
+            decoder: match form {
+                Form::Xlsx => Decoder::Xlsx,
+                other => Decoder::Detecting(Detector::new(other)),
+            },
+            has_given: false,
         }
     }
 
@@ -169,11 +189,16 @@ impl EntryReader {
     /// # Errors
     /// When the file as a whole cannot be read; every further call gives the same error.
     pub fn push(&mut self, chunk: &[u8], out: &mut Vec<EntryEvent>) -> Result<(), EntryFileError> {
-        let Self { splitter, decoder } = self;
-        if let Decoder::Failed(error) = decoder {
+        if let Decoder::Failed(error) = &self.decoder {
             return Err(error.clone());
         }
-        let result = splitter.push(chunk, |number, line| decoder.line(number, line, out));
+        let before = out.len();
+        let Self { input, decoder, .. } = self;
+        let result = input.push(chunk, |number, line| decoder.line(number, line, out));
+        if self.input.is_workbook() {
+            self.decoder = Decoder::Xlsx;
+        }
+        self.has_given |= out.len() > before;
         self.or_failed(result)
     }
 
@@ -182,13 +207,24 @@ impl EntryReader {
     /// # Errors
     /// As for [`EntryReader::push`]; an empty file is found here.
     pub fn finish(&mut self, out: &mut Vec<EntryEvent>) -> Result<(), EntryFileError> {
-        let Self { splitter, decoder } = self;
-        if let Decoder::Failed(error) = decoder {
+        if let Decoder::Failed(error) = &self.decoder {
             return Err(error.clone());
         }
-        let result = splitter
-            .finish(|number, line| decoder.line(number, line, out))
-            .and_then(|()| decoder.finish(out));
+        let before = out.len();
+        let Self { input, decoder, .. } = self;
+        let result = match input.finish(|number, line| decoder.line(number, line, out)) {
+            Ok(Some(bytes)) => {
+                *decoder = Decoder::Xlsx;
+                workbook::read::<EntryTable>(&bytes, out).map_err(EntryFileError::from)
+            }
+            Ok(None) => decoder.finish(out),
+            Err(error) => Err(error),
+        };
+        self.has_given |= out.len() > before;
+        let result = match result {
+            Ok(()) if !self.has_given => Err(self.nothing_to_judge()),
+            result => result,
+        };
         self.or_failed(result)
     }
 
@@ -198,9 +234,20 @@ impl EntryReader {
         match &self.decoder {
             Decoder::Abi(_) => Some(Form::Abi),
             Decoder::Csv(_) => Some(Form::Csv),
-            Decoder::Jsonl => Some(Form::Jsonl),
+            Decoder::Jsonl { .. } => Some(Form::Jsonl),
+            Decoder::Xlsx => Some(Form::Xlsx),
             Decoder::Detecting(_) | Decoder::Failed(_) => None,
         }
+    }
+
+    fn nothing_to_judge(&self) -> EntryFileError {
+        let (form, wanted) = match self.form() {
+            Some(Form::Abi) => ("an ABI transmission", "entry (10 or SE10)"),
+            Some(Form::Csv) => ("a CSV header", "row"),
+            Some(Form::Xlsx) if self.input.is_workbook() => ("a workbook with a header", "row"),
+            _ => return EntryFileError::Empty,
+        };
+        EntryFileError::NothingToJudge { form, wanted }
     }
 
     fn or_failed(&mut self, result: Result<(), EntryFileError>) -> Result<(), EntryFileError> {
@@ -216,7 +263,8 @@ impl Decoder {
         match form {
             Form::Abi => Self::Abi(Box::default()),
             Form::Csv => Self::Csv(Box::default()),
-            Form::Jsonl => Self::Jsonl,
+            Form::Jsonl => Self::Jsonl { is_begun: false },
+            Form::Xlsx => Self::Xlsx,
             Form::Auto => Self::Detecting(Detector::new(form)),
         }
     }
@@ -228,13 +276,23 @@ impl Decoder {
         out: &mut Vec<EntryEvent>,
     ) -> Result<(), EntryFileError> {
         match self {
-            Self::Jsonl => jsonl::read_line(number, line, out),
+            Self::Jsonl { is_begun: true } => jsonl::read_line(number, line, out),
+            Self::Jsonl { is_begun } => {
+                refuse_other_kind(number, line)?;
+                *is_begun = !line.start().trim_ascii().is_empty();
+                jsonl::read_line(number, line, out);
+            }
             Self::Csv(decoder) => decoder.line(number, line, out)?,
             Self::Abi(decoder) => decoder.line(number, line, out),
             Self::Detecting(detector) => {
-                if let Some(form) = detector.line(number, line)? {
+                if let Some(form) = detector.line::<EntryTable>(number, line)? {
                     self.begin(form, out)?;
                 }
+            }
+            Self::Xlsx if line.start().trim_ascii().is_empty() => {}
+            Self::Xlsx => {
+                let found = kind::foreign(line.start(), true).unwrap_or("no XLSX workbook");
+                return Err(EntryFileError::OtherContent { found });
             }
             Self::Failed(error) => return Err(error.clone()),
         }
@@ -259,10 +317,27 @@ impl Decoder {
         match self {
             Self::Abi(decoder) => decoder.finish(out),
             Self::Csv(decoder) => decoder.finish(out)?,
-            Self::Jsonl | Self::Detecting(_) => {}
+            Self::Jsonl { .. } | Self::Xlsx | Self::Detecting(_) => {}
             Self::Failed(error) => return Err(error.clone()),
         }
         Ok(())
+    }
+}
+
+/// Refuses a first object whose names are those of another kind of content.
+fn refuse_other_kind(number: u64, line: RawLine<'_>) -> Result<(), EntryFileError> {
+    let RawLine::Whole(bytes) = line else {
+        return Ok(());
+    };
+    let Ok(Node::Object(fields)) = Node::read(number, bytes) else {
+        return Ok(());
+    };
+    match kind::of_names(fields.iter().map(|(name, _)| name.as_str())) {
+        Some(kind) if kind != kind::ENTRIES => Err(EntryFileError::OtherKind {
+            found: kind.found,
+            command: kind.command,
+        }),
+        _ => Ok(()),
     }
 }
 

@@ -120,7 +120,7 @@ fn a_plain_table_is_read_and_its_wrong_cells_are_named() {
     };
     assert_eq!(rows.iter().map(|row| row.row).collect::<Vec<_>>(), [2, 4]);
     assert_eq!(rows[1].interval.to, None);
-    let wrong = "Flag,HTS,To,From\nAM9,070951,1/1/2026,\nAM8,0709510110,2026-01-01,2026-01-02\n,,,\n\
+    let wrong = "Flag,HTS,To,From\nAM9,070951,13/1/2026,\nAM8,0709510110,2026-01-01,2026-01-02\n,,,\n\
         AM8,0709510110,,2026-01-02,AM7\n";
     let file = read(wrong.as_bytes()).unwrap();
     assert_eq!(
@@ -129,7 +129,7 @@ fn a_plain_table_is_read_and_its_wrong_cells_are_named() {
             (2, Some("hts"), "070951"),
             (2, Some("flag"), "AM9"),
             (2, Some("from"), ""),
-            (2, Some("to"), "1/1/2026"),
+            (2, Some("to"), "13/1/2026"),
             (3, Some("to"), "2026-01-01"),
             (5, None, "AM7"),
         ]
@@ -148,6 +148,74 @@ fn a_plain_table_is_read_and_its_wrong_cells_are_named() {
 }
 
 #[test]
+fn a_code_that_a_spreadsheet_spoiled_is_named_and_imports_nothing() {
+    for (code, offered) in [
+        ("804400020.0", "0804400020"),
+        ("804400020", "0804400020"),
+        ("08044000", ""),
+        ("08044.00020", ""),
+        ("8.0440002E8", ""),
+    ] {
+        let plain = format!("hts,flag,from,to\n{code},AM8,2023-01-01,\n0709510110,AM7,2026-02-01,\n");
+        let report = REPORT.replace("0803900025", code);
+        for (content, row) in [(plain, 2), (report, 6)] {
+            let file = read(content.as_bytes()).unwrap();
+            assert_eq!(file.rejects.len(), 1, "{content}");
+            let reject = &file.rejects[0];
+            assert_eq!((reject.record, reject.value.as_str()), (row, code));
+            assert!(reject.reason.contains(offered), "{reject}");
+            let mut table = FlagTable::shipped();
+            assert!(file.import(&mut table, true).is_err());
+            assert_eq!(table, FlagTable::shipped());
+        }
+    }
+    let dotted = read(b"hts,flag,from,to\n0804.40.0020,AM8,2023-01-01,\n").unwrap();
+    assert_eq!(dotted.rejects, []);
+}
+
+#[test]
+fn two_flags_in_one_cell_are_named() {
+    for cell in ["AM7 AM8", "AM8;FD3", "FD1/AM7", "AM8FD1", "FD1 FD2"] {
+        let file = read(REPORT.replace("FD3", cell).as_bytes()).unwrap();
+        assert_eq!(places(&file), [(4, Some("PGA 2"), cell)]);
+        let plain = format!("hts,flag,from,to\n0709510110,{cell},2026-02-01,\n");
+        let file = read(plain.as_bytes()).unwrap();
+        assert_eq!(places(&file), [(2, Some("flag"), cell)]);
+    }
+    // Of other agencies' cells nothing is asked.
+    let file = read(REPORT.replace("FD3", "n/a").as_bytes()).unwrap();
+    assert_eq!(file.rejects, []);
+}
+
+#[test]
+fn a_table_out_of_a_spreadsheet_is_read() {
+    let plain = "hts,flag,from,to\n0709510110,AM7,2026-02-01,2026-02-12\n";
+    let expected = read(plain.as_bytes()).unwrap();
+    assert_eq!(expected.rejects, []);
+    let utf16: Vec<u8> = std::iter::once(0xfeff)
+        .chain(plain.replace(',', "\t").encode_utf16())
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    for content in [
+        plain
+            .replace("2026-02-01,2026-02-12", "2/1/2026,2/12/2026")
+            .into_bytes(),
+        plain.replace(',', ";").into_bytes(),
+        plain.replace('\n', "\r").into_bytes(),
+        plain
+            .replace("to\n", "to,,\n")
+            .replace("12\n", "12,,\n,,,,,\n")
+            .into_bytes(),
+        format!("{plain}\u{1a}").into_bytes(),
+        utf16,
+    ] {
+        assert_eq!(read(&content).as_ref(), Ok(&expected), "{content:?}");
+    }
+    let named = read(format!("sep=;\n{}", plain.replace(',', ";")).as_bytes()).unwrap();
+    assert!(matches!(named.content, FlagContent::Plain(rows) if rows[0].row == 3));
+}
+
+#[test]
 fn a_file_that_is_no_flag_table_is_refused_with_a_reason() {
     let no_date = REPORT.replacen("HTS Date:,2/21/2026", "Report,", 1);
     let bad_date = REPORT.replacen("2/21/2026", "21.2.2026", 1);
@@ -163,8 +231,14 @@ fn a_file_that_is_no_flag_table_is_refused_with_a_reason() {
         ),
         ("<!DOCTYPE html><html>", FlagFileError::WebPage),
         ("PK\u{3}\u{4}rest", FlagFileError::NotText),
-        ("h\0t\0s\0", FlagFileError::NotText),
-        ("entryNumber,lineNumber\nB76,1\n", FlagFileError::NoHeader),
+        ("hts\0", FlagFileError::NotText),
+        (
+            "entryNumber,lineNumber\nB76,1\n",
+            FlagFileError::OtherKind {
+                found: "entry lines",
+                command: "nopic entry validate",
+            },
+        ),
         (&no_date, FlagFileError::NoHtsDate),
         (
             &bad_date,

@@ -19,25 +19,27 @@ pub fn xlsx(bytes: &[u8]) {
     let mut parts = bytes.splitn(2, |byte| *byte == 0xff);
     let sheet = parts.next().unwrap_or_default();
     let strings = parts.next().unwrap_or_default();
-    let workbook = b"<workbook><sheets><sheet name=\"S\"/></sheets></workbook>";
-    let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
-    let mut written = Ok(());
-    for (path, content) in [
-        ("xl/workbook.xml", &workbook[..]),
+    if let Some(archive) = archive(&[
+        ("xl/workbook.xml", WORKBOOK),
         ("xl/sharedStrings.xml", strings),
         ("xl/worksheets/sheet1.xml", sheet),
-    ] {
-        if content.is_empty() {
-            continue;
-        }
-        written = written
-            .and_then(|()| writer.start_file(path, options))
-            .and_then(|()| Ok(writer.write_all(content)?));
+    ]) {
+        whole(&archive);
     }
-    if let Ok(archive) = written.and_then(|()| writer.finish()) {
-        whole(archive.get_ref());
+}
+
+/// A workbook with one sheet.
+pub(crate) const WORKBOOK: &[u8] = b"<workbook><sheets><sheet name=\"S\"/></sheets></workbook>";
+
+/// A ZIP archive of these parts, without those that are empty.
+pub(crate) fn archive(parts: &[(&str, &[u8])]) -> Option<Vec<u8>> {
+    let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    for (path, content) in parts.iter().filter(|(_, content)| !content.is_empty()) {
+        writer.start_file(*path, options).ok()?;
+        writer.write_all(content).ok()?;
     }
+    Some(writer.finish().ok()?.into_inner())
 }
 
 /// Reads the bytes as the unpacked bulk download; bytes that begin as a ZIP are read as one.

@@ -10,16 +10,16 @@
 mod columns;
 mod date;
 mod detect;
-mod error;
+pub(crate) mod error;
 pub mod exercise;
 mod fields;
 mod json;
 mod record;
-mod scan;
+pub(crate) mod scan;
 #[cfg(test)]
 mod scan_tests;
-mod sheet;
-mod strings;
+pub(crate) mod sheet;
+pub(crate) mod strings;
 mod xlsx;
 mod xml;
 
@@ -28,6 +28,7 @@ pub use date::{date_from_file_name, from_serial as date_from_serial, from_text a
 pub use detect::{OidSource, detect};
 pub use error::{OidError, OidProblem, Stopped};
 pub use fields::{Fields, FieldsError};
+pub(crate) use xlsx::resolve as resolve_target;
 
 use nopic_domain::date::Date;
 use nopic_domain::identifier::NopId;

@@ -28,6 +28,8 @@ pub(crate) struct Cell {
     pub(crate) column: usize,
     /// Written as a number.
     pub(crate) numeric: bool,
+    /// Number of its format among those of the workbook, from 0.
+    pub(crate) style: usize,
 }
 
 /// The rows of one sheet.
@@ -103,13 +105,17 @@ impl<'s, R: Read> Sheet<'s, R> {
             match self.scanner.next()? {
                 Token::Start(tag) => {
                     if local(tag.name) == b"c" {
-                        let (column, cell_type) = place_and_type(&tag);
+                        let (column, cell_type, style) = place_and_type(&tag);
                         let is_empty = tag.is_empty;
                         let column = column.unwrap_or(self.column);
                         self.column = column + 1;
                         if !is_empty {
                             let numeric = self.read_cell(column, cell_type, out)?;
-                            return Ok(Some(Cell { column, numeric }));
+                            return Ok(Some(Cell {
+                                column,
+                                numeric,
+                                style,
+                            }));
                         }
                     }
                 }
@@ -238,13 +244,15 @@ impl<'s, R: Read> Sheet<'s, R> {
     }
 }
 
-/// The attributes `r` and `t` of a cell.
-fn place_and_type(tag: &Tag<'_>) -> (Option<usize>, CellType) {
+/// The attributes `r`, `t` and `s` of a cell.
+fn place_and_type(tag: &Tag<'_>) -> (Option<usize>, CellType, usize) {
     let mut column = None;
+    let mut style = 0;
     let mut cell_type = CellType::Number;
     for (name, value) in tag.attributes() {
         match name {
             b"r" => column = column_of(value),
+            b"s" => style = number(value).unwrap_or(0),
             b"t" => {
                 cell_type = match value {
                     b"s" => CellType::Shared,
@@ -257,7 +265,7 @@ fn place_and_type(tag: &Tag<'_>) -> (Option<usize>, CellType) {
             _ => {}
         }
     }
-    (column, cell_type)
+    (column, cell_type, style)
 }
 
 /// The column of a reference such as `AB12`, from 0. XLSX ends at `XFD`.

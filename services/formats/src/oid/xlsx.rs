@@ -90,7 +90,7 @@ struct SheetPlace {
 }
 
 /// The path of a relationship's target, which is relative to `xl/` or begins at the root.
-fn resolve(target: &str) -> String {
+pub(crate) fn resolve(target: &str) -> String {
     let target = target.replace('\\', "/");
     let absolute = match target.strip_prefix('/') {
         Some(absolute) => absolute.to_owned(),

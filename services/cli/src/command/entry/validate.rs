@@ -69,6 +69,8 @@ pub(crate) enum Format {
     Csv,
     /// One JSON object a line
     Jsonl,
+    /// Workbook with a header of field names
+    Xlsx,
 }
 
 impl Format {
@@ -78,6 +80,7 @@ impl Format {
             Self::Abi => Form::Abi,
             Self::Csv => Form::Csv,
             Self::Jsonl => Form::Jsonl,
+            Self::Xlsx => Form::Xlsx,
         }
     }
 }

@@ -1,38 +1,52 @@
-//! One `40` of an entry with its `50`, `OI` and `PG..` records, and the entry lines that it gives.
+//! One line item of an entry (`40`, `SE40`) with its tariff records (`50`, `SE60`), `OI` and `PG..` records, and the
+//! entry lines that it gives.
 
 use nopic_domain::entry::EntryLine;
+use rustc_hash::FxHashSet;
 
+use super::pga::{Organic, Pga};
 use super::record::{Fault, Record, Tag};
 
 /// The most lines that one entry may give; bounds what is kept of it.
 const MOST_LINES: usize = 10_000;
 
+/// What a PGA line number that begins anew is raised by for each tariff record before its own.
+const RAISED_BY: u32 = 1000;
+
 /// Entry lines with the number of the record that each came from.
 pub(super) type Lines = Vec<(u64, EntryLine)>;
 
-/// A `40` with what stands under it.
+/// A line item with what stands under it.
 #[derive(Debug)]
 pub(super) struct Item {
     record: u64,
-    /// The line with what the `40` says.
+    /// The line with what the entry and the line item say.
     line: EntryLine,
     description: Option<String>,
     has_organic: bool,
+    /// Position of the tariff record among those of the line, from 1.
+    position: u32,
+    /// The PGA line numbers that stood under earlier tariff records.
+    earlier: FxHashSet<u32>,
     tariff: Option<Tariff>,
-    /// Of the `50` that a line without message set takes its code from, as far as it was read.
+    /// Of the tariff record that a line without message set takes its code from, as far as it was read.
     plain: Option<Plain>,
 }
 
-/// A `50` with what stands under it.
+/// A tariff record with what stands under it.
 #[derive(Debug, Default)]
 struct Tariff {
+    /// What stands under a line item before its first tariff record is not under any.
+    is_record: bool,
     code: Option<String>,
     kilograms: Option<String>,
     /// Of the `OI` that comes last.
     item_description: Option<String>,
-    /// The first descriptions under the `50`, for a line without message set.
+    /// The first descriptions under the record, for a line without message set.
     first_item_description: Option<String>,
     first_pga_description: Option<String>,
+    /// The PGA line numbers of AMS's organic program.
+    numbers: FxHashSet<u32>,
     pga: Pga,
 }
 
@@ -41,30 +55,6 @@ struct Plain {
     code: Option<String>,
     kilograms: Option<String>,
     description: Option<String>,
-}
-
-/// What the `PG..` records belong to.
-#[derive(Debug, Default)]
-enum Pga {
-    /// No `PG01` stands above them.
-    #[default]
-    Missing,
-    /// A `PG01` of another agency or program.
-    Other,
-    /// A `PG01` of AMS's organic program.
-    Organic(Box<Organic>),
-}
-
-#[derive(Debug, Default)]
-struct Organic {
-    record: u64,
-    line: EntryLine,
-    pga_description: Option<String>,
-    /// Net weights in the order in which they are preferred.
-    net: Option<String>,
-    certificate_quantity: Option<String>,
-    first_certificate_quantity: Option<String>,
-    package_quantity: Option<String>,
 }
 
 fn push(lines: &mut Lines, record: u64, line: EntryLine) -> Result<(), Fault> {
@@ -76,7 +66,13 @@ fn push(lines: &mut Lines, record: u64, line: EntryLine) -> Result<(), Fault> {
 }
 
 impl Item {
-    pub(super) fn read(number: u64, record: &Record, common: &EntryLine) -> Result<Self, Fault> {
+    /// Begins with its record, whose line number stands in positions 5-7; `line` holds what else it says.
+    pub(super) fn read(
+        number: u64,
+        record: &Record,
+        line: EntryLine,
+        description: Option<String>,
+    ) -> Result<Self, Fault> {
         let Some(line_number) = record.line_number(5, 7, "line")? else {
             return Err(Fault {
                 field: Some("line"),
@@ -85,86 +81,84 @@ impl Item {
         };
         Ok(Self {
             record: number,
-            line: EntryLine {
-                line_number,
-                country_of_origin: record.value(9, 10),
-                country_of_export: record.value(11, 12),
-                export_date: record.date(13, 18),
-                ..common.clone()
-            },
-            description: None,
+            line: EntryLine { line_number, ..line },
+            description,
             has_organic: false,
+            position: 0,
+            earlier: FxHashSet::default(),
             tariff: None,
             plain: None,
         })
     }
 
-    pub(super) fn add(&mut self, record: &Record, lines: &mut Lines) -> Result<(), Fault> {
+    /// What the goods are called, where the line item says it in a record of its own.
+    pub(super) fn describe(&mut self, description: Option<String>) {
+        if self.description.is_none() {
+            self.description = description;
+        }
+    }
+
+    pub(super) fn begin_tariff(
+        &mut self,
+        code: Option<String>,
+        kilograms: Option<String>,
+        lines: &mut Lines,
+    ) -> Result<(), Fault> {
+        self.close_tariff(lines)?;
+        self.position += 1;
+        self.tariff = Some(Tariff {
+            is_record: true,
+            code,
+            kilograms,
+            ..Tariff::default()
+        });
+        Ok(())
+    }
+
+    /// Adds an `OI` or `PG..` record.
+    pub(super) fn add_pga(&mut self, number: u64, record: &Record, lines: &mut Lines) -> Result<(), Fault> {
         match record.tag {
-            Tag::Description if self.description.is_none() => self.description = record.value(3, 72),
-            Tag::Tariff => {
-                self.close_tariff(lines)?;
-                self.tariff = Some(Tariff {
-                    code: record.value(3, 12),
-                    kilograms: record.kilograms((36, 47), 2, (48, 50)),
-                    ..Tariff::default()
-                });
-            }
             Tag::PgaItem => {
                 self.close_pga(lines)?;
-                let Some(tariff) = &mut self.tariff else {
-                    return Err(Fault::new(1, "out of order: no 50 stands above this OI"));
-                };
+                let tariff = self.tariff.get_or_insert_default();
                 tariff.item_description = record.value(11, 80);
                 if tariff.first_item_description.is_none() {
                     tariff.first_item_description.clone_from(&tariff.item_description);
                 }
+                Ok(())
             }
-            _ => {}
+            Tag::Pg01 => self.begin_pga(number, record, lines),
+            _ => {
+                let tariff = self.tariff.get_or_insert_default();
+                if record.tag == Tag::Pg10 && tariff.first_pga_description.is_none() {
+                    tariff.first_pga_description = record.value(24, 80);
+                }
+                tariff.pga.add(record)
+            }
         }
-        Ok(())
-    }
-
-    /// Whether a `50` stands above what comes next.
-    pub(super) const fn has_tariff(&self) -> bool {
-        self.tariff.is_some()
-    }
-
-    /// Adds a `PG..` record, which must stand under a `50`.
-    pub(super) fn add_pga(&mut self, number: u64, record: &Record, lines: &mut Lines) -> Result<(), Fault> {
-        if record.tag == Tag::Pg01 {
-            return self.begin_pga(number, record, lines);
-        }
-        self.tariff
-            .as_mut()
-            .map_or(Ok(()), |tariff| tariff.add_pga(record))
     }
 
     fn begin_pga(&mut self, number: u64, record: &Record, lines: &mut Lines) -> Result<(), Fault> {
         self.close_pga(lines)?;
-        let pga_line_number = record.line_number(5, 7, "PGA line")?;
-        let Some(tariff) = &mut self.tariff else {
-            return Ok(());
-        };
-        if record.text(8, 10) != "AMS" || record.text(11, 13) != "OR" {
+        let stated = record.line_number(5, 7, "PGA line")?;
+        let tariff = self.tariff.get_or_insert_default();
+        if !Pga::is_organic(record) {
             tariff.pga = Pga::Other;
             return Ok(());
         }
         self.has_organic = true;
-        let disclaimer_code = record.value(80, 80);
-        // A blank processing code has no name of its own; this one is no message set, so the rules refuse it.
-        let blank = if disclaimer_code.is_some() { "OR2" } else { "BLANK" };
-        tariff.pga = Pga::Organic(Box::new(Organic {
-            record: number,
-            line: EntryLine {
-                pga_line_number,
-                hts_code: tariff.code.clone(),
-                message_set: Some(record.value(14, 16).unwrap_or_else(|| blank.to_owned())),
-                disclaimer_code,
-                ..self.line.clone()
-            },
-            ..Organic::default()
-        }));
+        let plain = stated.unwrap_or(1);
+        let pga_line_number = if self.earlier.contains(&plain) {
+            Some(RAISED_BY * self.position.saturating_sub(1) + plain)
+        } else {
+            stated
+        };
+        tariff.numbers.insert(plain);
+        let line = EntryLine {
+            hts_code: tariff.code.clone(),
+            ..self.line.clone()
+        };
+        tariff.pga = Pga::Organic(Organic::read(number, record, pga_line_number, line));
         Ok(())
     }
 
@@ -176,23 +170,16 @@ impl Item {
         let Pga::Organic(organic) = std::mem::take(&mut tariff.pga) else {
             return Ok(());
         };
-        let organic = *organic;
-        let mut line = organic.line;
-        line.description = tariff
-            .item_description
-            .clone()
-            .or(organic.pga_description)
-            .or_else(|| self.description.clone());
-        line.net_weight_kg = organic
-            .net
-            .or(organic.certificate_quantity)
-            .or(organic.first_certificate_quantity)
-            .or(organic.package_quantity)
-            .or_else(|| tariff.kilograms.clone());
-        push(lines, organic.record, line)
+        let record = organic.record;
+        let read = organic.into_line(
+            tariff.item_description.clone(),
+            self.description.clone(),
+            tariff.kilograms.clone(),
+        );
+        push(lines, record, read)
     }
 
-    /// Gives what is left: the line of the last `PG01`, or the one line of a `40` without any.
+    /// Gives what is left: the line of the last `PG01`, or the one line of a line item without any.
     pub(super) fn close(mut self, lines: &mut Lines) -> Result<(), Fault> {
         self.close_tariff(lines)?;
         if self.has_organic {
@@ -216,12 +203,13 @@ impl Item {
         let Some(tariff) = self.tariff.take() else {
             return Ok(());
         };
+        self.earlier.extend(tariff.numbers);
         let special = |code: &Option<String>| {
             code.as_deref()
                 .is_some_and(|code| code.starts_with("98") || code.starts_with("99"))
         };
         let takes = match &self.plain {
-            None => true,
+            None => tariff.is_record,
             Some(plain) => special(&plain.code) && !special(&tariff.code),
         };
         if takes {
@@ -230,64 +218,6 @@ impl Item {
                 kilograms: tariff.kilograms,
                 description: tariff.first_item_description.or(tariff.first_pga_description),
             });
-        }
-        Ok(())
-    }
-}
-
-impl Tariff {
-    /// Adds a PG record other than `PG01`.
-    fn add_pga(&mut self, record: &Record) -> Result<(), Fault> {
-        if record.tag == Tag::Pg10 && self.first_pga_description.is_none() {
-            self.first_pga_description = record.value(24, 80);
-        }
-        let organic = match &mut self.pga {
-            Pga::Missing => {
-                return Err(Fault::new(1, "out of order: no PG01 stands above this PG record"));
-            }
-            Pga::Other => return Ok(()),
-            Pga::Organic(organic) => organic,
-        };
-        let line = &mut organic.line;
-        match record.tag {
-            Tag::Pg10 if organic.pga_description.is_none() => {
-                organic.pga_description = record.value(24, 80);
-            }
-            Tag::Pg14 => {
-                let quantity = record.kilograms((51, 66), 4, (67, 71));
-                if organic.first_certificate_quantity.is_none() {
-                    organic.first_certificate_quantity.clone_from(&quantity);
-                }
-                if line.certificate_number.is_none() {
-                    line.certificate_number = record.value(9, 41);
-                    if line.certificate_number.is_some() {
-                        organic.certificate_quantity = quantity;
-                    }
-                }
-            }
-            Tag::Pg19 => {
-                let number = record.text(11, 25);
-                if number.len() == 10 && number.bytes().all(|byte| byte.is_ascii_digit()) {
-                    let party = match record.text(5, 7) {
-                        "UC" | "IM" => Some(&mut line.importer_nop_id),
-                        "EX" => Some(&mut line.exporter_nop_id),
-                        _ => None,
-                    };
-                    if let Some(party) = party.filter(|party| party.is_none()) {
-                        *party = Some(number.to_owned());
-                    }
-                }
-            }
-            Tag::Pg25 => line.lots.extend(record.value(16, 40)),
-            Tag::Pg26 => {
-                if let Some(quantity) = record.kilograms((6, 17), 2, (18, 22)) {
-                    organic.package_quantity = Some(quantity);
-                }
-            }
-            Tag::Pg29 if organic.net.is_none() => {
-                organic.net = record.kilograms((8, 19), 2, (5, 7));
-            }
-            _ => {}
         }
         Ok(())
     }

@@ -1,22 +1,18 @@
 //! Reads entries from ABI records.
 //!
 //! An entry is kept until the record that ends it, and given only if all of it could be read: a record that cannot
-//! be read refuses its whole entry, from its `10` to the next, and nothing else.
+//! be read refuses its whole entry, from its `10` or `SE10` to the next, and nothing else.
 
-use nopic_domain::entry::EntryLine;
-
-use super::item::{Item, Lines};
+use super::entry::{Application, Entry};
 use super::record::{Fault, RECORD_LENGTH, Record, Tag};
 use crate::entries::EntryEvent;
 use crate::entries::lines::{RawLine, without_carriage_return};
-use crate::reject::Reject;
-
-/// The most records that one entry may have.
-const MOST_RECORDS: u32 = 1_000_000;
 
 /// The state between two records.
 #[derive(Debug, Default)]
 pub(in crate::entries) struct AbiDecoder {
+    /// What batch and block header say that the entries are; bare entries say it themselves.
+    application: Option<Application>,
     state: State,
 }
 
@@ -26,23 +22,21 @@ enum State {
     #[default]
     Outside,
     /// Within an entry that was refused.
-    Refused,
+    Refused {
+        application: Application,
+        is_ended: bool,
+    },
     /// Within an entry.
     Entry(Box<Entry>),
 }
 
-/// An entry as far as it was read.
-#[derive(Debug)]
-struct Entry {
-    record: u64,
-    number: String,
-    deletes: bool,
-    /// What every line of the entry has in common.
-    common: EntryLine,
-    has_header_content: bool,
-    records: u32,
-    item: Option<Item>,
-    lines: Lines,
+impl State {
+    const fn refused(application: Application) -> Self {
+        Self::Refused {
+            application,
+            is_ended: false,
+        }
+    }
 }
 
 impl AbiDecoder {
@@ -57,7 +51,11 @@ impl AbiDecoder {
                 return self.bad_record(number, start, fault, out);
             }
         };
-        if bytes.trim_ascii().is_empty() {
+        // Files that were put one behind another have a Ctrl-Z between them.
+        if bytes
+            .iter()
+            .all(|byte| matches!(byte, b' ' | b'\t' | b'\r' | 0x1a))
+        {
             return;
         }
         match Record::read(bytes) {
@@ -74,77 +72,122 @@ impl AbiDecoder {
         self.close(out);
     }
 
-    fn record(&mut self, number: u64, record: &Record, out: &mut Vec<EntryEvent>) -> Result<(), Fault> {
-        match record.tag {
-            Tag::EntryHeader => {
-                self.close(out);
-                self.state = State::Entry(Box::new(Entry::read(number, record)?));
-            }
-            tag if tag.is_envelope() => self.close(out),
-            tag => match &mut self.state {
-                State::Entry(entry) => entry.add(number, record)?,
-                State::Refused => {}
-                State::Outside if tag == Tag::Passed => {}
-                State::Outside => {
-                    return Err(Fault::new(
-                        1,
-                        "out of order: no 10 record stands above it; begin the entry with its 10",
-                    ));
-                }
-            },
+    /// What the records are that come next, as far as it is known.
+    fn current(&self) -> Option<Application> {
+        match &self.state {
+            State::Outside => self.application,
+            State::Refused { application, .. } => Some(*application),
+            State::Entry(entry) => Some(entry.application),
         }
-        Ok(())
+    }
+
+    /// Which application's entry begins with this record, if one does.
+    ///
+    /// An `SE10` within an entry summary is one of those that a summary carries along, unless the headers say that
+    /// releases follow; behind the totals of a summary it begins an entry of its own. A header that is wrong loses no
+    /// entry.
+    fn begins(&self, tag: Tag) -> Option<Application> {
+        match tag {
+            Tag::EntryHeader => Some(Application::Summary),
+            Tag::ReleaseHeader => {
+                let is_within_a_summary = match &self.state {
+                    State::Outside => false,
+                    State::Refused {
+                        application,
+                        is_ended,
+                    } => *application == Application::Summary && !is_ended,
+                    State::Entry(entry) => entry.application == Application::Summary && !entry.is_ended,
+                };
+                let is_carried = is_within_a_summary && self.application != Some(Application::Release);
+                (!is_carried).then_some(Application::Release)
+            }
+            _ => None,
+        }
+    }
+
+    fn record(&mut self, number: u64, record: &Record, out: &mut Vec<EntryEvent>) -> Result<(), Fault> {
+        let tag = record.tag;
+        if let Some(application) = self.begins(tag) {
+            self.close(out);
+            record.check_fields()?;
+            self.state = State::Entry(Box::new(Entry::read(number, record, application)?));
+            return Ok(());
+        }
+        let current = self.current();
+        if current == Some(Application::Summary) && tag.is_of_release() {
+            return Ok(());
+        }
+        record.check_fields()?;
+        if tag.is_envelope() {
+            self.close(out);
+            self.set_application(record);
+            return Ok(());
+        }
+        match &mut self.state {
+            State::Entry(entry) => entry.add(number, record),
+            State::Refused { is_ended, .. } => {
+                *is_ended |= tag == Tag::Totals;
+                Ok(())
+            }
+            State::Outside => outside(tag, current),
+        }
+    }
+
+    fn set_application(&mut self, record: &Record) {
+        match record.tag {
+            Tag::BatchHeader => self.application = Application::of(record.text(26, 27)),
+            Tag::BlockHeader => {
+                self.application = Application::of(record.text(11, 12)).or(self.application);
+            }
+            Tag::BatchTrailer => self.application = None,
+            _ => {}
+        }
     }
 
     /// Gives the entry that ends here.
     fn close(&mut self, out: &mut Vec<EntryEvent>) {
-        let State::Entry(mut entry) = std::mem::take(&mut self.state) else {
-            return;
-        };
-        if let Err(fault) = entry.close_item() {
-            out.push(EntryEvent::Reject(reject(
-                entry.record,
-                Some(entry.number),
-                fault,
-            )));
-        } else if entry.deletes {
-            out.push(EntryEvent::Deleted {
-                record: entry.record,
-                entry_number: entry.number,
-            });
-        } else {
-            out.extend(
-                entry
-                    .lines
-                    .into_iter()
-                    .map(|(record, line)| EntryEvent::Line { record, line }),
-            );
+        if let State::Entry(entry) = std::mem::take(&mut self.state) {
+            entry.give(out);
         }
     }
 
     /// Refuses what a record that cannot be read belongs to.
     fn bad_record(&mut self, number: u64, bytes: &[u8], fault: Fault, out: &mut Vec<EntryEvent>) {
         let tag = Tag::of(bytes);
-        if tag == Some(Tag::EntryHeader) {
+        let begins = tag.and_then(|tag| self.begins(tag));
+        let application = begins.or(self.current()).unwrap_or(match tag {
+            Some(tag) if tag.is_of_release() => Application::Release,
+            _ => Application::Summary,
+        });
+        let mut refuse = |entry, fault: Fault| {
+            out.push(EntryEvent::Reject(fault.into_reject(number, entry, application)));
+        };
+        if let Some(application) = begins {
             self.close(out);
-            out.push(EntryEvent::Reject(reject(number, entry_number(bytes), fault)));
-            self.state = State::Refused;
+            let entry = application.entry_number(bytes);
+            out.push(EntryEvent::Reject(fault.into_reject(number, entry, application)));
+            self.state = State::refused(application);
         } else if tag.is_some_and(Tag::is_envelope) {
             self.close(out);
-            out.push(EntryEvent::Reject(reject(number, None, fault)));
+            out.push(EntryEvent::Reject(fault.into_reject(number, None, application)));
         } else {
-            match std::mem::replace(&mut self.state, State::Refused) {
+            match std::mem::take(&mut self.state) {
                 State::Entry(entry) => {
-                    out.push(EntryEvent::Reject(reject(number, Some(entry.number), fault)))
+                    refuse(Some(entry.number), fault);
+                    self.state = State::refused(application);
                 }
                 // Reported once, with its first bad record.
-                State::Refused => {}
+                refused @ State::Refused { .. } => self.state = refused,
                 State::Outside => {
-                    out.push(EntryEvent::Reject(reject(number, None, fault)));
-                    // Junk alone leaves what follows as it is; a record of an entry without its `10` takes those
+                    refuse(None, fault);
+                    // Junk alone leaves what follows as it is; a record of an entry without its header takes those
                     // that belong to it along.
-                    if tag.is_none() {
-                        self.state = State::Outside;
+                    if tag.is_some() {
+                        self.state = State::Refused {
+                            application,
+                            // Whichever header comes next begins an entry.
+                            is_ended: true,
+                        };
                     }
                 }
             }
@@ -152,126 +195,19 @@ impl AbiDecoder {
     }
 }
 
-fn reject(record: u64, entry: Option<String>, fault: Fault) -> Reject {
-    let consequence = if entry.is_some() {
-        "; the entry is refused from its 10 to the next"
-    } else {
-        ""
+/// What becomes of a record that stands in no entry.
+fn outside(tag: Tag, application: Option<Application>) -> Result<(), Fault> {
+    let fault = |header: &str| {
+        Err(Fault::new(
+            1,
+            format!("out of order: no {header} record stands above it; begin the entry with its {header}"),
+        ))
     };
-    let reject = Reject {
-        position: fault.position,
-        key: entry,
-        field: fault.field.map(str::to_owned),
-        ..Reject::new(record, fault.reason + consequence)
-    };
-    reject.with_value(&fault.value)
-}
-
-/// The entry number of a `10` that cannot be read, if that much of it can.
-fn entry_number(bytes: &[u8]) -> Option<String> {
-    let number = [bytes.get(3..6)?, bytes.get(8..16)?].concat();
-    let readable = number.iter().all(u8::is_ascii_alphanumeric);
-    readable.then(|| String::from_utf8(number).ok()).flatten()
-}
-
-impl Entry {
-    fn read(number: u64, record: &Record) -> Result<Self, Fault> {
-        let deletes = match record.raw(3, 3) {
-            "A" | "R" => false,
-            "D" => true,
-            other => {
-                return Err(Fault {
-                    field: Some("action"),
-                    value: other.to_owned(),
-                    ..Fault::new(3, "the action is none of A (add), R (replace) and D (delete)")
-                });
-            }
-        };
-        let entry_number = format!("{}{}", record.raw(4, 6), record.raw(9, 16))
-            .trim()
-            .to_owned();
-        if entry_number.is_empty() {
-            return Err(Fault {
-                field: Some("entry number"),
-                ..Fault::new(
-                    4,
-                    "the entry number is blank: fill in filer code and entry number",
-                )
-            });
-        }
-        Ok(Self {
-            record: number,
-            deletes,
-            common: EntryLine {
-                entry_number: entry_number.clone(),
-                // Absent means ADD, so the line compares equal to the same one in another form.
-                entry_action: (record.raw(3, 3) == "R").then(|| "REPLACE".to_owned()),
-                port_of_entry: record.value(18, 21),
-                ..EntryLine::default()
-            },
-            number: entry_number,
-            has_header_content: false,
-            records: 0,
-            item: None,
-            lines: Vec::new(),
-        })
-    }
-
-    fn add(&mut self, number: u64, record: &Record) -> Result<(), Fault> {
-        self.records += 1;
-        if self.records > MOST_RECORDS {
-            return Err(Fault::new(
-                1,
-                "the entry has more than 1,000,000 records: split it",
-            ));
-        }
-        match record.tag {
-            Tag::HeaderContent => {
-                if self.has_header_content || self.item.is_some() {
-                    return Err(Fault::new(
-                        1,
-                        "out of order: an entry has one 11, before its first 40",
-                    ));
-                }
-                self.has_header_content = true;
-                self.common.importer_of_record = record.value(3, 14);
-                self.common.entry_date = record.date(42, 47);
-            }
-            Tag::LineItem => {
-                if !self.has_header_content {
-                    return Err(Fault::new(
-                        1,
-                        "out of order: no 11 stands above this 40; write 10, 11, then 40",
-                    ));
-                }
-                self.close_item()?;
-                self.item = Some(Item::read(number, record, &self.common)?);
-            }
-            Tag::Description | Tag::ArticleParty | Tag::Tariff | Tag::PgaItem => {
-                let Some(item) = &mut self.item else {
-                    return Err(Fault::new(
-                        1,
-                        "out of order: no 40 stands above it; begin the line with its 40",
-                    ));
-                };
-                item.add(record, &mut self.lines)?;
-            }
-            tag if tag.is_pga() => {
-                let item = self.item.as_mut().filter(|item| item.has_tariff());
-                let Some(item) = item else {
-                    return Err(Fault::new(1, "out of order: no 50 stands above this PG record"));
-                };
-                item.add_pga(number, record, &mut self.lines)?;
-            }
-            // 20 and 90 say nothing about lines; the others are passed over.
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn close_item(&mut self) -> Result<(), Fault> {
-        self.item
-            .take()
-            .map_or(Ok(()), |item| item.close(&mut self.lines))
+    match tag {
+        Tag::ReleaseLine | Tag::ReleaseTariff => fault("SE10"),
+        tag if tag.is_of_summary() && application == Some(Application::Release) => fault("SE10"),
+        Tag::LineItem | Tag::Tariff => fault("10"),
+        tag if tag.is_pga() => fault(application.unwrap_or(Application::Summary).header()),
+        _ => Ok(()),
     }
 }

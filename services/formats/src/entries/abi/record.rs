@@ -15,8 +15,22 @@ pub(super) enum Tag {
     CargoReference,
     LineItem,
     Description,
-    ArticleParty,
     Tariff,
+    Totals,
+    /// Any other record of an entry summary.
+    SummaryOther,
+    /// `SE10`.
+    ReleaseHeader,
+    /// `SE11`.
+    ReleaseDate,
+    /// `SE16`.
+    ReleaseArrival,
+    /// `SE40`.
+    ReleaseLine,
+    /// `SE60`.
+    ReleaseTariff,
+    /// Any other record of a cargo release.
+    ReleaseOther,
     PgaItem,
     Pg01,
     Pg10,
@@ -28,8 +42,17 @@ pub(super) enum Tag {
     Pg29,
     /// Any other record of the PGA message set.
     PgOther,
-    /// Any other record of the chapter.
+    /// A record that may stand anywhere and says nothing about lines.
     Passed,
+}
+
+/// How a field's characters are checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Class {
+    /// Digits; leading spaces stand for zeros.
+    Number,
+    /// Six or eight digits; spaces among them make it wrong.
+    Date,
 }
 
 impl Tag {
@@ -38,7 +61,15 @@ impl Tag {
         let pair = [record.first().copied()?, record.get(1).copied().unwrap_or(b' ')];
         Some(match &pair {
             b"OI" => Self::PgaItem,
-            b"SE" => Self::Passed,
+            b"SE" | b"SF" => match (pair, record.get(2..4)?) {
+                ([_, b'E'], b"10") => Self::ReleaseHeader,
+                ([_, b'E'], b"11") => Self::ReleaseDate,
+                ([_, b'E'], b"16") => Self::ReleaseArrival,
+                ([_, b'E'], b"40") => Self::ReleaseLine,
+                ([_, b'E'], b"60") => Self::ReleaseTariff,
+                (_, number) if number.iter().all(u8::is_ascii_digit) => Self::ReleaseOther,
+                _ => return None,
+            },
             b"CW" if record.starts_with(b"CW02") => Self::Passed,
             b"PG" => match record.get(2..4)? {
                 b"01" => Self::Pg01,
@@ -65,9 +96,9 @@ impl Tag {
                     20 => Self::CargoReference,
                     40 => Self::LineItem,
                     44 => Self::Description,
-                    47 => Self::ArticleParty,
                     50 => Self::Tariff,
-                    21..=36 | 41..=43 | 51..=63 | 88..=90 => Self::Passed,
+                    90 => Self::Totals,
+                    21..=36 | 41..=43 | 47 | 51..=63 | 88 | 89 => Self::SummaryOther,
                     _ => return None,
                 }
             }
@@ -99,23 +130,61 @@ impl Tag {
         )
     }
 
+    /// Whether only an entry summary has such a record.
+    pub(super) const fn is_of_summary(self) -> bool {
+        matches!(
+            self,
+            Self::EntryHeader
+                | Self::HeaderContent
+                | Self::CargoReference
+                | Self::LineItem
+                | Self::Description
+                | Self::Tariff
+                | Self::Totals
+                | Self::SummaryOther
+        )
+    }
+
+    /// Whether it is a record of a cargo release; an entry summary passes over those that it carries.
+    pub(super) const fn is_of_release(self) -> bool {
+        matches!(
+            self,
+            Self::ReleaseHeader
+                | Self::ReleaseDate
+                | Self::ReleaseArrival
+                | Self::ReleaseLine
+                | Self::ReleaseTariff
+                | Self::ReleaseOther
+        )
+    }
+
     /// The numeric and date fields of FORMATS §2: first and last position, and name.
-    const fn numeric_fields(self) -> &'static [(usize, usize, &'static str)] {
+    const fn checked_fields(self) -> &'static [(usize, usize, Class, &'static str)] {
+        use Class::{Date, Number};
         match self {
-            Self::BatchHeader => &[(15, 20, "date")],
-            Self::HeaderContent => &[(42, 47, "estimated entry date"), (48, 53, "date of importation")],
-            Self::CargoReference => &[(11, 16, "estimated arrival")],
-            Self::LineItem => &[
-                (5, 7, "line"),
-                (13, 18, "export date"),
-                (42, 51, "gross kilograms"),
+            Self::BatchHeader => &[(15, 20, Date, "date")],
+            Self::HeaderContent => &[
+                (42, 47, Date, "estimated entry date"),
+                (48, 53, Date, "date of importation"),
             ],
-            Self::Tariff => &[(25, 34, "value"), (36, 47, "quantity")],
-            Self::Pg01 => &[(5, 7, "PGA line")],
-            Self::Pg14 => &[(43, 50, "date"), (51, 66, "quantity")],
-            Self::Pg22 => &[(26, 33, "date")],
-            Self::Pg26 => &[(6, 17, "quantity")],
-            Self::Pg29 => &[(8, 19, "net quantity"), (23, 34, "gross quantity")],
+            Self::CargoReference => &[(11, 16, Date, "estimated arrival")],
+            Self::LineItem => &[
+                (5, 7, Number, "line"),
+                (13, 18, Date, "export date"),
+                (42, 51, Number, "gross kilograms"),
+            ],
+            Self::Tariff => &[(25, 34, Number, "value"), (36, 47, Number, "quantity")],
+            Self::ReleaseDate => &[(6, 11, Date, "elected entry date")],
+            Self::ReleaseArrival => &[(14, 19, Date, "arrival")],
+            Self::ReleaseLine => &[(5, 7, Number, "line")],
+            Self::Pg01 => &[(5, 7, Number, "PGA line")],
+            Self::Pg14 => &[(43, 50, Date, "date"), (51, 66, Number, "quantity")],
+            Self::Pg22 => &[(26, 33, Date, "date")],
+            Self::Pg26 => &[(6, 17, Number, "quantity")],
+            Self::Pg29 => &[
+                (8, 19, Number, "net quantity"),
+                (23, 34, Number, "gross quantity"),
+            ],
             _ => &[],
         }
     }
@@ -150,7 +219,7 @@ pub(super) struct Record {
 }
 
 impl Record {
-    /// Checks the characters, the tag, and that numeric and date fields hold digits or nothing.
+    /// Checks the characters and the tag.
     pub(super) fn read(line: &[u8]) -> Result<Self, Fault> {
         // Without a branch in the loop, so that all bytes are looked at together.
         let printable = line
@@ -181,25 +250,34 @@ impl Record {
                 value: String::from_utf8_lossy(&line[..line.len().min(4)]).into_owned(),
                 ..Fault::new(
                     1,
-                    "unknown record: expected one of CATAIR's entry summary or PGA records",
+                    "unknown record: expected one of the entry summary (10 to 90), cargo release (SE10 to SE61) or PGA records (OI, PG01 to PG..)",
                 )
             });
         };
         let mut characters = [b' '; RECORD_LENGTH];
         characters[..line.len()].copy_from_slice(line);
-        let record = Self { tag, characters };
-        for (from, to, name) in tag.numeric_fields() {
-            record.check_digits(*from, *to, name)?;
-        }
-        Ok(record)
+        Ok(Self { tag, characters })
     }
 
-    fn check_digits(&self, from: usize, to: usize, name: &'static str) -> Result<(), Fault> {
+    /// Checks that numeric and date fields hold digits or nothing.
+    pub(super) fn check_fields(&self) -> Result<(), Fault> {
+        self.tag
+            .checked_fields()
+            .iter()
+            .try_for_each(|(from, to, class, name)| self.check_digits(*from, *to, *class, name))
+    }
+
+    fn check_digits(&self, from: usize, to: usize, class: Class, name: &'static str) -> Result<(), Fault> {
         let bytes = &self.characters[from - 1..to];
         if bytes.iter().all(|byte| *byte == b' ') {
             return Ok(());
         }
-        match bytes.iter().position(|byte| !byte.is_ascii_digit()) {
+        let spaces = match class {
+            Class::Number => bytes.iter().take_while(|byte| **byte == b' ').count(),
+            Class::Date => 0,
+        };
+        let fault = bytes[spaces..].iter().position(|byte| !byte.is_ascii_digit());
+        match fault.map(|index| spaces + index) {
             None => Ok(()),
             Some(index) => Err(Fault {
                 field: Some(name),
@@ -253,7 +331,7 @@ impl Record {
                 ..Fault::new(from, format!("the {name} is zero: number lines from 1"))
             }),
             Ok(number) => Ok(Some(number)),
-            // Blank: anything else is digits, as `read` made sure.
+            // Blank: anything else is digits, as `check_fields` made sure.
             Err(_) => Ok(None),
         }
     }
@@ -279,10 +357,11 @@ impl Record {
         if self.text(unit_from, unit_to) != "KG" {
             return None;
         }
-        let digits = self.text(from, to);
-        if digits.is_empty() {
+        if self.text(from, to).is_empty() {
             return None;
         }
+        // Leading spaces stand for zeros.
+        let digits = self.raw(from, to).replace(' ', "0");
         let (whole, fraction) = digits.split_at(digits.len() - decimals);
         let whole = whole.trim_start_matches('0');
         let fraction = fraction.trim_end_matches('0');
@@ -298,6 +377,13 @@ impl Record {
 /// Whether a line is a record of an ABI transmission: `Some(true)` for one that begins a transmission, a block or an
 /// entry and has the shape of one, `Some(false)` for one that only has a known tag.
 pub(in crate::entries) fn looks_like_a_record(line: &[u8]) -> Option<bool> {
+    // A row of another form may begin like a record (entry number B7675618741); what separates its cells stands early.
+    if line[..line.len().min(16)]
+        .iter()
+        .any(|byte| b",;\t|\"".contains(byte))
+    {
+        return None;
+    }
     let is_code = |range: std::ops::Range<usize>| {
         line.get(range)
             .is_some_and(|bytes| bytes.iter().all(u8::is_ascii_alphanumeric))
@@ -311,6 +397,7 @@ pub(in crate::entries) fn looks_like_a_record(line: &[u8]) -> Option<bool> {
                     .is_some_and(|date| date.iter().all(u8::is_ascii_digit))
         }
         Tag::BlockHeader => is_code(3..10) && line.get(1..3) == Some(b"  "),
+        Tag::ReleaseHeader => line.get(4).is_some_and(u8::is_ascii_alphabetic) && is_code(5..8),
         _ => false,
     };
     Some(certain)
@@ -340,13 +427,14 @@ mod tests {
     #[test]
     fn tags_are_those_of_the_chapter() {
         for tag in [
-            "10", "21", "36", "43", "63", "88", "89", "90", "PG99", "SE10", "CW02", "A2704", "Z",
+            "10", "21", "36", "43", "63", "88", "89", "90", "PG99", "SE10", "SE61", "SF10", "CW02", "A2704",
+            "Z",
         ] {
             assert!(Tag::of(tag.as_bytes()).is_some(), "{tag}");
         }
         for tag in [
-            "00", "12", "37", "45", "64", "87", "91", "PGX1", "PG", "CW01", "pg01", "X", " 10", "BAD", "ZZ",
-            "BAD", "ZZ",
+            "SE1", "SELL", "00", "12", "37", "45", "64", "87", "91", "PGX1", "PG", "CW01", "pg01", "X",
+            " 10", "BAD", "ZZ", "BAD", "ZZ",
         ] {
             assert!(Tag::of(tag.as_bytes()).is_none(), "{tag}");
         }
@@ -354,12 +442,16 @@ mod tests {
 
     #[test]
     fn numeric_fields_hold_digits_or_nothing() {
-        let fault = Record::read(b"40  0O1").err().unwrap();
+        let checked = |record: &[u8]| Record::read(record).and_then(|record| record.check_fields());
+        let fault = checked(b"40  0O1").unwrap_err();
         assert_eq!((fault.position, fault.field), (Some(6), Some("line")));
-        assert!(Record::read(b"40  ").is_ok());
-        assert!(Record::read(b"40    1").is_err());
+        assert!(checked(b"40  ").is_ok());
+        // Leading spaces of a number are zeros, those behind it are not, and a date is no number.
+        assert!(checked(b"40    1").is_ok());
+        assert_eq!(checked(b"40  1  ").unwrap_err().position, Some(6));
+        assert_eq!(checked(b"SE11  61025").unwrap_err().position, Some(6));
         // What may be the password is not shown.
-        let fault = Record::read(b"A2704ABC      SECRET").err().unwrap();
+        let fault = checked(b"A2704ABC      SECRET").unwrap_err();
         assert!(fault.value.is_empty() && !fault.reason.contains("SECRET"));
     }
 
@@ -374,6 +466,8 @@ mod tests {
         assert_eq!(quantity(b"PG29KG 000000878612").as_deref(), Some("8786.12"));
         assert_eq!(quantity(b"PG29KG 000000000000").as_deref(), Some("0"));
         assert_eq!(quantity(b"PG29KG 000000000050").as_deref(), Some("0.5"));
+        assert_eq!(quantity(b"PG29KG            5").as_deref(), Some("0.05"));
+        assert_eq!(quantity(b"PG29KG      1313800").as_deref(), Some("13138"));
         assert_eq!(quantity(b"PG29KG"), None);
         assert_eq!(quantity(b"PG29LB 000000000050"), None);
     }

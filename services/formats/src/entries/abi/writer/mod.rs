@@ -1,5 +1,11 @@
 //! Writes entry lines as an ABI transmission that reads back as the same lines.
 
+mod release;
+mod summary;
+
+pub use self::release::write_abi_release;
+pub use self::summary::write_abi;
+
 use nopic_domain::date::parse_iso;
 use nopic_domain::entry::EntryLine;
 use nopic_domain::weight::Weight;
@@ -44,44 +50,20 @@ pub struct AbiWriteError {
     pub reason: &'static str,
 }
 
-/// Appends one transmission (`A`, `B`, the entries, `Y`, `Z`) with the lines in their order. Consecutive lines with
-/// the same entry number, action, importer, date and port make one entry. Dots are taken out of tariff codes.
-///
-/// # Errors
-/// At the first line that has something ABI has no place for; `out` then holds part of a transmission.
-pub fn write_abi(
+/// Appends the envelope of a transmission around what `write` appends.
+fn enveloped(
     out: &mut Vec<u8>,
     transmission: &AbiTransmission<'_>,
-    lines: &[EntryLine],
+    application: &str,
+    write: impl FnOnce(&mut Vec<u8>) -> Result<(), AbiWriteError>,
 ) -> Result<(), AbiWriteError> {
     let AbiTransmission { port, filer, date } = *transmission;
-    record(out, "A", &[(2, port), (6, filer), (15, date), (26, "AE")]);
-    record(out, "B", &[(4, port), (8, filer), (11, "AE")]);
-    let mut previous: Option<&EntryLine> = None;
-    for line in lines {
-        if !previous.is_some_and(|previous| same_entry(previous, line)) {
-            if previous.is_some() {
-                record(out, "9000000000000", &[]);
-            }
-            write_entry(out, line)?;
-        }
-        write_line(out, line)?;
-        previous = Some(line);
-    }
-    if previous.is_some() {
-        record(out, "9000000000000", &[]);
-    }
-    record(out, "Y", &[(4, port), (8, filer), (11, "AE")]);
+    record(out, "A", &[(2, port), (6, filer), (15, date), (26, application)]);
+    record(out, "B", &[(4, port), (8, filer), (11, application)]);
+    write(out)?;
+    record(out, "Y", &[(4, port), (8, filer), (11, application)]);
     record(out, "Z", &[(2, port), (6, filer), (15, date)]);
     Ok(())
-}
-
-fn same_entry(one: &EntryLine, other: &EntryLine) -> bool {
-    one.entry_number == other.entry_number
-        && one.entry_action == other.entry_action
-        && one.port_of_entry == other.port_of_entry
-        && one.importer_of_record == other.importer_of_record
-        && one.entry_date == other.entry_date
 }
 
 /// Appends one record: each text at its position (from 1).
@@ -144,6 +126,74 @@ impl Checked<'_> {
         self.refuse(field, "it is no day of 2000 to 2099")
     }
 
+    /// Refuses each field that is present and has no record.
+    fn absent(&self, fields: &[(&'static str, bool)], reason: &'static str) -> Result<(), AbiWriteError> {
+        match fields.iter().find(|(_, present)| *present) {
+            Some((field, _)) => self.refuse(field, reason),
+            None => Ok(()),
+        }
+    }
+
+    /// What no application has a record for.
+    fn common_fields_only(&self) -> Result<(), AbiWriteError> {
+        let line = self.0;
+        if !(1..=999).contains(&line.line_number) {
+            return self.refuse("lineNumber", "it is not 1 to 999");
+        }
+        self.absent(
+            &[
+                ("organicClaim", line.organic_claim.is_some()),
+                ("disposition", line.disposition.is_some()),
+                ("treatment", line.treatment.is_some()),
+            ],
+            "no record has a place for it",
+        )
+    }
+
+    /// What only a message set has records for.
+    fn no_message_set(&self) -> Result<(), AbiWriteError> {
+        let line = self.0;
+        self.absent(
+            &[
+                ("pgaLineNumber", line.pga_line_number.is_some()),
+                ("disclaimerCode", line.disclaimer_code.is_some()),
+                ("certificateNumber", line.certificate_number.is_some()),
+                (
+                    "furtherCertificateNumbers",
+                    !line.further_certificate_numbers.is_empty(),
+                ),
+                ("importerNopId", line.importer_nop_id.is_some()),
+                ("exporterNopId", line.exporter_nop_id.is_some()),
+                ("lots", !line.lots.is_empty()),
+            ],
+            "a line without message set has no record for it",
+        )
+    }
+
+    /// Filer code and number, 11 characters.
+    fn entry_number(&self) -> Result<&str, AbiWriteError> {
+        let number = self.text("entryNumber", Some(&self.0.entry_number), 11)?;
+        if number.len() != 11 {
+            return self.refuse("entryNumber", "it has not 11 characters");
+        }
+        Ok(number)
+    }
+
+    /// The action's letter.
+    fn action(&self) -> Result<&'static str, AbiWriteError> {
+        match self.0.entry_action.as_deref() {
+            None | Some("ADD") => Ok("A"),
+            Some("REPLACE") => Ok("R"),
+            Some(_) => self.refuse("entryAction", "it is neither ADD nor REPLACE"),
+        }
+    }
+
+    /// The tariff code without dots, or nothing.
+    fn tariff_code(&self) -> Result<String, AbiWriteError> {
+        let code = self.0.hts_code.as_ref().map(|code| code.replace('.', ""));
+        self.text("htsCode", code.as_deref(), 10).map(str::to_owned)
+    }
+
     /// The weight in units of 0.0001 kg.
     fn weight(&self) -> Result<Option<i64>, AbiWriteError> {
         let Some(text) = &self.0.net_weight_kg else {
@@ -156,126 +206,41 @@ impl Checked<'_> {
     }
 }
 
-fn write_entry(out: &mut Vec<u8>, line: &EntryLine) -> Result<(), AbiWriteError> {
-    let checked = Checked(line);
-    let number = checked.text("entryNumber", Some(&line.entry_number), 11)?;
-    if number.len() != 11 {
-        return checked.refuse("entryNumber", "it has not 11 characters");
-    }
-    let action = match line.entry_action.as_deref() {
-        None | Some("ADD") => "A",
-        Some("REPLACE") => "R",
-        Some(_) => return checked.refuse("entryAction", "it is neither ADD nor REPLACE"),
-    };
-    let port = checked.text("portOfEntry", line.port_of_entry.as_deref(), 4)?;
-    record(
-        out,
-        "10",
-        &[
-            (3, action),
-            (4, &number[..3]),
-            (9, &number[3..]),
-            (18, port),
-            (34, "01"),
-            (68, "Y"),
-        ],
-    );
-    let importer = checked.text("importerOfRecord", line.importer_of_record.as_deref(), 12)?;
-    let date = checked.date("entryDate", line.entry_date.as_deref())?;
-    record(out, "11", &[(3, importer), (42, &date)]);
-    record(out, "20", &[(7, port)]);
-    Ok(())
+/// The tariff records of the line item that is being written, and the PGA line numbers under them.
+#[derive(Debug, Default)]
+struct OpenItem {
+    /// How many tariff records it has.
+    position: u32,
+    /// The PGA line numbers under them.
+    numbers: Vec<u32>,
 }
 
-fn write_line(out: &mut Vec<u8>, line: &EntryLine) -> Result<(), AbiWriteError> {
-    let checked = Checked(line);
-    if !(1..=999).contains(&line.line_number) {
-        return checked.refuse("lineNumber", "it is not 1 to 999");
+impl OpenItem {
+    /// Whether a line goes on in this item: under the tariff record at `position`, its PGA line number begun anew.
+    fn goes_on_with(&self, line: &EntryLine) -> Option<u32> {
+        let number = line.pga_line_number.filter(|number| *number > 999)?;
+        let position = number / 1000 + 1;
+        let is_next = position > self.position && position <= MOST_TARIFFS;
+        (is_next && self.numbers.contains(&(number % 1000))).then_some(position)
     }
-    for (field, present) in [
-        ("organicClaim", line.organic_claim.is_some()),
-        ("disposition", line.disposition.is_some()),
-        ("treatment", line.treatment.is_some()),
-    ] {
-        if present {
-            return checked.refuse(field, "no record has a place for it");
-        }
-    }
-    let origin = checked.text("countryOfOrigin", line.country_of_origin.as_deref(), 2)?;
-    let export = checked.text("countryOfExport", line.country_of_export.as_deref(), 2)?;
-    let export_date = checked.date("exportDate", line.export_date.as_deref())?;
-    let description = checked.text("description", line.description.as_deref(), 70)?;
-    let code = line.hts_code.as_ref().map(|code| code.replace('.', ""));
-    let code = checked.text("htsCode", code.as_deref(), 10)?;
-    let units = checked.weight()?;
-    record(
-        out,
-        "40",
-        &[
-            (5, &format!("{:03}", line.line_number)),
-            (9, origin),
-            (11, export),
-            (13, &export_date),
-        ],
-    );
-    let message_set = line.message_set.as_deref().unwrap_or("NONE");
-    if message_set == "NONE" {
-        return write_plain(out, &checked, code, description, units);
-    }
-    record(out, "50", &[(3, code)]);
-    if !description.is_empty() {
-        record(out, "OI", &[(11, description)]);
-    }
-    write_organic(out, &checked, message_set, units)
 }
 
-/// A line without message set: a `50` and nothing of AMS under it.
-fn write_plain(
-    out: &mut Vec<u8>,
-    checked: &Checked<'_>,
-    code: &str,
-    description: &str,
-    units: Option<i64>,
-) -> Result<(), AbiWriteError> {
-    let line = checked.0;
-    for (field, present) in [
-        ("pgaLineNumber", line.pga_line_number.is_some()),
-        ("disclaimerCode", line.disclaimer_code.is_some()),
-        ("certificateNumber", line.certificate_number.is_some()),
-        ("importerNopId", line.importer_nop_id.is_some()),
-        ("exporterNopId", line.exporter_nop_id.is_some()),
-        ("lots", !line.lots.is_empty()),
-    ] {
-        if present {
-            return checked.refuse(field, "a line without message set has no record for it");
-        }
-    }
-    if !description.is_empty() {
-        record(out, "44", &[(3, description)]);
-    }
-    let Some(units) = units else {
-        record(out, "50", &[(3, code)]);
-        return Ok(());
-    };
-    if units % 100 != 0 || units / 100 >= 1_000_000_000_000 {
-        return checked.refuse("netWeightKg", "record 50 has ten digits and two decimals");
-    }
-    record(
-        out,
-        "50",
-        &[(3, code), (36, &format!("{:012}", units / 100)), (48, "KG")],
-    );
-    Ok(())
-}
+/// The most tariff records under one line item that are written.
+const MOST_TARIFFS: u32 = 32;
 
-/// A `PG01` of AMS's organic program with what belongs to it.
+/// A `PG01` of AMS's organic program with what belongs to it. A number over 999 is one that begins anew under a later
+/// tariff record; the caller has made sure that it does.
 fn write_organic(
     out: &mut Vec<u8>,
     checked: &Checked<'_>,
     message_set: &str,
-    units: Option<i64>,
+    item: &mut OpenItem,
 ) -> Result<(), AbiWriteError> {
     let line = checked.0;
+    let units = checked.weight()?;
+    if matches!(message_set, "1" | "2") {
+        return checked.refuse("messageSet", "a digit alone is OR1 or OR2: write that");
+    }
     let disclaimer = checked.text("disclaimerCode", line.disclaimer_code.as_deref(), 1)?;
     let processing = if message_set == "BLANK" && disclaimer.is_empty() {
         ""
@@ -284,9 +249,17 @@ fn write_organic(
     };
     let pga_line = match line.pga_line_number {
         None => String::new(),
-        Some(number @ 1..=999) => format!("{number:03}"),
-        Some(_) => return checked.refuse("pgaLineNumber", "it is not 1 to 999"),
+        Some(number) if number % 1000 != 0 && (number < 1000 || item.numbers.contains(&(number % 1000))) => {
+            format!("{:03}", number % 1000)
+        }
+        Some(_) => {
+            return checked.refuse(
+                "pgaLineNumber",
+                "it is not 1 to 999, nor such a number begun anew under a later tariff record of its line",
+            );
+        }
     };
+    item.numbers.push(line.pga_line_number.unwrap_or(1) % 1000);
     record(
         out,
         "PG01",
@@ -320,6 +293,13 @@ fn write_organic(
         );
     } else if !number.is_empty() {
         record(out, "PG14", &[(9, number)]);
+    }
+    for further in &line.further_certificate_numbers {
+        if number.is_empty() || further == number {
+            return checked.refuse("furtherCertificateNumbers", "it needs another number before it");
+        }
+        let further = checked.text("furtherCertificateNumbers", Some(further), 33)?;
+        record(out, "PG14", &[(9, further)]);
     }
     for (field, role, party) in [
         ("importerNopId", "IM", &line.importer_nop_id),
