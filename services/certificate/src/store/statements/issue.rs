@@ -202,7 +202,9 @@ async fn hold_certificate(
     number: CertificateNumber,
     now: DateTime<Utc>,
 ) -> Result<Held, Error> {
-    let row: Option<(i64, String, i64, i64, i64, i64, i64, i64)> = sqlx::query_as(sql::HOLD_CERTIFICATE)
+    // Version, content, limit, drawn, excess, number of draws, marked, last change.
+    type Row = (i64, String, i64, i64, i64, i64, i64, i64);
+    let row: Option<Row> = sqlx::query_as(sql::HOLD_CERTIFICATE)
         .bind(number.key())
         .fetch_optional(connection)
         .await
