@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use nopic_chassis::clock::SystemClock;
+use nopic_chassis::clock::{Clock, ManualClock, SystemClock};
 use nopic_chassis::draining::Draining;
 use nopic_chassis::metrics::Metrics;
 use nopic_chassis::roles::{ENTRY_VALIDATION, RoleTable, Row};
@@ -53,6 +53,8 @@ pub struct Setup {
     pub policy: Option<PathBuf>,
     /// How often a filing that cannot be finished is tried.
     pub filing_attempts: u32,
+    /// The clock of all of them, in place of the system's.
+    pub clock: Option<ManualClock>,
 }
 
 impl Default for Setup {
@@ -63,11 +65,19 @@ impl Default for Setup {
             certificates_answer: true,
             policy: None,
             filing_attempts: 20,
+            clock: None,
         }
     }
 }
 
 impl Setup {
+    fn clock(&self) -> Arc<dyn Clock> {
+        match &self.clock {
+            Some(clock) => Arc::new(clock.clone()),
+            None => Arc::new(SystemClock),
+        }
+    }
+
     /// The policy by which lines are judged, and its text.
     fn policy(&self) -> (Arc<Policy>, Arc<str>) {
         let text = self.policy.as_ref().map_or_else(any_filing_day, |path| {
@@ -162,7 +172,7 @@ impl Services {
         let database = setup.engine.database().await;
         let mut config = nopic_registry::Config::new(database.location.clone(), database.folder.path());
         config.schema_update = SchemaUpdate::Apply;
-        let registry = nopic_registry::Registry::open(config, Arc::new(SystemClock))
+        let registry = nopic_registry::Registry::open(config, setup.clock())
             .await
             .expect("the registry starts");
         let config = nopic_certificate::Config {
@@ -173,7 +183,7 @@ impl Services {
             metrics: Metrics::default(),
         };
         let registry_channel = connect(nopic_registry::ROLES, Routes::new(registry.service()), "test");
-        let certificates = nopic_certificate::CertificateService::open(config, Arc::new(SystemClock))
+        let certificates = nopic_certificate::CertificateService::open(config, setup.clock())
             .await
             .expect("the certificate service starts")
             .with_registry(Client::new(registry_channel.clone(), "registry"));
@@ -236,7 +246,7 @@ impl Services {
         config.schema_update = SchemaUpdate::Apply;
         config.draining = draining;
         config.filing_attempts = setup.filing_attempts;
-        EntryValidation::open(config, Arc::new(SystemClock), upstream)
+        EntryValidation::open(config, setup.clock(), upstream)
             .await
             .expect("entry validation starts")
     }

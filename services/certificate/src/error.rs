@@ -23,6 +23,15 @@ pub(crate) enum Error {
     Refused(#[from] Refusal),
     #[error("certificate {0} exists already: check the number")]
     NumberExists(CertificateNumber),
+    /// An import brought it back, by a program that let it.
+    #[error(
+        "certificate {number} was amended before: {successor} has taken its place; amend that one, and void this one \
+         where an import has brought it back"
+    )]
+    SucceededBefore {
+        number: CertificateNumber,
+        successor: CertificateNumber,
+    },
     #[error("operation {0} has used every certificate number up to 999999")]
     SerialsUsedUp(NopId),
     #[error("entry {0} is not under a filer code of this tenant")]
@@ -61,7 +70,7 @@ impl From<Error> for Status {
             }
             Error::NotTheFiler(_) => Self::permission_denied(message),
             Error::NumberExists(_) => Self::already_exists(message),
-            Error::SerialsUsedUp(_) => Self::failed_precondition(message),
+            Error::SerialsUsedUp(_) | Error::SucceededBefore { .. } => Self::failed_precondition(message),
             Error::Refused(refusal) => match refusal {
                 Refusal::NotTheCertifier(_) | Refusal::NotTheExporter(_) => Self::permission_denied(message),
                 Refusal::OtherVersion { .. } => Self::aborted(message),

@@ -22,7 +22,7 @@ use tonic::Status;
 use crate::convert;
 use crate::error::Error;
 use crate::import_decision::Stated;
-use crate::store::{CertificateStore, ImportOrigin, Imported};
+use crate::store::{BroughtBack, CertificateStore, ImportOrigin, Imported};
 
 /// What one file may state, so that what is held stays below about a gigabyte.
 const MAX_CERTIFICATES: usize = 1_000_000;
@@ -64,7 +64,7 @@ impl ImportCall {
         file.stated
             .sort_unstable_by_key(|stated| stated.certificate.number);
         let origin = ImportOrigin {
-            file_name: file.name,
+            file_name: file.name.clone(),
             tenant: self.principal.tenant.clone(),
             actor: self.principal.actor.clone(),
             role: self.principal.role.as_str(),
@@ -74,14 +74,20 @@ impl ImportCall {
             added,
             changed,
             unchanged,
+            refused,
         } = self
             .store
-            .import(&file.stated, &origin, &|| self.answers.is_unheard())
+            .import(&file.stated, &file.named, &origin, &|| self.answers.is_unheard())
             .await
             .map_err(Error::from)?
             .ok_or(CallerGone)?;
+        let certificates = file.stated.len() - refused.len();
+        for certificate in refused {
+            file.refuse(certificate);
+        }
+        self.send(file.answers.drain(..)).await?;
         let result = wire::ImportResult {
-            certificates: count(file.stated.len()),
+            certificates: count(certificates),
             added,
             changed,
             unchanged,
@@ -116,6 +122,8 @@ struct File {
     reader: CertificateReader,
     events: Vec<CertificateEvent>,
     stated: Vec<Stated>,
+    /// Numbers that it names without stating their certificates.
+    named: Vec<CertificateNumber>,
     /// Place in `stated` and record of each number.
     places: FxHashMap<CertificateNumber, (usize, u32)>,
     draws: usize,
@@ -138,6 +146,7 @@ impl File {
             reader: CertificateReader::new(),
             events: Vec::new(),
             stated: Vec::new(),
+            named: Vec::new(),
             places: FxHashMap::default(),
             draws: 0,
             rejected: 0,
@@ -181,6 +190,7 @@ impl File {
             draws,
         } = record;
         let number = certificate.number;
+        self.named.extend(certificate.superseded_by);
         let weights = draws.iter().flatten().map(|draw| draw.weight_kg);
         if weights.fold(Weight::ZERO, Weight::saturating_add) > MAX_DRAWN {
             return self.reject(Reject {
@@ -212,8 +222,45 @@ impl File {
         }));
     }
 
+    /// What the store refused: no row brings back what a step here has ended.
+    fn refuse(&mut self, certificate: BroughtBack) {
+        let BroughtBack {
+            number,
+            status,
+            superseded_by,
+        } = certificate;
+        let record = self.places.get(&number).map_or(0, |(_, record)| *record);
+        // They are in the order of their numbers by now.
+        let found = self
+            .stated
+            .binary_search_by_key(&number, |stated| stated.certificate.number);
+        let stated = found.ok().and_then(|place| self.stated.get(place));
+        let (states, draws) = stated.map_or(("", 0), |stated| {
+            let draws = stated.draws.as_ref().map_or(0, Vec::len);
+            (stated.certificate.status.as_str(), draws)
+        });
+        self.draws -= draws;
+        let successor = superseded_by.map_or_else(String::new, |number| format!(" by {number}"));
+        self.reject(Reject {
+            key: Some(number.to_string()),
+            field: Some("status".to_owned()),
+            value: states.to_owned(),
+            ..Reject::new(
+                u64::from(record),
+                format!(
+                    "the certificate was ended here and is {status}{successor}: an import does not bring it back; leave \
+                     the row out, or ask its certifier to issue another certificate"
+                ),
+            )
+        });
+    }
+
     fn reject(&mut self, reject: Reject) {
         self.rejected += 1;
+        // Whatever is wrong with the row, the number is somebody's.
+        let key = reject.key.as_deref();
+        self.named
+            .extend(key.and_then(|key| key.parse::<CertificateNumber>().ok()));
         self.answers
             .push(Answer::Reject(convert::reject(&self.name, reject)));
     }

@@ -50,6 +50,8 @@ pub(crate) struct Known {
     /// The draws that earlier imports brought, in the order in which they did.
     pub(crate) imported: Vec<ImportedDraw>,
     pub(crate) filed: Filed,
+    /// Whether a step here voided or superseded it, once.
+    pub(crate) was_ended_here: bool,
 }
 
 /// The sums over all draws of a certificate.
@@ -79,22 +81,39 @@ pub(crate) struct Change {
     pub(crate) ledger: ImportedLedger,
 }
 
-/// Decides what follows from a file's statement; `None`: nothing changes.
-pub(crate) fn decide(stated: &Stated, known: Option<&Known>, tenant: &str) -> Option<Change> {
+/// What follows from a file's statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Decision {
+    /// It says nothing new.
+    Unchanged,
+    /// It would bring back what a step here has ended.
+    Refused,
+    /// It is to be written.
+    Change(Change),
+}
+
+/// Whether the file states as alive what is known as voided or superseded.
+pub(crate) fn brings_back(stated: &Stated, known: &Known) -> bool {
+    known.certificate.status.is_ended() && !stated.certificate.status.is_ended()
+}
+
+/// Decides what follows from a file's statement.
+pub(crate) fn decide(stated: &Stated, known: Option<&Known>, tenant: &str) -> Decision {
+    if known.is_some_and(|known| known.was_ended_here && brings_back(stated, known)) {
+        return Decision::Refused;
+    }
     let before: &[ImportedDraw] = known.map_or(&[], |known| &known.imported);
     let filed = known.map(|known| known.filed.clone()).unwrap_or_default();
     let limit = stated.certificate.total_weight_kg;
-    let draws = mark(
-        limit,
-        filed.drawn,
-        imported_from_now_on(stated, before, &filed, tenant),
-    );
+    let draws = imported_from_now_on(stated, before, &filed, tenant);
     let new_version = known.is_none_or(|known| known.certificate != stated.certificate);
-    let draws_differ = draws != before;
-    if !new_version && !draws_differ {
-        return None;
+    // Also where filing drew since, so that other draws would be past the limit if all came anew.
+    if !new_version && draws == before {
+        return Decision::Unchanged;
     }
-    Some(Change {
+    let draws = mark(limit, filed.drawn, draws);
+    let draws_differ = draws != before;
+    Decision::Change(Change {
         version: known.map_or(0, |known| known.version) + u32::from(new_version),
         new_version,
         ledger: ledger(limit, &filed, &draws),
@@ -230,6 +249,14 @@ mod tests {
             version: 3,
             imported,
             filed,
+            was_ended_here: false,
+        }
+    }
+
+    fn changed(stated: &Stated, known: &Known, tenant: &str) -> Change {
+        match decide(stated, Some(known), tenant) {
+            Decision::Change(change) => change,
+            other => panic!("{other:?}"),
         }
     }
 
@@ -256,12 +283,7 @@ mod tests {
     #[test]
     fn what_filing_drew_stays_and_counts_first() {
         let known = known(100, vec![imported(1, 30, 0)], filed());
-        let change = decide(
-            &stated(100, Some(vec![draw(7, 30), draw(8, 20)])),
-            Some(&known),
-            "ours",
-        )
-        .unwrap();
+        let change = changed(&stated(100, Some(vec![draw(7, 30), draw(8, 20)])), &known, "ours");
         assert!(!change.new_version);
         assert_eq!(change.version, 3);
         assert_eq!(change.draws, Some(vec![imported(7, 30, 0), imported(8, 20, 10)]));
@@ -288,22 +310,17 @@ mod tests {
             ..filed()
         };
         let known = known(100, vec![imported(1, 30, 0)], filed);
-        let change = decide(
-            &stated(100, Some(vec![draw(5, 61), draw(1, 31)])),
-            Some(&known),
-            "ours",
-        )
-        .unwrap();
+        let change = changed(&stated(100, Some(vec![draw(5, 61), draw(1, 31)])), &known, "ours");
         assert_eq!(change.draws, Some(vec![imported(1, 31, 0)]));
         assert_eq!(change.ledger.drawn, Weight::from_units(91));
         let same = stated(100, Some(vec![draw(5, 61), draw(1, 30)]));
-        assert_eq!(decide(&same, Some(&known), "ours"), None);
+        assert_eq!(decide(&same, Some(&known), "ours"), Decision::Unchanged);
     }
 
     #[test]
     fn a_version_that_allows_less_than_was_drawn_is_possible() {
         let known = known(100, Vec::new(), filed());
-        let change = decide(&stated(40, None), Some(&known), "ours").unwrap();
+        let change = changed(&stated(40, None), &known, "ours");
         assert!(change.new_version);
         assert_eq!((change.version, change.draws), (4, None));
         assert_eq!(change.ledger.excess, Weight::from_units(20));
@@ -315,15 +332,56 @@ mod tests {
     fn the_same_draws_in_another_order_are_the_same() {
         let known = known(100, vec![imported(1, 30, 0), imported(2, 5, 0)], Filed::default());
         let same = stated(100, Some(vec![draw(2, 5), draw(1, 30)]));
-        assert_eq!(decide(&same, Some(&known), "another"), None);
-        assert_eq!(decide(&stated(100, None), Some(&known), "another"), None);
+        assert_eq!(decide(&same, Some(&known), "another"), Decision::Unchanged);
+        assert_eq!(
+            decide(&stated(100, None), Some(&known), "another"),
+            Decision::Unchanged
+        );
     }
 
     #[test]
     fn draws_that_a_new_limit_turns_into_excess_are_marked_anew_and_stay_their_tenants() {
         let known = known(100, vec![imported(1, 30, 0), imported(2, 5, 0)], Filed::default());
-        let change = decide(&stated(32, None), Some(&known), "another").unwrap();
+        let change = changed(&stated(32, None), &known, "another");
         assert_eq!(change.draws, Some(vec![imported(1, 30, 0), imported(2, 5, 3)]));
         assert_eq!(change.ledger.excess, Weight::from_units(3));
+    }
+
+    #[test]
+    fn the_same_content_again_changes_nothing_whatever_was_filed_since() {
+        let known = known(100, vec![imported(1, 60, 0)], filed());
+        let same = stated(100, Some(vec![draw(1, 60)]));
+        assert_eq!(decide(&same, Some(&known), "ours"), Decision::Unchanged);
+    }
+
+    #[test]
+    fn what_a_step_ended_is_not_brought_back() {
+        let ended = |status, was_ended_here| Known {
+            certificate: Certificate {
+                status,
+                ..certificate(100)
+            },
+            was_ended_here,
+            ..known(100, Vec::new(), Filed::default())
+        };
+        let states = |status| Stated {
+            certificate: Certificate {
+                status,
+                ..certificate(90)
+            },
+            draws: None,
+        };
+        for before in [CertificateStatus::Voided, CertificateStatus::Superseded] {
+            for now in CertificateStatus::ALL {
+                let decided = decide(&states(now), Some(&ended(before, true)), "ours");
+                assert_eq!(
+                    decided == Decision::Refused,
+                    !now.is_ended(),
+                    "{before:?} {now:?}"
+                );
+                let imported = decide(&states(now), Some(&ended(before, false)), "ours");
+                assert!(matches!(imported, Decision::Change(_)));
+            }
+        }
     }
 }

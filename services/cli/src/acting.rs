@@ -56,6 +56,11 @@ pub(crate) struct Naming {
 }
 
 impl Naming {
+    /// Whether a name was given.
+    pub(crate) const fn is_given(&self) -> bool {
+        self.request_id.is_some()
+    }
+
     /// The name that was given, or one that follows from the content.
     pub(crate) fn id(&self, step: &str, message: &impl Message) -> String {
         self.request_id.clone().unwrap_or_else(|| {

@@ -11,11 +11,12 @@ use nopic_chassis::roles::Protected;
 use nopic_chassis::tls::TlsFiles;
 use nopic_chassis::transport::{MAX_MESSAGE_BYTES, in_memory, with_windows};
 use nopic_domain::principal::Principal;
-use nopic_host::{Deployment, Opening, PARTS, Settings, Storage, built_in_caller, identity};
+use nopic_host::{Deployment, Opening, PARTS, Settings, Storage, built_in_caller, identity, read_policy};
 use nopic_proto::audit::audit_service_client::AuditServiceClient;
 use nopic_proto::certificate::certificate_life_service_client::CertificateLifeServiceClient;
 use nopic_proto::certificate::certificate_service_client::CertificateServiceClient;
 use nopic_proto::certificate::ledger_service_client::LedgerServiceClient;
+use nopic_proto::entry_validation::ExplainPolicyRequest;
 use nopic_proto::entry_validation::entry_record_service_client::EntryRecordServiceClient;
 use nopic_proto::entry_validation::entry_trail_service_client::EntryTrailServiceClient;
 use nopic_proto::entry_validation::entry_validation_service_client::EntryValidationServiceClient;
@@ -114,18 +115,13 @@ impl Services {
     /// Decides where to go, and goes there.
     async fn connect(context: &Context, need: &[&str], purpose: Purpose) -> Result<Self, Failure> {
         if let Some(url) = &context.options.endpoint {
-            if let Some(policy) = &context.options.policy {
-                return Err(Failure::new(format!(
-                    "The server at {url} judges by its own policy, not by {}.",
-                    policy.display()
-                ))
-                .advice("Leave out --policy, or leave out --endpoint to work on a folder of your own."));
-            }
             if context.options.database.is_some() {
                 return Err(Failure::new(format!("The server at {url} has its own database."))
                     .advice("Leave out --database (and NOPIC_DATABASE), or leave out --endpoint to use the database."));
             }
-            return Self::remote(context, url).await;
+            let services = Self::remote(context, url).await?;
+            services.require_policy(context, need, url).await?;
+            return Ok(services);
         }
         let data = context.options.data();
         let storage = context.options.storage()?;
@@ -147,28 +143,50 @@ impl Services {
                         "Leave out --database, or name another folder for temporary files with --data.",
                     ));
                 }
-                if context.options.policy.is_some() {
-                    return Err(Failure::new(format!(
-                        "{} is served at {url}, which judges by its own policy.",
-                        data.display()
-                    ))
-                    .advice("Leave out --policy, or end that server first."));
-                }
                 context.terminal.note(&format!(
                     "{} is served by process {}: asking it at {url}",
                     data.display(),
                     number(&holder)
                 ));
-                let channel = connect(url, None).await?;
-                Ok(Self {
-                    channel,
+                let services = Self {
+                    channel: connect(url, None).await?,
                     caller: local_caller(),
                     target: format!("the server at {url}"),
                     is_remote: false,
                     _lock: None,
-                })
+                };
+                services.require_policy(context, need, url).await?;
+                Ok(services)
             }
         }
+    }
+
+    /// Refuses a policy of this command, if it has one, that is another than the server judges by. A command that judges
+    /// nothing has no use for one.
+    async fn require_policy(&self, context: &Context, need: &[&str], url: &str) -> Result<(), Failure> {
+        let Some(path) = &context.options.policy else {
+            return Ok(());
+        };
+        if [need::REGISTRY, need::CERTIFICATES].contains(&need) {
+            return Ok(());
+        }
+        let (policy, _) = read_policy(Some(path))?;
+        let request = ExplainPolicyRequest {
+            on: context.clock.today().to_string(),
+        };
+        let served = self.answer(self.entry_validation().explain_policy(request).await)?;
+        if served.policy_version == policy.version() {
+            return Ok(());
+        }
+        Err(Failure::new(format!(
+            "The server at {url} judges by another policy than {}: by version {}, the file is version {}.",
+            path.display(),
+            served.policy_version,
+            policy.version()
+        ))
+        .advice(
+            "Leave out --policy (and NOPIC_POLICY) to be judged by the server's, or start the server with this policy.",
+        ))
     }
 
     /// Opens services in this process, on a folder that is held.

@@ -46,11 +46,44 @@ fn a_server_of_the_folder_is_asked_and_drains_when_told() {
     // A second server has no folder to serve.
     let second = place.run(&["serve", "all", "--listen", "127.0.0.1:0"]);
     assert_eq!(second.status, 2);
-    // A policy cannot be given to a server that runs.
-    place.file("policy.toml", "");
-    let policy = place.run(&["policy", "explain", "--policy", "policy.toml"]);
-    assert_eq!(policy.status, 2);
-    assert!(policy.said.contains("its own policy"), "{}", policy.said);
+    // A policy that the server has, too, is no reason to refuse; another one is, where something is judged.
+    let same = place.done(&["policy", "show"]).out;
+    place.file("same.toml", &same);
+    place.file(
+        "other.toml",
+        same.replace("tolerance_percent = \"0\"", "tolerance_percent = \"3\""),
+    );
+    place.file("none.toml", "");
+    for arguments in [&["--data", "nopic-data"][..], &["--endpoint", &server.url]] {
+        let explain = |policy: &str| {
+            let mut command = place.command(&[&["policy", "explain"], arguments].concat());
+            command.env("NOPIC_POLICY", policy);
+            let output = command.output().unwrap();
+            let said = String::from_utf8(output.stderr).unwrap();
+            (output.status.code(), said)
+        };
+        assert_eq!(explain("same.toml").0, Some(0));
+        let (status, said) = explain("other.toml");
+        assert_eq!(status, Some(2));
+        assert!(
+            said.contains("another policy") && said.contains("version"),
+            "{said}"
+        );
+        for unusable in ["none.toml", "missing.toml"] {
+            let (status, said) = explain(unusable);
+            assert_eq!(status, Some(2));
+            assert!(said.contains(unusable), "{said}");
+        }
+        let mut listed = place.command(&[&["registry", "list"], arguments].concat());
+        assert!(
+            listed
+                .env("NOPIC_POLICY", "other.toml")
+                .output()
+                .unwrap()
+                .status
+                .success()
+        );
+    }
     assert_eq!(server.stop(), Some(0));
     // Nobody is sent to a server that is gone, and what it recorded is there.
     let after = place.done(&["importer", "list", "--output", "jsonl"]);

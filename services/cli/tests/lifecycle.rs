@@ -168,3 +168,54 @@ fn nobody_acts_in_anothers_name() {
     assert_eq!(wrong.status, 2);
     assert!(wrong.said.contains("request form"), "{}", wrong.said);
 }
+
+#[test]
+fn a_command_with_a_name_of_its_own_is_done_once() {
+    let place = Place::new();
+    place.file("form.json", FORM);
+    place.done(&[
+        "certificate",
+        "request",
+        "form.json",
+        "--as-exporter",
+        "0150000001",
+    ]);
+    let twice = |arguments: &[&str]| {
+        let first = done(as_certifier(&place, arguments));
+        assert_eq!(done(as_certifier(&place, arguments)), first, "{arguments:?}");
+        first
+    };
+    twice(&["review", "start", "1", "--request-id", "a"]);
+    let mut approve = vec!["review", "approve", "1", "--request-id", "b"];
+    for code in ACCEPT {
+        approve.extend(["--accept", code]);
+    }
+    twice(&approve);
+    let (first, second) = ("015-0150000001-000001", "015-0150000001-000002");
+    let amend = [
+        "amend",
+        first,
+        "--total-weight-kg",
+        "10000",
+        "--reason",
+        "less",
+        "--request-id",
+        "c",
+    ];
+    assert!(twice(&amend).contains(second));
+    let void = ["void", second, "--reason", "wrong product", "--request-id", "d"];
+    assert!(twice(&void).contains("VOIDED"));
+    // Another content by that name is none of them, and without a name the state is told.
+    let other = as_certifier(
+        &place,
+        &["void", second, "--reason", "other", "--request-id", "d"],
+    );
+    assert_eq!(other.status, 2);
+    assert!(other.said.contains("used for another request"), "{}", other.said);
+    let again = as_certifier(&place, &["void", second, "--reason", "wrong product"]);
+    assert!(
+        again.status == 2 && again.said.contains("VOIDED"),
+        "{}",
+        again.said
+    );
+}

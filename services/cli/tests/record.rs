@@ -192,3 +192,86 @@ fn the_past_is_brought_in_on_the_day_it_was_filed() {
     }
     assert_eq!(versions(&place), ["IMPORTED"]);
 }
+
+#[test]
+fn as_json_lines_an_entry_has_its_versions_and_every_group_its_key() {
+    let place = place();
+    // The certificate, which would name one, is not known.
+    let line = LINE
+        .replace("\"importerNopId\":\"7770000001\",", "")
+        .replace(CERTIFICATE, "555-5550000001-000009");
+    place.file("entry.jsonl", line);
+    place.run(&["entry", "import", "entry.jsonl", "--filed-at", "2024-02-01"]);
+    let by_importer = rows(&place, &["entry", "statistics", "--by", "importer"]);
+    let keys: Vec<_> = by_importer.iter().map(|row| row["key"].as_str()).collect();
+    assert_eq!(keys, [Some(""), Some("total")]);
+
+    let shown = rows(&place, &["entry", "show", ENTRY]);
+    let told: Vec<_> = shown
+        .iter()
+        .map(|row| {
+            (
+                row["entryNumber"].as_str(),
+                row["kind"].as_str(),
+                row["decisionId"].is_number(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [(Some(ENTRY), Some("IMPORTED"), false), (Some(ENTRY), None, true)]
+    );
+    assert_eq!(shown[0]["version"], 1);
+    assert_eq!(shown[0]["filedOn"], "2024-02-01");
+    place.done(&[
+        "entry",
+        "cancel",
+        ENTRY,
+        "--current",
+        "1",
+        "--reason",
+        "never shipped",
+    ]);
+    let kinds: Vec<Value> = rows(&place, &["entry", "show", ENTRY])
+        .into_iter()
+        .map(|mut row| row["kind"].take())
+        .collect();
+    assert_eq!(kinds, ["IMPORTED", "CANCELLED"]);
+    let table = place.done(&["entry", "show", ENTRY, "--output", "csv"]).out;
+    assert!(table.starts_with("decisionId,entryNumber,"), "{table}");
+}
+
+#[test]
+fn a_place_without_anything_to_judge_by_says_so_first_and_advises_nothing_drastic() {
+    let place = Place::new();
+    place.file("entry.jsonl", LINE);
+    for command in ["validate", "file"] {
+        let ended = place.run(&["entry", command, "entry.jsonl"]);
+        assert_eq!(ended.status, 1, "{}", ended.said);
+        let (snapshot, certificates) = (
+            "this folder holds no registry snapshot:",
+            "this folder holds no certificates:",
+        );
+        let place_of = |words: &str| ended.said.find(words);
+        assert!(place_of(snapshot) < place_of(certificates), "{}", ended.said);
+        assert!(place_of(certificates) < place_of("was judged"), "{}", ended.said);
+        assert!(place_of(snapshot).is_some(), "{}", ended.said);
+        assert!(ended.said.contains("1 INDETERMINATE"), "{}", ended.said);
+        let all = (ended.out + &ended.said).to_lowercase();
+        for drastic in ["destr", "reexport", "re-export"] {
+            assert!(!all.contains(drastic), "{all}");
+        }
+    }
+    let operations = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../tests/data/cases/operations-1.json"
+    );
+    place.done(&["registry", "import", operations, "--full"]);
+    let ended = place.run(&["entry", "validate", "entry.jsonl"]);
+    assert!(!ended.said.contains("no registry snapshot"), "{}", ended.said);
+    assert!(ended.said.contains("no certificates"), "{}", ended.said);
+    place.file("certificates.jsonl", CERTIFICATES);
+    place.done(&["certificate", "import", "certificates.jsonl"]);
+    let ended = place.run(&["entry", "validate", "entry.jsonl"]);
+    assert!(!ended.said.contains("holds no"), "{}", ended.said);
+}

@@ -41,6 +41,12 @@ impl CertificateStatus {
             Self::Draft | Self::Requested | Self::UnderReview | Self::Rejected
         )
     }
+
+    /// Whether it was issued and has no force any more.
+    #[must_use]
+    pub const fn is_ended(self) -> bool {
+        matches!(self, Self::Voided | Self::Superseded)
+    }
 }
 
 words! {

@@ -25,7 +25,7 @@ use nopic_sql::{Location, Schema};
 pub use failure::Failure;
 pub use listening::listen;
 pub use observability::{LogFallback, Observability, ObservabilitySettings};
-pub use open::{Deployment, Opened, Opening};
+pub use open::{Deployment, Opened, Opening, read_policy};
 pub use serve::Serving;
 pub use settings::{Settings, identity};
 pub use storage::Storage;

@@ -38,25 +38,7 @@ impl Deployment {
     /// # Errors
     /// The file cannot be read, or is no policy.
     pub fn new(storage: Storage, policy: Option<&Path>, clock: Arc<dyn Clock>) -> Result<Self, Failure> {
-        let text = match policy {
-            None => SHIPPED.to_owned(),
-            Some(path) => std::fs::read_to_string(path).map_err(|error| {
-                Failure::new(format!(
-                    "The policy file {} cannot be read: {error}.",
-                    path.display()
-                ))
-            })?,
-        };
-        let parsed = Policy::parse(&text).map_err(|error| {
-            let path = policy.unwrap_or(Path::new("the shipped policy")).display();
-            Failure::new(format!(
-                "{path} cannot be used:\n  - {}",
-                error.problems.join("\n  - ")
-            ))
-            .advice(
-                "Mend these places; `nopic policy check` looks again, `nopic policy show` prints a policy that works.",
-            )
-        })?;
+        let (parsed, text) = read_policy(policy)?;
         Ok(Self {
             storage,
             clock,
@@ -64,6 +46,33 @@ impl Deployment {
             policy_text: text.into(),
         })
     }
+}
+
+/// The policy of a file, or the shipped one, and its text.
+///
+/// # Errors
+/// The file cannot be read, or is no policy.
+pub fn read_policy(policy: Option<&Path>) -> Result<(Policy, String), Failure> {
+    let text = match policy {
+        None => SHIPPED.to_owned(),
+        Some(path) => std::fs::read_to_string(path).map_err(|error| {
+            Failure::new(format!(
+                "The policy file {} cannot be read: {error}.",
+                path.display()
+            ))
+        })?,
+    };
+    let parsed = Policy::parse(&text).map_err(|error| {
+        let path = policy.unwrap_or(Path::new("the shipped policy")).display();
+        Failure::new(format!(
+            "{path} cannot be used:\n  - {}",
+            error.problems.join("\n  - ")
+        ))
+        .advice(
+            "Mend these places; `nopic policy check` looks again, `nopic policy show` prints a policy that works.",
+        )
+    })?;
+    Ok((parsed, text))
 }
 
 /// With what parts are opened.

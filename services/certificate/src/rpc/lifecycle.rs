@@ -109,9 +109,6 @@ impl LifecycleRpc {
         checked: Option<u32>,
         action: Action,
     ) -> Result<RequestAnswer, Error> {
-        if expected == 0 {
-            return Err(version_needed());
-        }
         self.store
             .change_request(act, number, &|request, current| {
                 let taken = request.take(action.clone(), (current, expected), &act.principal, act.now)?;
@@ -125,13 +122,6 @@ impl LifecycleRpc {
     fn state(&self, stored: StoredRequest) -> Option<wire::RequestState> {
         Some(convert::request_state(stored, self.clock.today()))
     }
-}
-
-fn version_needed() -> Error {
-    Error::invalid(
-        "expected_version",
-        "not given: name the version that is acted upon",
-    )
 }
 
 #[tonic::async_trait]
@@ -301,9 +291,6 @@ impl CertificateLifeService for LifecycleRpc {
         let id = &request.request_id;
         let act = self.act(&principal, Step::Void, id, &request.reason, &request)?;
         let number = certificate_number("number", &request.number)?;
-        if request.expected_version == 0 {
-            return Err(version_needed().into());
-        }
         let standing = self
             .store
             .void(&act, number, &|certificate, current| {
@@ -325,9 +312,6 @@ impl CertificateLifeService for LifecycleRpc {
         let id = &request.request_id;
         let act = self.act(&principal, Step::Amend, id, &request.reason, &request)?;
         let number = certificate_number("number", &request.number)?;
-        if request.expected_version == 0 {
-            return Err(version_needed().into());
-        }
         if act.reason.is_empty() {
             return Err(Error::invalid("reason", "not given").into());
         }

@@ -1,18 +1,20 @@
 //! Rows of the ledger: certificates as they are held for a change, draws, and what is written.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use nopic_domain::certificate::{CertificateKind, DrawnBy};
 use nopic_domain::identifier::{CertificateNumber, EntryNumber};
 use nopic_domain::ledger::{Account, Ask, EntryDecision, EntryDraws, LineOutcome, OwnDraw};
 use nopic_domain::weight::Weight;
 use nopic_sql::Error;
 use nopic_sql::audit::Rows;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 
 use super::DrawsChange;
-use super::row::{corrupt, entry_number, leave_ledger, number_of};
+use super::row::{corrupt, entry_number, leave_ledger, not_before, number_of};
 
 /// Who drew, beside the entries of a change.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -58,6 +60,8 @@ pub(super) struct Held {
     marked: Weight,
     /// What is written, to see whether anything is to be.
     stored: StoredLedger,
+    /// When the certificate last changed.
+    changed_micros: i64,
 }
 
 impl Held {
@@ -93,12 +97,27 @@ struct PackedHeld<'a>(
     Option<&'a str>,
     Option<&'a str>,
     #[serde(borrow)] Option<Cow<'a, str>>,
+    /// When it last changed.
+    i64,
 );
 
 impl PackedHeld<'_> {
     fn into_held(self) -> Result<Held, Error> {
-        let Self(key, version, kind, total, limit, drawn, excess, marked, draw_count, first, last, tenant) =
-            self;
+        let Self(
+            key,
+            version,
+            kind,
+            total,
+            limit,
+            drawn,
+            excess,
+            marked,
+            draw_count,
+            first,
+            last,
+            tenant,
+            changed_micros,
+        ) = self;
         let first = first.map(entry_number).transpose()?;
         let last = last.map(entry_number).transpose()?;
         let tenant = tenant.map(Cow::into_owned);
@@ -116,7 +135,19 @@ impl PackedHeld<'_> {
             single_shipment: kind == CertificateKind::SingleShipment,
             drawn: Weight::from_units(drawn),
             marked: Weight::from_units(marked),
-            stored: StoredLedger(key, limit, drawn, excess, marked, draw_count, first, last, tenant),
+            stored: StoredLedger(
+                key,
+                limit,
+                drawn,
+                excess,
+                marked,
+                draw_count,
+                first,
+                last,
+                tenant,
+                changed_micros,
+            ),
+            changed_micros,
         })
     }
 }
@@ -170,7 +201,8 @@ pub(super) fn unpack_drawn(rows: Option<&str>) -> Result<Vec<Drawn>, Error> {
     Ok(drawn)
 }
 
-/// The columns of a ledger: key, limit, drawn, excess, marked, number of draws, first and last drawer, tenant.
+/// The columns of a ledger: key, limit, drawn, excess, marked, number of draws, first and last drawer, tenant, and when
+/// it changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct StoredLedger(
     i64,
@@ -182,12 +214,13 @@ pub(super) struct StoredLedger(
     Option<EntryNumber>,
     Option<EntryNumber>,
     Option<String>,
+    i64,
 );
 
 impl StoredLedger {
     /// Adds it to what a change leaves.
     pub(super) fn leave(&self, rows: &mut Rows) {
-        let Self(key, limit, drawn, excess, marked, draw_count, first, last, tenant) = self;
+        let Self(key, limit, drawn, excess, marked, draw_count, first, last, tenant, _) = self;
         leave_ledger(
             rows,
             *key,
@@ -198,11 +231,15 @@ impl StoredLedger {
     }
 }
 
-/// The rows of a change, by statement.
+/// Certificate, entry number, line, PGA line, weight, excess and version of the entry.
+pub(super) type NewDraw = (i64, EntryNumber, u32, u32, i64, i64, u32);
+
+/// The rows of a change, by statement; those of draws by moment: nearly always there is one, and none of a certificate is
+/// before its last change.
 #[derive(Default)]
 pub(super) struct Writes<'a> {
-    pub(super) ended: Vec<[i64; 1]>,
-    pub(super) draws: Vec<(i64, EntryNumber, u32, u32, i64, i64, u32)>,
+    pub(super) ended: BTreeMap<DateTime<Utc>, Vec<[i64; 1]>>,
+    pub(super) draws: BTreeMap<DateTime<Utc>, Vec<NewDraw>>,
     pub(super) ledgers: Vec<StoredLedger>,
     /// For the audit record: entry and version.
     pub(super) entries: Vec<(&'a EntryNumber, u32)>,
@@ -226,6 +263,11 @@ impl<'a> Writes<'a> {
                 .collect(),
             ..Self::default()
         };
+        let moment = |number: &CertificateNumber| {
+            held.get(number)
+                .map_or(change.at, |held| not_before(change.at, held.changed_micros))
+        };
+        let mut touched: FxHashSet<CertificateNumber> = FxHashSet::default();
         let mut counts: FxHashMap<CertificateNumber, u32> = held
             .iter()
             .map(|(number, held)| (*number, held.draw_count))
@@ -233,7 +275,8 @@ impl<'a> Writes<'a> {
         for (((entry, asked), ids), decision) in change.entries.iter().zip(asked).zip(ids).zip(decisions) {
             for ((draw, id), ended) in asked.own.iter().zip(ids).zip(&decision.ended) {
                 if *ended {
-                    writes.ended.push([*id]);
+                    writes.ended.entry(moment(&draw.number)).or_default().push([*id]);
+                    touched.insert(draw.number);
                     counts
                         .entry(draw.number)
                         .and_modify(|count| *count = count.saturating_sub(1));
@@ -244,7 +287,8 @@ impl<'a> Writes<'a> {
                     continue;
                 };
                 *counts.entry(take.number).or_default() += 1;
-                writes.draws.push((
+                touched.insert(take.number);
+                writes.draws.entry(moment(&take.number)).or_default().push((
                     take.number.key(),
                     asked.entry_number,
                     line.line_number,
@@ -258,8 +302,10 @@ impl<'a> Writes<'a> {
         for (number, account) in accounts {
             let Some(held) = held.get(number) else { continue };
             let count = counts.get(number).copied().unwrap_or_default();
-            let ledger = ledger(held, account, count, &change.visibility.tenant);
-            if ledger != held.stored {
+            let mut ledger = ledger(held, account, count, &change.visibility.tenant);
+            // Draws may have changed and their sums not.
+            if touched.contains(number) || ledger != held.stored {
+                ledger.9 = moment(number).timestamp_micros();
                 writes.ledgers.push(ledger);
             }
         }
@@ -287,5 +333,6 @@ fn ledger(held: &Held, account: &Account, count: u32, tenant: &str) -> StoredLed
         here().chain(first).min(),
         here().chain(last).max(),
         tenant,
+        held.changed_micros,
     )
 }

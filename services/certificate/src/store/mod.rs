@@ -59,6 +59,19 @@ pub const SCHEMA: Schema = Schema {
             oldest_compatible: 1,
         },
         AUDIT_ROWS,
+        Migration {
+            name: "note_last_changes",
+            sqlite: include_str!("../../migrations/sqlite/0005_note_last_changes.sql"),
+            postgres: include_str!("../../migrations/postgres/0005_note_last_changes.sql"),
+            // A column that an older program leaves as it is.
+            oldest_compatible: 6,
+        },
+        Migration {
+            name: "keep_named_numbers",
+            sqlite: include_str!("../../migrations/sqlite/0006_keep_named_numbers.sql"),
+            postgres: include_str!("../../migrations/postgres/0006_keep_named_numbers.sql"),
+            oldest_compatible: 6,
+        },
     ],
     audited: audited::AUDITED,
 };
@@ -115,11 +128,21 @@ pub(crate) struct ImportOrigin {
 }
 
 /// What an import did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Imported {
     pub(crate) added: u32,
     pub(crate) changed: u32,
     pub(crate) unchanged: u32,
+    /// Certificates that the file would bring back after a step here had ended them: left as they are.
+    pub(crate) refused: Vec<BroughtBack>,
+}
+
+/// A certificate that a step here voided or superseded, as it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BroughtBack {
+    pub(crate) number: CertificateNumber,
+    pub(crate) status: CertificateStatus,
+    pub(crate) superseded_by: Option<CertificateNumber>,
 }
 
 /// ReadStore certificates and their draws: each answer is from one state of the database.
@@ -162,11 +185,13 @@ pub(crate) trait ReadStore: Send + Sync {
 /// ImportStore certificates.
 #[tonic::async_trait]
 pub(crate) trait ImportStore: Send + Sync {
-    /// Imports certificates of different numbers, best in the order of these. All or none; none where `abandoned`
-    /// says before the end that nobody waits for it any more, then the answer is absent.
+    /// Imports certificates of different numbers, best in the order of these; the numbers that the file `named`
+    /// beside them are never given here. All or none; none where `abandoned` says before the end that nobody waits for
+    /// it any more, then the answer is absent.
     async fn import(
         &self,
         stated: &[Stated],
+        named: &[CertificateNumber],
         origin: &ImportOrigin,
         abandoned: &(dyn Fn() -> bool + Sync),
     ) -> Result<Option<Imported>, Error>;

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use nopic_domain::certificate::{Certificate, CertificateView, Draw, DrawnBy};
 use nopic_domain::date::Date;
 use nopic_domain::identifier::{CertificateNumber, EntryNumber};
@@ -18,6 +19,11 @@ use crate::import_decision::ImportedLedger;
 
 pub(super) fn number_of(key: i64) -> Result<CertificateNumber, Error> {
     CertificateNumber::from_key(key).ok_or_else(|| corrupt("certificate.certificate", key))
+}
+
+/// The moment of a change: now, but never before what is noted of the last one, whatever the clock does.
+pub(super) fn not_before(now: DateTime<Utc>, changed_micros: i64) -> DateTime<Utc> {
+    now.max(DateTime::from_timestamp_micros(changed_micros).unwrap_or(now))
 }
 
 pub(super) fn corrupt(what: &'static str, found: impl ToString) -> Error {
@@ -172,6 +178,8 @@ pub(super) struct CertificateRow<'a>(
     Option<EntryNumber>,
     Option<EntryNumber>,
     Option<String>,
+    /// When it changed.
+    i64,
 );
 
 impl<'a> CertificateRow<'a> {
@@ -205,7 +213,12 @@ impl<'a> CertificateRow<'a> {
         );
     }
 
-    pub(super) fn new(certificate: &'a Certificate, version: u32, ledger: ImportedLedger) -> Self {
+    pub(super) fn new(
+        certificate: &'a Certificate,
+        version: u32,
+        ledger: ImportedLedger,
+        at: DateTime<Utc>,
+    ) -> Self {
         Self(
             certificate.number.key(),
             version,
@@ -224,6 +237,7 @@ impl<'a> CertificateRow<'a> {
             ledger.first_drawer,
             ledger.last_drawer,
             ledger.drawer_tenant,
+            at.timestamp_micros(),
         )
     }
 }

@@ -26,6 +26,8 @@ pub(crate) const fn column(title: &'static str, name: &'static str) -> Column {
 pub(crate) enum Cell {
     /// An empty one is absent.
     Text(String),
+    /// An empty one stands in JSON, too: it says something.
+    Name(String),
     /// A count.
     Number(i64),
     /// Yes or no.
@@ -67,7 +69,7 @@ impl Cell {
 
     fn words(&self, separator: &str) -> String {
         match self {
-            Self::Text(text) => text.clone(),
+            Self::Text(text) | Self::Name(text) => text.clone(),
             Self::Number(number) => number.to_string(),
             Self::Flag(true) => "yes".to_owned(),
             Self::Flag(false) => "no".to_owned(),
@@ -78,7 +80,7 @@ impl Cell {
     fn write_json(&self, out: &mut Vec<u8>) {
         // Writing to memory cannot fail.
         let _ = match self {
-            Self::Text(text) => serde_json::to_writer(out, text),
+            Self::Text(text) | Self::Name(text) => serde_json::to_writer(out, text),
             Self::Number(number) => serde_json::to_writer(out, number),
             Self::Flag(flag) => serde_json::to_writer(out, flag),
             Self::List(list) => serde_json::to_writer(out, list),

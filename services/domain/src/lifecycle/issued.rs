@@ -207,7 +207,8 @@ pub fn require_checked(
     }
 }
 
-/// What the successor's ledger holds: everything that was drawn moves along, the tolerance too.
+/// What the successor's ledger holds: everything that was drawn moves along, and the tolerance as a share of the total,
+/// as it is meant: in kilograms it is the successor's own.
 ///
 /// # Errors
 /// It would allow less than was drawn.
@@ -217,6 +218,7 @@ pub fn move_along(
     so_far: DrawnSoFar,
 ) -> Result<DrawnSoFar, Refusal> {
     let tolerance = past(certificate.total_weight_kg, so_far.limit);
+    let tolerance = share(tolerance, certificate.total_weight_kg, successor.total_weight_kg);
     let limit = successor.total_weight_kg.saturating_add(tolerance);
     let most = limit.saturating_add(so_far.excess);
     if so_far.drawn > most {
@@ -231,6 +233,13 @@ pub fn move_along(
         excess,
         ..so_far
     })
+}
+
+/// As much of `of` as `part` is of `whole`, rounded down; nothing of nothing.
+fn share(part: Weight, whole: Weight, of: Weight) -> Weight {
+    let units = i128::from(part.units()) * i128::from(of.units());
+    let units = units.checked_div(i128::from(whole.units())).unwrap_or_default();
+    Weight::from_units(i64::try_from(units).unwrap_or(i64::MAX))
 }
 
 /// The predecessor and the successor with its number.

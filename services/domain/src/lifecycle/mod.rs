@@ -51,12 +51,16 @@ pub fn require_exporter(principal: &Principal, exporter: NopId) -> Result<(), Re
     }
 }
 
-/// Refuses an act upon another version than the one that stands: of two at once, one wins.
+/// Means whatever version stands, where a version is expected.
+pub const ANY_VERSION: u32 = 0;
+
+/// Refuses an act upon another version than the one that stands: of two at once, one wins. Who expects [`ANY_VERSION`]
+/// acts upon what it finds.
 ///
 /// # Errors
 /// [`Refusal::OtherVersion`].
 pub const fn require_version(current: u32, expected: u32) -> Result<(), Refusal> {
-    if current == expected {
+    if expected == ANY_VERSION || current == expected {
         Ok(())
     } else {
         Err(Refusal::OtherVersion { current, expected })

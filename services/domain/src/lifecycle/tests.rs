@@ -266,7 +266,7 @@ fn checks_say_yes_only_from_knowledge() {
 }
 
 #[test]
-fn a_successor_allows_what_was_drawn_and_keeps_the_tolerance() {
+fn a_successor_allows_what_was_drawn_and_keeps_the_tolerance_as_a_share() {
     let (_, certificate) =
         match approved(at("2026-02-01T00:00:00Z"), requested(), StatedTerms::default()).unwrap() {
             Taken::Issues { request, .. } => request.issue("015-0150000001-000001".parse().unwrap()).unwrap(),
@@ -286,8 +286,16 @@ fn a_successor_allows_what_was_drawn_and_keeps_the_tolerance() {
         };
         move_along(&certificate, &next, so_far)
     };
-    assert_eq!(amended("15000", "16000", "0").unwrap().limit, weight("16000"));
-    let refused = amended("15000", "16000.0001", "0").unwrap_err();
+    // 1,000 kg on 20,000 are 5 %, also of less and of more.
+    assert_eq!(amended("15000", "15750", "0").unwrap().limit, weight("15750"));
+    assert_eq!(amended("40000", "16000", "0").unwrap().limit, weight("42000"));
+    let refused = amended("15000", "15750.0001", "0").unwrap_err();
     assert!(matches!(refused, Refusal::LessThanDrawn { .. }), "{refused}");
-    assert!(amended("15000", "16000.0001", "1").is_ok());
+    assert!(amended("15000", "15750.0001", "1").is_ok());
+    // Never more than the share.
+    assert_eq!(amended("0.0019", "0", "0").unwrap().limit, weight("0.0019"));
+    assert_eq!(
+        amended("1000000000000", "0", "0").unwrap().limit,
+        weight("1000000000000").saturating_add(weight("50000000000"))
+    );
 }

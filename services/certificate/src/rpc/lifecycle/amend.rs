@@ -7,7 +7,7 @@ use nopic_domain::date::day_of;
 use nopic_domain::identifier::{CertificateNumber, CertifierId};
 use nopic_domain::lifecycle::issued::{move_along, require_amendable, require_checked, successor};
 use nopic_domain::lifecycle::refusal::Refusal;
-use nopic_domain::lifecycle::{check, require_certifier};
+use nopic_domain::lifecycle::{check, require_certifier, require_version};
 use nopic_domain::principal::Principal;
 use nopic_proto::certificate as wire;
 
@@ -32,7 +32,6 @@ impl LifecycleRpc {
         let certificate = &known.certificate;
         require_certifier(principal, certificate.certifier_id)?;
         let given = self.successor_number(certificate.certifier_id, request)?;
-        // What has changed meanwhile is refused below: the version is another.
         let importer = amendment.importer_nop_id.unwrap_or(certificate.importer_nop_id);
         let handler = amendment
             .final_handler_nop_id
@@ -43,6 +42,8 @@ impl LifecycleRpc {
             .await;
         let decide = |certificate: &Certificate, current: u32, so_far, at: DateTime<Utc>| {
             require_amendable(certificate, (current, request.expected_version), principal)?;
+            // The registry was asked about what this version states.
+            require_version(current, known.version)?;
             let next = successor(certificate, amendment.clone(), at)?;
             let checks = check::run(&next, &answers, &self.policy, day_of(at));
             require_checked(certificate, &next, &checks, &accepted)?;

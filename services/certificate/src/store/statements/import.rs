@@ -1,22 +1,26 @@
 //! ImportStore: one transaction for a whole file, in batches of statements that write many rows each.
 
-use nopic_domain::certificate::{Certificate, Draw};
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use nopic_domain::certificate::Certificate;
 use nopic_domain::identifier::{CertificateNumber, EntryNumber};
-use nopic_domain::weight::Weight;
 use nopic_sql::Error;
 use nopic_sql::audit::Rows;
-use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::engine::{Connection, audit, hold};
+use super::import_known::{load, moments};
 use super::read::{hold_certificates, select_certificates};
 use super::{Store, sql};
-use crate::import_decision::{Change, Filed, ImportedDraw, Known, Stated, decide};
-use crate::store::row::{CertificateRow, corrupt, entry_number, json, number_of, small};
-use crate::store::{ImportOrigin, ImportStore, Imported, StoredCertificate, audited};
+use crate::import_decision::{Change, Decision, Known, Stated, decide};
+use crate::store::row::{CertificateRow, json};
+use crate::store::{BroughtBack, ImportOrigin, ImportStore, Imported, audited};
 
 /// Certificates written by one statement: large enough to spread its cost, small enough to stay in the processor's
 /// cache.
 const BATCH: usize = 1_000;
+/// How often an import is tried that an issue of the same number disturbs.
+const ATTEMPTS: u32 = 5;
 /// What one note says of rows, at least, before another goes on.
 const NOTE_BYTES: usize = 256 * 1024;
 
@@ -25,6 +29,28 @@ impl ImportStore for Store {
     async fn import(
         &self,
         stated: &[Stated],
+        named: &[CertificateNumber],
+        origin: &ImportOrigin,
+        abandoned: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Option<Imported>, Error> {
+        let mut attempt = 1;
+        loop {
+            match self.try_import(stated, named, origin, abandoned).await {
+                // A certificate was issued here with a number that was found missing.
+                Err(error) if attempt < ATTEMPTS && error.is_refused_by("certificate_version") => {
+                    attempt += 1;
+                }
+                done => return done,
+            }
+        }
+    }
+}
+
+impl Store {
+    async fn try_import(
+        &self,
+        stated: &[Stated],
+        named: &[CertificateNumber],
         origin: &ImportOrigin,
         abandoned: &(dyn Fn() -> bool + Sync),
     ) -> Result<Option<Imported>, Error> {
@@ -45,10 +71,12 @@ impl ImportStore for Store {
         if abandoned() {
             return Ok(None);
         }
+        raise_serials(&mut transaction, named).await?;
         let Imported {
             added,
             changed,
             unchanged,
+            ..
         } = imported;
         if added > 0 || changed > 0 {
             let detail = serde_json::json!({ "added": added, "changed": changed, "unchanged": unchanged });
@@ -90,118 +118,77 @@ async fn import_batch(
     let tenant = &origin.tenant;
     let batch: Vec<&Stated> = batch.iter().collect();
     let certificates = select_certificates(connection, &numbers(&batch)).await?;
-    let known = load(connection, certificates, tenant).await?;
-    let is_changed =
-        |stated: &&Stated| decide(stated, known.get(&stated.certificate.number), tenant).is_some();
+    let known = load(connection, certificates, &batch, tenant).await?;
+    let is_changed = |stated: &&Stated| {
+        decide(stated, known.get(&stated.certificate.number), tenant) != Decision::Unchanged
+    };
     let changing: Vec<&Stated> = batch.iter().copied().filter(is_changed).collect();
     imported.unchanged += u32::try_from(batch.len() - changing.len()).unwrap_or(u32::MAX);
     if changing.is_empty() {
         return Ok(());
     }
     let certificates = hold_certificates(connection, &numbers(&changing)).await?;
-    let known = load(connection, certificates, tenant).await?;
-    let mut writes = Writes::default();
+    let known = load(connection, certificates, &changing, tenant).await?;
+    let moments = moments(connection, &known, origin.at).await?;
+    // By moment: nearly always there is one.
+    let mut writes: BTreeMap<DateTime<Utc>, Writes<'_>> = BTreeMap::new();
     for stated in changing {
-        let known = known.get(&stated.certificate.number);
-        match decide(stated, known, tenant) {
-            None => imported.unchanged += 1,
-            Some(change) => {
+        let number = stated.certificate.number;
+        let known = known.get(&number);
+        match (decide(stated, known, tenant), known) {
+            (Decision::Unchanged, _) => imported.unchanged += 1,
+            (Decision::Refused, known) => imported.refused.extend(known.map(|known| BroughtBack {
+                number,
+                status: known.certificate.status,
+                superseded_by: known.certificate.superseded_by,
+            })),
+            (Decision::Change(change), known) => {
                 match known {
                     None => imported.added += 1,
                     Some(_) => imported.changed += 1,
                 }
-                writes.add(&stated.certificate, known, change);
+                let at = moments.get(&number).copied().unwrap_or(origin.at);
+                writes
+                    .entry(at)
+                    .or_default()
+                    .add(&stated.certificate, known, change, at);
             }
         }
     }
-    writes.save(connection, origin, rows).await
+    for (at, writes) in writes {
+        writes.save(connection, origin, at, rows).await?;
+    }
+    Ok(())
+}
+
+/// Keeps numbers from being given here.
+async fn raise_serials(connection: &mut Connection, named: &[CertificateNumber]) -> Result<(), Error> {
+    // In one order always, so that nobody waits for each other.
+    let mut serials: BTreeMap<(u16, u64), u32> = BTreeMap::new();
+    for number in named {
+        let last = serials
+            .entry((number.certifier().number(), number.operation().number()))
+            .or_default();
+        *last = number.serial().max(*last);
+    }
+    let rows: Vec<(u16, u64, u32)> = serials
+        .into_iter()
+        .map(|((certifier, exporter), serial)| (certifier, exporter, serial))
+        .collect();
+    for rows in rows.chunks(BATCH) {
+        sqlx::query(sql::RAISE_SERIALS)
+            .bind(json(rows)?)
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
 }
 
 fn numbers(stated: &[&Stated]) -> Vec<CertificateNumber> {
     stated.iter().map(|stated| stated.certificate.number).collect()
 }
 
-/// What is known of these certificates, with their draws.
-async fn load(
-    connection: &mut Connection,
-    certificates: FxHashMap<CertificateNumber, StoredCertificate>,
-    tenant: &str,
-) -> Result<FxHashMap<CertificateNumber, Known>, Error> {
-    let mut known: FxHashMap<CertificateNumber, Known> = certificates
-        .into_iter()
-        .map(|(number, stored)| {
-            let known = Known {
-                certificate: stored.certificate,
-                version: stored.version,
-                imported: Vec::new(),
-                filed: Filed::default(),
-            };
-            (number, known)
-        })
-        .collect();
-    if known.is_empty() {
-        return Ok(known);
-    }
-    let keys = json(known.keys().map(|number| [number.key()]).collect::<Vec<_>>())?;
-    let draws: Vec<(i64, String, i64, i64, i64, i64, String)> = sqlx::query_as(sql::SELECT_IMPORTED_DRAWS)
-        .bind(&keys)
-        .fetch_all(&mut *connection)
-        .await?;
-    for (key, entry, line_number, pga_line_number, units, excess, tenant) in draws {
-        of_key(&mut known, key)?.imported.push(ImportedDraw {
-            draw: Draw {
-                entry_number: entry_number(&entry)?,
-                line_number: small("draw.line_number", line_number)?,
-                pga_line_number: small("draw.pga_line_number", pga_line_number)?,
-                weight_kg: Weight::from_units(units),
-            },
-            excess: Weight::from_units(excess),
-            tenant,
-        });
-    }
-    // Key, units, excess, count, least and greatest drawer, the tenant where there is one.
-    type Filing = (i64, i64, i64, i64, String, String, Option<String>);
-    let filed: Vec<Filing> = sqlx::query_as(sql::SELECT_FILED)
-        .bind(&keys)
-        .fetch_all(&mut *connection)
-        .await?;
-    let mut any_filed = false;
-    for (key, units, excess, count, first, last, tenant) in filed {
-        of_key(&mut known, key)?.filed = Filed {
-            drawn: Weight::from_units(units),
-            excess: Weight::from_units(excess),
-            count: small("COUNT(draw)", count)?,
-            first_drawer: Some(entry_number(&first)?),
-            last_drawer: Some(entry_number(&last)?),
-            tenant,
-            lines: FxHashSet::default(),
-        };
-        any_filed = true;
-    }
-    if any_filed {
-        let lines: Vec<(i64, String, i64, i64)> = sqlx::query_as(sql::SELECT_FILED_LINES)
-            .bind(&keys)
-            .bind(tenant)
-            .fetch_all(&mut *connection)
-            .await?;
-        for (key, entry, line_number, pga_line_number) in lines {
-            of_key(&mut known, key)?.filed.lines.insert((
-                entry_number(&entry)?,
-                small("draw.line_number", line_number)?,
-                small("draw.pga_line_number", pga_line_number)?,
-            ));
-        }
-    }
-    Ok(known)
-}
-
-fn of_key(known: &mut FxHashMap<CertificateNumber, Known>, key: i64) -> Result<&mut Known, Error> {
-    known
-        .get_mut(&number_of(key)?)
-        .ok_or_else(|| corrupt("draw.certificate", key))
-}
-
-/// The rows of one batch, by statement.
+/// The rows of one batch that are of one moment, by statement.
 #[derive(Default)]
 struct Writes<'a> {
     certificates: Vec<CertificateRow<'a>>,
@@ -212,10 +199,20 @@ struct Writes<'a> {
 }
 
 impl<'a> Writes<'a> {
-    fn add(&mut self, certificate: &'a Certificate, known: Option<&Known>, change: Change) {
+    fn add(
+        &mut self,
+        certificate: &'a Certificate,
+        known: Option<&Known>,
+        change: Change,
+        at: DateTime<Utc>,
+    ) {
         let key = certificate.number.key();
-        self.certificates
-            .push(CertificateRow::new(certificate, change.version, change.ledger));
+        self.certificates.push(CertificateRow::new(
+            certificate,
+            change.version,
+            change.ledger,
+            at,
+        ));
         if change.new_version {
             self.versions.push((key, change.version, certificate));
         }
@@ -237,7 +234,7 @@ impl<'a> Writes<'a> {
     }
 
     /// What it leaves of certificates, ledgers and versions.
-    fn leave(&self, origin: &ImportOrigin, rows: &mut Rows) -> Result<(), Error> {
+    fn leave(&self, origin: &ImportOrigin, at: DateTime<Utc>, rows: &mut Rows) -> Result<(), Error> {
         let mut versions = self.versions.iter().peekable();
         for row in &self.certificates {
             let hash = audited::content_hash(row.certificate())?;
@@ -251,7 +248,7 @@ impl<'a> Writes<'a> {
                     .text(origin.file_name.as_str())
                     .text(origin.tenant.as_str())
                     .text(origin.actor.as_str())
-                    .moment(origin.at)
+                    .moment(at)
                     .end();
             }
         }
@@ -262,9 +259,10 @@ impl<'a> Writes<'a> {
         self,
         connection: &mut Connection,
         origin: &ImportOrigin,
+        at: DateTime<Utc>,
         rows: &mut Rows,
     ) -> Result<(), Error> {
-        self.leave(origin, rows)?;
+        self.leave(origin, at, rows)?;
         if !self.certificates.is_empty() {
             sqlx::query(sql::UPSERT_CERTIFICATES)
                 .bind(json(self.certificates)?)
@@ -277,23 +275,23 @@ impl<'a> Writes<'a> {
                 .bind(&origin.file_name)
                 .bind(&origin.tenant)
                 .bind(&origin.actor)
-                .bind(origin.at)
+                .bind(at)
                 .execute(&mut *connection)
                 .await?;
         }
         if !self.ended.is_empty() {
             let ended: Vec<i64> = sqlx::query_scalar(sql::END_IMPORTED_DRAWS)
                 .bind(json(self.ended)?)
-                .bind(origin.at)
+                .bind(at)
                 .fetch_all(&mut *connection)
                 .await?;
-            audited::ends(rows, ended, origin.at);
+            audited::ends(rows, ended, at);
         }
         if !self.draws.is_empty() {
             let ids: Vec<i64> = sqlx::query_scalar(sql::INSERT_IMPORTED_DRAWS)
                 .bind(json(&self.draws)?)
                 .bind(&origin.actor)
-                .bind(origin.at)
+                .bind(at)
                 .fetch_all(&mut *connection)
                 .await?;
             for (id, (key, entry, line, pga_line, units, excess, tenant)) in ids.into_iter().zip(&self.draws)
@@ -310,7 +308,7 @@ impl<'a> Writes<'a> {
                     .number(*excess)
                     .number(None)
                     .text(origin.actor.as_str())
-                    .moment(origin.at)
+                    .moment(at)
                     .end();
             }
         }

@@ -15,7 +15,7 @@ use super::{lifecycle_sql as sql, read_back};
 use crate::error::Error;
 use crate::store::audited;
 use crate::store::lifecycle::{Act, Amended, DecideAmendment, DecideVoid, Standing, SuccessorNumber};
-use crate::store::row::{corrupt, json, number_of, small};
+use crate::store::row::{corrupt, json, not_before, number_of, small};
 
 /// The greatest serial of six digits.
 const LAST_SERIAL: u32 = 999_999;
@@ -32,7 +32,7 @@ pub(super) async fn issue(
     let (certifier, exporter) = (request.requested.certifier_id, request.requested.exporter_nop_id);
     if let Some(number) = number {
         let (request, certificate) = request.issue(number)?;
-        if !insert(connection, rows, &certificate, certificate.total_weight_kg).await? {
+        if !insert(connection, rows, &certificate, certificate.total_weight_kg, at).await? {
             return Err(Error::NumberExists(number));
         }
         insert_version(connection, rows, act, &certificate, 1, at).await?;
@@ -42,7 +42,7 @@ pub(super) async fn issue(
     loop {
         let (request, certificate) = request.clone().issue(serials.next()?)?;
         // An import may have brought the number since.
-        if insert(connection, rows, &certificate, certificate.total_weight_kg).await? {
+        if insert(connection, rows, &certificate, certificate.total_weight_kg, at).await? {
             serials.save(connection).await?;
             insert_version(connection, rows, act, &certificate, 1, at).await?;
             return Ok((request, certificate));
@@ -120,6 +120,7 @@ async fn insert(
     rows: &mut Rows,
     certificate: &Certificate,
     limit: Weight,
+    at: DateTime<Utc>,
 ) -> Result<bool, SqlError> {
     let row = (
         certificate.number.key(),
@@ -131,6 +132,7 @@ async fn insert(
         certificate.valid_from,
         certificate.valid_to,
         limit.units(),
+        at.timestamp_micros(),
     );
     let inserted = sqlx::query(sql::INSERT_CERTIFICATE)
         .bind(json([row])?)
@@ -200,18 +202,15 @@ async fn hold_certificate(
     number: CertificateNumber,
     now: DateTime<Utc>,
 ) -> Result<Held, Error> {
-    let row: Option<(i64, String, i64, i64, i64, i64)> = sqlx::query_as(sql::HOLD_CERTIFICATE)
+    // Version, content, limit, drawn, excess, number of draws, marked, last change.
+    type Row = (i64, String, i64, i64, i64, i64, i64, i64);
+    let row: Option<Row> = sqlx::query_as(sql::HOLD_CERTIFICATE)
         .bind(number.key())
-        .fetch_optional(&mut *connection)
+        .fetch_optional(connection)
         .await
         .map_err(SqlError::from)?;
-    let (version, content, limit, drawn, excess, draw_count) = row.ok_or(Error::NotFound(number))?;
-    let (changed_at, drawn_at, marked): (Option<DateTime<Utc>>, Option<DateTime<Utc>>, i64) =
-        sqlx::query_as(sql::SELECT_LAST_CHANGES)
-            .bind(number.key())
-            .fetch_one(connection)
-            .await
-            .map_err(SqlError::from)?;
+    let (version, content, limit, drawn, excess, draw_count, marked, changed_micros) =
+        row.ok_or(Error::NotFound(number))?;
     Ok(Held {
         certificate: serde_json::from_str(&content).map_err(|error| corrupt("certificate.content", error))?,
         version: small("certificate.version", version)?,
@@ -222,7 +221,7 @@ async fn hold_certificate(
             marked: Weight::from_units(marked),
         },
         draw_count: small("certificate.draw_count", draw_count)?,
-        at: now.max(changed_at.unwrap_or(now)).max(drawn_at.unwrap_or(now)),
+        at: not_before(now, changed_micros),
     })
 }
 
@@ -240,6 +239,7 @@ async fn update(
         .bind(i64::from(version))
         .bind(certificate.status.as_str())
         .bind(json([certificate])?)
+        .bind(at.timestamp_micros())
         .execute(&mut *connection)
         .await?;
     read_back::certificate(connection, rows, certificate).await?;
@@ -270,13 +270,24 @@ pub(super) async fn amend(
 ) -> Result<(Amended, DateTime<Utc>), Error> {
     let held = hold_certificate(connection, number, act.now).await?;
     let (next, taken_over) = decide(&held.certificate, held.version, held.so_far, held.at)?;
+    let successor_before: Option<i64> = sqlx::query_scalar(sql::SELECT_SUCCESSOR)
+        .bind(number.key())
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(SqlError::from)?;
+    if let Some(key) = successor_before {
+        return Err(Error::SucceededBefore {
+            number,
+            successor: number_of(key)?,
+        });
+    }
     let (superseded, next) = match successor {
         SuccessorNumber::Given {
             number,
             accept_inconsistent,
         } => {
             let (superseded, next) = succeed(&held.certificate, next, number, accept_inconsistent)?;
-            if !insert(connection, rows, &next, taken_over.limit).await? {
+            if !insert(connection, rows, &next, taken_over.limit, held.at).await? {
                 return Err(Error::NumberExists(number));
             }
             (superseded, next)
@@ -286,7 +297,7 @@ pub(super) async fn amend(
             let mut serials = Serials::after_last(connection, certifier, exporter).await?;
             loop {
                 let (superseded, next) = succeed(&held.certificate, next.clone(), serials.next()?, false)?;
-                if insert(connection, rows, &next, taken_over.limit).await? {
+                if insert(connection, rows, &next, taken_over.limit, held.at).await? {
                     serials.save(connection).await?;
                     break (superseded, next);
                 }

@@ -323,23 +323,27 @@ fn own_draws(entry: &EntryDraws, number: CertificateNumber) -> Vec<(u32, u32, We
 
 async fn save(connection: &mut Connection, change: &DrawsChange, writes: Writes<'_>) -> Result<(), Error> {
     let mut rows = Rows::new();
-    audited::ends(&mut rows, writes.ended.iter().map(|[id]| *id), change.at);
-    if !writes.ended.is_empty() {
+    // What is noted is of the last moment, where certificates were last changed by a clock that was ahead.
+    let moments = writes.ended.keys().chain(writes.draws.keys()).copied();
+    let noted_at = moments.fold(change.at, DateTime::max);
+    // All end before any begin: a line has one draw in force.
+    for (at, ended) in writes.ended {
+        audited::ends(&mut rows, ended.iter().map(|[id]| *id), at);
         sqlx::query(sql::END_DRAWS)
-            .bind(json(writes.ended)?)
-            .bind(change.at)
+            .bind(json(ended)?)
+            .bind(at)
             .execute(&mut *connection)
             .await?;
     }
-    if !writes.draws.is_empty() {
+    for (at, draws) in &writes.draws {
         let ids: Vec<i64> = sqlx::query_scalar(sql::INSERT_DRAWS)
-            .bind(json(&writes.draws)?)
+            .bind(json(draws)?)
             .bind(&change.visibility.tenant)
             .bind(&change.actor)
-            .bind(change.at)
+            .bind(*at)
             .fetch_all(&mut *connection)
             .await?;
-        for (id, (key, entry, line, pga_line, units, excess, version)) in ids.into_iter().zip(&writes.draws) {
+        for (id, (key, entry, line, pga_line, units, excess, version)) in ids.into_iter().zip(draws) {
             rows.row(&audited::DRAW)
                 .number(id)
                 .number(*key)
@@ -352,7 +356,7 @@ async fn save(connection: &mut Connection, change: &DrawsChange, writes: Writes<
                 .number(*excess)
                 .number(i64::from(*version))
                 .text(change.actor.as_str())
-                .moment(change.at)
+                .moment(*at)
                 .end();
         }
     }
@@ -369,7 +373,7 @@ async fn save(connection: &mut Connection, change: &DrawsChange, writes: Writes<
     audit::record_rows(
         connection,
         &audit::Change {
-            at: change.at,
+            at: noted_at,
             tenant: &change.visibility.tenant,
             actor: &change.actor,
             action: "DRAWS_SET",

@@ -29,11 +29,11 @@ nopic_sql::statements! {
         json_of!("c.last_drawer"),
         " || ',' || ",
         json_of!("c.drawer_tenant"),
-        " || ']', ',') || ']'
+        " || ',' || c.changed_micros || ']', ',') || ']'
         FROM (
             SELECT c.certificate, c.version, c.content ->> 'kind' AS kind, c.content ->> 'totalWeightKg' AS total,
                 c.limit_units, c.drawn_units, c.excess_units, c.marked_units, c.draw_count, c.first_drawer,
-                c.last_drawer, c.drawer_tenant
+                c.last_drawer, c.drawer_tenant, c.changed_micros
             FROM certificate c WHERE ",
         one_of!("c.certificate", "SELECT wanted.certificate FROM wanted"),
         " ORDER BY c.certificate",
@@ -89,12 +89,14 @@ nopic_sql::statements! {
         rows!("$1"),
         " WHERE true RETURNING draw_id"
     );
-    /// Writes ledgers: a JSON list of `[key, limit, drawn, excess, marked, count, first drawer, last drawer, tenant]`.
+    /// Writes ledgers: a JSON list of `[key, limit, drawn, excess, marked, count, first drawer, last drawer, tenant,
+    /// moment]`.
     pub(super) const UPDATE_LEDGERS: &str = concat!(
         "UPDATE certificate SET limit_units = CAST(r.value ->> 1 AS BIGINT),
             drawn_units = CAST(r.value ->> 2 AS BIGINT), excess_units = CAST(r.value ->> 3 AS BIGINT),
             marked_units = CAST(r.value ->> 4 AS BIGINT), draw_count = CAST(r.value ->> 5 AS BIGINT),
-            first_drawer = r.value ->> 6, last_drawer = r.value ->> 7, drawer_tenant = r.value ->> 8
+            first_drawer = r.value ->> 6, last_drawer = r.value ->> 7, drawer_tenant = r.value ->> 8,
+            changed_micros = CAST(r.value ->> 9 AS BIGINT)
         FROM ",
         rows!("$1"),
         " WHERE certificate = CAST(r.value ->> 0 AS BIGINT) AND ",

@@ -61,24 +61,25 @@ nopic_sql::statements! {
           AND (CAST($10 AS DATE) IS NULL OR (q.due_on <= $10 AND q.stage NOT IN ('ISSUED', 'REJECTED')))
         ORDER BY q.certificate_request LIMIT $11"
     );
-    /// The last serial number given here, and the greatest key of a certificate of the operation.
+    /// The last serial number given here or named by an import, and the greatest key of a certificate of the operation.
     pub(super) const SELECT_LAST_SERIAL: &str = "SELECT
             (SELECT last_serial FROM certificate_serial WHERE certifier_id = $1 AND exporter_nop_id = $2),
             (SELECT MAX(certificate) FROM certificate WHERE certificate BETWEEN $3 AND $4)";
     pub(super) const UPSERT_SERIAL: &str =
         "INSERT INTO certificate_serial (certifier_id, exporter_nop_id, last_serial) VALUES ($1, $2, $3)
-        ON CONFLICT (certifier_id, exporter_nop_id) DO UPDATE SET last_serial = excluded.last_serial";
+        ON CONFLICT (certifier_id, exporter_nop_id) DO UPDATE SET last_serial = excluded.last_serial
+        WHERE excluded.last_serial > certificate_serial.last_serial";
     /// A new certificate that nobody drew on, unless its number exists: a JSON list of one `[key, content, status,
-    /// certifier, exporter, importer, valid from, valid to, limit]`.
+    /// certifier, exporter, importer, valid from, valid to, limit, moment]`.
     pub(super) const INSERT_CERTIFICATE: &str = concat!(
         "INSERT INTO certificate (certificate, version, content, status, certifier_id, exporter_nop_id,
-            importer_nop_id, valid_from, valid_to, limit_units, drawn_units, excess_units, draw_count)
+            importer_nop_id, valid_from, valid_to, limit_units, drawn_units, excess_units, draw_count, changed_micros)
         SELECT CAST(r.value ->> 0 AS BIGINT), 1, r.value -> 1, r.value ->> 2, CAST(r.value ->> 3 AS BIGINT),
             CAST(r.value ->> 4 AS BIGINT), CAST(r.value ->> 5 AS BIGINT), ",
         date!("r.value ->> 6"),
         ", ",
         date!("r.value ->> 7"),
-        ", CAST(r.value ->> 8 AS BIGINT), 0, 0, 0
+        ", CAST(r.value ->> 8 AS BIGINT), 0, 0, 0, CAST(r.value ->> 9 AS BIGINT)
         FROM ",
         rows!("$1"),
         " WHERE true ON CONFLICT (certificate) DO NOTHING"
@@ -94,19 +95,17 @@ nopic_sql::statements! {
     );
     /// One certificate with the sums of its ledger, held until the transaction ends.
     pub(super) const HOLD_CERTIFICATE: &str = concat!(
-        "SELECT version, CAST(content AS TEXT), limit_units, drawn_units, excess_units, draw_count
+        "SELECT version, CAST(content AS TEXT), limit_units, drawn_units, excess_units, draw_count,
+            marked_units, changed_micros
         FROM certificate WHERE certificate = $1",
         for_update!()
     );
-    /// When a certificate last changed, when its draws in force were recorded last, and the excess that is marked on them.
-    pub(super) const SELECT_LAST_CHANGES: &str = "SELECT
-            (SELECT MAX(recorded_at) FROM certificate_version WHERE certificate = $1),
-            (SELECT MAX(recorded_at) FROM draw WHERE certificate = $1 AND ended_at IS NULL),
-            (SELECT CAST(COALESCE(SUM(excess_units), 0) AS BIGINT) FROM draw
-                WHERE certificate = $1 AND ended_at IS NULL)";
+    /// What a certificate was replaced by.
+    pub(super) const SELECT_SUCCESSOR: &str =
+        "SELECT successor FROM certificate_succession WHERE certificate = $1";
     /// The next version of a certificate; the content is a JSON list of one.
     pub(super) const UPDATE_CERTIFICATE: &str = concat!(
-        "UPDATE certificate SET version = $2, status = $3, content = (SELECT r.value FROM ",
+        "UPDATE certificate SET version = $2, status = $3, changed_micros = $5, content = (SELECT r.value FROM ",
         rows!("$4"),
         ") WHERE certificate = $1"
     );

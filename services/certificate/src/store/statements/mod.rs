@@ -1,6 +1,7 @@
 //! The store's statements and what runs them: compiled for each engine.
 
 mod import;
+mod import_known;
 mod issue;
 mod ledger;
 mod ledger_sql;

@@ -138,11 +138,39 @@ nopic_sql::statements! {
         ),
         " WHERE d.source = 'FILING' AND d.tenant = $2"
     );
+    /// Which certificates of a JSON list of lists of one key a step here voided or superseded.
+    pub(super) const SELECT_ENDED_HERE: &str = concat!(
+        "SELECT CAST(r.value ->> 0 AS BIGINT) FROM ",
+        rows!("$1"),
+        " WHERE EXISTS (SELECT 1 FROM certificate_version v
+                WHERE v.certificate = CAST(r.value ->> 0 AS BIGINT) AND v.source = 'VOID')
+            OR EXISTS (SELECT 1 FROM certificate_succession s
+                WHERE s.certificate = CAST(r.value ->> 0 AS BIGINT))"
+    );
+    /// When certificates of a JSON list of lists of one key last changed.
+    pub(super) const SELECT_CHANGED: &str = concat!(
+        "SELECT certificate, changed_micros FROM certificate WHERE ",
+        one_of!(
+            "certificate",
+            "SELECT CAST(r.value ->> 0 AS BIGINT) FROM ",
+            rows!("$1")
+        )
+    );
+    /// Keeps the last serial numbers that were named: a JSON list of `[certifier, exporter, serial]`.
+    pub(super) const RAISE_SERIALS: &str = concat!(
+        "INSERT INTO certificate_serial (certifier_id, exporter_nop_id, last_serial)
+        SELECT CAST(r.value ->> 0 AS BIGINT), CAST(r.value ->> 1 AS BIGINT), CAST(r.value ->> 2 AS BIGINT)
+        FROM ",
+        rows!("$1"),
+        " WHERE true
+        ON CONFLICT (certifier_id, exporter_nop_id) DO UPDATE SET last_serial = excluded.last_serial
+        WHERE excluded.last_serial > certificate_serial.last_serial"
+    );
     /// Writes certificates with their ledgers: a JSON list of lists.
     pub(super) const UPSERT_CERTIFICATES: &str = concat!(
         "INSERT INTO certificate (certificate, version, content, status, certifier_id, exporter_nop_id,
             importer_nop_id, valid_from, valid_to, limit_units, drawn_units, excess_units, marked_units, draw_count,
-            first_drawer, last_drawer, drawer_tenant)
+            first_drawer, last_drawer, drawer_tenant, changed_micros)
         SELECT CAST(r.value ->> 0 AS BIGINT), CAST(r.value ->> 1 AS BIGINT), r.value -> 2, r.value ->> 3,
             CAST(r.value ->> 4 AS BIGINT), CAST(r.value ->> 5 AS BIGINT), CAST(r.value ->> 6 AS BIGINT), ",
         date!("r.value ->> 7"),
@@ -150,7 +178,7 @@ nopic_sql::statements! {
         date!("r.value ->> 8"),
         ", CAST(r.value ->> 9 AS BIGINT), CAST(r.value ->> 10 AS BIGINT), CAST(r.value ->> 11 AS BIGINT),
             CAST(r.value ->> 12 AS BIGINT), CAST(r.value ->> 13 AS BIGINT), r.value ->> 14, r.value ->> 15,
-            r.value ->> 16
+            r.value ->> 16, CAST(r.value ->> 17 AS BIGINT)
         FROM ",
         rows!("$1"),
         " WHERE true
@@ -160,7 +188,8 @@ nopic_sql::statements! {
             valid_from = excluded.valid_from, valid_to = excluded.valid_to, limit_units = excluded.limit_units,
             drawn_units = excluded.drawn_units, excess_units = excluded.excess_units,
             marked_units = excluded.marked_units, draw_count = excluded.draw_count, first_drawer = excluded.first_drawer,
-            last_drawer = excluded.last_drawer, drawer_tenant = excluded.drawer_tenant"
+            last_drawer = excluded.last_drawer, drawer_tenant = excluded.drawer_tenant,
+            changed_micros = excluded.changed_micros"
     );
     /// Keeps versions that an import made: a JSON list of `[key, version, content]`.
     pub(super) const INSERT_VERSIONS: &str = concat!(

@@ -183,6 +183,10 @@ impl Model {
                 now = stated;
             }
         }
+        let differs = self.certificates[serial as usize - 1].certificate != *certificate;
+        if !differs && now == before {
+            return;
+        }
         let weights: Vec<Weight> = now.iter().map(|draw| Weight::from_units(draw.units)).collect();
         let filed_units = Weight::from_units(filed.iter().map(|draw| draw.units).sum());
         for (draw, excess) in
@@ -190,10 +194,6 @@ impl Model {
                 .zip(mark_excess(certificate.total_weight_kg, filed_units, &weights))
         {
             draw.excess = excess.units();
-        }
-        let differs = self.stated(serial).certificate != *certificate;
-        if !differs && now == before {
-            return;
         }
         self.draws.retain(|draw| !is_imported(draw));
         self.draws.extend(now);

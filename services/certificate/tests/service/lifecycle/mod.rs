@@ -2,6 +2,8 @@
 
 mod amending;
 mod audit;
+mod importing;
+mod model;
 mod numbers;
 mod registry;
 mod review;

@@ -237,9 +237,40 @@ async fn of_two_reviewers_at_once_one_wins(#[values(Engine::Sqlite, Engine::Post
     assert!(lost.message().contains("version 3 is the current one"), "{lost}");
     assert_eq!(get(&world, number).await.steps.len(), 3);
     assert_refused(
-        first.ask_for_more(question("none", number, 0)).await,
-        Code::InvalidArgument,
-        &["expected_version"],
+        first.ask_for_more(question("other", number, 1)).await,
+        Code::Aborted,
+        &["version 1 was meant"],
+    );
+}
+
+#[rstest]
+#[tokio::test]
+async fn without_a_version_a_step_is_for_whatever_stands_and_the_same_again_is_the_same(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let world = World::new(engine).await;
+    let mut certifier = world.certifier();
+    let number = world.under_review("r").await;
+    let approved = certifier
+        .approve_certificate(approve("r", number, 0))
+        .await
+        .unwrap()
+        .into_inner();
+    let again = certifier.approve_certificate(approve("r", number, 0)).await;
+    assert_eq!(again.unwrap().into_inner(), approved);
+    let number = approved.state.unwrap().number;
+    let voided = certifier
+        .void_certificate(void("v", &number, 0))
+        .await
+        .unwrap()
+        .into_inner();
+    let again = certifier.void_certificate(void("v", &number, 0)).await;
+    assert_eq!(again.unwrap().into_inner(), voided);
+    // Another change is refused by the state.
+    assert_refused(
+        certifier.void_certificate(void("w", &number, 0)).await,
+        Code::FailedPrecondition,
+        &["VOID", "VOIDED"],
     );
 }
 

@@ -35,6 +35,23 @@ impl Database {
         .unwrap()
     }
 
+    /// How many draws end before they begin, follow a later draw of their certificate, and how many versions follow a
+    /// later one.
+    pub(crate) async fn backwards(&self) -> (i64, i64, i64) {
+        let statement = "SELECT
+            (SELECT COUNT(*) FROM draw d WHERE d.ended_at < d.recorded_at),
+            (SELECT COUNT(*) FROM draw a JOIN draw b ON b.certificate = a.certificate AND b.draw_id > a.draw_id
+                WHERE b.recorded_at < a.recorded_at),
+            (SELECT COUNT(*) FROM certificate_version a
+                JOIN certificate_version b ON b.certificate = a.certificate AND b.version > a.version
+                WHERE b.recorded_at < a.recorded_at)";
+        match self {
+            Self::Sqlite(database) => sqlx::query_as(statement).fetch_one(database.readers()).await,
+            Self::Postgres(database) => sqlx::query_as(statement).fetch_one(database.readers()).await,
+        }
+        .unwrap()
+    }
+
     /// Every audit record: tenant, actor, action, subject, detail.
     pub(crate) async fn audit(&self) -> Vec<(String, String, String, String, String)> {
         let statement = "SELECT tenant, actor, action, subject, detail FROM audit_record ORDER BY audit_id";

@@ -58,7 +58,7 @@ pub(crate) struct OfRequest {
     /// Number of the request
     #[arg(value_name = "REQUEST")]
     pub(super) request: u64,
-    /// The version that was looked at; another one is refused [default: the current one]
+    /// The version that was looked at; another one is refused [default: whichever is current]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) expected_version: Option<u32>,
     #[command(flatten)]
@@ -74,7 +74,7 @@ pub(crate) struct OfCertificate {
     /// Why
     #[arg(long, value_name = "TEXT")]
     pub(super) reason: String,
-    /// The version that was looked at; another one is refused [default: the current one]
+    /// The version that was looked at; another one is refused [default: whichever is current]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) expected_version: Option<u32>,
     #[command(flatten)]

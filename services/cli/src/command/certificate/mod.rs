@@ -74,8 +74,8 @@ pub(crate) enum Command {
 
 /// Import certificates from JSON lines
 ///
-/// A number that is known gets a new version; its draws of earlier imports are replaced. A refused line leaves its
-/// neighbours alone.
+/// A number that is known gets a new version; its draws of earlier imports are replaced. A certificate that was voided
+/// or superseded here is not brought back: its line is refused. A refused line leaves its neighbours alone.
 ///
 /// Exit status: 0 imported (what was refused is counted and written to the rejects file); 1 every line was refused;
 /// 2 it could not be done.

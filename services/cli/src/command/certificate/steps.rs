@@ -1,5 +1,6 @@
 //! Takes the steps of a certificate's life.
 
+use nopic_domain::lifecycle::ANY_VERSION;
 use nopic_proto::certificate::certificate_life_service_client::CertificateLifeServiceClient;
 use nopic_proto::certificate::{
     AmendCertificateRequest, AmendedList, AnswerQuestionRequest, ApproveCertificateRequest,
@@ -62,10 +63,11 @@ fn print_answer(
     Ok(Done::Well)
 }
 
-/// The version that a step is for: the one that was given, else the current one.
+/// The version that a step is for: the one that was given. Else whichever stands, where the caller names the change
+/// itself, so that the same command is the same request; else the current one, by which the change is named.
 async fn version(services: &Services, client: &mut Client, of: &OfRequest) -> Result<u32, Failure> {
-    if let Some(expected) = of.expected_version {
-        return Ok(expected);
+    if of.expected_version.is_some() || of.common.naming.is_given() {
+        return Ok(of.expected_version.unwrap_or(ANY_VERSION));
     }
     let request = GetRequestRequest {
         request: of.request,
@@ -183,10 +185,10 @@ async fn show(context: &Context, arguments: ShowRequestArguments) -> Result<Done
     Ok(Done::Well)
 }
 
-/// The version of a certificate that a step is for.
+/// The version of a certificate that a step is for: as of a request.
 async fn certificate_version(services: &Services, of: &OfCertificate) -> Result<u32, Failure> {
-    if let Some(expected) = of.expected_version {
-        return Ok(expected);
+    if of.expected_version.is_some() || of.common.naming.is_given() {
+        return Ok(of.expected_version.unwrap_or(ANY_VERSION));
     }
     let request = GetCertificateRequest {
         number: of.number.clone(),

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
 use super::resuming::{Answer, Begun, ResumableAnswers};
-use super::validate::{Format, beside_verdicts, printer, summary};
+use super::validate::{Format, beside_verdicts, note_what_is_missing, printer, summary};
 use crate::connection::need;
 use crate::context::{Context, Done};
 use crate::failure::Failure;
@@ -113,6 +113,7 @@ async fn file(
     let size = size_of(path)?;
     let request_id = request_id(path, &filed_on, anew.as_deref())?;
     let services = context.connect(need::ALL).await?;
+    note_what_is_missing(context, &services).await;
     let printer = printer(context, &services, options.output).await?;
     let terminal = beside_verdicts(context);
     let progress = Progress::of_bytes(&terminal, size, "filing");

@@ -36,6 +36,7 @@ const DECISIONS: &[Column] = &[
     column("ENDED AT", "endedAt"),
 ];
 const VERSIONS: &[Column] = &[
+    column("ENTRY", "entryNumber"),
     column("VERSION", "version"),
     column("WHAT", "kind"),
     column("FILED ON", "filedOn"),
@@ -45,9 +46,13 @@ const VERSIONS: &[Column] = &[
 ];
 
 /// Show an entry on record: its versions and the decisions on its lines
+///
+/// As JSON lines: a line for each version (with `kind`), then one for each decision (with `decisionId`). As CSV: the
+/// decisions.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:\n  nopic entry show B76-0324527-8\n  \
-        nopic entry show B7603245278 --as-of 2026-03-01T12:00:00Z")]
+        nopic entry show B7603245278 --as-of 2026-03-01T12:00:00Z\n  \
+        nopic entry show B7603245278 --output jsonl | jq 'select(.kind)'")]
 pub(crate) struct ShowArguments {
     /// The entry
     #[arg(value_name = "ENTRY")]
@@ -55,7 +60,7 @@ pub(crate) struct ShowArguments {
     /// As it stood at this moment, RFC 3339
     #[arg(long, value_name = "MOMENT", default_value = "", hide_default_value = true)]
     as_of: String,
-    /// How the decisions are printed
+    /// How it is printed
     #[arg(long, value_enum, default_value_t, env = "NOPIC_OUTPUT")]
     output: Style,
 }
@@ -184,24 +189,31 @@ pub(super) async fn show(context: &Context, arguments: ShowArguments) -> Result<
     };
     let entry = services.answer(services.records().get_entry(request).await)?;
     let mut out = output::results();
-    if arguments.output == Style::Table {
-        let mut versions = Listing::new(Style::Table, VERSIONS, &context.terminal);
+    // One table of CSV has one header.
+    if arguments.output != Style::Csv {
+        let (columns, of_entry) = match arguments.output {
+            Style::Table => {
+                writeln!(out, "Entry {}", entry.entry_number)?;
+                (&VERSIONS[1..], None)
+            }
+            _ => (VERSIONS, Some(Cell::from(entry.entry_number.as_str()))),
+        };
+        let mut versions = Listing::new(arguments.output, columns, &context.terminal);
         for version in &entry.versions {
-            versions.row(
-                &mut out,
-                vec![
-                    version.version.into(),
-                    version.kind.as_str().into(),
-                    version.filed_on.as_str().into(),
-                    version.recorded_at.as_str().into(),
-                    version.actor.as_str().into(),
-                    version.reason.as_str().into(),
-                ],
-            )?;
+            let of_version: [Cell; 6] = [
+                version.version.into(),
+                version.kind.as_str().into(),
+                version.filed_on.as_str().into(),
+                version.recorded_at.as_str().into(),
+                version.actor.as_str().into(),
+                version.reason.as_str().into(),
+            ];
+            versions.row(&mut out, of_entry.iter().cloned().chain(of_version).collect())?;
         }
-        writeln!(out, "Entry {}", entry.entry_number)?;
         versions.finish(&mut out)?;
-        writeln!(out)?;
+        if arguments.output == Style::Table {
+            writeln!(out)?;
+        }
     }
     let mut decisions = Listing::new(arguments.output, DECISIONS, &context.terminal);
     for decision in &entry.decisions {

@@ -36,7 +36,8 @@ enum By {
 #[derive(Debug, clap::Args)]
 #[command(
     after_long_help = "Examples:\n  nopic entry statistics --by importer --from 2026-01-01\n  \
-        nopic entry statistics --by reason --output csv"
+        nopic entry statistics --by reason --output csv\n\n\
+        The key of lines that name no importer is empty."
 )]
 pub(crate) struct Arguments {
     /// By day of filing, importer, or reason (code of a finding)
@@ -105,7 +106,8 @@ fn statistic_row(statistic: &Statistic, key: &str) -> Vec<Cell> {
         .checked_div(statistic.organic_lines)
         .map_or_else(String::new, |percent| format!("{percent} %"));
     vec![
-        key.into(),
+        // Lines without an importer are a group as well: its key is empty.
+        Cell::Name(key.to_owned()),
         number(statistic.lines),
         number(statistic.organic_lines),
         number(statistic.with_valid_certificate),

@@ -4,11 +4,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
+use nopic_proto::certificate::ListCertificatesRequest;
 use nopic_proto::entry_validation::document_options::Form;
 use nopic_proto::entry_validation::{
     DocumentOptions, ExplainPolicyRequest, Freshness, ResumeAfter, ValidateDocumentRequest,
     validate_document_request,
 };
+use nopic_proto::registry::GetCurrentRevisionRequest;
 
 use super::resuming::{Begun, ResumableAnswers};
 use super::validated::Validated;
@@ -96,6 +98,7 @@ pub(crate) struct Reading {
 pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Done, Failure> {
     size_of(&arguments.file)?;
     let services = context.connect(need::ALL).await?;
+    note_what_is_missing(context, &services).await;
     let printer = printer(context, &services, arguments.output).await?;
     let reading = Reading {
         format: arguments.format,
@@ -109,6 +112,39 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
     let (validated, printer) = validate(&terminal, &services, &arguments.file, reading, printer).await?;
     context.terminal.note(&summary(&validated, &printer));
     Ok(validated.done())
+}
+
+/// Says, before any verdict does line by line, that there is nothing that verdicts could rest on.
+pub(super) async fn note_what_is_missing(context: &Context, services: &Services) {
+    let place = if services.is_remote() {
+        "the server"
+    } else if context.options.database.is_some() {
+        "this database"
+    } else {
+        "this folder"
+    };
+    // Who is not told has other troubles, which the verdicts will name.
+    let current = services
+        .registry()
+        .get_current_revision(GetCurrentRevisionRequest {})
+        .await;
+    if current.is_ok_and(|answer| answer.into_inner().revision.unwrap_or_default().revision == 0) {
+        context.terminal.note(&format!(
+            "{place} holds no registry snapshot: nobody's certification is known, so no line can be accepted; import \
+             one first (`nopic registry import FILE`, or `nopic registry sync`)"
+        ));
+    }
+    let one = ListCertificatesRequest {
+        page_size: 1,
+        ..ListCertificatesRequest::default()
+    };
+    let listed = services.certificates().list_certificates(one).await;
+    if listed.is_ok_and(|answer| answer.into_inner().states.is_empty()) {
+        context.terminal.note(&format!(
+            "{place} holds no certificates: none that a line names is known, which says nothing about the goods; import \
+             them first (`nopic certificate import FILE`)"
+        ));
+    }
 }
 
 /// Prints verdicts to the standard output, in this form.

@@ -1,5 +1,7 @@
 //! Filings: begin, freeze anew, finish, find those that were left.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use nopic_domain::decision::{Decision, EntryAnswer, Kind};
 use nopic_domain::entry::NormalisedLine;
@@ -397,93 +399,144 @@ async fn write_decisions(
         .into_iter()
         .map(|(entry_id, entry_number)| (entry_number, entry_id))
         .collect();
+    let replaced: Vec<[i64; 1]> = inputs
+        .entries
+        .iter()
+        .filter(|entry| entry.version > 1)
+        .filter_map(|entry| ids.get(&entry.entry_number).map(|id| [*id]))
+        .collect();
+    let moments = moments(connection, replaced, now).await?;
     let mut left = Rows::new();
-    let mut whole = Vec::new();
-    let mut versions: Vec<(i64, u32)> = Vec::new();
-    let mut lines = Vec::new();
-    let mut decisions = DecisionRows {
-        filing_id: filing.filing_id,
-        tenant: &filing.tenant,
-        filed_on,
-        recorded_at: now,
-        rows: Vec::with_capacity(decided.len()),
-    };
+    let mut parts: BTreeMap<DateTime<Utc>, Part> = BTreeMap::new();
     let mut rest = (0u32..).zip(decided.iter().zip(&inputs.lines));
     for entry in &inputs.entries {
         let entry_id = *ids
             .get(&entry.entry_number)
             .ok_or_else(|| Error::corrupt("entry.claimed_by", &entry.entry_number))?;
-        versions.push((entry_id, entry.version));
+        let at = moments.get(&entry_id).copied().unwrap_or(now);
+        let part = parts.entry(at).or_default();
+        part.versions.push((entry_id, entry.version));
         // Of its first version nothing stands yet.
         let replaces = entry.version > 1;
         if replaces && !entry.keep_other_lines {
-            whole.push([entry_id]);
+            part.whole.push([entry_id]);
         }
         for (place, (decided, line)) in rest.by_ref().take(entry.line_count as usize) {
             let verdict = &decided.verdict;
             if replaces && entry.keep_other_lines {
-                lines.push((entry_id, verdict.line_number, verdict.pga_line_number));
+                part.lines
+                    .push((entry_id, verdict.line_number, verdict.pga_line_number));
             }
             let entry = (entry_id, entry.version);
-            decisions.rows.push(DecisionRow::new(place, entry, line, decided));
+            part.rows.push(DecisionRow::new(place, entry, line, decided));
         }
-    }
-    for (statement, rows) in [(sql::END_ENTRIES, json(whole)?), (sql::END_LINES, json(lines)?)] {
-        if rows != "[]" {
-            let ended: Vec<(i64, i64)> = sqlx::query_as(statement)
-                .bind(now)
-                .bind(rows)
-                .fetch_all(&mut *connection)
-                .await?;
-            audited::ends(&mut left, ended, now);
-        }
-    }
-    let ids = insert_decisions(connection, &decisions).await?;
-    sqlx::query(sql::INSERT_VERSIONS)
-        .bind(json(&versions)?)
-        .bind(filing.filing_id)
-        .bind(inputs.kind.as_str())
-        .bind(&inputs.principal.actor)
-        .bind(&inputs.reason)
-        .bind(filed_on)
-        .bind(now)
-        .execute(&mut *connection)
-        .await?;
-    sqlx::query(sql::RELEASE)
-        .bind(json(&versions)?)
-        .execute(&mut *connection)
-        .await?;
-    decisions.leave(&mut left);
-    for (entry, (entry_id, version)) in inputs.entries.iter().zip(&versions) {
         left.row(&ENTRY)
-            .number(*entry_id)
+            .number(entry_id)
             .text(filing.tenant.as_str())
             .text(entry.entry_number.as_str())
-            .number(i64::from(*version))
+            .number(i64::from(entry.version))
             .end();
         left.row(&ENTRY_VERSION)
-            .number(*entry_id)
-            .number(i64::from(*version))
+            .number(entry_id)
+            .number(i64::from(entry.version))
             .number(filing.filing_id)
             .text(inputs.kind.as_str())
             .text(inputs.principal.actor.as_str())
             .text(inputs.reason.as_str())
             .date(filed_on)
-            .moment(now)
+            .moment(at)
             .end();
     }
-    note(connection, &filing, decided.len(), &left, now).await?;
+    let mut recorded = Vec::with_capacity(decided.len());
+    let mut noted_at = now;
+    for (at, part) in parts {
+        noted_at = noted_at.max(at);
+        for (statement, rows) in [
+            (sql::END_ENTRIES, json(part.whole)?),
+            (sql::END_LINES, json(part.lines)?),
+        ] {
+            if rows != "[]" {
+                let ended: Vec<(i64, i64)> = sqlx::query_as(statement)
+                    .bind(at)
+                    .bind(rows)
+                    .fetch_all(&mut *connection)
+                    .await?;
+                audited::ends(&mut left, ended, at);
+            }
+        }
+        let decisions = DecisionRows {
+            filing_id: filing.filing_id,
+            tenant: &filing.tenant,
+            filed_on,
+            recorded_at: at,
+            rows: part.rows,
+        };
+        let ids = insert_decisions(connection, &decisions).await?;
+        sqlx::query(sql::INSERT_VERSIONS)
+            .bind(json(&part.versions)?)
+            .bind(filing.filing_id)
+            .bind(inputs.kind.as_str())
+            .bind(&inputs.principal.actor)
+            .bind(&inputs.reason)
+            .bind(filed_on)
+            .bind(at)
+            .execute(&mut *connection)
+            .await?;
+        sqlx::query(sql::RELEASE)
+            .bind(json(&part.versions)?)
+            .execute(&mut *connection)
+            .await?;
+        decisions.leave(&mut left);
+        recorded.extend(with_ids(decisions, ids)?);
+    }
+    recorded.sort_unstable_by_key(|recorded| recorded.row.place);
+    note(connection, &filing, decided.len(), &left, noted_at).await?;
     let lines = std::mem::take(&mut filing.inputs.lines);
-    stored(decided, lines, &decisions, ids)
+    stored(filing.filing_id, decided, lines, recorded)
 }
 
-/// The decisions as they are read later. The ids come with the places of their lines, in any order.
-fn stored(
-    decided: Vec<Decision>,
-    lines: Vec<NormalisedLine>,
-    decisions: &DecisionRows<'_>,
-    mut ids: Vec<(i64, i64)>,
-) -> Result<Vec<StoredDecision>, Error> {
+/// What of a filing is recorded at one moment: nearly always all of it.
+#[derive(Default)]
+struct Part {
+    /// Entries of which everything ends that stood.
+    whole: Vec<[i64; 1]>,
+    /// Entry, line and PGA line of what ends else.
+    lines: Vec<(i64, u32, u32)>,
+    versions: Vec<(i64, u32)>,
+    rows: Vec<DecisionRow>,
+}
+
+/// The moments of entries of which something was recorded when the clock was ahead of now: nothing that is recorded of
+/// an entry is before what was recorded of it last.
+async fn moments(
+    connection: &mut Connection,
+    entries: Vec<[i64; 1]>,
+    now: DateTime<Utc>,
+) -> Result<FxHashMap<i64, DateTime<Utc>>, Error> {
+    if entries.is_empty() {
+        return Ok(FxHashMap::default());
+    }
+    type Row = (i64, Option<DateTime<Utc>>, Option<DateTime<Utc>>);
+    let last: Vec<Row> = sqlx::query_as(sql::SELECT_LAST_MOMENTS)
+        .bind(json(entries)?)
+        .fetch_all(connection)
+        .await?;
+    Ok(last
+        .into_iter()
+        .filter_map(|(entry_id, version, trail)| Some((entry_id, version.max(trail)?)))
+        .filter(|(_, at)| *at > now)
+        .collect())
+}
+
+/// A decision that is on record.
+struct Recorded {
+    decision_id: i64,
+    recorded_at: DateTime<Utc>,
+    row: DecisionRow,
+}
+
+/// The rows with their ids, which come with the places of their lines, in any order.
+fn with_ids(decisions: DecisionRows<'_>, mut ids: Vec<(i64, i64)>) -> Result<Vec<Recorded>, Error> {
     ids.sort_unstable();
     if ids.len() != decisions.rows.len() {
         return Err(Error::corrupt(
@@ -491,21 +544,40 @@ fn stored(
             format!("{} rows of {}", ids.len(), decisions.rows.len()),
         ));
     }
-    ids.into_iter()
-        .zip(&decisions.rows)
+    Ok(ids
+        .into_iter()
+        .zip(decisions.rows)
+        .map(|((_, decision_id), row)| Recorded {
+            decision_id,
+            recorded_at: decisions.recorded_at,
+            row,
+        })
+        .collect())
+}
+
+/// The decisions as they are read later, in the order of their lines.
+fn stored(
+    filing_id: i64,
+    decided: Vec<Decision>,
+    lines: Vec<NormalisedLine>,
+    recorded: Vec<Recorded>,
+) -> Result<Vec<StoredDecision>, Error> {
+    recorded
+        .into_iter()
         .zip(decided.into_iter().zip(lines))
-        .map(|(((place, decision_id), row), (decided, line))| {
+        .map(|(recorded, (decided, line))| {
+            let row = recorded.row;
             Ok(StoredDecision {
-                decision_id,
-                filing_id: decisions.filing_id,
-                place: small("decision.place", place)?,
+                decision_id: recorded.decision_id,
+                filing_id,
+                place: small("decision.place", row.place)?,
                 version: small("decision.version", row.version)?,
                 verdict: decided.verdict,
                 line: line.into_inner(),
                 drawn_units: row.drawn_units,
                 excess_units: row.excess_units,
-                recorded_at: decisions.recorded_at,
-                ended_at: (!row.stands).then_some(decisions.recorded_at),
+                recorded_at: recorded.recorded_at,
+                ended_at: (!row.stands).then_some(recorded.recorded_at),
             })
         })
         .collect()

@@ -54,7 +54,7 @@ nopic_sql::statements! {
     pub(super) const ABANDON: &str = "UPDATE filing SET lease_until = $1
         WHERE state = 'OPEN' AND set_aside_at IS NULL AND lease_holder = $2 AND tenant = $3 AND request_id = $4";
     pub(super) const FINISH: &str =
-        "UPDATE filing SET state = 'DONE', ledger = $1, done_at = $2
+        "UPDATE filing SET state = 'DONE', ledger = $1, done_at = CASE WHEN $2 > began_at THEN $2 ELSE began_at END
         WHERE filing_id = $3 AND state = 'OPEN' AND set_aside_at IS NULL AND lease_holder = $4";
     pub(super) const COUNT_TRY: &str = "UPDATE filing SET tries = tries + 1
         WHERE filing_id = $1 AND state = 'OPEN' AND set_aside_at IS NULL AND lease_holder = $2 RETURNING tries";
@@ -74,6 +74,14 @@ nopic_sql::statements! {
     pub(super) const SELECT_CLAIMED: &str = concat!(
         "SELECT entry_id, entry_number FROM entry WHERE tenant = $1 AND claimed_by = $2 AND ",
         one_of!("entry_number", "SELECT r.value ->> 0 FROM ", rows!("$3"))
+    );
+    /// When versions and trail records of entries were recorded last: a JSON list of lists of one id.
+    pub(super) const SELECT_LAST_MOMENTS: &str = concat!(
+        "SELECT CAST(r.value ->> 0 AS BIGINT),
+            (SELECT MAX(v.recorded_at) FROM entry_version v WHERE v.entry_id = CAST(r.value ->> 0 AS BIGINT)),
+            (SELECT MAX(t.recorded_at) FROM trail_record t WHERE t.entry_id = CAST(r.value ->> 0 AS BIGINT))
+        FROM ",
+        rows!("$1")
     );
     /// Lines are a JSON list of lists of entry, line and PGA line.
     pub(super) const END_LINES: &str = concat!(

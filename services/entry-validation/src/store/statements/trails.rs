@@ -17,8 +17,10 @@ nopic_sql::statements! {
         for_update!()
     );
     const COUNT: &str = "SELECT COUNT(*) FROM trail_record WHERE entry_id = $1";
-    const SELECT_LAST: &str = "SELECT recorded_at FROM trail_record
-        WHERE entry_id = $1 ORDER BY record_id DESC LIMIT 1";
+    /// When a record of the trail and a version of the entry were recorded last.
+    const SELECT_LAST: &str = "SELECT
+            (SELECT MAX(recorded_at) FROM trail_record WHERE entry_id = $1),
+            (SELECT MAX(recorded_at) FROM entry_version WHERE entry_id = $1)";
     /// The record, and the one that withdrew it.
     const SELECT_TARGET: &str = "SELECT w.record_id
         FROM trail_record t LEFT JOIN trail_record w ON w.withdraws = t.record_id
@@ -56,12 +58,12 @@ impl TrailStore for Store {
         if count.saturating_add(added) > i64::from(new.most) {
             return Ok(TrailAnswer::Full);
         }
-        // A clock that was set back does not put a record before one that it withdraws.
-        let last: Option<DateTime<Utc>> = sqlx::query_scalar(SELECT_LAST)
+        // A clock that was set back does not put a record before one that it withdraws, or before its entry.
+        let (last, version): (Option<DateTime<Utc>>, Option<DateTime<Utc>>) = sqlx::query_as(SELECT_LAST)
             .bind(entry_id)
-            .fetch_optional(&mut *transaction)
+            .fetch_one(&mut *transaction)
             .await?;
-        let at = last.map_or(new.now, |last| last.max(new.now));
+        let at = last.max(version).map_or(new.now, |last| last.max(new.now));
         let mut record_ids = Vec::with_capacity(new.items.len());
         for item in &new.items {
             let (kind, withdraws) = kind(item);
