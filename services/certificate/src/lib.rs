@@ -16,7 +16,6 @@ use std::sync::Arc;
 use nopic_chassis::clock::Clock;
 use nopic_chassis::metrics::Metrics;
 use nopic_chassis::rpc::client::Client;
-use nopic_chassis::transport::MAX_MESSAGE_BYTES;
 use nopic_domain::identifier::CertifierId;
 use nopic_domain::policy::Policy;
 use nopic_proto::certificate::certificate_life_service_server::CertificateLifeServiceServer;
@@ -125,25 +124,19 @@ impl CertificateService {
     /// The service of a certificate's life, for routes behind [`ROLES`].
     #[must_use]
     pub fn lifecycle_service(&self) -> CertificateLifeServiceServer<LifecycleRpc> {
-        CertificateLifeServiceServer::new(self.lifecycle.clone())
-            .max_decoding_message_size(MAX_MESSAGE_BYTES)
-            .max_encoding_message_size(MAX_MESSAGE_BYTES)
+        nopic_chassis::bounded!(CertificateLifeServiceServer::new(self.lifecycle.clone()))
     }
 
     /// The service of certificates, as [`CertificateService::lifecycle_service`].
     #[must_use]
     pub fn service(&self) -> CertificateServiceServer<Rpc> {
-        CertificateServiceServer::new(self.rpc.clone())
-            .max_decoding_message_size(MAX_MESSAGE_BYTES)
-            .max_encoding_message_size(MAX_MESSAGE_BYTES)
+        nopic_chassis::bounded!(CertificateServiceServer::new(self.rpc.clone()))
     }
 
     /// The ledger, as [`CertificateService::lifecycle_service`].
     #[must_use]
     pub fn ledger(&self) -> LedgerServiceServer<Rpc> {
-        LedgerServiceServer::new(self.rpc.clone())
-            .max_decoding_message_size(MAX_MESSAGE_BYTES)
-            .max_encoding_message_size(MAX_MESSAGE_BYTES)
+        nopic_chassis::bounded!(LedgerServiceServer::new(self.rpc.clone()))
     }
 
     /// Every gRPC service of this one, for [`ROLES`].

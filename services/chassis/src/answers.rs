@@ -70,6 +70,31 @@ where
     }
 }
 
+/// Bytes of the items of one message, of a stream of them: few enough for every client, enough to cost little each.
+const BYTES_PER_MESSAGE: usize = 1 << 20;
+
+/// Cuts items into messages of at most so many, and of about a mebibyte; an item that is larger has one of its own.
+pub fn in_messages<T: prost::Message>(
+    items: impl IntoIterator<Item = T>,
+    most: usize,
+) -> impl Iterator<Item = Vec<T>> {
+    let mut items = items.into_iter();
+    let mut next = items.next();
+    std::iter::from_fn(move || {
+        let mut message = vec![next.take()?];
+        let mut bytes = message[0].encoded_len();
+        for item in items.by_ref() {
+            bytes += item.encoded_len();
+            if message.len() == most || bytes > BYTES_PER_MESSAGE {
+                next = Some(item);
+                break;
+            }
+            message.push(item);
+        }
+        Some(message)
+    })
+}
+
 /// The answers on their way.
 #[derive(Debug)]
 pub struct AnswerStream<T> {
@@ -169,5 +194,20 @@ mod tests {
             drop(stream);
             assert_eq!(heard.recv().await, (!ends).then_some(Err(CallerGone)));
         }
+    }
+
+    #[test]
+    fn messages_are_bounded_by_items_and_by_bytes() {
+        let lengths = |sizes: &[usize], most| -> Vec<usize> {
+            let items = sizes.iter().map(|size| "x".repeat(*size));
+            in_messages(items, most).map(|message| message.len()).collect()
+        };
+        assert_eq!(lengths(&[], 3), []);
+        assert_eq!(lengths(&[1; 7], 3), [3, 3, 1]);
+        let half = BYTES_PER_MESSAGE / 2;
+        assert_eq!(
+            lengths(&[half, half, 2 * BYTES_PER_MESSAGE, 1, 1], 9),
+            [1, 1, 1, 2]
+        );
     }
 }

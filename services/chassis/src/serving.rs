@@ -102,7 +102,9 @@ pub async fn serve(
     calls.routes = calls
         .routes
         .add_service(health_service)
-        .add_service(reflection(&services, &descriptors).build_v1()?);
+        .add_service(reflection(&services, &descriptors).build_v1()?)
+        // Clients in use ask the version before.
+        .add_service(reflection(&services, &descriptors).build_v1alpha()?);
     let (stopping, stopped) = oneshot::channel();
     let server = transport::serve(listener, calls, options, async {
         // Either way it is time to stop.
@@ -161,11 +163,16 @@ fn reflection<'a>(
     descriptors: &[&'a [u8]],
 ) -> tonic_reflection::server::Builder<'a> {
     let health = tonic_health::pb::health_server::SERVICE_NAME;
-    let reflection = "grpc.reflection.v1.ServerReflection";
+    let reflections = [
+        "grpc.reflection.v1.ServerReflection",
+        "grpc.reflection.v1alpha.ServerReflection",
+    ];
     let mut builder = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .with_service_name(health)
-        .with_service_name(reflection);
+        .with_service_name(health);
+    for reflection in reflections {
+        builder = builder.with_service_name(reflection);
+    }
     for set in descriptors {
         builder = builder.register_encoded_file_descriptor_set(set);
     }

@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::body::Body;
+pub use tonic::codec::CompressionEncoding;
 use tonic::codegen::http;
 use tonic::transport::{Channel, Endpoint, Server};
 use tower::util::MapRequestLayer;
@@ -30,6 +31,22 @@ const STREAM_WINDOW: u32 = 2 << 20;
 const CONNECTION_WINDOW: u32 = 8 << 20;
 /// The largest message that a client or server decodes: 10,000 lines or verdicts with long texts.
 pub const MAX_MESSAGE_BYTES: usize = 64 << 20;
+
+/// The largest message that stock clients take; what a caller is answered is no larger.
+pub const MAX_ANSWER_BYTES: usize = 4 << 20;
+
+/// A generated service with the bounds that every one has: messages of [`MAX_MESSAGE_BYTES`], unpacked, which may come
+/// packed by gzip or zstd.
+#[macro_export]
+macro_rules! bounded {
+    ($service:expr) => {
+        $service
+            .max_decoding_message_size($crate::transport::MAX_MESSAGE_BYTES)
+            .max_encoding_message_size($crate::transport::MAX_MESSAGE_BYTES)
+            .accept_compressed($crate::transport::CompressionEncoding::Gzip)
+            .accept_compressed($crate::transport::CompressionEncoding::Zstd)
+    };
+}
 
 fn server() -> Server {
     Server::builder()

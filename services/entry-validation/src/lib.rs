@@ -138,25 +138,19 @@ impl EntryValidation {
     /// The gRPC service, for routes behind [`ROLES`].
     #[must_use]
     pub fn service(&self) -> EntryValidationServiceServer<impl Sized + EntryValidationRpc> {
-        EntryValidationServiceServer::new(Rpc(Arc::clone(&self.0)))
-            .max_decoding_message_size(nopic_chassis::transport::MAX_MESSAGE_BYTES)
-            .max_encoding_message_size(nopic_chassis::transport::MAX_MESSAGE_BYTES)
+        nopic_chassis::bounded!(EntryValidationServiceServer::new(Rpc(Arc::clone(&self.0))))
     }
 
     /// The gRPC service of entries on record, for routes behind [`ROLES`].
     #[must_use]
     pub fn record_service(&self) -> EntryRecordServiceServer<impl Sized + EntryRecordRpc> {
-        EntryRecordServiceServer::new(RecordRpc(Arc::clone(&self.0)))
-            .max_decoding_message_size(nopic_chassis::transport::MAX_MESSAGE_BYTES)
-            .max_encoding_message_size(nopic_chassis::transport::MAX_MESSAGE_BYTES)
+        nopic_chassis::bounded!(EntryRecordServiceServer::new(RecordRpc(Arc::clone(&self.0))))
     }
 
     /// The gRPC service of the trails of entries, for routes behind [`ROLES`].
     #[must_use]
     pub fn trail_service(&self) -> EntryTrailServiceServer<impl Sized + EntryTrailRpc> {
-        EntryTrailServiceServer::new(TrailRpc(Arc::clone(&self.0)))
-            .max_decoding_message_size(nopic_chassis::transport::MAX_MESSAGE_BYTES)
-            .max_encoding_message_size(nopic_chassis::transport::MAX_MESSAGE_BYTES)
+        nopic_chassis::bounded!(EntryTrailServiceServer::new(TrailRpc(Arc::clone(&self.0))))
     }
 
     /// Finishes the filings that an earlier process of this name left, at once.

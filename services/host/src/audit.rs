@@ -3,7 +3,6 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use nopic_chassis::roles::{AUDIT, Row};
 use nopic_chassis::serving::GrpcService;
-use nopic_chassis::transport::MAX_MESSAGE_BYTES;
 use nopic_proto::audit as wire;
 use nopic_proto::audit::audit_service_server::{AuditService, AuditServiceServer};
 use nopic_sql::audit::{Audit, AuditError, Finding, Head, Kind, Verified};
@@ -20,9 +19,7 @@ pub(crate) const ROLES: &[Row] = AUDIT;
 
 /// The service for these logs.
 pub(crate) fn service(audits: &[Audit]) -> AuditServiceServer<AuditRpc> {
-    AuditServiceServer::new(AuditRpc(audits.to_vec()))
-        .max_decoding_message_size(MAX_MESSAGE_BYTES)
-        .max_encoding_message_size(MAX_MESSAGE_BYTES)
+    nopic_chassis::bounded!(AuditServiceServer::new(AuditRpc(audits.to_vec())))
 }
 
 /// The logs that are here.

@@ -25,7 +25,6 @@ use nopic_cache::redis::Publisher;
 use nopic_chassis::clock::Clock;
 use nopic_chassis::draining::Draining;
 use nopic_chassis::metrics::Metrics;
-use nopic_chassis::transport::MAX_MESSAGE_BYTES;
 use nopic_proto::registry::registry_service_server::RegistryServiceServer;
 use nopic_sql::audit::AuditLog;
 use nopic_sql::{Location, SchemaUpdate};
@@ -108,9 +107,7 @@ impl Registry {
     /// The gRPC service, for routes behind [`ROLES`].
     #[must_use]
     pub fn service(&self) -> RegistryServiceServer<Service> {
-        RegistryServiceServer::new(Service::new(Arc::clone(&self.0)))
-            .max_decoding_message_size(MAX_MESSAGE_BYTES)
-            .max_encoding_message_size(MAX_MESSAGE_BYTES)
+        nopic_chassis::bounded!(RegistryServiceServer::new(Service::new(Arc::clone(&self.0))))
     }
 
     /// Builds what questions about statuses and names need, so that the first ones do not wait for it.
