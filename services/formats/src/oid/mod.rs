@@ -190,6 +190,7 @@ pub fn read(source: OidSource<'_>, sink: &mut dyn OidSink) -> Result<OidSummary,
         sink,
         part: 0,
         summary: OidSummary {
+        keys: Default::default(),
             form: OidForm::Json,
             rows: 0,
             items: 0,
@@ -205,10 +206,41 @@ pub fn read(source: OidSource<'_>, sink: &mut dyn OidSink) -> Result<OidSummary,
 }
 
 /// Counts what it hands to the sink.
+/// Records without the key's name that are kept back until one has it. Behind so many none will come.
+const KEYLESS: usize = 1_000;
+
+/// Whether the records of one list have the key at all.
+#[derive(Debug, Default)]
+struct Key {
+    is_met: bool,
+    /// The refusals of the records before the first that has it: where none has it, the file is refused instead.
+    kept_back: Vec<Box<OidReject>>,
+}
+
+impl OidList {
+    /// The technical name of the key.
+    fn key(self) -> &'static str {
+        match self {
+            Self::Operations => "op_nopOpID",
+            Self::Items => "ci_nopOpID",
+        }
+    }
+
+    /// What one record of the list is called.
+    fn record(self) -> &'static str {
+        match self {
+            Self::Operations => "operation of the file",
+            Self::Items => "item of the file",
+        }
+    }
+}
+
 pub(crate) struct Emitter<'s> {
     sink: &'s mut dyn OidSink,
     part: u32,
     summary: OidSummary,
+    /// By list, for the file that is being read.
+    keys: [Key; 2],
 }
 
 impl Emitter<'_> {
@@ -237,6 +269,42 @@ impl Emitter<'_> {
     }
 
     /// Hands on a refusal.
+    /// The same for a form whose records name their fields themselves: where none of them has the key, that is said
+    /// once for the file, see [`Emitter::end_list`].
+    fn finish_named(&mut self, list: OidList, record: &Record, number: u64) -> Result<(), OidProblem> {
+        if self.keys[list as usize].is_met || record.is_blank() {
+            return self.finish(list, record, number);
+        }
+        if record.columns.has_key() {
+            let key = &mut self.keys[list as usize];
+            key.is_met = true;
+            for reject in std::mem::take(&mut key.kept_back) {
+                self.refuse(reject)?;
+            }
+            return self.finish(list, record, number);
+        }
+        let key = &mut self.keys[list as usize];
+        key.kept_back
+            .push(record.refuse_without_key(list, self.part, number));
+        if key.kept_back.len() >= KEYLESS {
+            return self.end_list(list, &record.columns);
+        }
+        Ok(())
+    }
+
+    /// Ends a list of such a form; refuses the file where records were there and none had the key.
+    fn end_list(&mut self, list: OidList, columns: &columns::Columns) -> Result<(), OidProblem> {
+        let key = std::mem::take(&mut self.keys[list as usize]);
+        if key.kept_back.is_empty() {
+            return Ok(());
+        }
+        Err(OidProblem::NoKey {
+            record: list.record(),
+            key: list.key(),
+            found: columns.named(),
+        })
+    }
+
     fn refuse(&mut self, reject: Box<OidReject>) -> Result<(), OidProblem> {
         match reject.list {
             OidList::Operations => self.summary.rejected_rows += 1,

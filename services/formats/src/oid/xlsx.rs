@@ -6,6 +6,7 @@ use rustc_hash::FxHashMap;
 use zip::ZipArchive;
 
 use super::columns::known;
+use super::detect::open_entry;
 use super::error::{Bounded, OidProblem, UNPACKED_LIMIT};
 use super::record::Record;
 use super::scan::{Scanner, Token, local, unescape};
@@ -47,7 +48,7 @@ impl<R: Read + Seek> Workbook<R> {
         let Some(index) = self.entries.get(&path.to_ascii_lowercase()) else {
             return Ok(None);
         };
-        let entry = self.archive.by_index(*index)?;
+        let entry = open_entry(&mut self.archive, *index)?;
         // The size that the archive states may be a lie; deflate packs at most 1,032 to 1.
         let size = entry.size().min(entry.compressed_size().saturating_mul(1032));
         Ok(Some((Bounded::new(entry, &mut self.budget), size)))
