@@ -14,6 +14,7 @@ mod error;
 pub mod exercise;
 mod fields;
 mod json;
+mod namespaces;
 mod record;
 mod scan;
 #[cfg(test)]
@@ -189,8 +190,8 @@ pub fn read(source: OidSource<'_>, sink: &mut dyn OidSink) -> Result<OidSummary,
     let mut emitter = Emitter {
         sink,
         part: 0,
-        summary: OidSummary {
         keys: Default::default(),
+        summary: OidSummary {
             form: OidForm::Json,
             rows: 0,
             items: 0,
@@ -205,7 +206,6 @@ pub fn read(source: OidSource<'_>, sink: &mut dyn OidSink) -> Result<OidSummary,
     Ok(emitter.summary)
 }
 
-/// Counts what it hands to the sink.
 /// Records without the key's name that are kept back until one has it. Behind so many none will come.
 const KEYLESS: usize = 1_000;
 
@@ -235,12 +235,13 @@ impl OidList {
     }
 }
 
+/// Counts what it hands to the sink.
 pub(crate) struct Emitter<'s> {
     sink: &'s mut dyn OidSink,
     part: u32,
-    summary: OidSummary,
     /// By list, for the file that is being read.
     keys: [Key; 2],
+    summary: OidSummary,
 }
 
 impl Emitter<'_> {
@@ -268,7 +269,6 @@ impl Emitter<'_> {
         }
     }
 
-    /// Hands on a refusal.
     /// The same for a form whose records name their fields themselves: where none of them has the key, that is said
     /// once for the file, see [`Emitter::end_list`].
     fn finish_named(&mut self, list: OidList, record: &Record, number: u64) -> Result<(), OidProblem> {
@@ -305,6 +305,7 @@ impl Emitter<'_> {
         })
     }
 
+    /// Hands on a refusal.
     fn refuse(&mut self, reject: Box<OidReject>) -> Result<(), OidProblem> {
         match reject.list {
             OidList::Operations => self.summary.rejected_rows += 1,
