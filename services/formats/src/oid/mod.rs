@@ -214,7 +214,7 @@ const KEYLESS: usize = 1_000;
 struct Key {
     is_met: bool,
     /// The refusals of the records before the first that has it: where none has it, the file is refused instead.
-    kept_back: Vec<Box<OidReject>>,
+    kept_back: Vec<OidReject>,
 }
 
 impl OidList {
@@ -279,13 +279,13 @@ impl Emitter<'_> {
             let key = &mut self.keys[list as usize];
             key.is_met = true;
             for reject in std::mem::take(&mut key.kept_back) {
-                self.refuse(reject)?;
+                self.refuse(Box::new(reject))?;
             }
             return self.finish(list, record, number);
         }
         let key = &mut self.keys[list as usize];
         key.kept_back
-            .push(record.refuse_without_key(list, self.part, number));
+            .push(*record.refuse_without_key(list, self.part, number));
         if key.kept_back.len() >= KEYLESS {
             return self.end_list(list, &record.columns);
         }
