@@ -92,6 +92,111 @@ fn archives_that_are_cut_off_or_damaged() {
     refusal(&damaged);
 }
 
+/// The archive with two bytes of each of its headers changed: the offset in a local header, and in the directory.
+fn with_headers(mut archive: Vec<u8>, local: usize, value: u16) -> Vec<u8> {
+    for (signature, offset) in [(b"PK\x03\x04", local), (b"PK\x01\x02", local + 2)] {
+        let starts: Vec<usize> = (0..archive.len() - 3)
+            .filter(|start| archive[*start..].starts_with(signature))
+            .collect();
+        assert!(!starts.is_empty());
+        for start in starts {
+            archive[start + offset..start + offset + 2].copy_from_slice(&value.to_le_bytes());
+        }
+    }
+    archive
+}
+
+#[test]
+fn archives_packed_by_other_methods_or_with_a_password() {
+    let download = zip_of(&[("stream", b"<a><b><Operation/></b></a>")]);
+    let export = workbook(&GOOD);
+    for (number, name) in [
+        (9, "Deflate64"),
+        (12, "bzip2"),
+        (14, "LZMA"),
+        (93, "Zstandard"),
+        (95, "XZ"),
+        (98, "PPMd"),
+        (6, "Implode"),
+        (20, "number 20"),
+    ] {
+        let says = format!("packed with {name}");
+        let says = if number == 20 { "number 20" } else { says.as_str() };
+        assert_refused(
+            &with_headers(download.clone(), 8, number),
+            &["stream in the ZIP", says, "unpack it"],
+        );
+        assert_refused(
+            &with_headers(export.clone(), 8, number),
+            &["xl/workbook.xml in the ZIP", says],
+        );
+    }
+    for archive in [download, export] {
+        assert_refused(&with_headers(archive, 6, 1), &["needs a password", "unpack it"]);
+    }
+}
+
+#[test]
+fn records_of_another_service_are_refused_once_by_their_fields() {
+    let json = r#"{"Success": true, "Operations": [
+        {"NOPOperationID": "2781234567", "OperationName": "A"},
+        {"NOPOperationID": "2781234568", "NOPOperationStatus": "Certified"}]}"#;
+    let xml = "<r xmlns:a=\"u\"><Operations><a:Operation><a:NOPOperationID>2781234567</a:NOPOperationID>\
+        <a:OperationName>A</a:OperationName></a:Operation><a:Operation><a:NOPOperationStatus>Certified\
+        </a:NOPOperationStatus></a:Operation></Operations></r>";
+    for bytes in [json, xml] {
+        let mut events = 0;
+        let mut sink = |_| -> Result<(), Stopped> {
+            events += 1;
+            Ok(())
+        };
+        let error = read(OidSource::from_bytes("file", bytes.as_bytes()), &mut sink).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "file: no operation of the file has the field `op_nopOpID`; the fields that are there: NOPOperationID, \
+             OperationName, NOPOperationStatus; names of an older or another service are not read: fetch the records \
+             again with the technical names (`op_nopOpID`, …), or take the bulk download"
+        );
+        assert_eq!(events, 0, "not row by row");
+    }
+    let items = r#"{"success": true, "operations": [{"op_nopOpID": "0000000001", "op_status": "x"}],
+        "items": [{"NopID": "0000000001"}]}"#;
+    assert_refused(
+        items.as_bytes(),
+        &["no item of the file has the field `ci_nopOpID`", "NopID"],
+    );
+    // However many there are, they are not read to the end.
+    let mut many = String::from(r#"{"operations": ["#);
+    for number in 0..5_000 {
+        many.push_str(&format!(r#"{{"f{number}": 1}},"#));
+    }
+    assert_refused(many.as_bytes(), &["f0, f1, ", "f19, and 980 more; "]);
+}
+
+#[test]
+fn single_records_without_the_key_are_refused_alone() {
+    for first in [r#"{"op_name": "A"}"#, r#"{"op_name": "A", "op_nopOpID": null}"#] {
+        let json = format!(
+            r#"{{"success": true, "operations": [{first}, {{"op_nopOpID": "0000000001", "op_status": "x"}}]}}"#
+        );
+        let content = collect(OidSource::from_bytes("file", json.as_bytes())).unwrap();
+        assert_eq!((content.rows.len(), content.rejects.len()), (1, 1));
+        assert_eq!(content.rejects[0].reject.record, 1);
+        assert_eq!(content.rejects[0].reject.field.as_deref(), Some("op_nopOpID"));
+    }
+    // The next file of a content is another service's.
+    let folder = tempfile::tempdir().unwrap();
+    let paths = ["good.json", "other.json"].map(|name| folder.path().join(name));
+    std::fs::write(
+        &paths[0],
+        r#"{"operations": [{"op_nopOpID": "0000000001", "op_status": "x"}]}"#,
+    )
+    .unwrap();
+    std::fs::write(&paths[1], r#"{"operations": [{"NOPOperationID": "0000000002"}]}"#).unwrap();
+    let error = collect(OidSource::from_paths(&paths)).unwrap_err().to_string();
+    assert!(error.contains("other.json: no operation"), "{error}");
+}
+
 #[test]
 fn workbooks_without_a_usable_header() {
     assert_refused(
@@ -260,7 +365,7 @@ fn the_sink_can_stop_the_read() {
     let error = read(OidSource::from_bytes("file", &bytes), &mut sink).unwrap_err();
     assert!(matches!(*error.problem, OidProblem::Stopped(_)));
     assert!(error.to_string().contains("too many refused rows"));
-    let page = b"{\"operations\": [{\"op_name\": \"A\"}]}";
+    let page = b"{\"operations\": [{\"op_nopOpID\": \"A\"}]}";
     let error = read(OidSource::from_bytes("file", page), &mut sink).unwrap_err();
     assert!(matches!(*error.problem, OidProblem::Stopped(_)));
 }

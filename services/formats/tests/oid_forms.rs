@@ -300,6 +300,116 @@ fn workbooks_that_count_from_1904_and_hold_inline_strings() {
 }
 
 #[test]
+fn only_the_workbook_itself_says_from_which_year_dates_count() {
+    const MAIN: &str = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
+    const STRICT: &str = "http://purl.oclc.org/ooxml/spreadsheetml/main";
+    let sheet = "<worksheet><sheetData><row><c t=\"str\"><v>op_nopOpID</v></c><c t=\"str\"><v>op_status</v></c>\
+        <c t=\"str\"><v>op_statusEffectiveDate</v></c></row><row><c t=\"str\"><v>0000000001</v></c>\
+        <c t=\"str\"><v>Certified</v></c><c><v>42383</v></c></row></sheetData></worksheet>";
+    let extension = |attribute: &str| {
+        format!(
+            "<extLst><ext xmlns:x15=\"http://schemas.microsoft.com/office/spreadsheetml/2010/11/main\">\
+             <x15:workbookPr {attribute}/><workbookPr date1904=\"1\"/>\
+             <x15:sheet name=\"no sheet\" r:id=\"rId9\"/></ext></extLst>"
+        )
+    };
+    let sheets = "<sheets><sheet name=\"S\" r:id=\"rId1\"/></sheets>";
+    let plain = |own: &str, attribute: &str| {
+        format!(
+            "<workbook xmlns=\"{MAIN}\">{own}{sheets}{}</workbook>",
+            extension(attribute)
+        )
+    };
+    let cases = [
+        (
+            plain("<workbookPr date1904=\"1\"/>", "chartTrackingRefBase=\"1\""),
+            "2020-01-15",
+        ),
+        (
+            plain("<workbookPr date1904=\" true \"/>", "date1904=\"0\""),
+            "2020-01-15",
+        ),
+        (plain("<workbookPr/>", "date1904=\"1\""), "2016-01-14"),
+        (
+            plain("<workbookPr date1904=\"0\"/>", "date1904=\"1\""),
+            "2016-01-14",
+        ),
+        (plain("", "date1904=\"1\""), "2016-01-14"),
+        (
+            plain("<workbookPr xmlns:o=\"other\" o:date1904=\"1\"/>", ""),
+            "2016-01-14",
+        ),
+        (
+            plain("<workbookPr xmlns=\"other\" date1904=\"1\"/>", ""),
+            "2016-01-14",
+        ),
+        (
+            format!(
+                "<x:workbook xmlns:x=\"{STRICT}\"><x:workbookPr date1904=\"1\"/><x:sheets>\
+                 <x:sheet name=\"S\" r:id=\"rId1\"/></x:sheets></x:workbook>"
+            ),
+            "2020-01-15",
+        ),
+    ];
+    for (workbook, expected) in cases {
+        let bytes = zip_of(&[
+            ("xl/workbook.xml", workbook.as_bytes()),
+            ("xl/worksheets/sheet1.xml", sheet.as_bytes()),
+        ]);
+        let content = collect(OidSource::from_bytes("x", &bytes)).unwrap();
+        assert_eq!(
+            content.rows[0].statement.status.from,
+            parse_iso(expected),
+            "{workbook}"
+        );
+    }
+}
+
+#[test]
+fn rows_above_and_labels_below_the_header_are_no_operations() {
+    let bytes = workbook(&[
+        &["Organic INTEGRITY Database"],
+        &["", "Published 6/1/2025"],
+        // Some technical names, but not the key: no header row yet.
+        &["Columns:", "op_name", "op_status", "opPA_country"],
+        &[" OP_STATUS", "Op_Name ", "op_NOPopid"],
+        &["Status", "Name", "Operation ID"],
+        &["Certified", "B", "123456789"],
+        &["Certified", "C", "0000000003"],
+        &["Certified", "D", "123"],
+    ]);
+    let content = collect(OidSource::from_bytes("x", &bytes)).unwrap();
+    assert_eq!(content.summary.columns, ["op_status", "op_name", "op_nopOpID"]);
+    let ids: Vec<String> = content.rows.iter().map(|row| row.nop_id.to_string()).collect();
+    assert_eq!(ids, ["0000000003"]);
+    // The third row under the header is data, whatever it holds.
+    let refused: Vec<u64> = content
+        .rejects
+        .iter()
+        .map(|reject| reject.reject.record)
+        .collect();
+    assert_eq!(refused, [8]);
+    // Each of the two rows is judged by itself: one that has a key is an operation.
+    let bytes = workbook(&[
+        &["op_nopOpID", "op_status"],
+        &["0000000001", "Certified"],
+        &["Operation ID", "Status"],
+        &["0000000002", "Certified"],
+    ]);
+    let content = collect(OidSource::from_bytes("x", &bytes)).unwrap();
+    assert_eq!((content.rows.len(), content.rejects.len()), (2, 0));
+}
+
+#[test]
+fn fields_may_have_a_prefix() {
+    let xml = "<r xmlns:a=\"u\"><l><a:Operation><a:OP_NOPOPID>0000000001</a:OP_NOPOPID>\
+        <a:op_status>Certified</a:op_status></a:Operation></l></r>";
+    let content = collect(OidSource::from_bytes("x", xml.as_bytes())).unwrap();
+    assert_eq!(content.summary.columns, ["op_nopOpID", "op_status"]);
+    assert_eq!(content.rows.len(), 1);
+}
+
+#[test]
 fn a_source_can_be_read_in_another_thread() {
     let bytes = workbook(&[
         &["op_nopOpID", "op_status"],

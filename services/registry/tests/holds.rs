@@ -126,3 +126,85 @@ async fn operations_that_vanish_hold_a_snapshot(#[values(Engine::Sqlite, Engine:
     assert_eq!(report.result.outcome(), Outcome::Imported);
     assert_eq!(report.result.unlisted, 70);
 }
+
+/// However small a full snapshot is, it is compared with the one before it.
+#[rstest]
+#[tokio::test]
+async fn a_small_snapshot_behind_a_large_one_is_held(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let mut registry = Fixture::new(engine).await;
+    let two = |number: u64| format!("Certifier {}", number % 2);
+    let all = farms(1_200, |_| "Certified", two);
+    registry.import_json("2024-01-01", true, &all).await.unwrap();
+    for count in [1, 2, 100, 960] {
+        let report = registry
+            .import_json("2024-02-01", true, &all[..count])
+            .await
+            .unwrap();
+        assert_eq!(report.result.outcome(), Outcome::Held, "{count}");
+        let because = report.result.held_because.join("; ");
+        assert!(because.contains("a fifth or more is missing"), "{because}");
+        assert!(because.contains("more than 5 %"), "{because}");
+        assert_eq!(
+            because.contains("no operation of Certifier 1"),
+            count == 1,
+            "{because}"
+        );
+        assert_eq!(registry.status("0150001199", "2024-02-01", 0).await, "Certified");
+        discard(&mut registry).await;
+    }
+    // A partial one is small by nature, whatever it changes.
+    let suspended = farms(100, |_| "Suspended", two);
+    let report = registry
+        .import_json("2024-02-01", false, &suspended)
+        .await
+        .unwrap();
+    assert_eq!(report.result.outcome(), Outcome::Imported);
+
+    // A full snapshot that is older than a partial one is the newest full one all the same.
+    let report = registry.import_json("2024-01-15", true, &all[..1]).await.unwrap();
+    assert_eq!(report.result.outcome(), Outcome::Held);
+    discard(&mut registry).await;
+    let many = farms(
+        1_200,
+        |number| if number < 161 { "Revoked" } else { "Certified" },
+        two,
+    );
+    let report = registry.import_json("2024-01-15", true, &many).await.unwrap();
+    assert_eq!(report.result.outcome(), Outcome::Held);
+    let because = report.result.held_because.join("; ");
+    // Not those of which the later partial one speaks: what it says does not count against an older snapshot.
+    assert!(because.contains("the status of 61 operations"), "{because}");
+    discard(&mut registry).await;
+    let few = farms(
+        1_200,
+        |number| if number < 160 { "Revoked" } else { "Certified" },
+        two,
+    );
+    let report = registry.import_json("2024-01-15", true, &few).await.unwrap();
+    assert_eq!(
+        report.result.outcome(),
+        Outcome::Imported,
+        "{:?}",
+        report.result.held_because
+    );
+
+    // Behind one that was let in on purpose nothing is compared.
+    registry.import_json("2024-03-01", true, &all[..1]).await.unwrap();
+    registry
+        .client
+        .release_snapshot(wire::ReleaseSnapshotRequest {})
+        .await
+        .unwrap();
+    let report = registry.import_json("2024-04-01", true, &all[..2]).await.unwrap();
+    assert_eq!(report.result.outcome(), Outcome::Imported);
+}
+
+async fn discard(registry: &mut Fixture) {
+    registry
+        .client
+        .discard_snapshot(wire::DiscardSnapshotRequest {})
+        .await
+        .unwrap();
+}

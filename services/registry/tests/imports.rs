@@ -466,3 +466,48 @@ async fn what_a_killed_process_left_is_removed_at_the_next_start(
     registry.leaves_nothing_behind().await;
     assert_eq!(registry.revision().await.0, 1);
 }
+
+/// An entry of a ZIP whose headers say that it is packed by another method, or encrypted.
+fn zip_with(method: u16, flags: u16) -> Vec<u8> {
+    let content = b"<r><l><Operation/></l></r>";
+    let (length, name) = (u32::try_from(content.len()).unwrap(), b"stream");
+    let mut common = Vec::new();
+    for number in [20, flags, method, 0, 0x21] {
+        common.extend_from_slice(&number.to_le_bytes());
+    }
+    for number in [0u32, length, length] {
+        common.extend_from_slice(&number.to_le_bytes());
+    }
+    common.extend_from_slice(&6u16.to_le_bytes());
+    let mut zip = [&b"PK\x03\x04"[..], &common, &[0, 0], name, content].concat();
+    let directory_at = u32::try_from(zip.len()).unwrap();
+    zip.extend([&b"PK\x01\x02\x14\0"[..], &common, &[0; 16], name].concat());
+    let directory_length = u32::try_from(zip.len()).unwrap() - directory_at;
+    zip.extend(b"PK\x05\x06\0\0\0\0\x01\0\x01\0");
+    zip.extend(directory_length.to_le_bytes());
+    zip.extend(directory_at.to_le_bytes());
+    zip.extend([0, 0]);
+    zip
+}
+
+#[tokio::test]
+async fn what_cannot_be_unpacked_or_is_another_service_s_is_the_caller_s_to_mend() {
+    let mut registry = Fixture::new(Engine::Sqlite).await;
+    let old_names =
+        r#"{"Success": true, "Operations": [{"NOPOperationID": "2781234567"}, {"NOPOperationID": "1"}]}"#;
+    for (name, bytes, says) in [
+        ("a.zip", zip_with(9, 0), "Deflate64"),
+        ("b.zip", zip_with(12, 0), "bzip2"),
+        ("c.zip", zip_with(14, 0), "LZMA"),
+        ("d.zip", zip_with(8, 1), "password"),
+        ("e.json", old_names.into(), "NOPOperationID"),
+    ] {
+        let mut options = support::json_options("2024-01-01", true);
+        options.max_rejects_percent = "100".into();
+        let refusal = registry.import(options, &[(name, bytes)]).await.unwrap_err();
+        assert_eq!(refusal.code(), tonic::Code::InvalidArgument, "{refusal}");
+        assert!(refusal.message().contains(says), "{refusal}");
+        assert!(refusal.message().starts_with(&format!("{name}: ")), "{refusal}");
+    }
+    assert_eq!(registry.snapshots().await.len(), 0);
+}

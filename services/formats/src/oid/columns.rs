@@ -173,6 +173,9 @@ pub(crate) struct Columns {
 /// The most technical names that one list may have; the database has about 80.
 pub(crate) const MOST_COLUMNS: usize = 4_096;
 
+/// How many names a message lists.
+const NAMED: usize = 20;
+
 impl Columns {
     /// Position of the name, which becomes the last if it is new. `None`: there are too many.
     pub(crate) fn position(&mut self, name: &str) -> Option<usize> {
@@ -205,6 +208,28 @@ impl Columns {
         };
         self.by_spelling.insert(name.as_bytes().into(), position);
         Some(position)
+    }
+
+    /// Whether the key is among them.
+    pub(crate) fn has_key(&self) -> bool {
+        self.list.iter().any(|column| column.role == Role::NopId)
+    }
+
+    /// The first of the names, for a message.
+    pub(crate) fn named(&self) -> String {
+        let mut named: Vec<String> = self
+            .list
+            .iter()
+            .take(NAMED)
+            .map(|column| crate::reject::shown(&column.name))
+            .collect();
+        if self.list.len() > NAMED {
+            named.push(format!("and {} more", self.list.len() - NAMED));
+        }
+        if named.is_empty() {
+            named.push("none".to_owned());
+        }
+        named.join(", ")
     }
 
     /// The columns in the order in which they were met.

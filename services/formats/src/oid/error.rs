@@ -50,6 +50,24 @@ pub enum OidProblem {
         /// What the ZIP reader found.
         reason: String,
     },
+    /// An entry of a ZIP, or a part of a workbook, that needs a password.
+    #[error(
+        "{entry} in the ZIP needs a password, and none can be given here; unpack it with the password and import what comes out"
+    )]
+    Encrypted {
+        /// Name of the entry.
+        entry: String,
+    },
+    /// An entry of a ZIP, or a part of a workbook, that is packed by a method that is not read.
+    #[error(
+        "{entry} in the ZIP is packed with {method}, which is not read (Deflate and no packing are); unpack it and import what comes out, or pack it again with Deflate"
+    )]
+    PackingNotRead {
+        /// Name of the entry.
+        entry: String,
+        /// The method's name, or its number.
+        method: String,
+    },
     /// Neither of the forms.
     #[error(
         "found {found}; expected an XLSX snapshot, a ZIP with one XML file named `stream`, or JSON pages"
@@ -134,6 +152,18 @@ pub enum OidProblem {
         /// Name of the root element.
         root: String,
     },
+    /// No record has the key, so all of them are somebody else's.
+    #[error(
+        "no {record} has the field `{key}`; the fields that are there: {found}; names of an older or another service are not read: fetch the records again with the technical names (`{key}`, …), or take the bulk download"
+    )]
+    NoKey {
+        /// What one record is called.
+        record: &'static str,
+        /// The technical name of the key.
+        key: &'static str,
+        /// The names that are there, separated by commas.
+        found: String,
+    },
     /// JSON that is cut off, or not of the expected shape.
     #[error("JSON value {value}, line {line}, column {column}: {reason}")]
     Json {
@@ -179,8 +209,9 @@ impl OidProblem {
                         reason: error.to_string(),
                     }
                 }
-                // zip reports a wrong checksum without a kind of its own.
-                io::ErrorKind::Other => Self::DamagedZip {
+                // zip reports a wrong checksum without a kind of its own, and as unsupported what it cannot unpack:
+                // both are of the file, not of the reading.
+                io::ErrorKind::Other | io::ErrorKind::Unsupported => Self::DamagedZip {
                     reason: error.to_string(),
                 },
                 _ => Self::Io(error),

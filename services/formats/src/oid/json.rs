@@ -96,6 +96,10 @@ pub(crate) fn read(input: impl Read, emitter: &mut Emitter<'_>) -> Result<(), Oi
     if value == 0 {
         return Err(OidProblem::Empty);
     }
+    for list in [OidList::Operations, OidList::Items] {
+        let columns = &pages.lists[list as usize].0.columns;
+        pages.emitter.end_list(list, columns)?;
+    }
     let columns = &pages.lists[OidList::Operations as usize].0.columns;
     pages.emitter.note_columns(columns);
     Ok(())
@@ -352,7 +356,7 @@ impl<'de> Visitor<'de> for RecordSeed<'_, '_, '_> {
             return self.stop_on(Err(problem));
         }
         let Pages { emitter, lists, .. } = &mut *self.pages;
-        let result = emitter.finish(self.list, &lists[self.list as usize].0, number);
+        let result = emitter.finish_named(self.list, &lists[self.list as usize].0, number);
         self.stop_on(result)
     }
 

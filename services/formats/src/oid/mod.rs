@@ -14,6 +14,7 @@ pub(crate) mod error;
 pub mod exercise;
 mod fields;
 mod json;
+mod namespaces;
 mod record;
 pub(crate) mod scan;
 #[cfg(test)]
@@ -190,6 +191,7 @@ pub fn read(source: OidSource<'_>, sink: &mut dyn OidSink) -> Result<OidSummary,
     let mut emitter = Emitter {
         sink,
         part: 0,
+        keys: Default::default(),
         summary: OidSummary {
             form: OidForm::Json,
             rows: 0,
@@ -205,10 +207,41 @@ pub fn read(source: OidSource<'_>, sink: &mut dyn OidSink) -> Result<OidSummary,
     Ok(emitter.summary)
 }
 
+/// Records without the key's name that are kept back until one has it. Behind so many none will come.
+const KEYLESS: usize = 1_000;
+
+/// Whether the records of one list have the key at all.
+#[derive(Debug, Default)]
+struct Key {
+    is_met: bool,
+    /// The refusals of the records before the first that has it: where none has it, the file is refused instead.
+    kept_back: Vec<OidReject>,
+}
+
+impl OidList {
+    /// The technical name of the key.
+    fn key(self) -> &'static str {
+        match self {
+            Self::Operations => "op_nopOpID",
+            Self::Items => "ci_nopOpID",
+        }
+    }
+
+    /// What one record of the list is called.
+    fn record(self) -> &'static str {
+        match self {
+            Self::Operations => "operation of the file",
+            Self::Items => "item of the file",
+        }
+    }
+}
+
 /// Counts what it hands to the sink.
 pub(crate) struct Emitter<'s> {
     sink: &'s mut dyn OidSink,
     part: u32,
+    /// By list, for the file that is being read.
+    keys: [Key; 2],
     summary: OidSummary,
 }
 
@@ -235,6 +268,42 @@ impl Emitter<'_> {
             }
             Err(reject) => self.refuse(reject),
         }
+    }
+
+    /// The same for a form whose records name their fields themselves: where none of them has the key, that is said
+    /// once for the file, see [`Emitter::end_list`].
+    fn finish_named(&mut self, list: OidList, record: &Record, number: u64) -> Result<(), OidProblem> {
+        if self.keys[list as usize].is_met || record.is_blank() {
+            return self.finish(list, record, number);
+        }
+        if record.columns.has_key() {
+            let key = &mut self.keys[list as usize];
+            key.is_met = true;
+            for reject in std::mem::take(&mut key.kept_back) {
+                self.refuse(Box::new(reject))?;
+            }
+            return self.finish(list, record, number);
+        }
+        let key = &mut self.keys[list as usize];
+        key.kept_back
+            .push(*record.refuse_without_key(list, self.part, number));
+        if key.kept_back.len() >= KEYLESS {
+            return self.end_list(list, &record.columns);
+        }
+        Ok(())
+    }
+
+    /// Ends a list of such a form; refuses the file where records were there and none had the key.
+    fn end_list(&mut self, list: OidList, columns: &columns::Columns) -> Result<(), OidProblem> {
+        let key = std::mem::take(&mut self.keys[list as usize]);
+        if key.kept_back.is_empty() {
+            return Ok(());
+        }
+        Err(OidProblem::NoKey {
+            record: list.record(),
+            key: list.key(),
+            found: columns.named(),
+        })
     }
 
     /// Hands on a refusal.

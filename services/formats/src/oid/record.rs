@@ -14,6 +14,9 @@ use crate::reject::Reject;
 /// The longest content that one row may have; a cell of XLSX holds at most 32,767 characters.
 pub(crate) const ROW_LIMIT: usize = 64 << 20;
 
+/// Why a row without a key is refused.
+const NO_KEY: &str = "is not a NOP operation ID of 10 digits";
+
 /// A piece of the arena; empty where the row has no such cell.
 #[derive(Debug, Clone, Copy, Default)]
 struct Slot {
@@ -178,6 +181,11 @@ impl Record {
         })
     }
 
+    /// Refuses the row, which has no such field as the key.
+    pub(crate) fn refuse_without_key(&self, list: OidList, part: u32, record: u64) -> Box<OidReject> {
+        self.refuse(list, part, record, Role::NopId, NO_KEY)
+    }
+
     /// The date in a column that must hold one or nothing.
     fn date_or_blank(&self, part: u32, record: u64, role: Role) -> Result<Option<Date>, Box<OidReject>> {
         let Some((_, slot, _)) = self.by_role(role) else {
@@ -192,9 +200,7 @@ impl Record {
     /// The row as an operation.
     pub(crate) fn operation(&self, part: u32, record: u64) -> Result<OidRow, Box<OidReject>> {
         let refuse = |role, reason| self.refuse(OidList::Operations, part, record, role, reason);
-        let nop_id = self
-            .nop_id()
-            .ok_or_else(|| refuse(Role::NopId, "is not a NOP operation ID of 10 digits"))?;
+        let nop_id = self.nop_id().ok_or_else(|| refuse(Role::NopId, NO_KEY))?;
         let status = self
             .value(Role::Status)
             .and_then(Status::parse)
@@ -233,7 +239,7 @@ impl Record {
     /// The row as an item.
     pub(crate) fn item(&self, part: u32, record: u64) -> Result<OidItem, Box<OidReject>> {
         let nop_id = self.nop_id().ok_or_else(|| {
-            let reason = "is not a NOP operation ID of 10 digits";
+            let reason = NO_KEY;
             self.refuse(OidList::Items, part, record, Role::NopId, reason)
         })?;
         Ok(OidItem {

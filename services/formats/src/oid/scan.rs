@@ -62,6 +62,12 @@ impl<'a> Tag<'a> {
 
     /// Names without their prefixes and raw values of the attributes. Ends early where they are ill-formed.
     pub(crate) fn attributes(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+        self.attributes_as_written()
+            .map(|(name, value)| (local(name), value))
+    }
+
+    /// The same with the prefixes of the names.
+    pub(crate) fn attributes_as_written(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
         let mut rest = self.attributes;
         std::iter::from_fn(move || {
             rest = rest.trim_ascii_start();
@@ -74,16 +80,21 @@ impl<'a> Tag<'a> {
             }
             let end = value.iter().position(|byte| byte == quote)?;
             rest = &value[end + 1..];
-            Some((local(name), &value[..end]))
+            Some((name, &value[..end]))
         })
     }
 }
 
 /// A name without its prefix.
 pub(crate) fn local(name: &[u8]) -> &[u8] {
+    split_name(name).1
+}
+
+/// The prefix of a name, empty where it has none, and the rest.
+pub(crate) fn split_name(name: &[u8]) -> (&[u8], &[u8]) {
     match name.iter().position(|byte| *byte == b':') {
-        Some(colon) => &name[colon + 1..],
-        None => name,
+        Some(colon) => (&name[..colon], &name[colon + 1..]),
+        None => (&[], name),
     }
 }
 

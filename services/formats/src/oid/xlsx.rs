@@ -6,9 +6,11 @@ use rustc_hash::FxHashMap;
 use zip::ZipArchive;
 
 use super::columns::known;
+use super::detect::open_entry;
 use super::error::{Bounded, OidProblem, UNPACKED_LIMIT};
+use super::namespaces::{DEEPEST, Element, Namespaces};
 use super::record::Record;
-use super::scan::{Scanner, Token, local, unescape};
+use super::scan::{Scanner, Token};
 use super::sheet::{Sheet, letters};
 use super::strings::SharedStrings;
 use super::{Emitter, OidList};
@@ -17,8 +19,10 @@ use super::{Emitter, OidList};
 const HEADER_ROWS: usize = 50;
 /// The rows under the header that may hold labels and descriptions.
 const LABEL_ROWS: u64 = 2;
-/// A row with so many technical names is a header row, even without the key.
+/// A row with so many technical names was meant as a header row, even without the key.
 const ENOUGH_NAMES: usize = 3;
+/// The workbook's own properties stand in its root.
+const PROPERTIES_DEPTH: usize = 2;
 
 /// The parts of a workbook.
 struct Workbook<R> {
@@ -47,37 +51,43 @@ impl<R: Read + Seek> Workbook<R> {
         let Some(index) = self.entries.get(&path.to_ascii_lowercase()) else {
             return Ok(None);
         };
-        let entry = self.archive.by_index(*index)?;
+        let entry = open_entry(&mut self.archive, *index)?;
         // The size that the archive states may be a lie; deflate packs at most 1,032 to 1.
         let size = entry.size().min(entry.compressed_size().saturating_mul(1032));
         Ok(Some((Bounded::new(entry, &mut self.budget), size)))
     }
 
-    /// Calls back with each start tag of a small part: its name and its attributes.
-    fn each_tag(
-        &mut self,
-        path: &str,
-        mut visit: impl FnMut(&[u8], &FxHashMap<Vec<u8>, String>),
-    ) -> Result<bool, OidProblem> {
+    /// Calls back with each start tag of a small part. Gives whether there is such a part.
+    fn each_element(&mut self, path: &str, mut visit: impl FnMut(&Element<'_>)) -> Result<bool, OidProblem> {
         let Some((input, _)) = self.part(path)? else {
             return Ok(false);
         };
         let mut scanner = Scanner::new(input, path)?;
+        let mut namespaces = Namespaces::default();
         loop {
-            let mut attributes = FxHashMap::default();
-            match scanner.next()? {
+            let is_too_deep = match scanner.next()? {
                 Token::Start(tag) => {
-                    for (name, raw) in tag.attributes() {
-                        let mut value = String::new();
-                        // What cannot be read here cannot be what is looked for.
-                        if unescape(raw, &mut value).is_ok() {
-                            attributes.insert(name.to_vec(), value);
-                        }
+                    namespaces.open(&tag);
+                    visit(&Element {
+                        tag,
+                        namespaces: &namespaces,
+                    });
+                    if tag.is_empty {
+                        namespaces.close();
                     }
-                    visit(local(tag.name), &attributes);
+                    namespaces.depth > DEEPEST
+                }
+                Token::End(_) => {
+                    namespaces.close();
+                    false
                 }
                 Token::Eof => return Ok(true),
-                _ => {}
+                _ => false,
+            };
+            if is_too_deep {
+                return Err(scanner.error(format!(
+                    "elements are nested more than {DEEPEST} deep; this is no workbook of the database"
+                )));
             }
         }
     }
@@ -116,31 +126,37 @@ pub(crate) fn read<R: Read + Seek>(
 ) -> Result<(), OidProblem> {
     let mut workbook = Workbook::open(archive)?;
     let mut sheet_ids: Vec<(String, String)> = Vec::new();
-    let mut is_1904 = false;
-    workbook.each_tag("xl/workbook.xml", |name, attributes| match name {
-        b"sheet" => {
-            let get = |name: &[u8]| attributes.get(name).cloned().unwrap_or_default();
-            sheet_ids.push((get(b"name"), get(b"id")));
-        }
-        b"workbookPr" => {
-            is_1904 = attributes
-                .get(&b"date1904"[..])
-                .is_some_and(|value| matches!(value.as_str(), "1" | "true"));
-        }
-        _ => {}
-    })?;
-    let mut targets: FxHashMap<String, String> = FxHashMap::default();
-    let mut strings_path = "xl/sharedStrings.xml".to_owned();
-    workbook.each_tag("xl/_rels/workbook.xml.rels", |name, attributes| {
-        if name != b"Relationship" {
+    let mut is_1904 = None;
+    workbook.each_element("xl/workbook.xml", |element| {
+        // What extensions of other namespaces call by the same names says nothing.
+        if !element.is_of_spreadsheets() {
             return;
         }
-        let get = |name: &[u8]| attributes.get(name).map_or("", String::as_str);
+        match element.name() {
+            b"sheet" => sheet_ids.push((
+                element.attribute(b"name").unwrap_or_default(),
+                element.relationship_id().unwrap_or_default(),
+            )),
+            b"workbookPr" if element.depth() == PROPERTIES_DEPTH && is_1904.is_none() => {
+                let value = element.attribute(b"date1904").unwrap_or_default();
+                is_1904 = Some(matches!(value.trim(), "1" | "true"));
+            }
+            _ => {}
+        }
+    })?;
+    let is_1904 = is_1904.unwrap_or(false);
+    let mut targets: FxHashMap<String, String> = FxHashMap::default();
+    let mut strings_path = "xl/sharedStrings.xml".to_owned();
+    workbook.each_element("xl/_rels/workbook.xml.rels", |element| {
+        if element.name() != b"Relationship" {
+            return;
+        }
+        let get = |name: &[u8]| element.attribute(name).unwrap_or_default();
         let kind = get(b"Type");
         if kind.ends_with("/sharedStrings") {
-            strings_path = resolve(get(b"Target"));
+            strings_path = resolve(&get(b"Target"));
         } else if kind.ends_with("/worksheet") {
-            targets.insert(get(b"Id").to_owned(), resolve(get(b"Target")));
+            targets.insert(get(b"Id"), resolve(&get(b"Target")));
         }
     })?;
     let sheets: Vec<SheetPlace> = sheet_ids
@@ -263,7 +279,8 @@ impl Header {
     }
 }
 
-/// Looks for the header row; the sheet then stands behind it.
+/// Looks for the header row; the sheet then stands behind it. A row above it that has some technical names, but lacks
+/// the key or the status, is reported only if no other row will do.
 fn find_header<R: Read>(
     sheet: &mut Sheet<'_, R>,
     place: &SheetPlace,
@@ -305,7 +322,7 @@ fn find_header<R: Read>(
                 return Ok(Some(Header { row, list, names }));
             }
             missing("op_status");
-            return Ok(None);
+            continue;
         }
         if names
             .iter()
@@ -314,7 +331,6 @@ fn find_header<R: Read>(
             >= ENOUGH_NAMES
         {
             missing("op_nopOpID");
-            return Ok(None);
         }
     }
     Ok(None)

@@ -106,6 +106,10 @@ pub(crate) fn read(input: impl Read, emitter: &mut Emitter<'_>) -> Result<(), Oi
     if download.lists.iter().all(|(_, elements)| *elements == 0) {
         return Err(OidProblem::NoOperations { root });
     }
+    for list in [OidList::Operations, OidList::Items] {
+        let columns = &download.lists[list as usize].0.columns;
+        download.emitter.end_list(list, columns)?;
+    }
     let columns = &download.lists[OidList::Operations as usize].0.columns;
     download.emitter.note_columns(columns);
     Ok(())
@@ -156,7 +160,9 @@ impl Download<'_, '_> {
                     .map_err(|_| Misfit::Xml("a name is not UTF-8; download it again".to_owned()))?;
                 let (record, _) = &mut self.lists[list as usize];
                 if is_field {
-                    let column = record.column(name)?;
+                    // Whatever prefix the service gives its fields: the technical name stands behind it.
+                    let field = name.rsplit_once(':').map_or(name, |(_, field)| field);
+                    let column = record.column(field)?;
                     record.open();
                     if let Some(reading) = &mut self.reading
                         && !is_empty
@@ -200,7 +206,7 @@ impl Download<'_, '_> {
         let (record, number) = &mut self.lists[list as usize];
         if depth + 1 == inner {
             self.reading = None;
-            self.emitter.finish(list, record, *number)?;
+            self.emitter.finish_named(list, record, *number)?;
         } else if depth == inner {
             if let Some(column) = reading.field.take() {
                 record.close(column, false)?;

@@ -4,7 +4,8 @@ use nopic_domain::date::Date;
 
 use crate::store::SnapshotRow;
 
-/// Below this many operations nothing is compared: small contents change by large parts.
+/// Where the last snapshot has no more operations than this, nothing is compared: small contents change by large
+/// parts. How many the new one has does not matter: one operation after 76,000 is what must not serve.
 const LEAST_OPERATIONS: u32 = 1_000;
 /// Certifiers that a reason names.
 const NAMED: usize = 5;
@@ -17,7 +18,7 @@ pub(super) struct Compared<'a> {
     pub(super) is_full: bool,
     pub(super) rows: u32,
     pub(super) certifiers: &'a [String],
-    /// Operations whose status is another than the newest one known.
+    /// Operations whose status is another than the one known before it.
     pub(super) statuses_changed: u32,
 }
 
@@ -31,36 +32,35 @@ pub(super) fn reasons(new: &Compared<'_>, last_full: Option<&SnapshotRow>) -> Ve
             new.published_on, new.today
         ));
     }
-    let Some(last) = last_full.filter(|last| last.rows > LEAST_OPERATIONS && new.rows > LEAST_OPERATIONS)
-    else {
+    // A partial snapshot names what changed: that it lacks operations or certifiers, or that the status of what it
+    // names is another, means nothing.
+    let Some(last) = last_full.filter(|last| new.is_full && last.rows > LEAST_OPERATIONS) else {
         return reasons;
     };
     let last_name = format!("revision {} (published {})", last.revision, last.published_on);
-    // A partial snapshot names what changed: that it lacks operations or certifiers means nothing.
-    if new.is_full {
-        if u64::from(new.rows) * 5 <= u64::from(last.rows) * 4 {
-            reasons.push(format!(
-                "it has {} operations where {last_name} has {}: a fifth or more is missing",
-                new.rows, last.rows
-            ));
-        }
-        let gone: Vec<&str> = last
-            .certifiers
-            .iter()
-            .filter(|certifier| !new.certifiers.contains(certifier))
-            .map(String::as_str)
-            .collect();
-        if !gone.is_empty() {
-            let more = if gone.len() > NAMED {
-                format!(" and {} more", gone.len() - NAMED)
-            } else {
-                String::new()
-            };
-            reasons.push(format!(
-                "it has no operation of {}{more}, which {last_name} has",
-                gone[..gone.len().min(NAMED)].join(", ")
-            ));
-        }
+    if u64::from(new.rows) * 5 <= u64::from(last.rows) * 4 {
+        reasons.push(format!(
+            "it has {} where {last_name} has {}: a fifth or more is missing",
+            operations(new.rows),
+            last.rows
+        ));
+    }
+    let gone: Vec<&str> = last
+        .certifiers
+        .iter()
+        .filter(|certifier| !new.certifiers.contains(certifier))
+        .map(String::as_str)
+        .collect();
+    if !gone.is_empty() {
+        let more = if gone.len() > NAMED {
+            format!(" and {} more", gone.len() - NAMED)
+        } else {
+            String::new()
+        };
+        reasons.push(format!(
+            "it has no operation of {}{more}, which {last_name} has",
+            gone[..gone.len().min(NAMED)].join(", ")
+        ));
     }
     if u64::from(new.statuses_changed) * 20 > u64::from(last.rows) {
         reasons.push(format!(
@@ -69,6 +69,14 @@ pub(super) fn reasons(new: &Compared<'_>, last_full: Option<&SnapshotRow>) -> Ve
         ));
     }
     reasons
+}
+
+fn operations(count: u32) -> String {
+    if count == 1 {
+        "1 operation".to_owned()
+    } else {
+        format!("{count} operations")
+    }
 }
 
 /// The share of refused rows that an import may have, in units of 0.0001 %.

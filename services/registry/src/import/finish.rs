@@ -65,8 +65,7 @@ pub(super) async fn finish(run: Run, mut content: Content) -> Result<Imported, E
             is_full: run.is_full,
             rows: content.packer.rows,
             certifiers: &certifiers,
-            // What is known now says nothing against an older snapshot.
-            statuses_changed: if is_newest { plan.statuses_changed } else { 0 },
+            statuses_changed: plan.statuses_changed,
         },
         current.order.full_before(position),
     );

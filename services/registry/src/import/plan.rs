@@ -17,6 +17,8 @@ pub(super) struct Plan {
     pub(super) added: u32,
     pub(super) changed: u32,
     pub(super) unlisted: u32,
+    /// Operations whose status is another than the snapshots before this one said. Of one that later snapshots
+    /// change, only the later status is at hand: it says nothing.
     pub(super) statuses_changed: u32,
 }
 
@@ -59,6 +61,20 @@ pub(super) async fn plan(
     ids.sort_unstable();
     for id in ids {
         let latest = packer.known.operations.get(id);
+        let last = latest.map(|latest| Seen {
+            // Before the end of the order, which is all that its place is asked for.
+            rank: 0,
+            revision: latest.revision,
+            kind: latest.kind,
+            content_hash: latest.content_hash,
+        });
+        let seen = match &history {
+            Some(history) => history.get(&id).map(Vec::as_slice).unwrap_or_default(),
+            None => last.as_slice(),
+        };
+        let rank = if later.is_empty() { 1 } else { position };
+        let is_last_said_before = seen.last().is_some_and(|seen| seen.rank < rank);
+        let before = latest.filter(|latest| is_last_said_before && latest.kind == Kind::Listed);
         // What is written is moved out of the packer, which needs it no more.
         let incoming = packer
             .incoming
@@ -66,7 +82,7 @@ pub(super) async fn plan(
             .map(|incoming| std::mem::replace(&mut incoming.said, IncomingSaid::Known));
         let (said, what) = match incoming {
             None => {
-                if latest.is_some_and(|latest| latest.kind == Kind::Listed) {
+                if before.is_some() {
                     // Unlisted is a status, too.
                     plan.statuses_changed += 1;
                 }
@@ -82,32 +98,15 @@ pub(super) async fn plan(
                 )
             }
             Some(IncomingSaid::New(new)) => {
-                if let Some(latest) = latest.filter(|latest| latest.kind == Kind::Listed)
-                    && latest.status != Some(status_of_json(&new.statement)?)
+                if let Some(before) = before
+                    && before.status != Some(status_of_json(&new.statement)?)
                 {
                     plan.statuses_changed += 1;
                 }
                 (Said::Listed(new.content_hash), WhatIsNew::Listed(new))
             }
         };
-        let last = latest.map(|latest| Seen {
-            // Before the end of the order, which is all that its place is asked for.
-            rank: 0,
-            revision: latest.revision,
-            kind: latest.kind,
-            content_hash: latest.content_hash,
-        });
-        let seen = match &history {
-            Some(history) => history.get(&id).map(Vec::as_slice).unwrap_or_default(),
-            None => last.as_slice(),
-        };
-        let placed = place(
-            id,
-            &said,
-            seen,
-            if later.is_empty() { 1 } else { position },
-            &later,
-        );
+        let placed = place(id, &said, seen, rank, &later);
         let Some(change) = placed.change else { continue };
         match change {
             Change::Added => plan.added += 1,

@@ -33,8 +33,10 @@ pub(super) struct Passes {
 impl Filter {
     pub(super) fn prepare(&self, index: &SearchIndex) -> Passes {
         let whole = |filter: &str, table: &Table| {
-            let filter = fold(filter);
-            (!filter.is_empty()).then(|| table.folded.iter().map(|text| **text == *filter).collect())
+            // Without spaces: `Cote d Ivoire` is `Côte d'Ivoire`, too.
+            let letters = |text: &str| text.replace(' ', "");
+            let filter = letters(&fold(filter));
+            (!filter.is_empty()).then(|| table.folded.iter().map(|text| letters(text) == filter).collect())
         };
         let certifier: Option<CertifierId> = self.certifier.trim().parse().ok();
         let words = fold(&self.certifier);

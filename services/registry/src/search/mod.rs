@@ -2,7 +2,8 @@
 //!
 //! Names that share runs of letters with the query are found first ([`trigrams`]); the most alike of them are then
 //! compared word by word ([`rank`]). Accents, case, punctuation, word order and legal forms do not matter or matter
-//! little ([`words`]).
+//! little ([`words`]); nor does it matter whether an apostrophe, a dash, a full stop, a space or nothing stands between
+//! the parts of a word.
 
 mod filter;
 mod rank;
@@ -18,7 +19,7 @@ use crate::store::Heading;
 pub(crate) use filter::{Filter, Product};
 use rank::{Query, Weigh};
 use trigrams::Trigrams;
-use words::{fold, is_weak};
+use words::{fold, is_weak, without_single_letters};
 
 /// Names that are compared word by word.
 const COMPARED: usize = 300;
@@ -131,8 +132,17 @@ impl SearchIndex {
                 is_cut: false,
             };
         }
+        // `O Brien` is read as `OBrien`, too.
+        let joined = without_single_letters(&folded);
         let mut likeness = Vec::new();
         self.trigrams.likeness(&strong(&folded), &mut likeness);
+        if let Some(joined) = &joined {
+            let mut other = Vec::new();
+            self.trigrams.likeness(&strong(joined), &mut other);
+            for (likeness, other) in likeness.iter_mut().zip(other) {
+                *likeness = likeness.max(other);
+            }
+        }
         let mut candidates: Vec<(f32, u32)> = (0u32..)
             .zip(&likeness)
             .filter(|(name, likeness)| {
@@ -149,11 +159,16 @@ impl SearchIndex {
             candidates.truncate(COMPARED);
         }
         let query = Query::new(&folded, self);
+        let joined = joined.as_deref().map(|joined| Query::new(joined, self));
         let mut best: FxHashMap<u32, (u32, u32)> = FxHashMap::default();
         let mut compared_all_that_count = true;
         let mut least = f32::MAX;
         for (_, name) in candidates {
-            let score = query.score(self.names.folded(name), self);
+            let folded = self.names.folded(name);
+            let mut score = query.score(folded, self);
+            if let Some(joined) = &joined {
+                score = score.max(joined.score(folded, self));
+            }
             least = least.min(score);
             if score < LEAST_SCORE {
                 compared_all_that_count = false;

@@ -1,5 +1,7 @@
 //! How well a name answers a query, word by word.
 
+use std::ops::Range;
+
 use super::words::is_weak;
 
 /// What a legal form weighs; other words weigh 1 to 12.
@@ -10,6 +12,10 @@ const LEAST_SIMILARITY: f32 = 0.5;
 const QUERY_SIDE: f32 = 0.75;
 /// What a word of the query counts for that is the beginning of a word.
 const BEGINNING: f32 = 0.85;
+/// What words of the query count for that are other words of the name when spaces are left out.
+const RESPACED: f32 = 0.99;
+/// The most words that one word may have been parted into.
+const MOST_PARTS: usize = 4;
 /// Names that agree when spaces are left out.
 const JOINED: f32 = 0.95;
 /// The best score.
@@ -26,6 +32,39 @@ pub(super) struct Query<'a> {
     words: Vec<&'a str>,
     weights: Vec<f32>,
     joined: String,
+    /// All words without the spaces.
+    run: Run,
+}
+
+/// Words without the spaces between them, and where each begins; the last: the end.
+#[derive(Debug)]
+struct Run {
+    letters: String,
+    starts: Vec<usize>,
+}
+
+impl Run {
+    fn new(words: &[&str]) -> Self {
+        let mut letters = String::with_capacity(words.iter().map(|word| word.len()).sum());
+        let mut starts = Vec::with_capacity(words.len() + 1);
+        for word in words {
+            starts.push(letters.len());
+            letters.push_str(word);
+        }
+        starts.push(letters.len());
+        Self { letters, starts }
+    }
+
+    /// The letters of so many words from one on.
+    fn piece(&self, first: usize, count: usize) -> &[u8] {
+        &self.letters.as_bytes()[self.starts[first]..self.starts[first + count]]
+    }
+
+    /// How many words from one on have so many letters together.
+    fn words_of_length(&self, first: usize, length: usize) -> Option<usize> {
+        let end = self.starts[first] + length;
+        (1..=MOST_PARTS.min(self.starts.len() - 1 - first)).find(|count| self.starts[first + count] == end)
+    }
 }
 
 impl<'a> Query<'a> {
@@ -35,6 +74,7 @@ impl<'a> Query<'a> {
         Self {
             weights: words.iter().map(|word| weight(word, weigh)).collect(),
             joined: joined(&words),
+            run: Run::new(&words),
             words,
         }
     }
@@ -44,8 +84,27 @@ impl<'a> Query<'a> {
         let words: Vec<&str> = name.split(' ').filter(|word| !word.is_empty()).collect();
         let mut free: Vec<bool> = vec![true; words.len()];
         let mut pairs: Vec<(f32, usize, usize)> = Vec::new();
+        let mut similarities = vec![0.0; self.words.len()];
+        let mut weights = self.weights.clone();
+        let (mut own, mut own_total) = (0.0, 0.0);
+        self.respaced(&words, &mut free, |queries, names| {
+            // The words of the name tell how much they say; each of the query's has its share.
+            let weight: f32 = names.map(|name| weight(words[name], weigh)).sum();
+            for query in queries.clone() {
+                similarities[query] = RESPACED;
+                weights[query] = weight / queries.len() as f32;
+            }
+            own += RESPACED * weight;
+            own_total += weight;
+        });
         for (index, query) in self.words.iter().enumerate() {
+            if similarities[index] > 0.0 {
+                continue;
+            }
             for (other, word) in words.iter().enumerate() {
+                if !free[other] {
+                    continue;
+                }
                 let similarity = similarity(query, word);
                 if similarity >= LEAST_SIMILARITY {
                     pairs.push((similarity, index, other));
@@ -54,9 +113,6 @@ impl<'a> Query<'a> {
         }
         // The most alike first; each word is taken once.
         pairs.sort_by(|left, right| right.0.total_cmp(&left.0));
-        let mut similarities = vec![0.0; self.words.len()];
-        let mut weights = self.weights.clone();
-        let (mut own, mut own_total) = (0.0, 0.0);
         for (similarity, index, other) in pairs {
             if similarities[index] == 0.0 && free[other] {
                 similarities[index] = similarity;
@@ -91,6 +147,45 @@ impl<'a> Query<'a> {
             return WHOLE * by_words;
         }
         WHOLE * by_words.max(JOINED * normalized(&self.joined, &joined))
+    }
+}
+
+impl Query<'_> {
+    /// Calls back with runs of words of the query and of the name that have the same letters, but the spaces at other
+    /// places: `o brien s` and `obriens`. Each word is in one of them at most; those of the name are no longer free.
+    fn respaced(&self, words: &[&str], free: &mut [bool], mut visit: impl FnMut(Range<usize>, Range<usize>)) {
+        // Most words of most names cannot begin such a run, so little is built.
+        let begins_alike =
+            |query: &str, word: &str| query != word && (query.starts_with(word) || word.starts_with(query));
+        let mut run = None;
+        let mut index = 0;
+        while index < self.words.len() {
+            let mut after = index + 1;
+            for other in 0..words.len() {
+                if !begins_alike(self.words[index], words[other]) {
+                    continue;
+                }
+                let run = run.get_or_insert_with(|| Run::new(words));
+                if let Some((queries, names)) = self.respaced_from(index, run, other)
+                    && free[other..other + names].iter().all(|free| *free)
+                {
+                    after = index + queries;
+                    free[other..other + names].fill(false);
+                    visit(index..after, other..other + names);
+                    break;
+                }
+            }
+            index = after;
+        }
+    }
+
+    /// The shortest runs from these two words on that have the same letters.
+    fn respaced_from(&self, index: usize, name: &Run, other: usize) -> Option<(usize, usize)> {
+        (1..=MOST_PARTS.min(self.words.len() - index)).find_map(|queries| {
+            let letters = self.run.piece(index, queries);
+            let names = name.words_of_length(other, letters.len())?;
+            (name.piece(other, names) == letters).then_some((queries, names))
+        })
     }
 }
 
@@ -182,6 +277,24 @@ mod tests {
         assert!(score("valley green", "green valley") > 999.9);
         assert!(score("green valley", "green valley llc") > 990.0);
         assert!(score("green valley inc", "green valley llc") > 960.0);
+    }
+
+    #[test]
+    fn where_the_spaces_are_matters_little() {
+        for (query, name) in [
+            ("obrien", "o brien"),
+            ("o brien s farms", "obriens farms"),
+            ("smithjones farm", "farm smith jones"),
+            ("sao brien", "sa obrien"),
+            ("de longhi foods", "delonghi foods"),
+            ("a b c d", "abcd"),
+        ] {
+            for score in [score(query, name), score(name, query)] {
+                assert!((989.0..1_000.0).contains(&score), "{query}: {score}");
+            }
+        }
+        // Only whole words: these have no more in common than before.
+        assert!(score("green valley", "greenvale") < 900.0);
     }
 
     #[test]

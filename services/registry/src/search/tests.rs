@@ -41,6 +41,25 @@ fn index_of(operations: &[Row<'_>]) -> SearchIndex {
     builder.finish()
 }
 
+/// Names without other names, all else the same.
+fn index_of_names<'a>(names: impl IntoIterator<Item = &'a str>) -> SearchIndex {
+    let mut builder = SearchIndex::builder(1, today());
+    for (number, name) in (1u64..).zip(names) {
+        let heading = Heading {
+            name: name.into(),
+            certifier: "Tilia Certified".into(),
+            country: "Côte d'Ivoire".into(),
+            ..Heading::default()
+        };
+        builder.push(
+            NopId::from_number(number).unwrap(),
+            &heading,
+            &certified("Certified"),
+        );
+    }
+    builder.finish()
+}
+
 fn small() -> SearchIndex {
     index_of(&[
         (
@@ -115,6 +134,140 @@ fn names_are_found_however_they_are_written() {
         (1_000, "Green Valley Farms LLC")
     );
     assert_eq!(hits[0].other_names, ["dba Happy Hen"]);
+}
+
+#[test]
+fn what_stands_between_the_parts_of_a_word_does_not_matter() {
+    let all = [
+        "O'Brien's Organic Farms, LLC",
+        "D'Arrigo Foods",
+        "O'Neill",
+        "Smith-Jones Orchards",
+        "St. Mary's Dairy",
+        "De'Longhi Imports",
+        "O Connor Mills",
+        "DAngelo Olives",
+        "Ka\u{02bb}ahumanu Coffee",
+        "L.A. Produce-Traders",
+        "Brian Organic Farms",
+        "Harris Neal Foods",
+    ];
+    let index = index_of_names(all);
+    for (meant, queries) in [
+        (
+            1,
+            &[
+                "O Brien",
+                "OBrien",
+                "O'Brien",
+                "O’Brien",
+                "O`Brien’s",
+                "o brien s organic",
+                "O-Brien",
+                "O.Brien",
+                "O Brein",
+            ][..],
+        ),
+        (
+            2,
+            &[
+                "D Arrigo",
+                "DArrigo",
+                "D´Arrigo",
+                "d arrigo foods",
+                "D–Arrigo",
+                "Foods D Arrigo",
+            ],
+        ),
+        (3, &["O Neill", "ONeill", "O＇Neill", "o-neill", "O. Neill"]),
+        (
+            4,
+            &[
+                "Smith Jones",
+                "SmithJones",
+                "Smith—Jones",
+                "Smith.Jones Orchards",
+                "orchards smithjones",
+            ],
+        ),
+        (5, &["St Marys", "St. Mary s", "StMary's Dairy", "St-Mary’s"]),
+        (6, &["De Longhi", "Delonghi", "De-Longhi imports"]),
+        (7, &["O'Connor", "OConnor", "O’Connor Mills"]),
+        (8, &["D'Angelo", "D Angelo", "d-angelo olives"]),
+        (9, &["Ka'ahumanu", "Kaahumanu", "Ka ahumanu", "Ka‘ahumanu"]),
+        (
+            10,
+            &["LA Produce Traders", "L A ProduceTraders", "L-A Produce.Traders"],
+        ),
+    ] {
+        for query in queries {
+            assert_eq!(
+                names(&index, query, &Filter::default()).first(),
+                Some(&meant),
+                "{query}"
+            );
+        }
+    }
+    let filter = Filter {
+        country: "cote d ivoire".into(),
+        ..Filter::default()
+    };
+    assert_eq!(names(&index, "", &filter).len(), 10);
+}
+
+/// Names with apostrophes and hyphens among those of a registry, each respelt: joined, parted, with another apostrophe
+/// or dash.
+#[test]
+fn respelt_names_are_among_the_first_ten() {
+    const APOSTROPHES: [&str; 12] = ["'", "’", "‘", "`", "´", "ʼ", "′", "＇", "ʻ", "‛", "", " "];
+    const DASHES: [&str; 10] = ["-", "‐", "‑", "–", "—", "−", "－", ".", "", " "];
+    const BEFORE: [&str; 8] = ["O'", "D'", "L'", "Dell'", "M'", "N'", "Ka'", "Qu'"];
+    const PARTS: [&str; 24] = [
+        "Brien", "Neill", "Connor", "Arrigo", "Angelo", "Olive", "Hara", "Malley", "Amico", "Ahumanu",
+        "Appelle", "Sullivan", "Smith", "Jones", "Garcia", "Lopez", "Weber", "Schmidt", "Martin", "Dubois",
+        "Tanaka", "Silva", "Okafor", "Berg",
+    ];
+    const BEHIND: [&str; 8] = [
+        "Farms", "Organic", "Foods", "Mills", "Orchards", "Trading", "Dairy", "LLC",
+    ];
+    let mut rng = ChaCha8Rng::seed_from_u64(17);
+    let mut all: Vec<String> = operations(7, 6_000)
+        .map(|operation| operation.name.to_string())
+        .collect();
+    let first = all.len();
+    for _ in 0..1_000 {
+        let mut pick = |from: &[&'static str]| from[rng.random_range(0..from.len())];
+        let (before, one, two, three, behind) = (
+            pick(&BEFORE),
+            pick(&PARTS),
+            pick(&PARTS),
+            pick(&PARTS),
+            pick(&BEHIND),
+        );
+        all.push(match all.len() % 4 {
+            0 => format!("{before}{one} {behind}"),
+            1 => format!("{before}{one}'s {two} {behind}"),
+            2 => format!("{one}-{two} {behind}"),
+            _ => format!("{one} {before}{two}-{three}"),
+        });
+    }
+    let index = index_of_names(all.iter().map(String::as_str));
+    let mut missed = Vec::new();
+    for meant in &all[first..] {
+        let mut query = String::new();
+        for letter in meant.chars() {
+            match letter {
+                '\'' => query.push_str(APOSTROPHES[rng.random_range(0..APOSTROPHES.len())]),
+                '-' => query.push_str(DASHES[rng.random_range(0..DASHES.len())]),
+                other => query.push(other),
+            }
+        }
+        let found = index.find(&query, &Filter::default());
+        if !index.hits(&found, 0, 10).iter().any(|hit| hit.name == meant) {
+            missed.push((query, meant));
+        }
+    }
+    assert!(missed.len() <= 10, "{} missed: {missed:#?}", missed.len());
 }
 
 #[test]
