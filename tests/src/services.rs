@@ -500,6 +500,7 @@ pub async fn validate_stream(
         .map(|lines| ValidateStreamRequest {
             lines: lines.to_vec(),
             freshness: None,
+            finding_detail: 0,
         })
         .collect();
     let mut answers = client
@@ -524,6 +525,7 @@ pub async fn validate_entries(
     let request = ValidateEntriesRequest {
         lines: lines.to_vec(),
         freshness: None,
+        finding_detail: 0,
     };
     Ok(client.validate_entries(request).await?.into_inner().verdicts)
 }
@@ -539,6 +541,7 @@ pub async fn validate_entry(
     let request = ValidateEntryRequest {
         line: Some(line),
         freshness: None,
+        finding_detail: 0,
     };
     Ok(client.validate_entry(request).await?.into_inner().verdict)
 }

@@ -164,6 +164,7 @@ async fn a_caller_that_waits_for_each_answer_gets_it() {
         let request = ValidateStreamRequest {
             lines: vec![line.clone()],
             freshness: None,
+            finding_detail: 0,
         };
         requests.send(request).await.unwrap();
         found.extend(answers.next().await.unwrap().unwrap().verdicts);

@@ -1,5 +1,6 @@
 //! For whom something is asked, what for, and how freshly.
 
+use nopic_domain::decision::Detail;
 use nopic_domain::principal::Principal;
 
 /// What a call is made for.
@@ -18,6 +19,7 @@ pub(crate) struct Inquiry {
     pub(crate) at_least_revision: Option<u32>,
     pub(crate) latest_certificates: bool,
     pub(crate) purpose: Purpose,
+    pub(crate) detail: Detail,
 }
 
 impl Inquiry {
@@ -28,6 +30,8 @@ impl Inquiry {
             at_least_revision,
             latest_certificates: true,
             purpose: Purpose::Filing,
+            // What is kept is whole.
+            detail: Detail::Full,
         }
     }
 }

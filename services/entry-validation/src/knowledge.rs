@@ -5,7 +5,7 @@ use std::sync::Arc;
 use nopic_cache::StatusView;
 use nopic_domain::certificate::CertificateView;
 use nopic_domain::date::Date;
-use nopic_domain::decision::{Evidence, Verdict};
+use nopic_domain::decision::{Detail, Evidence, Verdict};
 use nopic_domain::entry::NormalisedLine;
 use nopic_domain::flags::FlagTable;
 use nopic_domain::identifier::{CertificateNumber, CertifierId, EntryNumber, NopId};
@@ -29,8 +29,8 @@ pub(crate) struct Known {
 
 impl Known {
     /// The verdict on a line, in the words of the policy.
-    pub(crate) fn verdict(&self, line: &NormalisedLine, judgement: &Judgement) -> Verdict {
-        Verdict::new(line, judgement, &self.policy, &self.evidence)
+    pub(crate) fn verdict(&self, detail: Detail, line: &NormalisedLine, judgement: &Judgement) -> Verdict {
+        Verdict::in_detail(detail, line, judgement, &self.policy, &self.evidence)
     }
 }
 

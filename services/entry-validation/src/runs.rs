@@ -99,7 +99,7 @@ impl Runs {
         Ok(all
             .iter()
             .zip(&judgements)
-            .map(|(line, judgement)| known.verdict(line, judgement))
+            .map(|(line, judgement)| known.verdict(inquiry.detail, line, judgement))
             .collect())
     }
 

@@ -34,6 +34,7 @@ async fn send(
         file_name: "test".to_owned(),
         freshness: None,
         resume_after: place,
+        finding_detail: 0,
     };
     let [lines_before, rejects_before] = place.map_or([0, 0], |place| [place.lines, place.rejects]);
     let mut messages = vec![(Part::Options(options), 0)];

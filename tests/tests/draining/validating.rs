@@ -15,6 +15,7 @@ async fn stream(replica: &Replica, pieces: &[&[EntryLine]], manner: Manner) -> (
         let request = ValidateStreamRequest {
             lines: lines.to_vec(),
             freshness: None,
+            finding_detail: 0,
         };
         (request, sent)
     });
@@ -175,6 +176,7 @@ async fn who_has_finished_gets_everything() {
         .validate_stream(tokio_stream::iter([ValidateStreamRequest {
             lines: lines[start..].to_vec(),
             freshness: None,
+            finding_detail: 0,
         }]))
         .await
         .unwrap()
@@ -206,6 +208,7 @@ async fn lines_behind_the_open_entry_are_left_though_the_caller_has_finished() {
         let message = |lines: &[EntryLine]| ValidateStreamRequest {
             lines: lines.to_vec(),
             freshness: None,
+            finding_detail: 0,
         };
         requests.send(message(&lines[..inside])).await.unwrap();
         let mut answers = replica

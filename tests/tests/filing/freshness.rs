@@ -16,6 +16,7 @@ async fn check(filing: &mut Filing, line: &EntryLine, latest: bool) -> Verdict {
             latest_certificates: latest,
             ..Freshness::default()
         }),
+        ..ValidateEntryRequest::default()
     };
     let answer = filing.services.entries.validate_entry(request).await.unwrap();
     answer.into_inner().verdict.unwrap()

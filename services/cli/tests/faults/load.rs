@@ -71,6 +71,7 @@ impl Asker {
                 let request = ValidateEntryRequest {
                     line: Some(line.clone()),
                     freshness,
+                    finding_detail: 0,
                 };
                 let answer = client.validate_entry(request).await?.into_inner();
                 Ok(answer.verdict.into_iter().collect())
@@ -79,6 +80,7 @@ impl Asker {
                 let request = ValidateEntriesRequest {
                     lines: lines.to_vec(),
                     freshness,
+                    finding_detail: 0,
                 };
                 Ok(client.validate_entries(request).await?.into_inner().verdicts)
             }

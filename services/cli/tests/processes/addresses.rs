@@ -78,6 +78,7 @@ async fn every_address_of_a_name_is_asked_and_new_ones_while_running() {
         let request = wire::ValidateEntryRequest {
             line: Some(line.clone()),
             freshness: None,
+            finding_detail: 0,
         };
         let answer = client.clone().validate_entry(request).await.unwrap();
         answer.into_inner().verdict.unwrap()

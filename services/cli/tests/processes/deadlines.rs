@@ -46,6 +46,7 @@ impl Asker {
                 latest_certificates: true,
                 at_least_revision,
             }),
+            finding_detail: 0,
         });
         request.set_timeout(time);
         let answer = self.client.clone().validate_entry(request).await?;

@@ -120,6 +120,7 @@ async fn validate(mut clients: Clients, lines: Arc<[EntryLine]>, mut seeded: See
             .map(|lines| ValidateStreamRequest {
                 lines,
                 freshness: None,
+                finding_detail: 0,
             });
         let pause = Duration::from_millis(20 + seeded.below(40));
         let requests = paced(messages.collect(), pause);
@@ -280,6 +281,7 @@ async fn call_singly(
             let request = ValidateEntryRequest {
                 line: Some(line.clone()),
                 freshness: None,
+                finding_detail: 0,
             };
             let answer = clients
                 .entries
@@ -350,6 +352,7 @@ async fn servers_that_stop_under_load_fail_no_call() {
         let request = ValidateEntryRequest {
             line: Some(line.clone()),
             freshness: None,
+            finding_detail: 0,
         };
         let answer = clients
             .entries

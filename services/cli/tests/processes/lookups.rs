@@ -49,6 +49,7 @@ async fn ten_thousand_equal_lookups_load_each_shard_once() {
             let request = wire::ValidateEntryRequest {
                 line: Some(line),
                 freshness: None,
+                finding_detail: 0,
             };
             client
                 .validate_entry(request)

@@ -108,6 +108,7 @@ impl World {
                     at_least_revision,
                     ..wire::Freshness::default()
                 }),
+                finding_detail: 0,
             });
             request.set_timeout(Duration::from_secs(20));
             let mut client = client.clone();
@@ -172,6 +173,7 @@ async fn nobody_who_saw_a_suspension_is_told_a_stale_yes() {
     let all = wire::ValidateEntriesRequest {
         lines: lines_of_sample(&place),
         freshness: None,
+        finding_detail: 0,
     };
     let verdicts = entries[0]
         .clone()

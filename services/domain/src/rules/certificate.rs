@@ -5,7 +5,7 @@ use crate::finding::{Code, Detail, Finding, Severity};
 use crate::identifier::{CertificateNumber, country_code};
 use crate::weight::Weight;
 
-use super::line::quoted;
+use super::line::{listed, quoted};
 use super::{Answer, Case, Entry, Knowledge};
 
 impl<K: Knowledge> Case<'_, K> {
@@ -195,7 +195,7 @@ impl<K: Knowledge> Case<'_, K> {
             .collect();
         let details = vec![
             ("number", certificate.number.into()),
-            ("lots", unknown.join(", ").into()),
+            ("lots", listed(&unknown).into()),
         ];
         self.findings.add(Code::CertificateLotUnknown, details);
     }

@@ -270,3 +270,12 @@ impl Fields<'_> {
 pub(super) fn quoted(value: &str) -> String {
     format!("\"{}\"", shortened(value, SHOWN))
 }
+
+/// Values as a message lists them: the first few, and how many more.
+pub(super) fn listed(values: &[String]) -> String {
+    const SHOWN_OF_MANY: usize = 10;
+    match values.len().checked_sub(SHOWN_OF_MANY) {
+        None | Some(0) => values.join(", "),
+        Some(more) => format!("{} and {more} more", values[..SHOWN_OF_MANY].join(", ")),
+    }
+}

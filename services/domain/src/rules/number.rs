@@ -6,7 +6,7 @@ use crate::finding::{Code, Detail};
 use crate::identifier::CertificateNumber;
 use crate::policy::{Disposition, SpecialEffect};
 
-use super::line::{MessageSet, quoted};
+use super::line::{MessageSet, listed, quoted};
 use super::{Case, Knowledge, Next};
 
 /// Trims, puts dashes of other kinds right and letters in upper case; says whether a dash was changed.
@@ -165,7 +165,7 @@ impl<K: Knowledge> Case<'_, K> {
         } else {
             quoted(&first)
         };
-        let details = vec![("first", first.into()), ("others", others.join(", ").into())];
+        let details = vec![("first", first.into()), ("others", listed(&others).into())];
         self.findings.add(Code::CertificateSeveral, details);
     }
 

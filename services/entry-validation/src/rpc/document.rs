@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nopic_chassis::answers::{AnswerStream, Answers, CallerGone, answer};
+use nopic_chassis::answers::{AnswerStream, Answers, CallerGone, answer, in_messages};
 use nopic_chassis::uploads::{ReceiveError, Upload};
 use nopic_domain::decision::Verdict;
 use nopic_domain::entry::NormalisedLine;
@@ -140,7 +140,7 @@ pub(super) async fn validate(
         let (batches, mut read) = mpsc::channel(2);
         let judging = Judging {
             engine,
-            inquiry: super::inquiry(principal, options.freshness),
+            inquiry: super::inquiry(principal, options.freshness, options.finding_detail()),
             file: FileName(options.file_name),
             answers,
             runs: Runs::default(),
@@ -327,16 +327,17 @@ impl Judging {
 
     /// Sends in messages of bounded size.
     async fn send(&self, verdicts: Vec<Verdict>, rejects: Vec<Reject>) -> Result<(), CallerGone> {
-        let mut verdicts = verdicts.into_iter();
-        let mut rejects = rejects.into_iter();
-        while verdicts.len() > 0 || rejects.len() > 0 {
+        for verdicts in in_messages(verdicts_to_wire(verdicts), VERDICTS_PER_MESSAGE) {
             let message = wire::ValidateDocumentResponse {
-                verdicts: verdicts_to_wire(verdicts.by_ref().take(VERDICTS_PER_MESSAGE)),
-                rejects: rejects
-                    .by_ref()
-                    .take(VERDICTS_PER_MESSAGE)
-                    .map(|reject| self.file.reject(reject))
-                    .collect(),
+                verdicts,
+                ..wire::ValidateDocumentResponse::default()
+            };
+            self.answers.send(message).await?;
+        }
+        let rejects = rejects.into_iter().map(|reject| self.file.reject(reject));
+        for rejects in in_messages(rejects, VERDICTS_PER_MESSAGE) {
+            let message = wire::ValidateDocumentResponse {
+                rejects,
                 ..wire::ValidateDocumentResponse::default()
             };
             self.answers.send(message).await?;

@@ -1,6 +1,7 @@
 //! Fields that several requests and answers share.
 
 use nopic_chassis::requests::{self, given_day};
+use nopic_chassis::transport::MAX_ANSWER_BYTES;
 use nopic_domain::date::Date;
 use nopic_domain::decision::Kind;
 use nopic_domain::entry::{EntryLine, NormalisedLine};
@@ -131,5 +132,131 @@ pub(super) fn decision(stored: StoredDecision) -> wire::Decision {
         recorded_at: text(stored.recorded_at),
         ended_at: stored.ended_at.map(text).unwrap_or_default(),
         line: Some(stored.line.into()),
+    }
+}
+
+/// Bytes that an answer of decisions may have, with room for what stands around them.
+const MOST_BYTES: usize = MAX_ANSWER_BYTES - (64 << 10);
+
+fn bytes_of(decision: &wire::Decision) -> usize {
+    // With the length in front of it.
+    decision.encoded_len() + 8
+}
+
+/// All decisions of an answer that has no pages. Where they are more than clients take, sentences are left out, then the
+/// lines, then what the findings say beside their codes: each decision alone, and the list of them, have it all.
+pub(super) fn decisions(stored: Vec<StoredDecision>) -> Vec<wire::Decision> {
+    let mut decisions: Vec<wire::Decision> = stored.into_iter().map(decision).collect();
+    let reductions: [fn(&mut wire::Decision); 3] = [
+        |decision| {
+            for finding in decision
+                .verdict
+                .iter_mut()
+                .flat_map(|verdict| &mut verdict.findings)
+            {
+                finding.message.clear();
+                finding.citation.clear();
+            }
+        },
+        |decision| decision.line = None,
+        |decision| {
+            if let Some(verdict) = &mut decision.verdict {
+                verdict.evidence = None;
+                for finding in &mut verdict.findings {
+                    finding.field.clear();
+                }
+            }
+        },
+    ];
+    for reduce in reductions {
+        if decisions.iter().map(bytes_of).sum::<usize>() <= MOST_BYTES {
+            break;
+        }
+        decisions.iter_mut().for_each(reduce);
+    }
+    decisions
+}
+
+/// How many decisions of a page, one at least, clients take at once.
+pub(super) fn that_fit(decisions: &[wire::Decision]) -> usize {
+    let mut bytes = 0;
+    decisions
+        .iter()
+        .take_while(|decision| {
+            bytes += bytes_of(decision);
+            bytes <= MOST_BYTES
+        })
+        .count()
+        .max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use nopic_domain::decision::{Evidence, Verdict, WordedFinding};
+    use nopic_domain::entry::Declaration;
+    use nopic_domain::finding::{Code, Severity};
+    use nopic_domain::rules::Outcome;
+
+    use super::*;
+
+    fn stored(number: u32, message: usize) -> StoredDecision {
+        let finding = WordedFinding {
+            code: Code::CertificateLotUnknown,
+            severity: Severity::Warning,
+            field: "lots".to_owned(),
+            message: "m".repeat(message),
+            citation: String::new(),
+        };
+        StoredDecision {
+            decision_id: i64::from(number),
+            filing_id: 1,
+            place: number,
+            version: 1,
+            verdict: Verdict {
+                entry_number: "B7603245278".to_owned(),
+                line_number: number,
+                pga_line_number: 1,
+                outcome: Outcome::Warn,
+                declaration: Declaration::Organic,
+                findings: vec![finding; 3],
+                remedies: Vec::new(),
+                phase: "STRICT".to_owned(),
+                certificate_version: Some(1),
+                evidence: std::sync::Arc::new(Evidence::default()),
+            },
+            line: EntryLine {
+                description: Some("d".repeat(300)),
+                ..EntryLine::default()
+            },
+            drawn_units: None,
+            excess_units: None,
+            recorded_at: chrono::DateTime::UNIX_EPOCH,
+            ended_at: None,
+        }
+    }
+
+    #[test]
+    fn an_answer_is_what_clients_take_and_names_every_line() {
+        for (count, message, whole) in [(10, 300, true), (10_000, 300, false), (10_000, 20_000, false)] {
+            let all = decisions((0..count).map(|number| stored(number, message)).collect());
+            let bytes: usize = all.iter().map(bytes_of).sum();
+            assert!(all.len() == count as usize && bytes <= MOST_BYTES, "{bytes}");
+            let verdict = all[0].verdict.as_ref().unwrap();
+            assert_eq!(
+                (verdict.findings.len(), !verdict.findings[0].message.is_empty()),
+                (3, whole)
+            );
+        }
+    }
+
+    #[test]
+    fn a_page_ends_where_clients_take_no_more() {
+        let page: Vec<wire::Decision> = (0..1_000).map(|number| decision(stored(number, 5_000))).collect();
+        let fit = that_fit(&page);
+        assert!(
+            fit < 1_000 && page[..fit].iter().map(bytes_of).sum::<usize>() <= MOST_BYTES,
+            "{fit}"
+        );
+        assert_eq!(that_fit(&[decision(stored(1, 5 << 20))]), 1);
     }
 }

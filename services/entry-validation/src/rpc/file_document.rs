@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use nopic_chassis::answers::{Answers, CallerGone};
+use nopic_chassis::answers::{Answers, CallerGone, in_messages};
 use nopic_chassis::uploads::{ReceiveError, Upload, UploadError};
 use nopic_domain::principal::Principal;
 use nopic_formats::Reject;
@@ -162,9 +162,9 @@ impl Document {
     }
 
     async fn tell(&self, filed: FiledPart) -> Result<(), CallerGone> {
-        for decisions in filed.decisions.chunks(VERDICTS_PER_MESSAGE) {
+        for decisions in in_messages(filed.decisions, VERDICTS_PER_MESSAGE) {
             self.send(wire::FileDocumentResponse {
-                decisions: decisions.to_vec(),
+                decisions,
                 ..wire::FileDocumentResponse::default()
             })
             .await?;

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use nopic_chassis::answers::{Answers, CallerGone};
+use nopic_chassis::answers::{Answers, CallerGone, in_messages};
 use nopic_domain::date::Date;
 use nopic_domain::decision::Kind;
 use nopic_domain::entry::NormalisedLine;
@@ -372,11 +372,10 @@ pub(super) async fn lines(
 
 /// Sends decisions in messages of bounded size, and what was refused.
 async fn send(answers: &Answers<wire::FileStreamResponse>, filed: FiledPart) -> Result<(), CallerGone> {
-    let mut decisions = filed.decisions.into_iter();
-    while decisions.len() > 0 {
+    for decisions in in_messages(filed.decisions, VERDICTS_PER_MESSAGE) {
         answers
             .send(wire::FileStreamResponse {
-                decisions: decisions.by_ref().take(VERDICTS_PER_MESSAGE).collect(),
+                decisions,
                 ..wire::FileStreamResponse::default()
             })
             .await?;

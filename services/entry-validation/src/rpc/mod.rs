@@ -20,17 +20,21 @@ use std::sync::Arc;
 use nopic_chassis::answers::{AnswerStream, answer};
 use nopic_chassis::requests::{MAX_BATCH, at_most, day};
 use nopic_chassis::uploads::MAX_CHUNK_BYTES;
+use nopic_domain::decision::Detail;
 use nopic_domain::entry::{EntryLine, NormalisedLine};
 use nopic_domain::principal::Principal;
 use nopic_domain::rules::MAX_LINES_PER_ENTRY;
 use nopic_proto::entry_validation as wire;
 use nopic_proto::entry_validation::entry_validation_service_server::EntryValidationService;
+use prost::Message as _;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::inquiry::{Inquiry, Purpose};
 
+/// Bytes of a line: far more than any has, and so few that an answer about it has room in a message.
+const MAX_LINE_BYTES: usize = 256 << 10;
 /// Verdicts in one message of an answer: large enough to cost little each, small enough to keep the reader busy.
 const VERDICTS_PER_MESSAGE: usize = 512;
 /// Messages of an answer that wait for a slow reader; then the work waits, too.
@@ -47,7 +51,7 @@ impl EntryValidationService for Rpc {
         request: Request<wire::ValidateEntryRequest>,
     ) -> Result<Response<wire::ValidateEntryResponse>, Status> {
         let (principal, request) = open(request)?;
-        let inquiry = inquiry(principal, request.freshness);
+        let inquiry = inquiry(principal, request.freshness, request.finding_detail());
         Ok(Response::new(validate::one(&self.0, &inquiry, request).await?))
     }
 
@@ -56,7 +60,7 @@ impl EntryValidationService for Rpc {
         request: Request<wire::ValidateEntriesRequest>,
     ) -> Result<Response<wire::ValidateEntriesResponse>, Status> {
         let (principal, request) = open(request)?;
-        let inquiry = inquiry(principal, request.freshness);
+        let inquiry = inquiry(principal, request.freshness, request.finding_detail());
         Ok(Response::new(validate::batch(&self.0, &inquiry, request).await?))
     }
 
@@ -162,19 +166,27 @@ fn open<T>(request: Request<T>) -> Result<(Principal, T), Status> {
 }
 
 /// A pre-check.
-fn inquiry(principal: Principal, freshness: Option<wire::Freshness>) -> Inquiry {
+fn inquiry(principal: Principal, freshness: Option<wire::Freshness>, detail: wire::FindingDetail) -> Inquiry {
     let freshness = freshness.unwrap_or_default();
     Inquiry {
         principal,
         at_least_revision: freshness.at_least_revision,
         latest_certificates: freshness.latest_certificates,
         purpose: Purpose::PreCheck,
+        detail: match detail {
+            wire::FindingDetail::Unspecified | wire::FindingDetail::Full => Detail::Full,
+            wire::FindingDetail::Codes => Detail::Codes,
+        },
     }
 }
 
 /// Lines of a message in the form that is judged.
 fn lines(lines: Vec<wire::EntryLine>) -> Result<Vec<NormalisedLine>, Error> {
     at_most("lines", lines.len(), MAX_BATCH)?;
+    if let Some(place) = lines.iter().position(|line| line.encoded_len() > MAX_LINE_BYTES) {
+        let problem = format!("it has more than {MAX_LINE_BYTES} bytes, the most that a line may have");
+        return Err(Error::invalid(format!("lines[{place}]"), problem));
+    }
     Ok(lines
         .into_iter()
         .map(|line| EntryLine::from(line).normalise())

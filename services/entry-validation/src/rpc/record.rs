@@ -12,7 +12,10 @@ use nopic_proto::entry_validation as wire;
 use nopic_proto::entry_validation::entry_record_service_server::EntryRecordService;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::fields::{decision, entry_number, filed_on, hash, kind, of_entry, reason, request_id, version};
+use super::fields::{
+    decision, decisions as fitting, entry_number, filed_on, hash, kind, of_entry, reason, request_id,
+    that_fit, version,
+};
 use super::{MESSAGES_AHEAD, file_document, file_stream, lines, open};
 use crate::convert::{answer_to_wire, inputs_to_wire};
 use crate::engine::Engine;
@@ -50,7 +53,7 @@ impl EntryRecordService for RecordRpc {
         };
         let decisions = file(&self.0, &inquiry, filing).await?;
         Ok(Response::new(wire::FileEntriesResponse {
-            decisions: decisions.into_iter().map(decision).collect(),
+            decisions: fitting(decisions),
         }))
     }
 
@@ -101,7 +104,7 @@ impl EntryRecordService for RecordRpc {
         };
         let decisions = file(&self.0, &Inquiry::to_file(principal, None), filing).await?;
         Ok(Response::new(wire::AmendEntryResponse {
-            decisions: decisions.into_iter().map(decision).collect(),
+            decisions: fitting(decisions),
         }))
     }
 
@@ -145,7 +148,7 @@ impl EntryRecordService for RecordRpc {
         Ok(Response::new(wire::GetEntryResponse {
             entry_number,
             versions: versions.into_iter().map(version).collect(),
-            decisions: decisions.into_iter().map(decision).collect(),
+            decisions: fitting(decisions),
         }))
     }
 
@@ -173,9 +176,15 @@ impl EntryRecordService for RecordRpc {
             .list_decisions(&principal.tenant, &filter)
             .await
             .map_err(Error::from)?;
-        let next = page.cut(&mut found, |last| last.decision_id.to_string());
+        let mut next = page.cut(&mut found, |last| last.decision_id.to_string());
+        let mut decisions: Vec<wire::Decision> = found.into_iter().map(decision).collect();
+        let fit = that_fit(&decisions);
+        if fit < decisions.len() {
+            decisions.truncate(fit);
+            next = decisions.last().map(|last| last.decision_id.to_string());
+        }
         Ok(Response::new(wire::ListDecisionsResponse {
-            decisions: found.into_iter().map(decision).collect(),
+            decisions,
             complete: next.is_none(),
             next_page_token: next.unwrap_or_default(),
         }))

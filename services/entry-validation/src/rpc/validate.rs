@@ -4,13 +4,15 @@ use std::collections::VecDeque;
 use std::fmt::Display;
 use std::sync::Arc;
 
-use nopic_chassis::answers::{Answers, CallerGone};
+use nopic_chassis::answers::{Answers, CallerGone, in_messages};
+use nopic_chassis::transport::MAX_ANSWER_BYTES;
 use nopic_domain::decision::Verdict;
 use nopic_domain::entry::NormalisedLine;
 use nopic_domain::principal::Principal;
 use nopic_proto::common;
 use nopic_proto::convert::entry_validation::verdicts as to_wire;
 use nopic_proto::entry_validation as wire;
+use prost::Message as _;
 use tonic::{Status, Streaming};
 
 use super::resuming::{Patience, arrived, next_or_drain};
@@ -51,9 +53,17 @@ pub(super) async fn batch(
         })?;
     }
     let verdicts = Runs::default().judge(engine, inquiry, lines, true).await?;
-    Ok(wire::ValidateEntriesResponse {
+    let answer = wire::ValidateEntriesResponse {
         verdicts: to_wire(verdicts),
-    })
+    };
+    let bytes = answer.encoded_len();
+    if bytes > MAX_ANSWER_BYTES {
+        return Err(Error::TooMuch(format!(
+            "lines: their verdicts have {bytes} bytes, and clients take {MAX_ANSWER_BYTES}: ask for finding_detail CODES, \
+             in parts, or by ValidateStream"
+        )));
+    }
+    Ok(answer)
 }
 
 /// Answers message by message; reads on only while the caller takes the answers.
@@ -64,7 +74,7 @@ pub(super) async fn stream(
     answers: Answers<wire::ValidateStreamResponse>,
 ) -> Result<(), Status> {
     let mut stream = Stream {
-        inquiry: super::inquiry(principal, None),
+        inquiry: super::inquiry(principal, None, wire::FindingDetail::Full),
         engine,
         answers,
         scope: EntryScope::default(),
@@ -83,7 +93,8 @@ pub(super) async fn stream(
             return stream.finish().await;
         };
         if std::mem::take(&mut is_first) {
-            stream.inquiry = super::inquiry(stream.inquiry.principal, message.freshness);
+            let detail = message.finding_detail();
+            stream.inquiry = super::inquiry(stream.inquiry.principal, message.freshness, detail);
         }
         stream.answer(message.lines, Cut::Never).await?;
     }
@@ -189,13 +200,17 @@ impl Stream {
             // Each line that is answered was noted.
             self.reached = self.behind.pop_front().unwrap_or(self.reached);
         }
-        let mut verdicts = verdicts.into_iter();
-        let mut rejects = rejects.into_iter();
-        while verdicts.len() > 0 || rejects.len() > 0 {
+        for verdicts in in_messages(to_wire(verdicts), VERDICTS_PER_MESSAGE) {
             let message = wire::ValidateStreamResponse {
-                verdicts: to_wire(verdicts.by_ref().take(VERDICTS_PER_MESSAGE)),
-                rejects: rejects.by_ref().take(VERDICTS_PER_MESSAGE).collect(),
-                resume_after: None,
+                verdicts,
+                ..wire::ValidateStreamResponse::default()
+            };
+            self.answers.send(message).await?;
+        }
+        for rejects in in_messages(rejects, VERDICTS_PER_MESSAGE) {
+            let message = wire::ValidateStreamResponse {
+                rejects,
+                ..wire::ValidateStreamResponse::default()
             };
             self.answers.send(message).await?;
         }

@@ -223,6 +223,7 @@ fn requests_of(
         file_name: file_name(file),
         freshness: Some(reading.freshness),
         resume_after: place,
+        finding_detail: 0,
     };
     upload(move |emit| {
         use validate_document_request::Part;
