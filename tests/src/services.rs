@@ -251,6 +251,12 @@ impl Services {
             .expect("entry validation starts")
     }
 
+    /// Where entry validation is reached by clients with bounds of their own.
+    #[must_use]
+    pub fn channel(&self) -> Channel {
+        channel_to(&self.entry_validation)
+    }
+
     /// Finishes the filings that entry validation could not finish, as it does by itself where it is served.
     ///
     /// # Panics

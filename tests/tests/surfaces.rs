@@ -3,10 +3,16 @@
 
 use std::path::Path;
 
+use nopic_chassis::transport::CompressionEncoding;
 use nopic_formats::entries::{EntryEvent, Form, read_entries};
+use nopic_proto::entry_validation::entry_record_service_client::EntryRecordServiceClient;
+use nopic_proto::entry_validation::entry_validation_service_client::EntryValidationServiceClient;
 use nopic_proto::entry_validation::finding::{Code, Severity};
 use nopic_proto::entry_validation::verdict::{Outcome, Remedy};
-use nopic_proto::entry_validation::{EntryLine, ValidateStreamRequest, Verdict, document_options};
+use nopic_proto::entry_validation::{
+    EntryLine, FileEntriesRequest, FindingDetail, GetEntryRequest, ListDecisionsRequest,
+    ValidateEntriesRequest, ValidateStreamRequest, Verdict, document_options,
+};
 use nopic_proto::registry::import_options::Completeness;
 use nopic_sql::testing::Engine;
 use nopic_tests::services::{
@@ -236,5 +242,163 @@ async fn the_file_forms_are_protojson() {
             DynamicMessage::deserialize_with_options(line_type.clone(), &mut json, &options).unwrap();
         let read = EntryLine::decode(message.encode_to_vec().as_slice()).unwrap();
         assert_eq!(read, line);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn codes_alone_are_the_same_verdicts_without_sentences() {
+    let Some(cases) = worked_cases() else { return };
+    let mut services = loaded(Engine::Sqlite, &cases).await;
+    let lines = lines(&cases);
+    let mut expected = validate_entries(&mut services.entries, &lines).await.unwrap();
+    let findings = |verdict: &mut Verdict| {
+        for finding in &mut verdict.findings {
+            assert!(!finding.message.is_empty());
+            finding.message.clear();
+            finding.citation.clear();
+        }
+    };
+    expected.iter_mut().for_each(findings);
+    let request = ValidateEntriesRequest {
+        lines: lines.clone(),
+        finding_detail: FindingDetail::Codes.into(),
+        ..ValidateEntriesRequest::default()
+    };
+    let answer = services.entries.validate_entries(request).await.unwrap();
+    assert_eq!(answer.into_inner().verdicts, expected);
+    let request = ValidateStreamRequest {
+        lines,
+        finding_detail: FindingDetail::Codes.into(),
+        ..ValidateStreamRequest::default()
+    };
+    let answers = services
+        .entries
+        .validate_stream(tokio_stream::iter([request]))
+        .await;
+    let mut answers = answers.unwrap().into_inner();
+    let mut streamed = Vec::new();
+    while let Some(answer) = answers.next().await {
+        streamed.extend(answer.unwrap().verdicts);
+    }
+    assert_eq!(streamed, expected);
+}
+
+/// A line with as many findings as lines have, of the longest sentences.
+fn at_fault(line_number: u32) -> EntryLine {
+    EntryLine {
+        entry_number: "B7603245278".to_owned(),
+        line_number,
+        entry_action: "A".repeat(60),
+        entry_date: "B".repeat(60),
+        importation_date: "C".repeat(60),
+        arrival_date: "D".repeat(60),
+        export_date: "E".repeat(60),
+        importer_nop_id: "F".repeat(60),
+        exporter_nop_id: "G".repeat(60),
+        hts_code: "H".repeat(60),
+        message_set: "I".repeat(60),
+        article_set: "J".repeat(60),
+        ..EntryLine::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_answer_is_larger_than_stock_clients_take() {
+    let services = Services::start(&Setup::default()).await;
+    let mut stock = EntryValidationServiceClient::new(services.channel());
+    let lines: Vec<EntryLine> = (1..=10_000).map(at_fault).collect();
+    let request = |finding_detail: FindingDetail| ValidateEntriesRequest {
+        lines: lines.clone(),
+        finding_detail: finding_detail.into(),
+        ..ValidateEntriesRequest::default()
+    };
+    let refused = stock
+        .validate_entries(request(FindingDetail::Full))
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::InvalidArgument);
+    assert!(refused.message().contains("CODES"), "{refused}");
+    let answer = stock
+        .validate_entries(request(FindingDetail::Codes))
+        .await
+        .unwrap();
+    assert_eq!(answer.into_inner().verdicts.len(), 10_000);
+    // A stream is cut by bytes.
+    let requests: Vec<ValidateStreamRequest> = lines
+        .chunks(1_000)
+        .map(|lines| ValidateStreamRequest {
+            lines: lines.to_vec(),
+            ..ValidateStreamRequest::default()
+        })
+        .collect();
+    let mut answers = stock
+        .validate_stream(tokio_stream::iter(requests))
+        .await
+        .unwrap()
+        .into_inner();
+    let mut streamed = 0;
+    while let Some(answer) = answers.next().await {
+        streamed += answer.unwrap().verdicts.len();
+    }
+    assert_eq!(streamed, 10_000);
+    // What is filed is filed whole, and the answer has room for it.
+    let mut records = EntryRecordServiceClient::new(services.channel());
+    let request = FileEntriesRequest {
+        request_id: "one".to_owned(),
+        lines: lines.clone(),
+        ..FileEntriesRequest::default()
+    };
+    let filed = records
+        .file_entries(request)
+        .await
+        .unwrap()
+        .into_inner()
+        .decisions;
+    assert_eq!(filed.len(), 10_000);
+    let entry = GetEntryRequest {
+        entry_number: "B7603245278".to_owned(),
+        ..GetEntryRequest::default()
+    };
+    let entry = records.get_entry(entry).await.unwrap().into_inner();
+    assert_eq!(entry.decisions.len(), 10_000);
+    let mut request = ListDecisionsRequest {
+        page_size: 1_000,
+        ..ListDecisionsRequest::default()
+    };
+    let mut listed = 0;
+    loop {
+        let page = records
+            .list_decisions(request.clone())
+            .await
+            .unwrap()
+            .into_inner();
+        listed += page.decisions.len();
+        assert!(page.decisions.iter().all(|decision| decision.line.is_some()));
+        if page.complete {
+            break;
+        }
+        request.page_token = page.next_page_token;
+    }
+    assert_eq!(listed, 10_000);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn packed_requests_are_read_and_bounded_unpacked() {
+    let Some(cases) = worked_cases() else { return };
+    let mut services = loaded(Engine::Sqlite, &cases).await;
+    let lines = lines(&cases);
+    let expected = validate_entries(&mut services.entries, &lines).await.unwrap();
+    for packed in [CompressionEncoding::Gzip, CompressionEncoding::Zstd] {
+        let mut client = services.entries.clone().send_compressed(packed);
+        let verdicts = validate_entries(&mut client, &lines).await.unwrap();
+        assert_eq!(verdicts, expected);
+        // A few kilobytes that would be 80 MiB.
+        let bomb = EntryLine {
+            description: "a".repeat(80 << 20),
+            ..EntryLine::default()
+        };
+        let refused = validate_entries(&mut client, &[bomb]).await.unwrap_err();
+        assert_ne!(refused.code(), tonic::Code::Internal, "{refused}");
+        assert!(validate_entries(&mut client, &lines[..1]).await.is_ok());
     }
 }

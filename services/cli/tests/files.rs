@@ -71,6 +71,7 @@ fn the_program_agrees_with_the_worked_cases() {
         folder.path(),
         &["flags", "import", &file("flags.csv"), "--replace"],
     );
+    done(folder.path(), &["flags", "import", &file("tariff-report.csv")]);
     done(
         folder.path(),
         &["certificate", "import", &file("certificates.jsonl")],
@@ -78,7 +79,9 @@ fn the_program_agrees_with_the_worked_cases() {
     for (entries, expected) in [
         ("entries.jsonl", "expected.jsonl"),
         ("entries.csv", "expected.jsonl"),
+        ("entries.xlsx", "expected.jsonl"),
         ("entries.abi", "expected-abi.jsonl"),
+        ("entries-se.abi", "expected-se.jsonl"),
     ] {
         let output = nopic(
             folder.path(),

@@ -15,12 +15,13 @@ use thiserror::Error;
 
 use crate::entries::Form;
 use crate::entries::detect::{Detector, Undetected};
-use crate::entries::lines::RawLine;
 use crate::entries::node::Node;
 use crate::entries::object::Fields;
-use crate::entries::{mistyped, too_long, write_line};
+use crate::entries::{mistyped, write_line};
 use crate::input::Input;
 use crate::kind::{self, Kind};
+use crate::lines::RawLine;
+use crate::lines::too_long;
 use crate::reject::{Reject, shown};
 use crate::table::csv::CsvDecoder;
 use crate::table::header::find;

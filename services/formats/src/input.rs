@@ -1,7 +1,7 @@
 //! The bytes of a file of text or a workbook: told apart by the first four.
 
-use crate::entries::lines::RawLine;
 use crate::kind::is_zip;
+use crate::lines::RawLine;
 use crate::table::WorkbookError;
 use crate::table::workbook::PACKED_LIMIT;
 use crate::text::TextLines;

@@ -6,9 +6,11 @@
 pub mod certificates;
 pub mod columns;
 pub mod entries;
+pub mod exercise;
 pub mod flags;
 mod input;
 mod kind;
+mod lines;
 pub mod oid;
 pub mod reject;
 pub mod sample;

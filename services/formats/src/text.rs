@@ -3,7 +3,7 @@
 
 use memchr::{memchr, memchr2};
 
-use crate::entries::lines::{LineSplitter, RawLine};
+use crate::lines::{LineSplitter, RawLine};
 
 /// What DOS systems end a text with, and fill its last block.
 const CONTROL_Z: u8 = 0x1a;

@@ -190,8 +190,6 @@ mod tests {
             concat!(
                 r#"{"entryNumber":"B7603245278","lineNumber":1,"pgaLineNumber":2,"verdict":"REJECT","declaration":"ORGANIC","#,
                 r#""findings":[{"code":"IMPORTER_NOT_CERTIFIED","severity":"REJECT","field":"importerNopId","#,
-                r#"{"entryNumber":"B7603245278","lineNumber":1,"pgaLineNumber":2,"verdict":"REJECT","#,
-                r#""declaration":"ORGANIC","findings":[{"code":"IMPORTER_NOT_CERTIFIED","severity":"REJECT","field":"importerNopId","#,
                 r#""message":"Not \"certified\", on that day.","citation":"7 CFR 205.273(d)"},"#,
                 r#"{"code":"REGISTRY_STALE","severity":"WARNING","field":"entryDate","message":"…"}],"#,
                 r#""remedies":["REEXPORT","DESTRUCTION"],"evidence":{"policy":"STRICT","policyVersion":"1","#,

@@ -5,7 +5,8 @@
 use std::path::PathBuf;
 
 use nopic_formats::certificates::{CertificateEvent, read_certificates};
-use nopic_formats::entries::{EntryEvent, Form, exercise, read_entries};
+use nopic_formats::entries::{EntryEvent, Form, read_entries};
+use nopic_formats::exercise;
 
 fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
     let folder: PathBuf = [env!("CARGO_MANIFEST_DIR"), "fuzz/corpus", target]

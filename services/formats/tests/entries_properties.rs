@@ -6,9 +6,10 @@ use nopic_domain::entry::{EntryLine, Treatment};
 use nopic_domain::weight::Weight;
 use nopic_formats::certificates::{CertificateReader, read_certificates};
 use nopic_formats::entries::{
-    AbiTransmission, EntryEvent, EntryReader, Form, exercise, read_entries, write_abi, write_abi_release,
-    write_csv, write_csv_header, write_jsonl, write_xlsx,
+    AbiTransmission, EntryEvent, EntryReader, Form, read_entries, write_abi, write_abi_release, write_csv,
+    write_csv_header, write_jsonl, write_xlsx,
 };
+use nopic_formats::exercise;
 use proptest::collection::vec;
 use proptest::option::of;
 use proptest::prelude::*;

@@ -31,6 +31,10 @@ fn loading(file: impl Fn(&str) -> String) -> Vec<(&'static str, Vec<String>)> {
             words(&["flags", "import", &file("flags.csv"), "--replace"]),
         ),
         (
+            "entry-validation",
+            words(&["flags", "import", &file("tariff-report.csv")]),
+        ),
+        (
             "certificate",
             words(&["certificate", "import", &file("certificates.jsonl")]),
         ),
@@ -73,7 +77,9 @@ async fn the_worked_cases_are_answered_alike(#[values(Served::All, Served::Separ
     for (entries, expected) in [
         ("entries.jsonl", "expected.jsonl"),
         ("entries.csv", "expected.jsonl"),
+        ("entries.xlsx", "expected.jsonl"),
         ("entries.abi", "expected-abi.jsonl"),
+        ("entries-se.abi", "expected-se.jsonl"),
     ] {
         let entries = cases.join(entries).display().to_string();
         let words = ["entry", "validate", &entries, "--output", "jsonl", "--quiet"];

@@ -228,8 +228,8 @@ async fn one_trace_leads_from_a_call_to_every_statement() {
     assert_eq!(filed.attributes["nopic.client"], "operator");
     // Its own record: begun before the ledger is asked, finished after.
     for statement in [
-        "filing.begin",
-        "filing.finish",
+        "nopic-entry-validation.INSERT_FILING",
+        "nopic-entry-validation.FINISH",
         "nopic-sql.INSERT_RECORD",
         "nopic-sql.INSERT_MESSAGE",
     ] {
@@ -342,7 +342,7 @@ async fn numbers_have_names_and_closed_labels() {
         set(&["ACCEPT", "WARN", "REJECT", "INDETERMINATE"])
     );
     assert_eq!(*values("verdicts_total", "purpose"), set(&["validated", "filed"]));
-    assert_eq!(values("findings_total", "code").len(), 57);
+    assert_eq!(values("findings_total", "code").len(), 62);
     assert_eq!(
         *values("cache_shards_total", "level"),
         set(&["l1", "redis", "origin"])

@@ -186,7 +186,7 @@ pub fn run_by(mut outer: Command, command: &Command) -> Command {
 /// The worked cases beside the project; says so loudly where they are not there.
 #[allow(clippy::print_stderr)]
 pub fn worked_cases() -> Option<PathBuf> {
-    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/cases"));
+    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/cases-2"));
     if !path.exists() {
         eprintln!("NOT RUN: {} is not there", path.display());
         return None;
@@ -208,6 +208,7 @@ pub fn summary(verdict: &Value) -> Value {
         "lineNumber": verdict["lineNumber"],
         "pgaLineNumber": verdict["pgaLineNumber"],
         "verdict": verdict["verdict"],
+        "declaration": verdict["declaration"],
         "codes": of("code"),
         "severities": of("severity"),
         "remedies": verdict["remedies"].as_array().cloned().unwrap_or_default(),

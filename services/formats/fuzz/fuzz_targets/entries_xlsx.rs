@@ -2,6 +2,6 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use nopic_formats::entries::exercise;
+use nopic_formats::exercise;
 
 fuzz_target!(|bytes: &[u8]| exercise::xlsx(bytes));

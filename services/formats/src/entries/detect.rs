@@ -4,8 +4,8 @@
 
 use super::Form;
 use super::abi::looks_like_a_record;
-use super::lines::RawLine;
 use crate::kind::{self, foreign};
+use crate::lines::RawLine;
 use crate::table::Table;
 use crate::table::csv::{names, separator_line};
 

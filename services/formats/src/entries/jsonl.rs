@@ -9,10 +9,12 @@ use nopic_domain::entry::{EntryLine, Treatment};
 use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
-use super::fields::{Field, TreatmentField, nearest};
-use super::lines::RawLine;
+use super::EntryEvent;
+use super::fields::{Field, TreatmentField};
 use super::node::Node;
-use super::{EntryEvent, too_long};
+use crate::kind::nearest;
+use crate::lines::RawLine;
+use crate::lines::too_long;
 use crate::reject::Reject;
 
 /// Reads one line; blank lines give nothing.

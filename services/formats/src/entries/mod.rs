@@ -6,15 +6,13 @@
 
 mod abi;
 pub(crate) mod detect;
-pub mod exercise;
 mod fields;
 mod jsonl;
-pub(crate) mod lines;
 pub(crate) mod node;
 pub(crate) mod object;
 mod table;
 
-pub(crate) use fields::{Field, TreatmentField, nearest};
+pub(crate) use fields::{Field, TreatmentField};
 pub(crate) use jsonl::{mistyped, repeated, unknown, write_line};
 pub(crate) use table::Column as EntryColumn;
 
@@ -27,11 +25,11 @@ pub use self::table::{CsvWriteError, XlsxWriteError, write_csv, write_csv_header
 
 use self::abi::AbiDecoder;
 use self::detect::{Detector, Undetected};
-use self::lines::{LONGEST_LINE, RawLine};
 use self::node::Node;
 use self::table::EntryTable;
 use crate::input::Input;
 use crate::kind;
+use crate::lines::RawLine;
 use crate::reject::Reject;
 use crate::table::csv::CsvDecoder;
 use crate::table::workbook;
@@ -351,15 +349,4 @@ pub fn read_entries(form: Form, bytes: &[u8]) -> Result<Vec<EntryEvent>, EntryFi
     reader.push(bytes, &mut events)?;
     reader.finish(&mut events)?;
     Ok(events)
-}
-
-/// The refusal of a line that is longer than any line is read.
-pub(crate) fn too_long(record: u64, length: u64) -> Reject {
-    Reject {
-        position: Some(LONGEST_LINE as u64 + 1),
-        ..Reject::new(
-            record,
-            format!("the line has {length} bytes, more than the {LONGEST_LINE} that are read: split it"),
-        )
-    }
 }

@@ -3,7 +3,8 @@
 use nopic_domain::date::{Date, parse_iso};
 
 use super::node::Node;
-use super::{mistyped, nearest, repeated, unknown};
+use super::{mistyped, repeated, unknown};
+use crate::kind::nearest;
 use crate::reject::Reject;
 
 /// The fields of one object by their place in a list of names, each at most once and in either spelling.

@@ -9,8 +9,8 @@ use memchr::{memchr, memchr_iter};
 
 use super::header::HeaderError;
 use super::{RawRow, Table, TableReader};
-use crate::entries::lines::{LONGEST_LINE, RawLine, without_carriage_return};
-use crate::entries::too_long;
+use crate::lines::too_long;
+use crate::lines::{LONGEST_LINE, RawLine, without_carriage_return};
 use crate::reject::Reject;
 
 /// The most lines of text that one row may span. Bounds how much is read again behind an unclosed quote.

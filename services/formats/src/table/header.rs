@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::Table;
-use crate::entries::nearest;
+use crate::kind::nearest;
 use crate::kind::{self, folded};
 use crate::reject::shown;
 

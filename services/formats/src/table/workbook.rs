@@ -11,7 +11,7 @@ use zip::ZipArchive;
 
 use super::header::HeaderError;
 use super::{RawRow, Table, TableReader};
-use crate::entries::lines::LONGEST_LINE;
+use crate::lines::LONGEST_LINE;
 use crate::oid::error::{OidProblem, TooLarge};
 use crate::oid::scan::{Scanner, Token, local, unescape};
 use crate::oid::sheet::Sheet;

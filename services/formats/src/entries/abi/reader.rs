@@ -6,7 +6,7 @@
 use super::entry::{Application, Entry};
 use super::record::{Fault, RECORD_LENGTH, Record, Tag};
 use crate::entries::EntryEvent;
-use crate::entries::lines::{RawLine, without_carriage_return};
+use crate::lines::{RawLine, without_carriage_return};
 
 /// The state between two records.
 #[derive(Debug, Default)]

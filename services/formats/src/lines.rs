@@ -1,5 +1,7 @@
 //! Cuts a stream of byte chunks into lines, without copying a line that lies whole in its chunk.
 
+use crate::reject::Reject;
+
 use memchr::memchr;
 
 /// The longest line that is read, in bytes; a longer one is refused by its number and not kept.
@@ -106,6 +108,17 @@ impl LineSplitter {
 /// The line without the carriage return of a Windows line end.
 pub(crate) fn without_carriage_return(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// The refusal of a line that is longer than any line is read.
+pub(crate) fn too_long(record: u64, length: u64) -> Reject {
+    Reject {
+        position: Some(LONGEST_LINE as u64 + 1),
+        ..Reject::new(
+            record,
+            format!("the line has {length} bytes, more than the {LONGEST_LINE} that are read: split it"),
+        )
+    }
 }
 
 #[cfg(test)]

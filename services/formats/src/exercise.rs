@@ -4,8 +4,8 @@
 //! lines have what no line is without, and that what was read can be written and reads back the same. That the bytes
 //! are refused is no fault.
 
-use super::{EntryEvent, Form, read_entries, write_jsonl, write_xlsx};
 use crate::certificates::{CertificateEvent, read_certificates, write_certificate};
+use crate::entries::{EntryEvent, Form, read_entries, write_jsonl, write_xlsx};
 use crate::oid::exercise::{WORKBOOK, archive};
 
 /// Reads the bytes as entry lines of that form.
