@@ -11,6 +11,7 @@ use nopic_domain::flags::{
 use nopic_domain::hts::{HtsCode, with_lost_zero};
 use thiserror::Error;
 
+use crate::date::parse_us;
 use crate::kind;
 use crate::reject::{Reject, shown};
 use crate::table::csv::separator_line;
@@ -283,21 +284,6 @@ fn report_date(row: &Row) -> Result<Date, FlagFileError> {
         row: row.number,
         value: shown(value),
     })
-}
-
-/// Reads `M/D/YYYY`.
-pub(crate) fn parse_us(text: &str) -> Option<Date> {
-    let mut parts = text.split('/');
-    let mut number = |lengths: std::ops::RangeInclusive<usize>| {
-        let part = parts.next()?;
-        let is_number = lengths.contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
-        is_number.then(|| part.parse::<u16>().ok()).flatten()
-    };
-    let (month, day, year) = (number(1..=2)?, number(1..=2)?, number(4..=4)?);
-    if parts.next().is_some() {
-        return None;
-    }
-    Date::from_ymd_opt(i32::from(year), u32::from(month), u32::from(day))
 }
 
 fn ten_digits(text: &str) -> Option<HtsCode> {

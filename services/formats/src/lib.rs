@@ -5,6 +5,7 @@
 
 pub mod certificates;
 pub mod columns;
+mod date;
 pub mod entries;
 pub mod exercise;
 pub mod flags;

@@ -44,6 +44,12 @@ const ACCEPTED: &[Accepted] = &[
         reason: "clap's own: the arguments hold those of each command, and completions are made of all arguments",
     },
     Accepted {
+        folder: "services/formats",
+        within: "entries::abi",
+        modules: &["entry", "release", "summary"],
+        reason: "one entry whose records two applications send: the entry asks the one that it is of, which fills it in",
+    },
+    Accepted {
         folder: "services/registry",
         within: "",
         modules: &["current", "import", "metrics"],

@@ -27,7 +27,7 @@ use nopic_domain::decision::{
 };
 use nopic_domain::entry::NormalisedLine;
 use nopic_domain::flags::FlagTable;
-use nopic_domain::identifier::CertificateNumber;
+use nopic_domain::identifier::{CertificateNumber, EntryNumber};
 use nopic_domain::ledger::{Ask, IDS_OF_FILINGS, MAX_DRAWN};
 use nopic_domain::policy::Policy;
 use nopic_domain::principal::Principal;
@@ -174,6 +174,15 @@ async fn file_to_the_end(
                         "lines: with those of entry {entry_number}, more than {MAX_DRAWN} kg would be drawn from \
                          certificate {certificate}: correct their weights"
                     )));
+                }
+                if request.lines.is_empty() {
+                    return Ok(Vec::new());
+                }
+                entries = self::entries(&request)?;
+            }
+            if let Some(refusal) = nothing_to_take_back(engine, tenant, &mut request).await? {
+                if !request.entries_apart {
+                    return Err(refusal);
                 }
                 if request.lines.is_empty() {
                     return Ok(Vec::new());
@@ -541,6 +550,44 @@ fn too_heavy(lines: &mut Vec<NormalisedLine>, known: &Known) -> Option<(String, 
         lines.retain(|line| !heavy.contains_key(&line.entry_number));
     }
     first
+}
+
+/// Takes out the entries that would be taken back, wholly or by lines, and of which nothing is on record: why the first of
+/// them cannot be.
+async fn nothing_to_take_back(
+    engine: &Engine,
+    tenant: &str,
+    request: &mut Request,
+) -> Result<Option<Error>, Error> {
+    let takes_back = |line: &NormalisedLine| line.entry_action.as_deref() == Some("DELETE");
+    let same_entry = |one: &NormalisedLine, next: &NormalisedLine| one.entry_number == next.entry_number;
+    let asked: Vec<String> = match (&request.of_entry, request.kind) {
+        (Some((entry_number, _)), Kind::Cancelled) => vec![entry_number.clone()],
+        (None, _) => request
+            .lines
+            .chunk_by(same_entry)
+            .filter(|lines| lines.iter().all(takes_back))
+            .map(|lines| lines[0].entry_number.clone())
+            .filter(|number| EntryNumber::parse(number).is_some())
+            .collect(),
+        _ => return Ok(None),
+    };
+    let mut refusal = None;
+    for entry_number in asked {
+        let (versions, _) = engine.store.entry(tenant, &entry_number, None).await?;
+        let reason = match versions.last() {
+            None => "is not on record".to_owned(),
+            Some(last) if last.kind == Kind::Cancelled => {
+                format!("was taken back by version {} on {}", last.version, last.filed_on)
+            }
+            Some(_) => continue,
+        };
+        request.lines.retain(|line| line.entry_number != entry_number);
+        refusal.get_or_insert(Error::Outdated(format!(
+            "entry {entry_number} {reason}: there is nothing to take back"
+        )));
+    }
+    Ok(refusal)
 }
 
 /// A tenant files only under its own filer codes.

@@ -33,6 +33,8 @@ use crate::store::Deletion;
 const MAX_INCOMPLETE: usize = 100_000;
 const NOT_REPLACED: &str = "a line of this entry cannot be read, so the entry is not replaced: what the line drew would be \
                             given back; correct the line and file the entry again";
+const NOTHING_TO_TAKE_BACK: &str =
+    "the entry is not on record, or was taken back before: there is nothing to take back";
 const TOO_HEAVY: &str = "the lines of this entry weigh more than can be counted on one certificate: correct their weights \
                          and file the entry again";
 /// A part ends with the entry that reaches so many lines.
@@ -222,6 +224,12 @@ impl Parts {
             .iter()
             .map(|(told, lines)| (*told, lines[0].entry_number.clone()))
             .collect();
+        let takes_back = |line: &NormalisedLine| line.entry_action.as_deref() == Some("DELETE");
+        let only_taken_back: FxHashSet<String> = entries
+            .iter()
+            .filter(|(_, lines)| lines.iter().all(takes_back))
+            .map(|(_, lines)| lines[0].entry_number.clone())
+            .collect();
         let lines: Vec<NormalisedLine> = entries.into_iter().flat_map(|(_, lines)| lines).collect();
         let request = Request {
             id: self.next_id(),
@@ -245,7 +253,11 @@ impl Parts {
                 .map(|(told, number)| RefusedEntry {
                     told: *told,
                     entry_number: number.clone(),
-                    reason: TOO_HEAVY,
+                    reason: if only_taken_back.contains(number) {
+                        NOTHING_TO_TAKE_BACK
+                    } else {
+                        TOO_HEAVY
+                    },
                 }),
         );
         filed.decisions = decisions.into_iter().map(decision).collect();
@@ -306,8 +318,11 @@ impl Parts {
             entries_apart: false,
         };
         // Where the version is still being filed, this waits for it as for any other claim.
-        file(&self.engine, &self.inquiry, request).await?;
-        Ok(Some(entry_number))
+        match file(&self.engine, &self.inquiry, request).await {
+            // It was taken back before, or is another one by now.
+            Err(Error::Outdated(_)) => Ok(None),
+            filed => filed.map(|_| Some(entry_number)),
+        }
     }
 
     fn next_id(&mut self) -> String {

@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use zip::read::ZipFile;
-use zip::{CompressionMethod, ZipArchive};
+use zip::ZipArchive;
 
+use super::archive::open_entry;
 use super::error::{Bounded, OidError, OidProblem, UNPACKED_LIMIT};
 use super::{Emitter, OidForm, json, xlsx, xml};
 
@@ -228,55 +228,6 @@ impl<R: Read + Seek> Detected<R> {
             }),
         }
     }
-}
-
-/// Opens an entry of a ZIP; one that needs a password or is packed by a method that is not read is named.
-pub(crate) fn open_entry<R: Read + Seek>(
-    archive: &mut ZipArchive<R>,
-    index: usize,
-) -> Result<ZipFile<'_, R>, OidProblem> {
-    {
-        let entry = archive.by_index_raw(index)?;
-        let name = || {
-            entry
-                .name()
-                .map_or_else(|_| "?".to_owned(), |name| crate::reject::shown(&name))
-        };
-        if entry.encrypted() {
-            return Err(OidProblem::Encrypted { entry: name() });
-        }
-        if let Some(method) = method_not_read(entry.compression()) {
-            return Err(OidProblem::PackingNotRead {
-                entry: name(),
-                method,
-            });
-        }
-    }
-    Ok(archive.by_index(index)?)
-}
-
-/// The name of a method that is not read, as the programs that pack with it call it; `None`: it is read.
-fn method_not_read(method: CompressionMethod) -> Option<String> {
-    #[expect(
-        deprecated,
-        reason = "the only way to the number of a method that is not read"
-    )]
-    let CompressionMethod::Unsupported(number) = method else {
-        return None;
-    };
-    let name = match number {
-        1 => "Shrink",
-        2..=5 => "Reduce",
-        6 => "Implode",
-        9 => "Deflate64",
-        12 => "bzip2",
-        14 => "LZMA",
-        93 => "Zstandard",
-        95 => "XZ",
-        98 => "PPMd",
-        other => return Some(format!("the method of number {other}")),
-    };
-    Some(name.to_owned())
 }
 
 /// What a file is that begins so, as far as can be told.

@@ -5,8 +5,8 @@ use std::io::{Read, Seek};
 use rustc_hash::FxHashMap;
 use zip::ZipArchive;
 
+use super::archive::open_entry;
 use super::columns::known;
-use super::detect::open_entry;
 use super::error::{Bounded, OidProblem, UNPACKED_LIMIT};
 use super::namespaces::{DEEPEST, Element, Namespaces};
 use super::record::Record;

@@ -234,7 +234,7 @@ fn read_row<T: Table>(
 
 /// A date as spreadsheets write it, as `YYYY-MM-DD`; `None` for what is none, or is that already.
 fn iso_date(text: &str) -> Option<String> {
-    if let Some(date) = crate::flags::parse_us(text) {
+    if let Some(date) = crate::date::parse_us(text) {
         return Some(date.to_string());
     }
     // A date cell of a workbook in ISO form carries a time of day.

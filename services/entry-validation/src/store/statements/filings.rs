@@ -9,7 +9,7 @@ use nopic_domain::principal::Role;
 use nopic_sql::Error;
 use nopic_sql::audit::Rows;
 use nopic_sql::row::{json, small};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Store;
 use super::engine::{Connection, audit, hold, outbox, requests};
@@ -406,6 +406,7 @@ async fn write_decisions(
         .filter_map(|entry| ids.get(&entry.entry_number).map(|id| [*id]))
         .collect();
     let moments = moments(connection, replaced, now).await?;
+    let standing = standing(connection, &filing, &decided, &ids).await?;
     let mut left = Rows::new();
     let mut parts: BTreeMap<DateTime<Utc>, Part> = BTreeMap::new();
     let mut rest = (0u32..).zip(decided.iter().zip(&inputs.lines));
@@ -415,7 +416,12 @@ async fn write_decisions(
             .ok_or_else(|| Error::corrupt("entry.claimed_by", &entry.entry_number))?;
         let at = moments.get(&entry_id).copied().unwrap_or(now);
         let part = parts.entry(at).or_default();
-        part.versions.push((entry_id, entry.version));
+        let kind = if standing.get(&entry_id) == Some(&0) {
+            Kind::Cancelled
+        } else {
+            inputs.kind
+        };
+        part.versions.push((entry_id, entry.version, kind.as_str()));
         // Of its first version nothing stands yet.
         let replaces = entry.version > 1;
         if replaces && !entry.keep_other_lines {
@@ -440,7 +446,7 @@ async fn write_decisions(
             .number(entry_id)
             .number(i64::from(entry.version))
             .number(filing.filing_id)
-            .text(inputs.kind.as_str())
+            .text(kind.as_str())
             .text(inputs.principal.actor.as_str())
             .text(inputs.reason.as_str())
             .date(filed_on)
@@ -475,7 +481,6 @@ async fn write_decisions(
         sqlx::query(sql::INSERT_VERSIONS)
             .bind(json(&part.versions)?)
             .bind(filing.filing_id)
-            .bind(inputs.kind.as_str())
             .bind(&inputs.principal.actor)
             .bind(&inputs.reason)
             .bind(filed_on)
@@ -502,8 +507,58 @@ struct Part {
     whole: Vec<[i64; 1]>,
     /// Entry, line and PGA line of what ends else.
     lines: Vec<(i64, u32, u32)>,
-    versions: Vec<(i64, u32)>,
+    /// Entry, version and kind.
+    versions: Vec<(i64, u32, &'static str)>,
     rows: Vec<DecisionRow>,
+}
+
+/// Of entries that the filing only takes lines back from: how many of their lines stand after it. One that none is left
+/// of is cancelled by it.
+async fn standing(
+    connection: &mut Connection,
+    filing: &OpenFiling,
+    decided: &[Decision],
+    ids: &FxHashMap<String, i64>,
+) -> Result<FxHashMap<i64, usize>, Error> {
+    let mut taken_back: FxHashMap<i64, FxHashSet<(u32, u32)>> = FxHashMap::default();
+    let mut rest = decided;
+    for entry in &filing.inputs.entries {
+        let (decided, behind) = rest
+            .split_at_checked(entry.line_count as usize)
+            .unwrap_or((rest, &[]));
+        rest = behind;
+        if !decided.is_empty()
+            && entry.keep_other_lines
+            && !decided.iter().any(|decision| decision.stands)
+            && let Some(id) = ids.get(&entry.entry_number)
+        {
+            let line = |decision: &Decision| (decision.verdict.line_number, decision.verdict.pga_line_number);
+            taken_back.insert(*id, decided.iter().map(line).collect());
+        }
+    }
+    if taken_back.is_empty() {
+        return Ok(FxHashMap::default());
+    }
+    let entries: Vec<[i64; 1]> = taken_back.keys().map(|id| [*id]).collect();
+    let lines: Vec<(i64, i64, i64)> = sqlx::query_as(sql::SELECT_STANDING)
+        .bind(json(entries)?)
+        .fetch_all(connection)
+        .await?;
+    let mut standing: FxHashMap<i64, usize> = taken_back.keys().map(|id| (*id, 0)).collect();
+    for (entry_id, line_number, pga_line_number) in lines {
+        let line = (
+            small("decision.line_number", line_number)?,
+            small("decision.pga_line_number", pga_line_number)?,
+        );
+        if let Some(count) = standing.get_mut(&entry_id)
+            && !taken_back
+                .get(&entry_id)
+                .is_some_and(|lines| lines.contains(&line))
+        {
+            *count += 1;
+        }
+    }
+    Ok(standing)
 }
 
 /// The moments of entries of which something was recorded when the clock was ahead of now: nothing that is recorded of

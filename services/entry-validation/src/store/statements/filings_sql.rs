@@ -83,6 +83,16 @@ nopic_sql::statements! {
         FROM ",
         rows!("$1")
     );
+    /// Entries are a JSON list of lists of one id.
+    pub(super) const SELECT_STANDING: &str = concat!(
+        "SELECT entry_id, CAST(line_number AS BIGINT), CAST(pga_line_number AS BIGINT) FROM decision
+        WHERE ended_at IS NULL AND ",
+        one_of!(
+            "entry_id",
+            "SELECT CAST(r.value ->> 0 AS BIGINT) FROM ",
+            rows!("$1")
+        )
+    );
     /// Lines are a JSON list of lists of entry, line and PGA line.
     pub(super) const END_LINES: &str = concat!(
         "UPDATE decision SET ended_at = $1
@@ -114,7 +124,7 @@ nopic_sql::statements! {
     /// Versions are a JSON list of lists of entry and version.
     pub(super) const INSERT_VERSIONS: &str = concat!(
         "INSERT INTO entry_version (entry_id, version, filing_id, kind, actor, reason, filed_on, recorded_at)
-        SELECT CAST(r.value ->> 0 AS BIGINT), CAST(r.value ->> 1 AS BIGINT), $2, $3, $4, $5, $6, $7 FROM ",
+        SELECT CAST(r.value ->> 0 AS BIGINT), CAST(r.value ->> 1 AS BIGINT), $2, r.value ->> 2, $3, $4, $5, $6 FROM ",
         rows!("$1"),
         " WHERE true"
     );
