@@ -205,6 +205,20 @@ fn an_entry_that_is_too_long_leaves_its_neighbours_alone() {
 }
 
 #[test]
+fn a_file_of_which_nothing_is_taken_leaves_nothing_on_record() {
+    let place = place();
+    place.file("refused.jsonl", "{\"lineNumber\":1}\n");
+    let filed = run(&place, "file", &["refused.jsonl"]);
+    assert_eq!(filed.status, 1, "{filed:?}");
+    assert!(
+        filed.said.contains("0 lines were judged, 1 could not be taken.")
+            && !filed.said.contains("on record"),
+        "{}",
+        filed.said
+    );
+}
+
+#[test]
 fn columns_are_listed_with_a_meaning_and_an_example() {
     let place = Place::new();
     for (command, needed) in [("entry", "entryNumber"), ("certificate", "number")] {

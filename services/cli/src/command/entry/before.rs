@@ -1,6 +1,7 @@
 //! Entries of a file that were on record before the command began: what came since, and how they are filed anew.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use nopic_proto::entry_validation::{Decision, EntryVersion, GetEntryRequest};
@@ -52,6 +53,8 @@ fn entry_of(decision: &Decision) -> &str {
 pub(super) struct Before {
     /// What was recorded earlier is not of this command; absent: nothing is kept.
     since: Option<DateTime<Utc>>,
+    /// Whether the command that files it can file it anew.
+    may_refile: bool,
     count: u64,
     ended: u64,
     /// The first of those that something happened to, with their versions.
@@ -60,9 +63,10 @@ pub(super) struct Before {
 
 impl Before {
     /// Keeps what was recorded before this moment, by the clock of the server, which may differ from ours by so much.
-    pub(super) fn new(now: DateTime<Utc>, difference: TimeDelta) -> Self {
+    pub(super) fn new(now: DateTime<Utc>, difference: TimeDelta, may_refile: bool) -> Self {
         Self {
             since: Some(now - difference),
+            may_refile,
             ..Self::default()
         }
     }
@@ -89,7 +93,7 @@ impl Before {
     }
 
     /// Says it, with what happened since.
-    pub(super) async fn tell(&self, terminal: &Terminal, services: &Services, command: &str) {
+    pub(super) async fn tell(&self, terminal: &Terminal, services: &Services, file: &Path) {
         if self.count == 0 {
             return;
         }
@@ -117,9 +121,10 @@ impl Before {
                 counted(untold, "entry", "entries")
             ));
         }
-        if self.ended > 0 {
+        if self.ended > 0 && self.may_refile {
             terminal.note(&format!(
-                "To file what the file holds anew: nopic entry {command} --refile"
+                "To file what it holds anew: nopic entry file {} --refile",
+                printable(&file.to_string_lossy())
             ));
         }
     }
@@ -181,7 +186,7 @@ mod tests {
         let now = DateTime::parse_from_rfc3339("2026-03-02T12:00:00Z")
             .unwrap()
             .to_utc();
-        let mut before = Before::new(now, TimeDelta::zero());
+        let mut before = Before::new(now, TimeDelta::zero(), true);
         before.note(Filed::of(&[
             decision("A", "2026-03-02T12:00:00.5Z", ""),
             decision("B", "2026-03-02T11:59:59.999999Z", ""),

@@ -15,7 +15,7 @@ use tempfile::NamedTempFile;
 use super::before::{Before, Filed};
 use super::resuming::{Answer, Begun, ResumableAnswers};
 use super::validate::{Format, OfFile, beside_verdicts, each, note_what_is_missing, printer};
-use crate::command::several::{Several, name_of};
+use crate::command::several::Several;
 use crate::connection::{Services, need};
 use crate::context::{Context, Done};
 use crate::failure::Failure;
@@ -135,10 +135,12 @@ async fn file(
         copy,
     };
     let one = async |file: &Path, printer| filing.file(file, printer).await;
-    let done = each(context, &options.files, printer, one).await?;
-    context
-        .terminal
-        .note("The decisions are on record: `nopic entry decisions` lists them.");
+    let (done, lines) = each(context, &services, &options.files, printer, one).await?;
+    if lines > 0 {
+        context
+            .terminal
+            .note("The decisions are on record: `nopic entry decisions` lists them.");
+    }
     Ok(done)
 }
 
@@ -194,21 +196,10 @@ impl Filing<'_> {
             services: self.services,
             rejects,
             progress: progress.clone(),
-            before: Before::new(self.context.clock.now(), difference),
+            before: Before::new(self.context.clock.now(), difference, self.filed_on.is_empty()),
             refuses_entries: true,
         };
-        let (filed, printer) = resumable.print(begin, printer).await?;
-        if let Ok(filed) = &filed {
-            filed
-                .before
-                .tell(
-                    &self.context.terminal,
-                    self.services,
-                    &format!("file {}", name_of(file)),
-                )
-                .await;
-        }
-        Ok((filed, printer))
+        resumable.print(begin, printer).await
     }
 }
 

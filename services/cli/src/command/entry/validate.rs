@@ -114,21 +114,26 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
     };
     let terminal = beside_verdicts(context);
     let one = async |file: &Path, printer| validate(&terminal, &services, file, &reading, printer).await;
-    each(context, &arguments.files, printer, one).await
+    let (done, _) = each(context, &services, &arguments.files, printer, one).await?;
+    Ok(done)
 }
 
-/// Judges file by file, prints the verdicts and says what came of each, and of all of them.
+/// Judges file by file, prints the verdicts and says what came of each, and of all of them. How it ends, and how many
+/// lines were judged.
 pub(super) async fn each(
     context: &Context,
+    services: &Services,
     files: &[PathBuf],
     mut printer: Printer,
     mut one: impl AsyncFnMut(&Path, Printer) -> Result<OfFile, Failure>,
-) -> Result<Done, Failure> {
+) -> Result<(Done, u64), Failure> {
+    let terminal = &context.terminal;
     if let [file] = files {
         let (validated, printer) = one(file, printer).await?;
         let validated = validated.map_err(|failure| named(failure, file))?;
-        context.terminal.note(&summary("", &validated, &printer));
-        return Ok(validated.done());
+        terminal.note(&summary("", &validated, &printer));
+        validated.before.tell(terminal, services, file).await;
+        return Ok((validated.done(), validated.tally.lines()));
     }
     let mut several = Several::default();
     let mut all = Validated::default();
@@ -139,17 +144,16 @@ pub(super) async fn each(
         match validated {
             Ok(validated) => {
                 several.done(validated.done());
-                context
-                    .terminal
-                    .note(&format!("{}: {}", name_of(file), in_line(&validated)));
+                terminal.note(&format!("{}: {}", name_of(file), in_line(&validated)));
+                validated.before.tell(terminal, services, file).await;
                 all.add(validated);
             }
             Err(failure) => several.failed(&named(failure, file)),
         }
     }
     let of_all = format!("{}: ", several.words());
-    context.terminal.note(&summary(&of_all, &all, &printer));
-    Ok(several.end())
+    terminal.note(&summary(&of_all, &all, &printer));
+    Ok((several.end(), all.tally.lines()))
 }
 
 /// Says, before any verdict does line by line, that there is nothing that verdicts could rest on.
