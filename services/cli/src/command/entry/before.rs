@@ -20,7 +20,16 @@ pub(super) struct Filed {
     entry_number: String,
     version: u32,
     recorded_at: String,
-    is_ended: bool,
+    stands: Stands,
+}
+
+/// Whether what was decided on the lines of an entry is still what holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stands {
+    Whole,
+    /// Some of its lines were filed again.
+    InPart,
+    No,
 }
 
 impl Filed {
@@ -30,11 +39,19 @@ impl Filed {
             .chunk_by(|one, next| entry_of(one) == entry_of(next))
             .filter_map(|decisions| {
                 let first = decisions.first()?;
+                let ended = decisions
+                    .iter()
+                    .filter(|decision| !decision.ended_at.is_empty())
+                    .count();
                 Some(Self {
+                    stands: match ended {
+                        0 => Stands::Whole,
+                        _ if ended == decisions.len() => Stands::No,
+                        _ => Stands::InPart,
+                    },
                     entry_number: entry_of(first).to_owned(),
                     version: first.entry_version,
                     recorded_at: first.recorded_at.clone(),
-                    is_ended: decisions.iter().any(|decision| !decision.ended_at.is_empty()),
                 })
             })
             .collect()
@@ -58,7 +75,9 @@ pub(super) struct Before {
     count: u64,
     ended: u64,
     /// The first of those that something happened to, with their versions.
-    told: BTreeMap<String, u32>,
+    told: BTreeMap<String, (u32, Stands)>,
+    /// The last entry that was counted: its lines may come in several parts.
+    last: String,
 }
 
 impl Before {
@@ -79,14 +98,17 @@ impl Before {
         for entry in filed {
             let is_earlier =
                 DateTime::parse_from_rfc3339(&entry.recorded_at).is_ok_and(|recorded| recorded < since);
-            if !is_earlier && !entry.is_ended {
+            let is_ended = entry.stands != Stands::Whole;
+            if !is_earlier && !is_ended || entry.entry_number == self.last {
                 continue;
             }
+            self.last.clone_from(&entry.entry_number);
             self.count += 1;
-            if entry.is_ended {
+            if is_ended {
                 self.ended += 1;
                 if self.told.len() < TOLD {
-                    self.told.insert(entry.entry_number, entry.version);
+                    self.told
+                        .insert(entry.entry_number, (entry.version, entry.stands));
                 }
             }
         }
@@ -101,7 +123,7 @@ impl Before {
             "{} filed before with the same content: the first answer is shown, nothing was recorded or drawn again.",
             counted(self.count, "entry of this file was", "entries of this file were")
         ));
-        for (number, version) in &self.told {
+        for (number, (version, stands)) in &self.told {
             let request = GetEntryRequest {
                 entry_number: number.clone(),
                 as_of: String::new(),
@@ -112,7 +134,7 @@ impl Before {
                 .get_entry(request)
                 .await
                 .map_or_else(|_| Vec::new(), |answer| answer.into_inner().versions);
-            terminal.note(&since(number, *version, &versions));
+            terminal.note(&since(number, *version, *stands, &versions));
         }
         let untold = self.ended.saturating_sub(self.told.len() as u64);
         if untold > 0 {
@@ -131,7 +153,7 @@ impl Before {
 }
 
 /// What happened to an entry since it was filed.
-fn since(number: &str, version: u32, versions: &[EntryVersion]) -> String {
+fn since(number: &str, version: u32, stands: Stands, versions: &[EntryVersion]) -> String {
     let steps: Vec<String> = versions
         .iter()
         .filter(|later| later.version > version)
@@ -151,15 +173,14 @@ fn since(number: &str, version: u32, versions: &[EntryVersion]) -> String {
         })
         .collect();
     let number = printable(number);
+    let what = match stands {
+        Stands::InPart => "a part of the answer that is shown does not stand any more",
+        Stands::Whole | Stands::No => "the answer that is shown does not stand any more",
+    };
     if steps.is_empty() {
-        return format!(
-            "Entry {number}: the answer that is shown does not stand any more: see `nopic entry show {number}`."
-        );
+        return format!("Entry {number}: {what}: see `nopic entry show {number}`.");
     }
-    format!(
-        "Entry {number}: the answer that is shown does not stand any more: {}.",
-        steps.join("; then ")
-    )
+    format!("Entry {number}: {what}: {}.", steps.join("; then "))
 }
 
 #[cfg(test)]
@@ -195,7 +216,12 @@ mod tests {
             decision("C", "2026-03-01T11:59:59Z", "2026-03-02T10:00:00Z"),
         ]));
         assert_eq!((before.count, before.ended), (2, 1));
-        assert_eq!(before.told.keys().collect::<Vec<_>>(), ["C"]);
+        assert_eq!(
+            before.told,
+            BTreeMap::from([("C".to_owned(), (1, Stands::InPart))])
+        );
+        before.note(Filed::of(&[decision("C", "2026-03-01T11:59:59Z", "")]));
+        assert_eq!(before.count, 2, "the rest of an entry is no other one");
         let mut unasked = Before::default();
         unasked.note(Filed::of(&[decision("B", "2026-03-01T12:00:00Z", "")]));
         assert_eq!(unasked.count, 0);
@@ -216,7 +242,7 @@ mod tests {
             version(3, "CANCELLED", ""),
         ];
         assert_eq!(
-            since("A", 1, &versions),
+            since("A", 1, Stands::No, &versions),
             "Entry A: the answer that is shown does not stand any more: it was amended by version 2 at \
              2026-03-02T12:00:00Z (weight); then it was taken back by version 3 at 2026-03-02T12:00:00Z."
         );
