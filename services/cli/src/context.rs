@@ -34,6 +34,8 @@ pub(crate) enum Done {
     Well,
     /// Status 1: something was found or refused.
     WithFindings,
+    /// Status 2: of several files some could not be done, which was said of each.
+    InPart,
 }
 
 impl Context {

@@ -61,6 +61,7 @@ fn status(ended: &Result<Done, Failure>) -> i32 {
     match ended {
         Ok(Done::Well) => 0,
         Ok(Done::WithFindings) => 1,
+        Ok(Done::InPart) => 2,
         Err(failure) => {
             if !failure.is_quiet() {
                 output::say(&format!("nopic: {failure}"));
@@ -82,6 +83,7 @@ mod tests {
     fn statuses_are_those_of_the_specification() {
         assert_eq!(status(&Ok(Done::Well)), 0);
         assert_eq!(status(&Ok(Done::WithFindings)), 1);
+        assert_eq!(status(&Ok(Done::InPart)), 2);
         assert_eq!(status(&Err(Failure::broken_pipe())), 2);
         let usage = Arguments::try_parse_from(["nopic", "entry", "validate"]).unwrap_err();
         assert_eq!(usage.exit_code(), 2);

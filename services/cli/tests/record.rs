@@ -65,12 +65,16 @@ fn an_entry_is_filed_put_right_and_taken_back() {
     assert!(filed.out.contains(r#""verdict":"ACCEPT""#), "{filed:?}");
     assert_eq!(drawn(&place), [("100".to_owned(), true)]);
     // Sent again, the same file gets the first answer.
-    assert_eq!(
-        place
-            .done(&["entry", "file", "entry.jsonl", "--output", "jsonl"])
-            .out,
-        filed.out
+    assert!(!filed.said.contains("filed before"), "{filed:?}");
+    let again = place.done(&["entry", "file", "entry.jsonl", "--output", "jsonl"]);
+    assert_eq!(again.out, filed.out);
+    assert!(
+        again
+            .said
+            .contains("1 entry of this file was filed before with the same content"),
+        "{again:?}"
     );
+    assert!(!again.said.contains("does not stand"), "{again:?}");
     assert_eq!(versions(&place), ["FILED"]);
 
     place.file("entry.jsonl", LINE.replace(r#""100""#, r#""250""#));
@@ -110,6 +114,19 @@ fn an_entry_is_filed_put_right_and_taken_back() {
         drawn(&place),
         [("100".to_owned(), false), ("250".to_owned(), false)]
     );
+    assert_eq!(versions(&place), ["FILED", "AMENDED", "CANCELLED"]);
+    // The first file once more: its answer does not stand, and it is said what came since.
+    place.file("entry.jsonl", LINE);
+    let again = place.done(&["entry", "file", "entry.jsonl", "--output", "jsonl"]);
+    assert_eq!(again.out, filed.out);
+    for words in [
+        "does not stand any more: it was amended by version 2",
+        "(weighed again); then it was taken back by version 3",
+        "(never shipped).",
+        "nopic entry file entry.jsonl --refile",
+    ] {
+        assert!(again.said.contains(words), "{words}: {}", again.said);
+    }
     assert_eq!(versions(&place), ["FILED", "AMENDED", "CANCELLED"]);
     let unknown = place.run(&[
         "entry",
@@ -186,6 +203,9 @@ fn the_past_is_brought_in_on_the_day_it_was_filed() {
             (&Value::from("total"), &Value::from(1))
         ]
     );
+    for (name, lines) in [("declaredOrganic", 1), ("disclaimed", 0), ("undeclared", 0)] {
+        assert_eq!(counted[1][name], lines, "{name}: {counted:?}");
+    }
     for wrong in ["2024-02-30", "yesterday", "2999-01-01"] {
         let refused = place.run(&[&import[..], &[wrong]].concat());
         assert_eq!(refused.status, 2, "{refused:?}");

@@ -25,6 +25,7 @@ use crate::context::{Context, Done};
 use crate::failure::Failure;
 use crate::output;
 use crate::output::printer::{Printed, Printer};
+use crate::output::rejects::RejectsFiles;
 use crate::output::verdict_table::VerdictTable;
 use crate::output::words::counted;
 
@@ -213,7 +214,13 @@ async fn load(context: &Context, services: &Services, sample: &Sample) -> Result
             import::describe(&snapshot)
         ));
     }
-    let result = certificate::send(&quiet, services, &sample.certificates, None).await?;
+    let result = certificate::send(
+        &quiet,
+        services,
+        &sample.certificates,
+        &RejectsFiles::new(None, &[]),
+    )
+    .await?;
     let links = importer::import(services, &sample.links).await?;
     context.terminal.note(&format!(
         "imported {:<32} {}; {}",
@@ -237,7 +244,8 @@ async fn judge(context: &Context, services: &Services, sample: &Sample) -> Resul
         let table = VerdictTable::new(&context.terminal, words.clone());
         let printer = Printer::new(Printed::Table(table), out);
         let quiet = context.terminal.without_progress();
-        let (validated, printer) = validate(&quiet, services, file, Reading::default(), printer).await?;
+        let (validated, printer) = validate(&quiet, services, file, &Reading::default(), printer).await?;
+        let validated = validated?;
         all = Some(match all {
             None => (validated, printer),
             Some((mut before, _)) => {
@@ -248,7 +256,7 @@ async fn judge(context: &Context, services: &Services, sample: &Sample) -> Resul
     }
     if let Some((validated, printer)) = all {
         let mut out = output::results();
-        writeln!(out, "{}\n", summary(&validated, &printer))?;
+        writeln!(out, "{}\n", summary("", &validated, &printer))?;
         out.flush()?;
     }
     Ok(())

@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod certificate;
+mod columns;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod demo;
@@ -15,6 +16,7 @@ pub(crate) mod policy;
 pub(crate) mod registry;
 pub(crate) mod sample;
 pub(crate) mod serve;
+mod several;
 
 use clap::Subcommand;
 

@@ -44,6 +44,15 @@ impl Printer {
         }
     }
 
+    /// Says for people whose verdicts come next; the other forms have one row for each line and nothing else.
+    pub(crate) fn begin_file(&mut self, name: &str) -> Result<(), Failure> {
+        if let Printed::Table(table) = &mut self.form {
+            self.buffer.extend_from_slice(table.heading(name).as_bytes());
+            self.flush()?;
+        }
+        Ok(())
+    }
+
     /// Prints a batch, or keeps it for the next writing.
     pub(crate) fn print(&mut self, verdicts: &[Verdict]) -> Result<(), Failure> {
         match &mut self.form {

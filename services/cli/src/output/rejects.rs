@@ -1,8 +1,10 @@
 //! What could not be read: the first of it on standard error, all of it in a rejects file.
 
-use std::fs::File;
+use std::collections::BTreeSet;
+use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use nopic_formats::reject::shown;
 use nopic_proto::common::Reject;
@@ -16,10 +18,37 @@ use crate::failure::Failure;
 /// So many are shown; the rest is counted and stands in the file.
 const SHOWN: u64 = 20;
 
+/// Where the refusals of the files of one command go.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RejectsFiles {
+    /// The user's path for all of them; absent: a file for each input, called after it.
+    named: Option<PathBuf>,
+    inputs: Vec<PathBuf>,
+    /// Those that this command has begun: what comes later is added.
+    begun: Arc<Mutex<BTreeSet<PathBuf>>>,
+}
+
+impl RejectsFiles {
+    /// For the files of a command.
+    pub(crate) fn new(named: Option<PathBuf>, inputs: &[PathBuf]) -> Self {
+        Self {
+            named,
+            inputs: inputs.to_vec(),
+            begun: Arc::default(),
+        }
+    }
+
+    /// The log for one of them.
+    pub(crate) fn log(&self, input: &Path) -> Result<RejectsLog, Failure> {
+        RejectsLog::begin(self, input)
+    }
+}
+
 /// Collects refusals.
 #[derive(Debug)]
 pub(crate) struct RejectsLog {
     path: PathBuf,
+    begun: Arc<Mutex<BTreeSet<PathBuf>>>,
     /// Whether the user named the path: then a file that cannot be written is an error.
     named: bool,
     file: Option<BufWriter<File>>,
@@ -50,21 +79,25 @@ impl RejectsLog {
     /// A log that writes to `named` from the start, or, when something is refused, to a file in the current folder
     /// that is called after the input.
     pub(crate) fn new(named: Option<&Path>, input: &Path) -> Result<Self, Failure> {
-        let path = named.map_or_else(|| default_path(input), Path::to_path_buf);
+        RejectsFiles::new(named.map(Path::to_path_buf), &[input.to_path_buf()]).log(input)
+    }
+
+    fn begin(files: &RejectsFiles, input: &Path) -> Result<Self, Failure> {
+        let path = files.named.clone().unwrap_or_else(|| default_path(input));
+        // A pattern such as `*` names the rejects of an earlier run as well.
+        if files.inputs.contains(&path) {
+            return Err(Failure::new(format!("{} is a file to be read.", path.display()))
+                .advice("Refused lines are not written over it: name another file with --rejects-file."));
+        }
         let mut log = Self {
             path,
-            named: named.is_some(),
+            begun: files.begun.clone(),
+            named: files.named.is_some(),
             file: None,
             lost: None,
             count: 0,
         };
         if log.named {
-            if log.path == input {
-                return Err(
-                    Failure::new(format!("{} is the file to be read.", log.path.display()))
-                        .advice("Name another one with --rejects-file."),
-                );
-            }
             log.file = Some(log.create()?);
         }
         Ok(log)
@@ -144,9 +177,15 @@ impl RejectsLog {
     }
 
     fn create(&self) -> Result<BufWriter<File>, Failure> {
-        File::create(&self.path)
-            .map(BufWriter::new)
-            .map_err(|error| Failure::writing(&self.path, &error))
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        let opened = if begun.contains(&self.path) {
+            OpenOptions::new().append(true).open(&self.path)
+        } else {
+            File::create(&self.path)
+        };
+        let file = opened.map_err(|error| Failure::writing(&self.path, &error))?;
+        begun.insert(self.path.clone());
+        Ok(BufWriter::new(file))
     }
 }
 
@@ -237,6 +276,28 @@ mod tests {
         std::fs::write(&input, "x").unwrap();
         assert!(RejectsLog::new(Some(&input), &input).is_err());
         assert_eq!(std::fs::read_to_string(&input).unwrap(), "x");
+    }
+
+    #[test]
+    fn files_of_one_command_share_what_is_called_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("refused.jsonl");
+        std::fs::write(&path, "of an earlier run\n").unwrap();
+        let inputs = [PathBuf::from("a/e.csv"), PathBuf::from("b/e.csv")];
+        let files = RejectsFiles::new(Some(path.clone()), &inputs);
+        let terminal = Terminal::none();
+        let progress = Progress::of_bytes(&terminal, None, "");
+        for input in &inputs {
+            let mut log = files.log(input).unwrap();
+            log.add(&reject(), &progress).unwrap();
+            log.finish(&terminal).unwrap();
+        }
+        let written = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(written.lines().count(), 2, "{written}");
+        assert!(!written.contains("earlier"), "{written}");
+        let inputs = [PathBuf::from("e.csv"), PathBuf::from("e.csv.rejects.jsonl")];
+        let files = RejectsFiles::new(None, &inputs);
+        assert!(files.log(&inputs[0]).is_err() && files.log(&inputs[1]).is_ok());
     }
 
     #[test]

@@ -93,10 +93,11 @@ fn present(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }
 
-/// Counts of verdicts by outcome and of lines by code.
+/// Counts of verdicts by outcome and declaration, and of lines by code.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tally {
-    outcomes: [u64; 5],
+    /// By outcome, then by declaration.
+    outcomes: [[u64; 4]; 5],
     codes: Vec<u64>,
 }
 
@@ -104,7 +105,7 @@ impl Tally {
     /// Counts a batch.
     pub(crate) fn add(&mut self, verdicts: &[Verdict]) {
         for verdict in verdicts {
-            self.outcomes[outcome(verdict) as usize] += 1;
+            self.outcomes[outcome(verdict) as usize][verdict.declaration() as usize] += 1;
             let mut previous = None;
             for finding in &verdict.findings {
                 // Findings of one code stand together: a line counts once for each of its codes.
@@ -122,12 +123,23 @@ impl Tally {
 
     /// Lines with this outcome.
     pub(crate) fn of(&self, outcome: verdict::Outcome) -> u64 {
-        self.outcomes[outcome as usize]
+        self.outcomes[outcome as usize].iter().sum()
+    }
+
+    /// Lines with this outcome that declare this.
+    pub(crate) fn of_declared(&self, outcome: verdict::Outcome, declaration: verdict::Declaration) -> u64 {
+        self.outcomes[outcome as usize][declaration as usize]
+    }
+
+    /// Lines that declare this, whatever came of them.
+    pub(crate) fn declared(&self, declaration: verdict::Declaration) -> u64 {
+        let index = declaration as usize;
+        self.outcomes.iter().map(|of_outcome| of_outcome[index]).sum()
     }
 
     /// All lines.
     pub(crate) fn lines(&self) -> u64 {
-        self.outcomes.iter().sum()
+        self.outcomes.iter().flatten().sum()
     }
 
     /// Whether no line is rejected, indeterminate or without a verdict.
@@ -153,7 +165,12 @@ impl Tally {
 
     /// Takes over another's counts.
     pub(crate) fn merge(&mut self, other: Self) {
-        for (mine, theirs) in self.outcomes.iter_mut().zip(other.outcomes) {
+        for (mine, theirs) in self
+            .outcomes
+            .iter_mut()
+            .flatten()
+            .zip(other.outcomes.into_iter().flatten())
+        {
             *mine += theirs;
         }
         self.codes.resize(self.codes.len().max(other.codes.len()), 0);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table, Width};
-use nopic_proto::entry_validation::verdict::{Outcome, Remedy};
+use nopic_proto::entry_validation::verdict::{Declaration, Outcome, Remedy};
 use nopic_proto::entry_validation::{ExplainPolicyResponse, Finding, Verdict, finding};
 
 use super::Terminal;
@@ -14,12 +14,18 @@ use super::words;
 
 /// Widths of the columns before the text, with the space that belongs to each.
 const ENTRY: u16 = 12;
-const LINE: u16 = 6;
+const LINE: u16 = 7;
 const VERDICT: u16 = 14;
 /// Between two columns.
 const GAP: u16 = 1;
 /// From this width on, what to do has a column of its own.
 const WIDE: u16 = 110;
+const DECLARATIONS: [Declaration; 4] = [
+    Declaration::Organic,
+    Declaration::Disclaimed,
+    Declaration::None,
+    Declaration::Unspecified,
+];
 const OUTCOMES: [Outcome; 4] = [
     Outcome::Accept,
     Outcome::Warn,
@@ -148,6 +154,13 @@ impl VerdictTable {
         text + "\n"
     }
 
+    /// The name of a file above its rows.
+    pub(crate) fn heading(&mut self, name: &str) -> String {
+        let above = if self.header_printed { "\n" } else { "" };
+        self.header_printed = false;
+        format!("{above}{name}\n")
+    }
+
     fn is_wide(&self) -> bool {
         self.width >= WIDE
     }
@@ -265,20 +278,54 @@ impl VerdictTable {
 /// How many lines had which verdict.
 pub(crate) fn outcomes(tally: &Tally) -> String {
     let mut text = String::new();
-    for outcome in OUTCOMES {
-        let count = tally.of(outcome);
-        if count > 0 {
-            // Writing to a String cannot fail.
-            let _ = writeln!(
-                text,
-                "{:>9} {:<13} {}",
-                words::count(count),
-                outcome.as_str_name(),
-                words::outcome(outcome)
-            );
-        }
+    for (outcome, meaning, count) in by_meaning(tally) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "{:>9} {:<13} {meaning}",
+            words::count(count),
+            outcome.as_str_name(),
+        );
     }
     text
+}
+
+/// Lines by what their verdict means: an ACCEPT of a line that is not declared organic is not one to file as organic.
+fn by_meaning(tally: &Tally) -> Vec<(Outcome, &'static str, u64)> {
+    let mut counted: Vec<(Outcome, &'static str, u64)> = Vec::new();
+    for outcome in OUTCOMES {
+        for declaration in DECLARATIONS {
+            let count = tally.of_declared(outcome, declaration);
+            let meaning = words::outcome(outcome, declaration);
+            match counted.last_mut() {
+                _ if count == 0 => {}
+                Some((_, before, sum)) if *before == meaning => *sum += count,
+                _ => counted.push((outcome, meaning, count)),
+            }
+        }
+    }
+    counted
+}
+
+/// How many lines declare what: `20 organic, 3 disclaimed, 1 not declared`.
+pub(crate) fn declarations(tally: &Tally) -> String {
+    let parts: Vec<String> = DECLARATIONS
+        .into_iter()
+        .map(|declaration| (declaration, tally.declared(declaration)))
+        .filter(|(declaration, count)| *declaration != Declaration::Unspecified || *count > 0)
+        .map(|(declaration, count)| format!("{} {}", words::count(count), words::declaration(declaration)))
+        .collect();
+    parts.join(", ")
+}
+
+/// How many lines had which verdict, in one line: `9 ACCEPT, 1 REJECT`.
+pub(crate) fn outcomes_in_line(tally: &Tally) -> String {
+    let parts: Vec<String> = OUTCOMES
+        .into_iter()
+        .filter(|outcome| tally.of(*outcome) > 0)
+        .map(|outcome| format!("{} {}", words::count(tally.of(outcome)), outcome.as_str_name()))
+        .collect();
+    parts.join(", ")
 }
 
 /// Says of a finding that it does not decide the verdict.
@@ -353,7 +400,7 @@ mod tests {
         let text = table(None).render(&[rejected()]);
         assert!(text.contains("WHAT TO DO"), "{text}");
         let row = text.lines().nth(2).unwrap();
-        assert!(row.starts_with("B7603245278  1/2    REJECT"), "{text}");
+        assert!(row.starts_with("B7603245278  1/2     REJECT"), "{text}");
         assert!(text.contains("  Ask the exporter"), "{text}");
         assert!(text.contains("Warning: Old."), "{text}");
         assert!(text.contains("If that is not possible: re-export or"), "{text}");
@@ -398,6 +445,34 @@ mod tests {
             "{text}"
         );
         assert!(!text.contains("ACCEPT"), "{text}");
+    }
+
+    #[test]
+    fn what_is_not_declared_organic_is_not_filed_as_organic() {
+        let mut tally = Tally::default();
+        for (declaration, count) in [
+            (Declaration::Organic, 3),
+            (Declaration::Disclaimed, 2),
+            (Declaration::None, 1),
+        ] {
+            let accepted = Verdict {
+                verdict: Outcome::Accept.into(),
+                declaration: declaration.into(),
+                findings: Vec::new(),
+                ..rejected()
+            };
+            tally.add(&vec![accepted; count]);
+        }
+        tally.add(&[rejected()]);
+        assert_eq!(
+            outcomes(&tally),
+            "        3 ACCEPT        can be filed as organic\n        \
+             2 ACCEPT        can be filed with its disclaimer, not as organic\n        \
+             1 ACCEPT        can be filed: nothing organic is declared\n        \
+             1 REJECT        cannot be filed as organic as it stands\n"
+        );
+        assert_eq!(declarations(&tally), "4 organic, 2 disclaimed, 1 not declared");
+        assert_eq!(outcomes_in_line(&tally), "6 ACCEPT, 1 REJECT");
     }
 
     #[test]

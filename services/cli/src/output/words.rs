@@ -1,6 +1,6 @@
 //! Numbers and enumerations in words.
 
-use nopic_proto::entry_validation::verdict::{Outcome, Remedy};
+use nopic_proto::entry_validation::verdict::{Declaration, Outcome, Remedy};
 
 /// A count with commas between the thousands.
 pub(crate) fn count(number: impl Into<u64>) -> String {
@@ -21,14 +21,28 @@ pub(crate) fn counted(number: impl Into<u64>, one: &str, several: &str) -> Strin
     format!("{} {}", count(number), if number == 1 { one } else { several })
 }
 
-/// What a verdict means to the one who files.
-pub(crate) fn outcome(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Accept => "can be filed as organic",
-        Outcome::Warn => "can be filed, but look at the warnings first",
-        Outcome::Reject => "cannot be filed as organic as it stands",
-        Outcome::Indeterminate => "not known yet: do not file on this answer",
-        Outcome::Unspecified => "no verdict: the server is of another version",
+/// What a verdict means to the one who files a line that declares this.
+pub(crate) fn outcome(outcome: Outcome, declaration: Declaration) -> &'static str {
+    match (outcome, declaration) {
+        (Outcome::Accept, Declaration::Organic) => "can be filed as organic",
+        (Outcome::Accept, Declaration::Disclaimed) => "can be filed with its disclaimer, not as organic",
+        (Outcome::Accept, Declaration::None) => "can be filed: nothing organic is declared",
+        (Outcome::Accept, Declaration::Unspecified) => "can be filed",
+        (Outcome::Warn, _) => "can be filed, but look at the warnings first",
+        (Outcome::Reject, Declaration::Organic) => "cannot be filed as organic as it stands",
+        (Outcome::Reject, _) => "cannot be filed as it stands",
+        (Outcome::Indeterminate, _) => "not known yet: do not file on this answer",
+        (Outcome::Unspecified, _) => "no verdict: the server is of another version",
+    }
+}
+
+/// What a line declares.
+pub(crate) fn declaration(declaration: Declaration) -> &'static str {
+    match declaration {
+        Declaration::Organic => "organic",
+        Declaration::Disclaimed => "disclaimed",
+        Declaration::None => "not declared",
+        Declaration::Unspecified => "not known what it declares",
     }
 }
 

@@ -16,14 +16,16 @@ use nopic_proto::certificate::{
     import_certificates_response,
 };
 
+use crate::command::columns;
 use crate::command::import_answers::{ImportReporter, Step};
+use crate::command::several::{Several, name_of, named};
 use crate::connection::{Services, need};
 use crate::context::{Context, Done};
 use crate::failure::Failure;
 use crate::options::date;
 use crate::output::listing::{Cell, Column, Listing, Page, column, printable};
 use crate::output::progress::Progress;
-use crate::output::rejects::RejectsLog;
+use crate::output::rejects::RejectsFiles;
 use crate::output::words::{count, counted};
 use crate::output::{self, Style, Terminal};
 use crate::upload::{file_name, size_of, upload_file};
@@ -60,6 +62,7 @@ const DRAW_COLUMNS: &[Column] = &[
 )]
 pub(crate) enum Command {
     Import(ImportArguments),
+    Columns(ColumnsArguments),
     Show(ShowArguments),
     Ledger(ledger::LedgerArguments),
     List(ListArguments),
@@ -72,24 +75,37 @@ pub(crate) enum Command {
     History(lifecycle::HistoryArguments),
 }
 
-/// Import certificates from JSON lines
+/// Import certificates from JSON lines, a CSV or a workbook
+///
+/// `nopic certificate columns` lists the columns.
 ///
 /// A number that is known gets a new version; its draws of earlier imports are replaced. A certificate that was voided
 /// or superseded here is not brought back: its line is refused. A refused line leaves its neighbours alone.
 ///
-/// Exit status: 0 imported (what was refused is counted and written to the rejects file); 1 every line was refused;
-/// 2 it could not be done.
+/// Exit status: 0 imported (what was refused is counted and written to the rejects file); 1 every line was refused (of
+/// several files: of one of them); 2 it could not be done, or not with every file.
 #[derive(Debug, clap::Args)]
 #[command(
     after_long_help = "Example:\n  nopic certificate import certificates.jsonl --rejects-file refused.jsonl"
 )]
 pub(crate) struct ImportArguments {
-    /// File with one certificate a line; `-`: standard input
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    /// Files with one certificate a line; `-`: standard input
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
     /// Where refused lines are written [default: FILE.rejects.jsonl in the current folder, when there are any]
     #[arg(long, value_name = "FILE", env = "NOPIC_REJECTS_FILE")]
     rejects_file: Option<PathBuf>,
+}
+
+/// List the columns of files of certificates, or write a file to fill in
+///
+/// The names are those of JSON lines, of the header of a CSV and of that of a workbook. Draws stand in JSON lines only.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "Examples:\n  nopic certificate columns\n  \
+        nopic certificate columns --template certificates.xlsx")]
+pub(crate) struct ColumnsArguments {
+    #[command(flatten)]
+    options: columns::Options,
 }
 
 /// Show one certificate with its balance
@@ -142,25 +158,12 @@ pub(crate) struct ListArguments {
 
 pub(crate) async fn run(context: &Context, command: Command) -> Result<Done, Failure> {
     match command {
-        Command::Import(arguments) => {
-            size_of(&arguments.file)?;
-            let services = context.connect(need::CERTIFICATES).await?;
-            let result = send(
-                &context.terminal,
-                &services,
-                &arguments.file,
-                arguments.rejects_file.as_deref(),
-            )
-            .await?;
-            let mut out = output::results();
-            out.write_all(text(&result).as_bytes())?;
-            out.flush()?;
-            Ok(if result.certificates == 0 && result.rejected > 0 {
-                Done::WithFindings
-            } else {
-                Done::Well
-            })
-        }
+        Command::Import(arguments) => import(context, arguments).await,
+        Command::Columns(arguments) => columns::list(
+            context,
+            &arguments.options,
+            &nopic_formats::columns::certificate_columns(),
+        ),
         Command::Show(arguments) => {
             let services = context.connect(need::CERTIFICATES).await?;
             show(context, &services, arguments).await
@@ -179,15 +182,63 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Done, Fai
     }
 }
 
+async fn import(context: &Context, arguments: ImportArguments) -> Result<Done, Failure> {
+    Several::check(&arguments.files)?;
+    let services = context.connect(need::CERTIFICATES).await?;
+    let rejects = RejectsFiles::new(arguments.rejects_file, &arguments.files);
+    let one = async |file: &Path| send(&context.terminal, &services, file, &rejects).await;
+    let mut out = output::results();
+    if let [file] = arguments.files.as_slice() {
+        let result = one(file).await.map_err(|failure| named(failure, file))?;
+        out.write_all(text(&result).as_bytes())?;
+        out.flush()?;
+        return Ok(import_ended(&result));
+    }
+    let mut several = Several::default();
+    let mut all = ImportResult::default();
+    for file in &arguments.files {
+        match one(file).await {
+            Ok(result) => {
+                several.done(import_ended(&result));
+                write!(out, "{}: {}", name_of(file), text(&result))?;
+                out.flush()?;
+                add(&mut all, &result);
+            }
+            Err(failure) => several.failed(&named(failure, file)),
+        }
+    }
+    write!(out, "{}: {}", several.words(), text(&all))?;
+    out.flush()?;
+    Ok(several.end())
+}
+
+fn import_ended(result: &ImportResult) -> Done {
+    if result.certificates == 0 {
+        Done::WithFindings
+    } else {
+        Done::Well
+    }
+}
+
+fn add(all: &mut ImportResult, result: &ImportResult) {
+    all.certificates += result.certificates;
+    all.draws += result.draws;
+    all.added += result.added;
+    all.changed += result.changed;
+    all.unchanged += result.unchanged;
+    all.rejected += result.rejected;
+    all.duplicates += result.duplicates;
+}
+
 /// Sends a file and waits for the result. Refusals are said on the way.
 pub(crate) async fn send(
     terminal: &Terminal,
     services: &Services,
     file: &Path,
-    rejects_file: Option<&Path>,
+    rejects: &RejectsFiles,
 ) -> Result<ImportResult, Failure> {
     let size = size_of(file)?;
-    let rejects = RejectsLog::new(rejects_file, file)?;
+    let rejects = rejects.log(file)?;
     let progress = Progress::of_bytes(terminal, size, "importing");
     let part = |part| ImportCertificatesRequest { part: Some(part) };
     let options = ImportOptions {

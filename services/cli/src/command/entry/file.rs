@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use chrono::TimeDelta;
 use nopic_proto::entry_validation::{
     Decision, FileDocumentEnd, FileDocumentOptions, FileDocumentRequest, FileDocumentResponse, FileOptions,
     ResumeAfter, file_document_request,
@@ -11,27 +12,35 @@ use nopic_proto::entry_validation::{
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
+use super::before::{Before, Filed};
 use super::resuming::{Answer, Begun, ResumableAnswers};
-use super::validate::{Format, beside_verdicts, note_what_is_missing, printer, summary};
-use crate::connection::need;
+use super::validate::{Format, OfFile, beside_verdicts, each, note_what_is_missing, printer};
+use crate::command::several::Several;
+use crate::connection::{Services, need};
 use crate::context::{Context, Done};
 use crate::failure::Failure;
-use crate::output::Style;
+use crate::output::printer::Printer;
 use crate::output::progress::Progress;
-use crate::output::rejects::RejectsLog;
+use crate::output::rejects::RejectsFiles;
+use crate::output::{Style, Terminal};
 use crate::upload::{Interruption, Requests, file_name, size_of, upload_file};
+
+/// By how much the clock of a server may differ from ours.
+const DIFFERENCE_OF_CLOCKS: TimeDelta = TimeDelta::minutes(5);
 
 /// File entry lines: the decisions are recorded, and what may be filed draws on its certificate
 ///
 /// Reads the same files as `validate`. Lines that are neither rejected nor indeterminate draw on their certificate,
 /// entry by entry; a line without weight draws zero, which counts as use; a line filed again gives back what it drew
-/// before. The same file again gives the same answers and draws nothing more: --refile files it anew.
+/// before. The same file again gives the same answers and draws nothing more: --refile files it anew. A file that
+/// cannot be read does not keep the others from being filed.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:\n  \
         nopic entry file entries.abi\n  \
-        nopic entry file entries.jsonl --output jsonl > verdicts.jsonl\n\n\
+        nopic entry file entries.jsonl --output jsonl > verdicts.jsonl\n  \
+        nopic entry file june/*.xlsx\n\n\
         Exit status: 0 every line was read and none is rejected or indeterminate; 1 some are, or were refused; 2 the \
-        command could not do its work: run it again, what is on record already is not recorded twice.")]
+        command could not do its work, or not that of every file: run it again, what is on record already is not recorded twice.")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     options: Options,
@@ -55,9 +64,9 @@ pub(crate) struct ImportArguments {
 
 #[derive(Debug, clap::Args)]
 struct Options {
-    /// The file; `-`: standard input
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    /// The files; `-`: standard input
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
     /// Form of the file
     #[arg(long, value_enum, default_value_t, env = "NOPIC_FORMAT")]
     format: Format,
@@ -75,8 +84,10 @@ struct Options {
 
 impl From<FileDocumentResponse> for Answer {
     fn from(answer: FileDocumentResponse) -> Self {
+        let filed = Filed::of(&answer.decisions);
         let verdict = |decision: Decision| decision.verdict;
         Self {
+            filed,
             verdicts: answer.decisions.into_iter().filter_map(verdict).collect(),
             rejects: answer.rejects,
             cancelled: answer.cancelled_entries,
@@ -103,48 +114,93 @@ async fn file(
     filed_on: String,
     anew: Option<String>,
 ) -> Result<Done, Failure> {
+    Several::check(&options.files)?;
     // The content names the request, so all of it is there before any of it is sent.
-    let copy = if options.file == Path::new("-") {
+    let copy = if options.files.iter().any(|file| file == Path::new("-")) {
         Some(copy_of_input()?)
     } else {
         None
     };
-    let path = copy.as_ref().map_or(options.file.as_path(), |copy| copy.path());
-    let size = size_of(path)?;
-    let request_id = request_id(path, &filed_on, anew.as_deref())?;
     let services = context.connect(need::ALL).await?;
     note_what_is_missing(context, &services).await;
     let printer = printer(context, &services, options.output).await?;
-    let terminal = beside_verdicts(context);
-    let progress = Progress::of_bytes(&terminal, size, "filing");
-    let first = FileDocumentOptions {
-        filing: Some(FileOptions {
-            request_id,
-            filed_on,
-            at_least_revision: options.at_least_revision,
-            resume_after: None,
-        }),
-        form: options.format.form().into(),
-        file_name: file_name(&options.file),
-    };
-    let begin = async |place: Option<ResumeAfter>| -> Result<Begun<_>, Failure> {
-        let (requests, mut interruption) = requests_of(path, first.clone(), place, &progress);
-        let mut client = services.records();
-        let answers = interruption.or(client.file_document(requests)).await?;
-        Ok((answers, interruption))
-    };
-    let resumable = ResumableAnswers {
-        terminal: &terminal,
+    let filing = Filing {
+        context,
+        terminal: beside_verdicts(context),
         services: &services,
-        rejects: RejectsLog::new(options.rejects_file.as_deref(), &options.file)?,
-        progress: progress.clone(),
+        rejects: RejectsFiles::new(options.rejects_file.clone(), &options.files),
+        options: &options,
+        filed_on,
+        anew,
+        copy,
     };
-    let (filed, printer) = resumable.print(begin, printer).await?;
-    context.terminal.note(&summary(&filed, &printer));
-    context
-        .terminal
-        .note("The decisions are on record: `nopic entry decisions` lists them.");
-    Ok(filed.done())
+    let one = async |file: &Path, printer| filing.file(file, printer).await;
+    let (done, lines) = each(context, &services, &options.files, printer, one).await?;
+    if lines > 0 {
+        context
+            .terminal
+            .note("The decisions are on record: `nopic entry decisions` lists them.");
+    }
+    Ok(done)
+}
+
+/// What the files of a command have in common.
+struct Filing<'a> {
+    context: &'a Context,
+    terminal: Terminal,
+    services: &'a Services,
+    rejects: RejectsFiles,
+    options: &'a Options,
+    filed_on: String,
+    anew: Option<String>,
+    /// Of the standard input.
+    copy: Option<NamedTempFile>,
+}
+
+impl Filing<'_> {
+    async fn file(&self, file: &Path, printer: Printer) -> Result<OfFile, Failure> {
+        let path = match &self.copy {
+            Some(copy) if file == Path::new("-") => copy.path(),
+            _ => file,
+        };
+        let request_id = || request_id(path, &self.filed_on, self.anew.as_deref());
+        let opened = size_of(path).and_then(|size| Ok((size, self.rejects.log(file)?, request_id()?)));
+        let (size, rejects, request_id) = match opened {
+            Ok(opened) => opened,
+            Err(failure) => return Ok((Err(failure), printer)),
+        };
+        let progress = Progress::of_bytes(&self.terminal, size, "filing");
+        let first = FileDocumentOptions {
+            filing: Some(FileOptions {
+                request_id,
+                filed_on: self.filed_on.clone(),
+                at_least_revision: self.options.at_least_revision,
+                resume_after: None,
+            }),
+            form: self.options.format.form().into(),
+            file_name: file_name(file),
+        };
+        let begin = async |place: Option<ResumeAfter>| -> Result<Begun<_>, Failure> {
+            let (requests, mut interruption) = requests_of(path, first.clone(), place, &progress);
+            let mut client = self.services.records();
+            let answers = interruption.or(client.file_document(requests)).await?;
+            Ok((answers, interruption))
+        };
+        let difference = if self.services.is_in_this_process() {
+            TimeDelta::zero()
+        } else {
+            DIFFERENCE_OF_CLOCKS
+        };
+        let resumable = ResumableAnswers {
+            terminal: &self.terminal,
+            services: self.services,
+            rejects,
+            progress: progress.clone(),
+            before: Before::new(self.context.clock.now(), difference, self.filed_on.is_empty()),
+            refuses_entries: true,
+        };
+        resumable.print(begin, printer).await
+    }
 }
 
 fn requests_of(

@@ -1,5 +1,6 @@
 //! `nopic entry`: lines of entries, judged and on record.
 
+mod before;
 mod file;
 mod record;
 mod resuming;
@@ -12,6 +13,7 @@ mod validated;
 pub(crate) use validate::{Reading, sentences, summary, validate};
 pub(crate) use validated::Validated;
 
+use crate::command::columns;
 use crate::context::{Context, Done};
 use crate::failure::Failure;
 
@@ -32,11 +34,23 @@ pub(crate) enum Command {
     Amend(record::AmendArguments),
     Cancel(record::CancelArguments),
     Statistics(statistics::Arguments),
+    Columns(ColumnsArguments),
     Trail(trail::TrailArguments),
     Document(trail::DocumentArguments),
     Custody(trail::CustodyArguments),
     Statement(trail::StatementArguments),
     Withdraw(trail::WithdrawArguments),
+}
+
+/// List the columns of files of entry lines, or write a file to fill in
+///
+/// The names are those of JSON lines, of the header of a CSV and of that of a workbook.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "Examples:\n  nopic entry columns\n  \
+        nopic entry columns --template entries.xlsx")]
+pub(crate) struct ColumnsArguments {
+    #[command(flatten)]
+    options: columns::Options,
 }
 
 pub(crate) async fn run(context: &Context, command: Command) -> Result<Done, Failure> {
@@ -51,6 +65,11 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Done, Fai
         Command::Amend(arguments) => record::amend(context, arguments).await,
         Command::Cancel(arguments) => record::cancel(context, arguments).await,
         Command::Statistics(arguments) => statistics::run(context, arguments).await,
+        Command::Columns(arguments) => columns::list(
+            context,
+            &arguments.options,
+            &nopic_formats::columns::entry_columns(),
+        ),
         Command::Trail(arguments) => trail::trail(context, arguments).await,
         Command::Document(arguments) => trail::document(context, arguments).await,
         Command::Custody(arguments) => trail::custody(context, arguments).await,

@@ -11,6 +11,8 @@ use tokio::sync::mpsc::error::TryRecvError;
 use tokio::time::Instant;
 use tonic::{Code, Response, Status, Streaming};
 
+use super::before::{Before, Filed};
+use super::validate::OfFile;
 use super::validated::Validated;
 use crate::connection::Services;
 use crate::failure::Failure;
@@ -41,6 +43,8 @@ pub(super) struct Answer {
     pub(super) rejects: Vec<Reject>,
     /// Entries that were on record and are taken back.
     pub(super) cancelled: Vec<String>,
+    /// Entries as they are on record.
+    pub(super) filed: Vec<Filed>,
     pub(super) summary: Option<DocumentSummary>,
     /// The server drains: another call goes on there.
     pub(super) resume_after: Option<ResumeAfter>,
@@ -52,6 +56,7 @@ impl From<ValidateDocumentResponse> for Answer {
             verdicts: answer.verdicts,
             rejects: answer.rejects,
             cancelled: Vec::new(),
+            filed: Vec::new(),
             summary: answer.summary,
             resume_after: answer.resume_after,
         }
@@ -67,6 +72,10 @@ pub(super) struct ResumableAnswers<'a> {
     pub(super) services: &'a Services,
     pub(super) rejects: RejectsLog,
     pub(super) progress: Progress,
+    /// Keeps what was on record before.
+    pub(super) before: Before,
+    /// Whether an entry may be refused as a whole whose lines were read: filing takes all of it or nothing.
+    pub(super) refuses_entries: bool,
 }
 
 /// What was received on the file so far.
@@ -92,7 +101,7 @@ impl ResumableAnswers<'_> {
         mut self,
         begin: impl AsyncFnMut(Option<ResumeAfter>) -> Result<Begun<A>, Failure>,
         printer: Printer,
-    ) -> Result<(Validated, Printer), Failure> {
+    ) -> Result<OfFile, Failure> {
         let (batches, printing) = start(printer);
         let followed = self.follow(begin, &batches).await;
         drop(batches);
@@ -100,19 +109,27 @@ impl ResumableAnswers<'_> {
             .await
             .unwrap_or_else(|_| Err(Failure::new("The verdicts could not be printed.")));
         self.progress.finish();
-        self.rejects.finish(self.terminal)?;
         let (printer, tally) = printed?;
+        let validated = self.validated(followed, tally);
+        Ok((validated, printer))
+    }
+
+    fn validated(mut self, followed: Result<Received, Failure>, tally: Tally) -> Result<Validated, Failure> {
+        self.rejects.finish(self.terminal)?;
         let received = followed?;
         let validated = Validated {
             tally,
             refused: self.rejects.count(),
             cancelled: received.cancelled,
+            before: self.before,
             summary: received.summary.ok_or_else(broken_off)?,
         };
-        if u64::from(validated.summary.lines) != validated.tally.lines() {
+        let (read, judged) = (u64::from(validated.summary.lines), validated.tally.lines());
+        let may_be_fewer = self.refuses_entries && validated.refused > 0;
+        if judged > read || (judged < read && !may_be_fewer) {
             return Err(broken_off());
         }
-        Ok((validated, printer))
+        Ok(validated)
     }
 
     /// Goes from call to call until the file is answered.
@@ -183,6 +200,7 @@ impl ResumableAnswers<'_> {
             if let Some(place) = answer.resume_after {
                 return Ok(Ended::At(place));
             }
+            self.before.note(answer.filed);
             received.summary = answer.summary.or(received.summary);
             let mut verdicts = answer.verdicts;
             let skipped = verdicts

@@ -15,7 +15,10 @@ use crate::output::{self, Style};
 const STATISTICS: &[Column] = &[
     column("GROUP", "key"),
     column("LINES", "lines"),
-    column("ORGANIC", "organicLines"),
+    column("ORGANIC", "declaredOrganic"),
+    column("DISCLAIMED", "disclaimed"),
+    column("NOT DECLARED", "undeclared"),
+    column("ORGANIC OR DUE", "organicLines"),
     column("WITH CERTIFICATE", "withValidCertificate"),
     column("SHARE", "share"),
     column("ACCEPT", "accepted"),
@@ -109,6 +112,9 @@ fn statistic_row(statistic: &Statistic, key: &str) -> Vec<Cell> {
         // Lines without an importer are a group as well: its key is empty.
         Cell::Name(key.to_owned()),
         number(statistic.lines),
+        number(statistic.declared_organic),
+        number(statistic.disclaimed),
+        number(statistic.undeclared),
         number(statistic.organic_lines),
         number(statistic.with_valid_certificate),
         share.into(),

@@ -12,35 +12,39 @@ use nopic_proto::entry_validation::{
 };
 use nopic_proto::registry::GetCurrentRevisionRequest;
 
+use super::before::Before;
 use super::resuming::{Begun, ResumableAnswers};
 use super::validated::Validated;
+use crate::command::several::{Several, name_of, named};
 use crate::connection::{Services, need};
 use crate::context::{Context, Done};
 use crate::failure::Failure;
 use crate::input::Input;
 use crate::output::printer::{Printed, Printer};
 use crate::output::progress::Progress;
-use crate::output::rejects::RejectsLog;
-use crate::output::verdict_table::{Sentences, VerdictTable, outcomes};
+use crate::output::rejects::RejectsFiles;
+use crate::output::verdict_table::{Sentences, VerdictTable, declarations, outcomes, outcomes_in_line};
 use crate::output::words::{count, counted};
 use crate::output::{Style, Terminal};
 use crate::upload::{Interruption, Requests, file_name, size_of, upload};
 
-/// Validate a file of entry lines: nothing is recorded
+/// Validate files of entry lines: nothing is recorded
 ///
-/// Reads an ABI transmission (80-character records), a CSV with a header, or JSON lines; which one is found out. A
-/// verdict comes for every line that was read, in their order.
+/// Reads an ABI transmission (80-character records), a CSV or a workbook with a header, or JSON lines; which one is
+/// found out. A verdict comes for every line that was read, in their order. `nopic entry columns` lists the columns.
+/// A file that cannot be read does not keep the others from being validated.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:\n  \
         nopic entry validate entries.abi\n  \
         nopic entry validate entries.csv --output csv > verdicts.csv\n  \
+        nopic entry validate june/*.xlsx\n  \
         produce-lines | nopic entry validate - --format jsonl --output jsonl | jq .verdict\n\n\
         Exit status: 0 every line was read and none is rejected or indeterminate; 1 some are, or were refused; 2 the \
-        command could not do its work.")]
+        command could not do its work, or not that of every file.")]
 pub(crate) struct Arguments {
-    /// The file; `-`: standard input
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    /// The files; `-`: standard input
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
     /// Form of the file
     #[arg(long, value_enum, default_value_t, env = "NOPIC_FORMAT")]
     format: Format,
@@ -92,11 +96,11 @@ impl Format {
 pub(crate) struct Reading {
     pub(crate) format: Format,
     pub(crate) freshness: Freshness,
-    pub(crate) rejects_file: Option<PathBuf>,
+    pub(crate) rejects: RejectsFiles,
 }
 
 pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Done, Failure> {
-    size_of(&arguments.file)?;
+    Several::check(&arguments.files)?;
     let services = context.connect(need::ALL).await?;
     note_what_is_missing(context, &services).await;
     let printer = printer(context, &services, arguments.output).await?;
@@ -106,12 +110,50 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
             at_least_revision: arguments.at_least_revision,
             latest_certificates: arguments.latest,
         },
-        rejects_file: arguments.rejects_file,
+        rejects: RejectsFiles::new(arguments.rejects_file, &arguments.files),
     };
     let terminal = beside_verdicts(context);
-    let (validated, printer) = validate(&terminal, &services, &arguments.file, reading, printer).await?;
-    context.terminal.note(&summary(&validated, &printer));
-    Ok(validated.done())
+    let one = async |file: &Path, printer| validate(&terminal, &services, file, &reading, printer).await;
+    let (done, _) = each(context, &services, &arguments.files, printer, one).await?;
+    Ok(done)
+}
+
+/// Judges file by file, prints the verdicts and says what came of each, and of all of them. How it ends, and how many
+/// lines were judged.
+pub(super) async fn each(
+    context: &Context,
+    services: &Services,
+    files: &[PathBuf],
+    mut printer: Printer,
+    mut one: impl AsyncFnMut(&Path, Printer) -> Result<OfFile, Failure>,
+) -> Result<(Done, u64), Failure> {
+    let terminal = &context.terminal;
+    if let [file] = files {
+        let (validated, printer) = one(file, printer).await?;
+        let validated = validated.map_err(|failure| named(failure, file))?;
+        terminal.note(&summary("", &validated, &printer));
+        validated.before.tell(terminal, services, file).await;
+        return Ok((validated.done(), validated.tally.lines()));
+    }
+    let mut several = Several::default();
+    let mut all = Validated::default();
+    for file in files {
+        printer.begin_file(&name_of(file))?;
+        let validated;
+        (validated, printer) = one(file, printer).await?;
+        match validated {
+            Ok(validated) => {
+                several.done(validated.done());
+                terminal.note(&format!("{}: {}", name_of(file), in_line(&validated)));
+                validated.before.tell(terminal, services, file).await;
+                all.add(validated);
+            }
+            Err(failure) => several.failed(&named(failure, file)),
+        }
+    }
+    let of_all = format!("{}: ", several.words());
+    terminal.note(&summary(&of_all, &all, &printer));
+    Ok((several.end(), all.tally.lines()))
 }
 
 /// Says, before any verdict does line by line, that there is nothing that verdicts could rest on.
@@ -182,21 +224,30 @@ pub(crate) async fn sentences(context: &Context, services: &Services) -> Result<
     services.answer(answer).map(Sentences::new)
 }
 
+/// What came of a file, or why it could not be done, and the printer for the next one.
+pub(crate) type OfFile = (Result<Validated, Failure>, Printer);
+
 /// Sends a file and prints its verdicts as they come: reading, decoding and printing each go on for themselves.
+///
+/// Fails where nothing can be printed any more.
 pub(crate) async fn validate(
     terminal: &Terminal,
     services: &Services,
     file: &Path,
-    reading: Reading,
+    reading: &Reading,
     printer: Printer,
-) -> Result<(Validated, Printer), Failure> {
-    let size = size_of(file)?;
-    let rejects = RejectsLog::new(reading.rejects_file.as_deref(), file)?;
-    let progress = Progress::of_bytes(terminal, size, "validating");
+) -> Result<OfFile, Failure> {
     // A server in this process does not stop before the command does.
-    let input = Input::new(file, !services.is_in_this_process())?;
+    let again = !services.is_in_this_process();
+    let opened =
+        size_of(file).and_then(|size| Ok((size, reading.rejects.log(file)?, Input::new(file, again)?)));
+    let (size, rejects, input) = match opened {
+        Ok(opened) => opened,
+        Err(failure) => return Ok((Err(failure), printer)),
+    };
+    let progress = Progress::of_bytes(terminal, size, "validating");
     let begin = async |place: Option<ResumeAfter>| -> Result<Begun<_>, Failure> {
-        let (requests, mut interruption) = requests_of(&input, file, &reading, place, &progress);
+        let (requests, mut interruption) = requests_of(&input, file, reading, place, &progress);
         let mut client = services.entry_validation();
         let answers = interruption.or(client.validate_document(requests)).await?;
         Ok((answers, interruption))
@@ -206,6 +257,8 @@ pub(crate) async fn validate(
         services,
         rejects,
         progress: progress.clone(),
+        before: Before::default(),
+        refuses_entries: false,
     };
     resumable.print(begin, printer).await
 }
@@ -235,14 +288,37 @@ fn requests_of(
     })
 }
 
-/// The end of a run in words.
-pub(crate) fn summary(validated: &Validated, printer: &Printer) -> String {
-    let mut text = format!(
-        "\n{}",
-        counted(validated.tally.lines(), "line was judged", "lines were judged")
-    );
+/// The end of a run in words, behind what stands before them.
+pub(crate) fn summary(of_what: &str, validated: &Validated, printer: &Printer) -> String {
+    let mut text = format!("\n{of_what}{}", beginning(validated));
+    let outcomes = match &printer.form {
+        Printed::Table(table) => table.summary(&validated.tally),
+        Printed::Jsonl | Printed::Csv => outcomes(&validated.tally),
+    };
+    if outcomes.is_empty() {
+        text.push('.');
+    } else {
+        text.push_str(":\n");
+        text.push_str(&outcomes);
+    }
+    text.trim_end().to_owned()
+}
+
+/// The end of one of several files in one line.
+fn in_line(validated: &Validated) -> String {
+    let outcomes = outcomes_in_line(&validated.tally);
+    let separator = if outcomes.is_empty() { "" } else { ": " };
+    format!("{}{separator}{outcomes}.", beginning(validated))
+}
+
+fn beginning(validated: &Validated) -> String {
+    let lines = validated.tally.lines();
+    let mut text = counted(lines, "line was judged", "lines were judged");
+    if lines > 0 {
+        text.push_str(&format!(" ({})", declarations(&validated.tally)));
+    }
     if validated.refused > 0 {
-        text.push_str(&format!(", {} could not be read", count(validated.refused)));
+        text.push_str(&format!(", {} could not be taken", count(validated.refused)));
     }
     let cancelled = validated.cancelled;
     if cancelled > 0 {
@@ -258,12 +334,10 @@ pub(crate) fn summary(validated: &Validated, printer: &Printer) -> String {
             counted(deleted, "entry", "entries")
         ));
     }
-    text.push_str(":\n");
-    text.push_str(&match &printer.form {
-        Printed::Table(table) => table.summary(&validated.tally),
-        Printed::Jsonl | Printed::Csv => outcomes(&validated.tally),
-    });
-    text.trim_end().to_owned()
+    if validated.is_empty() {
+        text.push_str(", for nothing was found to judge");
+    }
+    text
 }
 
 #[cfg(test)]
@@ -287,18 +361,23 @@ mod tests {
             tally,
             refused: 2,
             cancelled: 0,
+            before: Before::default(),
             summary: DocumentSummary {
                 deleted_entries: 1,
                 ..DocumentSummary::default()
             },
         };
-        let text = summary(&validated, &printer);
+        let text = summary("", &validated, &printer);
         assert!(
             text.starts_with(
-                "\n20 lines were judged, 2 could not be read, 1 entry to be deleted had nothing to judge:\n"
+                "\n20 lines were judged (20 organic, 0 disclaimed, 0 not declared), 2 could not be taken, 1 entry to be \
+                 deleted had nothing to judge:\n"
             ),
             "{text}"
         );
         assert!(text.contains("20 REJECT"), "{text}");
+        assert!(in_line(&validated).ends_with("nothing to judge: 20 REJECT."));
+        let nothing = summary("", &Validated::default(), &printer);
+        assert_eq!(nothing, "\n0 lines were judged, for nothing was found to judge.");
     }
 }

@@ -2,6 +2,7 @@
 
 use nopic_proto::entry_validation::{DocumentSummary, Verdict};
 
+use super::before::Before;
 use crate::context::Done;
 use crate::output::verdict_record::Tally;
 
@@ -14,6 +15,8 @@ pub(crate) struct Validated {
     pub(crate) refused: u64,
     /// Entries that were on record and are taken back.
     pub(crate) cancelled: u64,
+    /// Entries that were on record before.
+    pub(super) before: Before,
     /// The server's word on the file.
     pub(crate) summary: DocumentSummary,
 }
@@ -28,17 +31,26 @@ impl Validated {
 
     /// How a command ends that had these verdicts.
     pub(super) fn done(&self) -> Done {
-        if self.tally.is_clean() && self.refused == 0 {
+        if self.tally.is_clean() && self.refused == 0 && !self.is_empty() {
             Done::Well
         } else {
             Done::WithFindings
         }
     }
 
+    /// Whether nothing was found to judge, nor to take back: never a success.
+    pub(super) fn is_empty(&self) -> bool {
+        self.tally.lines() == 0
+            && self.refused == 0
+            && self.cancelled == 0
+            && self.summary.deleted_entries == 0
+    }
+
     /// Counts another file in.
     pub(crate) fn add(&mut self, other: Self) {
         self.tally.merge(other.tally);
         self.refused += other.refused;
+        self.cancelled += other.cancelled;
         self.summary.lines += other.summary.lines;
         self.summary.rejects += other.summary.rejects;
         self.summary.deleted_entries += other.summary.deleted_entries;
