@@ -29,6 +29,9 @@ pub(crate) enum Error {
     /// Another service does not answer.
     #[error("{0}")]
     Unavailable(String),
+    /// It was taken back before, or was never on record.
+    #[error("entry {0}: there is nothing to take back")]
+    NothingToTakeBack(String),
     /// Other rules decided it than those of this program, which knows no others.
     #[error(
         "it was decided by rules version {0}, and this program has version {RULES_VERSION}: it cannot be judged again; \
@@ -64,7 +67,9 @@ impl From<Error> for Status {
             Error::NotYours(message) => Self::permission_denied(message),
             Error::Busy(message) => Self::aborted(message),
             Error::Outdated(message) => Self::failed_precondition(message),
-            Error::OtherRules(_) => Self::failed_precondition(error.to_string()),
+            Error::OtherRules(_) | Error::NothingToTakeBack(_) => {
+                Self::failed_precondition(error.to_string())
+            }
             Error::Unavailable(message) => Self::unavailable(message),
             Error::Internal(message) => {
                 tracing::error!(message, "entry validation failed");

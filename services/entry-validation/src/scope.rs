@@ -60,7 +60,7 @@ impl EntryScope {
             && open.entry_number == entry_number
         {
             if open.lines == MAX_LINES_PER_ENTRY {
-                open.refused = Some(Refusal::TooLong);
+                open.refused.get_or_insert(Refusal::TooLong);
             }
             open.lines += 1;
             return open.refused.map_or(Ok(Place::Goes), Err);
@@ -83,6 +83,20 @@ impl EntryScope {
             refused,
         });
         refused.map_or(Ok(Place::Begins), Err)
+    }
+}
+
+impl EntryScope {
+    /// An entry is taken back here: what is filed of it behind is another entry, as it were.
+    pub(crate) fn deleted(&mut self, entry_number: &str) {
+        if let Some(open) = self.open.take()
+            && let Some(number) = EntryNumber::parse(&open.entry_number)
+        {
+            self.complete.insert(number);
+        }
+        if let Some(number) = EntryNumber::parse(entry_number) {
+            self.complete.remove(&number);
+        }
     }
 }
 
@@ -125,6 +139,19 @@ mod tests {
         assert_eq!(scope.line(ONE), Err(Refusal::TooLong));
         assert_eq!(scope.line(ONE), Err(Refusal::TooLong));
         assert_eq!(scope.line(OTHER), Ok(Place::Begins));
-        assert_eq!(scope.line(ONE), Err(Refusal::SecondPlace));
+        // One in a second place stays that, however long it is: what waits of others is not its.
+        for _ in 0..=MAX_LINES_PER_ENTRY {
+            assert_eq!(scope.line(ONE), Err(Refusal::SecondPlace));
+        }
+    }
+
+    #[test]
+    fn an_entry_that_is_taken_back_may_come_anew() {
+        let mut scope = EntryScope::default();
+        assert!(scope.line(ONE).is_ok() && scope.line(OTHER).is_ok());
+        scope.deleted(ONE);
+        assert_eq!(scope.line(ONE), Ok(Place::Begins));
+        // The one that was open is complete.
+        assert_eq!(scope.line(OTHER), Err(Refusal::SecondPlace));
     }
 }

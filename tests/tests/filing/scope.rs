@@ -5,7 +5,7 @@ use nopic_proto::common::Reject;
 use nopic_proto::entry_validation::file_document_request::Part;
 use nopic_proto::entry_validation::{
     Decision, EntryLine, FileDocumentEnd, FileDocumentOptions, FileDocumentRequest, FileOptions,
-    FileStreamRequest, ValidateEntriesRequest, ValidateStreamRequest, document_options,
+    FileStreamRequest, GetEntryRequest, ValidateEntriesRequest, ValidateStreamRequest, document_options,
 };
 use nopic_sql::testing::Engine;
 use nopic_tests::services::{Services, Setup, validate_document};
@@ -204,8 +204,13 @@ async fn an_entry_of_too_many_lines_is_refused_by_name_and_its_neighbours_are_fi
     assert_eq!(told(&[], &validated.rest.rejects).1, refused);
     let (decisions, rejects) = file_document(&mut services, "document", &document).await;
     let neighbours = [&lines[0], lines.last().unwrap()].map(|line| (line.entry_number.clone(), 1));
-    assert_eq!(told(&decisions, &rejects), (neighbours.to_vec(), refused));
-    assert!(rejects[0].reason.contains("more than 10000 lines"), "{rejects:?}");
+    let whole = vec![(lines[1].entry_number.clone(), 2)];
+    assert_eq!(
+        told(&decisions, &rejects),
+        (neighbours.to_vec(), [whole, refused].concat())
+    );
+    assert!(rejects[0].reason.contains("none of them is filed"), "{rejects:?}");
+    assert!(rejects[1].reason.contains("more than 10000 lines"), "{rejects:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -243,4 +248,57 @@ async fn an_entry_of_which_a_line_cannot_be_read_is_not_replaced() {
         assert_eq!(refused.len(), 3, "{rejects:?}");
         assert!(refused.contains(&of(0, 1)), "{rejects:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_number_gets_its_finding_wherever_it_stands() {
+    let mut services = start(Engine::Sqlite).await;
+    let none = |number| EntryLine {
+        entry_number: "B7600000010".to_owned(),
+        ..line(1, number)
+    };
+    let lines = [none(1), line(2, 1), none(2)];
+    let document = jsonl(&lines);
+    for _ in 0..2 {
+        let (decisions, rejects) = file_document(&mut services, "document", &document).await;
+        assert_eq!((decisions.len(), rejects.len()), (3, 0));
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lines_are_taken_back_once_and_only_where_they_are(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let mut services = start(engine).await;
+    let taking_back = |entry, number| EntryLine {
+        entry_action: "DELETE".to_owned(),
+        ..line(entry, number)
+    };
+    let (decisions, _) = file_document(&mut services, "first", &jsonl(&[line(1, 1), line(1, 2)])).await;
+    assert_eq!(decisions.len(), 2);
+    let kinds = async |services: &mut Services| -> Vec<String> {
+        let request = GetEntryRequest {
+            entry_number: line(1, 1).entry_number,
+            ..GetEntryRequest::default()
+        };
+        let entry = services.records.get_entry(request).await.unwrap().into_inner();
+        entry.versions.into_iter().map(|version| version.kind).collect()
+    };
+    for (request_id, number, expected) in [("second", 1, "FILED"), ("third", 2, "CANCELLED")] {
+        let (decisions, rejects) =
+            file_document(&mut services, request_id, &jsonl(&[taking_back(1, number)])).await;
+        assert_eq!((decisions.len(), rejects.len()), (1, 0));
+        assert_eq!(kinds(&mut services).await.last().unwrap(), expected);
+    }
+    // Nothing is left of it, and of another entry nothing ever was; a neighbour is filed.
+    let both = jsonl(&[taking_back(1, 1), line(3, 1), taking_back(2, 1)]);
+    let (decisions, rejects) = file_document(&mut services, "fourth", &both).await;
+    let (decided, refused) = told(&decisions, &rejects);
+    assert_eq!(decided, [(line(3, 1).entry_number, 1)]);
+    assert_eq!(
+        refused,
+        [(line(1, 1).entry_number, 1), (line(2, 1).entry_number, 3)]
+    );
+    assert_eq!(kinds(&mut services).await, ["FILED", "FILED", "CANCELLED"]);
 }

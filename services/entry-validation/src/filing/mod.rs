@@ -561,31 +561,34 @@ async fn nothing_to_take_back(
 ) -> Result<Option<Error>, Error> {
     let takes_back = |line: &NormalisedLine| line.entry_action.as_deref() == Some("DELETE");
     let same_entry = |one: &NormalisedLine, next: &NormalisedLine| one.entry_number == next.entry_number;
-    let asked: Vec<String> = match (&request.of_entry, request.kind) {
-        (Some((entry_number, _)), Kind::Cancelled) => vec![entry_number.clone()],
-        (None, _) => request
-            .lines
-            .chunk_by(same_entry)
-            .filter(|lines| lines.iter().all(takes_back))
-            .map(|lines| lines[0].entry_number.clone())
-            .filter(|number| EntryNumber::parse(number).is_some())
-            .collect(),
+    let (asked, version): (Vec<String>, _) = match (&request.of_entry, request.kind) {
+        (Some((entry_number, version)), Kind::Cancelled) => (vec![entry_number.clone()], Some(*version)),
+        (None, _) => {
+            let asked = request
+                .lines
+                .chunk_by(same_entry)
+                .filter(|lines| lines.iter().all(takes_back))
+                .map(|lines| lines[0].entry_number.clone())
+                .filter(|number| EntryNumber::parse(number).is_some());
+            (asked.collect(), None)
+        }
         _ => return Ok(None),
     };
     let mut refusal = None;
     for entry_number in asked {
         let (versions, _) = engine.store.entry(tenant, &entry_number, None).await?;
         let reason = match versions.last() {
-            None => "is not on record".to_owned(),
-            Some(last) if last.kind == Kind::Cancelled => {
+            Some(last)
+                if last.kind == Kind::Cancelled && version.is_none_or(|version| version == last.version) =>
+            {
                 format!("was taken back by version {} on {}", last.version, last.filed_on)
             }
-            Some(_) => continue,
+            // A version that is named may still be filed: whoever claims the entry knows.
+            None if version.is_none() => "is not on record".to_owned(),
+            _ => continue,
         };
         request.lines.retain(|line| line.entry_number != entry_number);
-        refusal.get_or_insert(Error::Outdated(format!(
-            "entry {entry_number} {reason}: there is nothing to take back"
-        )));
+        refusal.get_or_insert(Error::NothingToTakeBack(format!("{entry_number} {reason}")));
     }
     Ok(refusal)
 }

@@ -147,7 +147,7 @@ fn bytes_of(decision: &wire::Decision) -> usize {
 /// lines, then what the findings say beside their codes: each decision alone, and the list of them, have it all.
 pub(super) fn decisions(stored: Vec<StoredDecision>) -> Vec<wire::Decision> {
     let mut decisions: Vec<wire::Decision> = stored.into_iter().map(decision).collect();
-    let reductions: [fn(&mut wire::Decision); 3] = [
+    let reductions: [fn(&mut wire::Decision); 4] = [
         |decision| {
             for finding in decision
                 .verdict
@@ -165,6 +165,11 @@ pub(super) fn decisions(stored: Vec<StoredDecision>) -> Vec<wire::Decision> {
                 for finding in &mut verdict.findings {
                     finding.field.clear();
                 }
+            }
+        },
+        |decision| {
+            if let Some(verdict) = &mut decision.verdict {
+                verdict.findings.clear();
             }
         },
     ];

@@ -12,7 +12,7 @@ use tonic::{Status, Streaming};
 
 use super::VERDICTS_PER_MESSAGE;
 use super::document::{FileName, form_of, wire_form_of};
-use super::file_stream::{FiledPart, Parts, ended_early};
+use super::file_stream::{FiledPart, Parts, RefusedEntry, ended_early};
 use super::resuming::{Record, Resumed, arrived, first, next_or_drain};
 use crate::engine::Engine;
 use crate::scope::EntryScope;
@@ -86,7 +86,11 @@ impl Document {
             // What is refused or cannot be read may be told already, and its entry still to be filed.
             if let Record::Reject { reject, refusal } = &record {
                 match refusal {
-                    Some(refusal) => self.parts.refuse(*refusal),
+                    Some(refusal) => {
+                        if let Some(entry) = self.parts.refuse(*refusal).filter(|_| !is_answered) {
+                            self.refuse(entry).await?;
+                        }
+                    }
                     None => self.parts.cannot_read(reject.key.as_deref())?,
                 }
             }
@@ -170,17 +174,21 @@ impl Document {
             .await?;
         }
         for refused in filed.refused {
-            let reject = Reject {
-                key: Some(refused.entry_number),
-                ..Reject::new(refused.told, refused.reason)
-            };
-            self.send(wire::FileDocumentResponse {
-                rejects: vec![self.file.reject(reject)],
-                ..wire::FileDocumentResponse::default()
-            })
-            .await?;
+            self.refuse(refused).await?;
         }
         Ok(())
+    }
+
+    async fn refuse(&self, entry: RefusedEntry) -> Result<(), CallerGone> {
+        let reject = Reject {
+            key: Some(entry.entry_number),
+            ..Reject::new(entry.told, entry.reason)
+        };
+        self.send(wire::FileDocumentResponse {
+            rejects: vec![self.file.reject(reject)],
+            ..wire::FileDocumentResponse::default()
+        })
+        .await
     }
 
     /// A caller that has left is no reason to file half an entry: between parts it is one to stop.

@@ -13,7 +13,7 @@ use nopic_domain::principal::Principal;
 use nopic_domain::rules::MAX_LINES_PER_ENTRY;
 use nopic_proto::common;
 use nopic_proto::entry_validation as wire;
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 use tonic::{Status, Streaming};
 
 use super::fields::{
@@ -33,6 +33,8 @@ use crate::store::Deletion;
 const MAX_INCOMPLETE: usize = 100_000;
 const NOT_REPLACED: &str = "a line of this entry cannot be read, so the entry is not replaced: what the line drew would be \
                             given back; correct the line and file the entry again";
+const NOT_YOURS: &str = "the entry has another filer code than those that you file under";
+const NONE_OF_IT: &str = "this entry has more lines than an entry may have: none of them is filed";
 const NOTHING_TO_TAKE_BACK: &str =
     "the entry is not on record, or was taken back before: there is nothing to take back";
 const TOO_HEAVY: &str = "the lines of this entry weigh more than can be counted on one certificate: correct their weights \
@@ -59,6 +61,17 @@ pub(super) struct RefusedEntry {
     pub(super) reason: &'static str,
 }
 
+impl RefusedEntry {
+    fn reject(self) -> common::Reject {
+        common::Reject {
+            record: u32::try_from(self.told).unwrap_or(u32::MAX),
+            key: self.entry_number,
+            reason: self.reason.to_owned(),
+            ..common::Reject::default()
+        }
+    }
+}
+
 /// What came of a part.
 #[derive(Default)]
 pub(super) struct FiledPart {
@@ -81,6 +94,8 @@ pub(super) struct Parts {
     incomplete: FxHashSet<String>,
     /// Whether something could not be read that may be of the entry to come.
     next_is_incomplete: bool,
+    /// Where the entry begins whose lines come and are too many.
+    refused_from: Option<u64>,
     /// Lines that this call has filed.
     filed: u64,
     /// How far an end of the part was looked for: lines that wait are looked at once, however they come.
@@ -104,6 +119,7 @@ impl Parts {
             last_entry: 0,
             incomplete: FxHashSet::default(),
             next_is_incomplete: false,
+            refused_from: None,
             filed: 0,
             searched: LINES_PER_PART,
         })
@@ -113,6 +129,7 @@ impl Parts {
     pub(super) fn push(&mut self, line: NormalisedLine, place: u64, told: u64, in_entry: Place) {
         if in_entry == Place::Begins {
             self.last_entry = self.waiting.len();
+            self.refused_from = None;
         }
         if std::mem::take(&mut self.next_is_incomplete) {
             self.incomplete.insert(line.entry_number.clone());
@@ -126,13 +143,19 @@ impl Parts {
         self.incomplete.remove(&line.entry_number);
     }
 
-    /// A line was not taken.
-    pub(super) fn refuse(&mut self, refusal: Refusal) {
-        // The entry is filed as a whole, or not: what waits of it goes.
-        if refusal == Refusal::TooLong {
-            self.waiting.truncate(self.last_entry);
-            self.searched = LINES_PER_PART;
+    /// A line was not taken. The entry that goes with it: it is filed as a whole, or not.
+    pub(super) fn refuse(&mut self, refusal: Refusal) -> Option<RefusedEntry> {
+        if refusal != Refusal::TooLong {
+            return None;
         }
+        self.searched = LINES_PER_PART;
+        let dropped = self.waiting.drain(self.last_entry..).next()?;
+        self.refused_from = Some(dropped.place);
+        Some(RefusedEntry {
+            told: dropped.told,
+            entry_number: dropped.line.into_inner().entry_number,
+            reason: NONE_OF_IT,
+        })
     }
 
     /// Something could not be read: of this entry, or, where that cannot be told, of the one before it or behind it.
@@ -159,9 +182,14 @@ impl Parts {
         Ok(())
     }
 
-    /// The place before the first line that waits.
+    /// The place before the first line that waits, or that belongs to an entry which is being refused.
     pub(super) fn boundary(&self) -> Option<u64> {
-        self.waiting.first().map(|first| first.place - 1)
+        let first = self
+            .waiting
+            .first()
+            .map(|first| first.place)
+            .or(self.refused_from);
+        first.map(|place| place - 1)
     }
 
     /// Files the next part if it is complete: where a line of another entry has come behind it.
@@ -202,20 +230,25 @@ impl Parts {
         self.last_entry = self.last_entry.saturating_sub(count);
         self.searched = LINES_PER_PART;
         self.filed += count as u64;
-        let mut entries = self.entries_of(part);
+        let mut entries = Self::entries_of(part);
         let mut filed = FiledPart::default();
         entries.retain(|(told, lines)| {
             let entry_number = &lines[0].entry_number;
             let replaces = |line: &NormalisedLine| line.entry_action.as_deref() == Some("REPLACE");
-            let is_refused = self.incomplete.remove(entry_number) && lines.iter().any(replaces);
-            if is_refused {
-                filed.refused.push(RefusedEntry {
-                    told: *told,
-                    entry_number: entry_number.clone(),
-                    reason: NOT_REPLACED,
-                });
-            }
-            !is_refused
+            let is_incomplete = self.incomplete.remove(entry_number);
+            let reason = if !self.inquiry.principal.owns_entry(entry_number) {
+                NOT_YOURS
+            } else if is_incomplete && lines.iter().any(replaces) {
+                NOT_REPLACED
+            } else {
+                return true;
+            };
+            filed.refused.push(RefusedEntry {
+                told: *told,
+                entry_number: entry_number.clone(),
+                reason,
+            });
+            false
         });
         if entries.is_empty() {
             return Ok(filed);
@@ -264,13 +297,17 @@ impl Parts {
         Ok(filed)
     }
 
-    /// The lines by entry, each with what a reject of it names.
-    fn entries_of(&self, part: Vec<Waiting>) -> Vec<(u64, Vec<NormalisedLine>)> {
+    /// The lines by entry, each with what a reject of it names. What is no entry's number may stand in several places, and
+    /// comes together.
+    fn entries_of(part: Vec<Waiting>) -> Vec<(u64, Vec<NormalisedLine>)> {
         let mut entries: Vec<(u64, Vec<NormalisedLine>)> = Vec::new();
+        let mut places: FxHashMap<String, usize> = FxHashMap::default();
         for Waiting { line, told, .. } in part {
-            match entries.last_mut() {
-                Some((_, lines)) if lines[0].entry_number == line.entry_number => lines.push(line),
-                _ => entries.push((told, vec![line])),
+            if let Some(place) = places.get(&line.entry_number) {
+                entries[*place].1.push(line);
+            } else {
+                places.insert(line.entry_number.clone(), entries.len());
+                entries.push((told, vec![line]));
             }
         }
         entries
@@ -319,8 +356,7 @@ impl Parts {
         };
         // Where the version is still being filed, this waits for it as for any other claim.
         match file(&self.engine, &self.inquiry, request).await {
-            // It was taken back before, or is another one by now.
-            Err(Error::Outdated(_)) => Ok(None),
+            Err(Error::NothingToTakeBack(_)) => Ok(None),
             filed => filed.map(|_| Some(entry_number)),
         }
     }
@@ -358,7 +394,7 @@ pub(super) async fn lines(
             match scope.line(&line.entry_number) {
                 Ok(place) => parts.push(line, read, read, place),
                 Err(refusal) => {
-                    parts.refuse(refusal);
+                    rejects.extend(parts.refuse(refusal).map(RefusedEntry::reject));
                     rejects.push(refused(read, &line, refusal));
                 }
             }
@@ -395,12 +431,7 @@ async fn send(answers: &Answers<wire::FileStreamResponse>, filed: FiledPart) -> 
             })
             .await?;
     }
-    let rejects = filed.refused.into_iter().map(|entry| common::Reject {
-        record: u32::try_from(entry.told).unwrap_or(u32::MAX),
-        key: entry.entry_number,
-        reason: entry.reason.to_owned(),
-        ..common::Reject::default()
-    });
+    let rejects = filed.refused.into_iter().map(RefusedEntry::reject);
     send_rejects(answers, rejects.collect()).await
 }
 

@@ -113,7 +113,10 @@ impl Record {
                 reject,
                 refusal: None,
             },
-            EntryEvent::Deleted { entry_number, .. } => Self::Deleted(entry_number),
+            EntryEvent::Deleted { entry_number, .. } => {
+                scope.deleted(&super::fields::entry_number(&entry_number));
+                Self::Deleted(entry_number)
+            }
         }
     }
 }

@@ -180,14 +180,23 @@ impl FilingStore for Store {
         if before.is_some() {
             return Ok(None);
         }
-        let entry: Option<(i64, Option<i64>)> = sqlx::query_as(sql::SELECT_VERSION)
+        let entry: Option<(i64, Option<i64>, Option<String>)> = sqlx::query_as(sql::SELECT_VERSION)
             .bind(tenant)
             .bind(deletion.entry_number)
             .fetch_optional(&mut *transaction)
             .await?;
+        let filed: Option<(i64, Vec<u8>, String)> = sqlx::query_as(sql::SELECT_REQUEST)
+            .bind(tenant)
+            .bind(request_id)
+            .fetch_optional(&mut *transaction)
+            .await?;
         // A claim is for the next version and ends with it, so of an entry that is claimed there will be something to
         // delete, also where its first version is still to come.
-        let newest = entry.map_or(0, |(version, claimed_by)| {
+        let newest = entry.map_or(0, |(version, claimed_by, kind)| {
+            let is_taken_back = kind.as_deref() == Some(Kind::Cancelled.as_str());
+            if is_taken_back && claimed_by.is_none() && filed.is_none() {
+                return 0;
+            }
             version + i64::from(claimed_by.is_some())
         });
         if newest > 0 {
@@ -521,6 +530,7 @@ async fn standing(
     ids: &FxHashMap<String, i64>,
 ) -> Result<FxHashMap<i64, usize>, Error> {
     let mut taken_back: FxHashMap<i64, FxHashSet<(u32, u32)>> = FxHashMap::default();
+    let mut kept: FxHashSet<i64> = FxHashSet::default();
     let mut rest = decided;
     for entry in &filing.inputs.entries {
         let (decided, behind) = rest
@@ -528,10 +538,12 @@ async fn standing(
             .unwrap_or((rest, &[]));
         rest = behind;
         if !decided.is_empty()
-            && entry.keep_other_lines
             && !decided.iter().any(|decision| decision.stands)
             && let Some(id) = ids.get(&entry.entry_number)
         {
+            if entry.keep_other_lines {
+                kept.insert(*id);
+            }
             let line = |decision: &Decision| (decision.verdict.line_number, decision.verdict.pga_line_number);
             taken_back.insert(*id, decided.iter().map(line).collect());
         }
@@ -550,7 +562,9 @@ async fn standing(
             small("decision.line_number", line_number)?,
             small("decision.pga_line_number", pga_line_number)?,
         );
+        // Of what is replaced as a whole nothing stands.
         if let Some(count) = standing.get_mut(&entry_id)
+            && kept.contains(&entry_id)
             && !taken_back
                 .get(&entry_id)
                 .is_some_and(|lines| lines.contains(&line))

@@ -37,7 +37,9 @@ nopic_sql::statements! {
         "SELECT filing_id, request_hash, state, set_aside_at, set_aside_because FROM filing
         WHERE tenant = $1 AND request_id = $2";
     pub(super) const SELECT_VERSION: &str =
-        "SELECT version, claimed_by FROM entry WHERE tenant = $1 AND entry_number = $2";
+        "SELECT version, claimed_by,
+            (SELECT v.kind FROM entry_version v WHERE v.entry_id = entry.entry_id AND v.version = entry.version)
+        FROM entry WHERE tenant = $1 AND entry_number = $2";
     pub(super) const REFREEZE: &str =
         "UPDATE filing SET attempt = attempt + 1, inputs = $1, lease_until = $2
         WHERE filing_id = $3 AND attempt = $4 AND lease_holder = $5 AND state = 'OPEN' AND set_aside_at IS NULL";
