@@ -195,9 +195,11 @@ pub(crate) fn size_of(path: &Path) -> Result<Option<u64>, Failure> {
     if path == Path::new("-") {
         return Ok(None);
     }
-    let about = File::open(path)
-        .and_then(|file| file.metadata())
-        .map_err(|error| Failure::reading(path, &error))?;
+    let about = std::fs::metadata(path).map_err(|error| Failure::reading(path, &error))?;
+    if about.is_file() {
+        // A pipe can be opened once only.
+        File::open(path).map_err(|error| Failure::reading(path, &error))?;
+    }
     if about.is_dir() {
         return Err(Failure::new(format!("{} is a folder.", path.display())).advice("Name the files in it."));
     }

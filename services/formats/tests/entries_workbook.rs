@@ -408,3 +408,42 @@ fn certificates_are_read_from_a_workbook() {
     let error = read_certificates(&entries).unwrap_err().to_string();
     assert!(error.contains("nopic entry validate"), "{error}");
 }
+
+#[test]
+fn a_formula_of_which_nobody_wrote_the_value_is_not_absent() {
+    for cell in [
+        "<c><f>1+1</f></c>",
+        "<c><f>1+1</f><v></v></c>",
+        "<c t=\"b\"><f>TRUE()</f><v/></c>",
+    ] {
+        let cells = format!("<c><v>1</v></c><c><v>46086</v></c><c><v>901110015</v></c>{cell}");
+        let events = read_entries(Form::Auto, &with_properties("", &cells)).unwrap();
+        let [EntryEvent::Line { line, .. }] = &events[..] else {
+            panic!("{events:?}");
+        };
+        let weight = line.net_weight_kg.as_deref().unwrap();
+        assert!(weight.contains("FORMULA"), "{cell}: {weight}");
+    }
+}
+
+#[test]
+fn a_sheet_whose_titles_are_for_people_is_named_wherever_it_stands() {
+    let good: &[&[&str]] = &[&["entryNumber", "lineNumber"], &["B7603245278", "1"]];
+    let titles: &[&[&str]] = &[&["Entry Number", "Line Number"], &["B7603245286", "1"]];
+    for sheets in [[good, titles], [titles, good]] {
+        let mut workbook = Workbook::new();
+        for rows in sheets {
+            let sheet = workbook.add_worksheet();
+            for (row, cells) in (0u32..).zip(rows) {
+                for (column, cell) in (0u16..).zip(*cells) {
+                    sheet.write_string(row, column, *cell).unwrap();
+                }
+            }
+        }
+        let events = read_entries(Form::Auto, &workbook.save_to_buffer().unwrap()).unwrap();
+        let [EntryEvent::Line { .. }, EntryEvent::Reject(reject)] = &events[..] else {
+            panic!("{events:?}");
+        };
+        assert!(reject.reason.contains("titles for people"), "{reject}");
+    }
+}

@@ -21,6 +21,9 @@ enum CellType {
     Boolean,
 }
 
+/// Stands for what a formula came to where the program that wrote the workbook did not say: never taken for absent.
+pub(crate) const FORMULA_WITHOUT_VALUE: &str = "#FORMULA WITHOUT ITS VALUE";
+
 /// One cell; its text was pushed to the text that the reader was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Cell {
@@ -139,14 +142,18 @@ impl<'s, R: Read> Sheet<'s, R> {
         out: &mut String,
     ) -> Result<bool, OidProblem> {
         let start = out.len();
-        // `<f>`, the formula, is passed over: the value beside it is what it came to.
-        let mut in_value = false;
+        // `<f>`, the formula, is passed over: the value beside it is what it came to. Some programs write none.
+        let (mut in_value, mut has_formula, mut has_value) = (false, false, false);
         let mut rich = RichText::default();
         self.raw.clear();
         loop {
             match self.scanner.next()? {
                 Token::Start(tag) => match local(tag.name) {
-                    b"v" => in_value = !tag.is_empty,
+                    b"v" => {
+                        in_value = !tag.is_empty;
+                        has_value = true;
+                    }
+                    b"f" => has_formula = true,
                     name if !tag.is_empty => rich.start(name),
                     _ => {}
                 },
@@ -191,6 +198,12 @@ impl<'s, R: Read> Sheet<'s, R> {
                 Token::Text(_) | Token::CData(_) => {}
                 Token::Eof => return Err(self.cut_off()),
             }
+        }
+        // An empty text is a value; what a number or a boolean came to is not known where nothing stands.
+        let has_come_to = has_value && cell_type == CellType::Text;
+        if has_formula && !has_come_to && out.len() == start && self.raw.trim().is_empty() {
+            out.push_str(FORMULA_WITHOUT_VALUE);
+            return Ok(false);
         }
         match cell_type {
             CellType::Number => {

@@ -391,13 +391,8 @@ pub(crate) fn read<T: Table>(bytes: &[u8], out: &mut Vec<T::Event>) -> Result<()
         };
         if has_table {
             // Two tables in one file would have two rows of one number.
-            if let Some(record) = reader.second_table(&mut sheet)? {
-                let reason = format!(
-                    "the sheet {:?} has the columns of {} too, and only the first such sheet is read: give it in a file \
-                     of its own",
-                    shown(name),
-                    T::KIND.found
-                );
+            if let Some((record, problem)) = reader.second_table(&mut sheet)? {
+                let reason = format!("the sheet {:?} is not read: {problem}", shown(name));
                 out.push(T::refused(Reject::new(record, reason)));
             }
             continue;
@@ -424,6 +419,16 @@ pub(crate) fn read<T: Table>(bytes: &[u8], out: &mut Vec<T::Event>) -> Result<()
         }
     }
     if has_table {
+        // A sheet before it whose rows are meant to be read, by its titles.
+        if let Some(
+            error @ WorkbookError::Header {
+                error: HeaderError::HumanTitles { row, .. },
+                ..
+            },
+        ) = &without_header
+        {
+            out.push(T::refused(Reject::new(*row, error.to_string())));
+        }
         return Ok(());
     }
     Err(without_header.unwrap_or(WorkbookError::Empty))
@@ -465,25 +470,39 @@ impl<T: Table> SheetReader<'_, T> {
         Ok(has_rows)
     }
 
-    /// The row of a header with rows under it, on a sheet that is not read.
-    fn second_table<R: Read>(&mut self, sheet: &mut Sheet<'_, R>) -> Result<Option<u64>, WorkbookError> {
+    /// The row of a header with rows under it, or of what looks like one, on a sheet that is not read, and what to do.
+    fn second_table<R: Read>(
+        &mut self,
+        sheet: &mut Sheet<'_, R>,
+    ) -> Result<Option<(u64, String)>, WorkbookError> {
         let mut header = None;
+        let mut first = None;
         let mut ignored = Vec::new();
         while let Some(number) = sheet.next_row()? {
             self.collect(sheet)?;
             if self.row.row().is_blank() {
                 continue;
             }
+            first.get_or_insert(number);
             if header.is_some() {
-                return Ok(header);
+                let problem = format!(
+                    "it has the columns of {} too, and only the first such sheet is: give it in a file of its own",
+                    T::KIND.found
+                );
+                return Ok(header.map(|header| (header, problem)));
             }
             match self.table.row(number, self.row.row(), &mut ignored) {
                 Ok(()) if self.table.has_header() => header = Some(number),
                 Ok(()) => {}
-                Err(_) => return Ok(None),
+                // Notes, totals and the like.
+                Err(HeaderError::NoHeader { .. }) => return Ok(None),
+                Err(error) => return Ok(Some((number, error.to_string()))),
             }
         }
-        Ok(None)
+        match self.table.finish() {
+            Ok(()) | Err(HeaderError::NoHeader { .. }) => Ok(None),
+            Err(error) => Ok(Some((first.unwrap_or(1), error.to_string()))),
+        }
     }
 
     /// The sheet is named by the caller.

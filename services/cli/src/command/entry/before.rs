@@ -41,7 +41,10 @@ impl Filed {
                 let first = decisions.first()?;
                 let ended = decisions
                     .iter()
-                    .filter(|decision| !decision.ended_at.is_empty())
+                    // A line that takes itself back, or repeats another, ends as it is recorded.
+                    .filter(|decision| {
+                        !decision.ended_at.is_empty() && decision.ended_at != decision.recorded_at
+                    })
                     .count();
                 Some(Self {
                     stands: match ended {
