@@ -14,7 +14,8 @@ use tempfile::NamedTempFile;
 
 use super::before::{Before, Filed};
 use super::resuming::{Answer, Begun, ResumableAnswers};
-use super::validate::{Format, OfFile, beside_verdicts, each, note_what_is_missing, printer};
+use super::validate::{Format, beside_verdicts, each, note_what_is_missing, printer};
+use super::validated::OfFile;
 use crate::command::several::Several;
 use crate::connection::{Services, need};
 use crate::context::{Context, Done};

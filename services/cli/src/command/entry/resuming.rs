@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tonic::{Code, Response, Status, Streaming};
 
 use super::before::{Before, Filed};
-use super::validate::OfFile;
+use super::validated::OfFile;
 use super::validated::Validated;
 use crate::connection::Services;
 use crate::failure::Failure;

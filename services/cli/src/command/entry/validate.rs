@@ -14,6 +14,7 @@ use nopic_proto::registry::GetCurrentRevisionRequest;
 
 use super::before::Before;
 use super::resuming::{Begun, ResumableAnswers};
+use super::validated::OfFile;
 use super::validated::Validated;
 use crate::command::several::{Several, name_of, named};
 use crate::connection::{Services, need};
@@ -223,9 +224,6 @@ pub(crate) async fn sentences(context: &Context, services: &Services) -> Result<
     let answer = services.entry_validation().explain_policy(request).await;
     services.answer(answer).map(Sentences::new)
 }
-
-/// What came of a file, or why it could not be done, and the printer for the next one.
-pub(crate) type OfFile = (Result<Validated, Failure>, Printer);
 
 /// Sends a file and prints its verdicts as they come: reading, decoding and printing each go on for themselves.
 ///

@@ -4,6 +4,8 @@ use nopic_proto::entry_validation::{DocumentSummary, Verdict};
 
 use super::before::Before;
 use crate::context::Done;
+use crate::failure::Failure;
+use crate::output::printer::Printer;
 use crate::output::verdict_record::Tally;
 
 /// What came of a file.
@@ -56,3 +58,6 @@ impl Validated {
         self.summary.deleted_entries += other.summary.deleted_entries;
     }
 }
+
+/// What came of a file, or why it could not be done, and the printer for the next one.
+pub(crate) type OfFile = (Result<Validated, Failure>, Printer);
