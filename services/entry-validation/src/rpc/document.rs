@@ -134,7 +134,7 @@ pub(super) async fn validate(
 ) -> Result<AnswerStream<wire::ValidateDocumentResponse>, Status> {
     let mut upload = Upload::new(requests).ending_with_body();
     let options = first(upload.options(), &engine.draining).await?;
-    Ok(answer(MESSAGES_AHEAD, |answers| async move {
+    let answers = answer(MESSAGES_AHEAD, |answers| async move {
         let form = form_of(options.form());
         let resumed = Resumed::at(options.resume_after);
         let (batches, mut read) = mpsc::channel(2);
@@ -159,7 +159,9 @@ pub(super) async fn validate(
             Ended::Read => reader.await.map_err(Error::from)?,
             Ended::Drained => Ok(()),
         }
-    }))
+    });
+    // A pre-check that nobody hears is not worth its end.
+    Ok(answers.ending_with_caller())
 }
 
 async fn read_document(

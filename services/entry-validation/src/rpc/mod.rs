@@ -72,9 +72,11 @@ impl EntryValidationService for Rpc {
     ) -> Result<Response<Self::ValidateStreamStream>, Status> {
         let (principal, requests) = open(request)?;
         let engine = Arc::clone(&self.0);
-        Ok(Response::new(answer(MESSAGES_AHEAD, |answers| {
+        let answers = answer(MESSAGES_AHEAD, |answers| {
             validate::stream(engine, principal, requests, answers)
-        })))
+        });
+        // A pre-check that nobody hears is not worth its end.
+        Ok(Response::new(answers.ending_with_caller()))
     }
 
     type ValidateDocumentStream = AnswerStream<wire::ValidateDocumentResponse>;
