@@ -18,6 +18,8 @@
 //! | ABI, CATAIR | the broker's line to CBP, and the chapters that lay out its records |
 //! | message set | the organic data of a line: `OR1` with a paper certificate, `OR2` with an electronic one, or none |
 //! | disclaimer | the letter by which a broker says that a flagged line is not organic |
+//! | declaration | what a line says of its goods: organic, disclaimed, or neither ([`entry::Declaration`]) |
+//! | article set | goods that CBP takes as one: a header line (X), which takes no agency data, and its components (V) |
 //! | flag | what CBP's tariff says of a code: AM7, organic data may be required, or AM8, they are ([`flags::Flag`]) |
 //! | NOP, AMS, OID | the National Organic Program; the agency that runs it; its Organic INTEGRITY Database |
 //! | operation | a certified farm or business, by its NOP ID of ten digits ([`identifier::NopId`]) |

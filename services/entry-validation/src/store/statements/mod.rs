@@ -8,6 +8,7 @@ mod links;
 mod policies;
 #[cfg(test)]
 pub(crate) mod query_plans;
+mod recording;
 mod trails;
 
 use std::sync::Arc;
