@@ -174,11 +174,11 @@ impl<K: Knowledge> Case<'_, K> {
 
     /// Whether a certificate lists a country, or a province of it.
     fn lists_country(&self, certificate: &Certificate, country: [u8; 2]) -> bool {
-        certificate
-            .countries_of_origin
-            .iter()
-            .filter_map(|listed| country_code(listed))
-            .any(|listed| self.policy.country_of(listed) == country)
+        let listed = &certificate.countries_of_origin;
+        let is_province = |listed: &String| {
+            country_code(listed).is_some_and(|code| self.policy.country_of(code) == country)
+        };
+        listed.iter().any(|listed| listed.as_bytes() == country) || listed.iter().any(is_province)
     }
 
     fn lots(&mut self, certificate: &Certificate) {

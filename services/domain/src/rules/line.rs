@@ -126,7 +126,10 @@ impl Fields<'_> {
                     .to_owned(),
             );
         }
-        self.day("entryDate", line.entry_date.as_deref());
+        if entry_date.is_none() {
+            // Where there is one it was read already, from here or from the field that stands for it.
+            self.day("entryDate", line.entry_date.as_deref());
+        }
         self.day("importationDate", line.importation_date.as_deref());
         self.day("arrivalDate", line.arrival_date.as_deref());
         let export_date = self.day("exportDate", line.export_date.as_deref());
