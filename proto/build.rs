@@ -1,8 +1,6 @@
-//! Compiles the contract without `protoc`, and keeps its descriptors for gRPC reflection and ProtoJSON.
+//! Compiles the contract without `protoc`, and keeps its descriptors for gRPC reflection, JSON and OpenAPI.
 
 use std::path::PathBuf;
-
-use prost::Message as _;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = [
@@ -16,12 +14,22 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "nopic/entry_validation/v1/filing.proto",
         "nopic/entry_validation/v1/trail.proto",
     ];
-    for file in files {
-        println!("cargo:rerun-if-changed={file}");
-    }
-    let descriptors = protox::compile(files, ["."])?;
+    println!("cargo:rerun-if-changed=nopic");
+    println!("cargo:rerun-if-changed=google");
+    let mut compiler = protox::Compiler::new(["."])?;
+    compiler.include_imports(true).include_source_info(true);
+    compiler.open_files(files)?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
-    std::fs::write(out.join("nopic.descriptors"), descriptors.encode_to_vec())?;
+    // As the compiler keeps them: with the paths of plain HTTP, which are extensions, and with every comment.
+    std::fs::write(
+        out.join("nopic.descriptors"),
+        compiler.encode_file_descriptor_set(),
+    )?;
+    let mut descriptors = compiler.file_descriptor_set();
+    // What describes the contract is no part of it.
+    descriptors
+        .file
+        .retain(|file| file.package().starts_with("nopic."));
     tonic_prost_build::configure()
         // Bytes in requests are passed on, not copied.
         .bytes(".")

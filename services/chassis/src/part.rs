@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use nopic_domain::policy::Policy;
 use thiserror::Error;
+use tokio::net::TcpListener;
 use tonic::service::RoutesBuilder;
 
 use crate::clock::Clock;
@@ -19,9 +20,10 @@ use crate::config::Reader;
 use crate::dependencies::Dependency;
 use crate::draining::Draining;
 use crate::metrics::Metrics;
-use crate::roles::Row;
+use crate::roles::{Protected, Row};
 use crate::rpc::client::Client;
-use crate::serving::GrpcService;
+use crate::serving::{GrpcService, ServingError};
+use crate::transport::ServerOptions;
 
 /// A future that a part is left to.
 pub type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -51,8 +53,19 @@ pub struct Part<S, T: 'static, A> {
 pub struct Asked {
     /// Its name.
     pub part: &'static str,
-    /// The methods that are called, as `package.Service/Method`.
+    /// The methods that are called, as `package.Service/Method`; `*`: all.
     pub methods: &'static [&'static str],
+}
+
+impl Asked {
+    /// A part of which whatever a caller calls is called.
+    #[must_use]
+    pub const fn everything(part: &'static str) -> Self {
+        Self {
+            part,
+            methods: &["*"],
+        }
+    }
 }
 
 /// Opens a part that is configured.
@@ -103,6 +116,33 @@ pub struct Opening<S> {
     pub process: Process,
     /// The parts that this one asks, as far as they are there.
     pub clients: Clients,
+    /// What every part offers, served here or elsewhere.
+    pub offers: Vec<Offer>,
+}
+
+/// What a part offers to callers.
+#[derive(Debug, Clone, Copy)]
+pub struct Offer {
+    /// The part's name.
+    pub part: &'static str,
+    /// Its services.
+    pub services: &'static [GrpcService],
+    /// Who may call which of its methods.
+    pub roles: &'static [Row],
+    /// An encoded set of descriptors with these services.
+    pub descriptors: fn() -> &'static [u8],
+}
+
+/// A door: it takes the connections of a process in place of the ordinary server.
+pub trait Front: Send {
+    /// Serves on the listener until `stop` ends, then takes no new calls and lets the open ones end.
+    fn serve(
+        self: Box<Self>,
+        listener: TcpListener,
+        calls: Protected,
+        options: ServerOptions,
+        stop: Work<()>,
+    ) -> Work<Result<(), ServingError>>;
 }
 
 /// Ways to other parts, by their names.
@@ -148,6 +188,8 @@ pub struct Open<A> {
     pub recovery: Option<Work<()>>,
     /// What a server does beside its calls, each until it is dropped.
     pub background: Vec<Work<()>>,
+    /// What takes the connections where the ordinary server does not.
+    pub front: Option<Box<dyn Front>>,
 }
 
 impl<A> Open<A> {
@@ -160,6 +202,7 @@ impl<A> Open<A> {
             dependencies: Vec::new(),
             recovery: None,
             background: Vec::new(),
+            front: None,
         }
     }
 }

@@ -3,6 +3,7 @@
 use nopic_domain::principal::{FilerCodes, Principal, Role};
 use nopic_proto::common;
 use prost::Message as _;
+use tonic::codegen::http::HeaderValue;
 use tonic::metadata::{BinaryMetadataValue, MetadataMap};
 use tonic::service::Interceptor;
 use tonic::{Extensions, Request, Status};
@@ -53,6 +54,19 @@ pub(crate) fn from_metadata(metadata: &MetadataMap) -> Result<Option<Principal>,
     let bytes = value.to_bytes().map_err(|_| malformed())?;
     let wire = common::Principal::decode(bytes).map_err(|_| malformed())?;
     from_wire(wire).map(Some).ok_or_else(malformed)
+}
+
+/// The principal as the value of the metadata [`PRINCIPAL_KEY`].
+#[must_use]
+pub fn to_metadata(principal: &Principal) -> HeaderValue {
+    let mut metadata = MetadataMap::new();
+    let encoded = BinaryMetadataValue::from_bytes(&to_wire(principal).encode_to_vec());
+    metadata.insert_bin(PRINCIPAL_KEY, encoded);
+    // What was put in is there; base64 may stand in a header.
+    metadata
+        .into_headers()
+        .remove(PRINCIPAL_KEY)
+        .unwrap_or(HeaderValue::from_static(""))
 }
 
 /// The principal as it travels.

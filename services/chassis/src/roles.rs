@@ -38,6 +38,12 @@ const REVIEWERS: &[Role] = &[Role::Operator, Role::Compliance, Role::Authority];
 /// What every server answers to everybody who reaches it.
 const OPEN: [&str; 2] = ["/grpc.health.v1.Health/", "/grpc.reflection."];
 
+/// Whether a method is answered to everybody.
+#[must_use]
+pub fn is_open(path: &str) -> bool {
+    OPEN.iter().any(|open| path.starts_with(open))
+}
+
 /// Who may call one method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row {
@@ -129,6 +135,20 @@ impl Protected {
     }
 }
 
+impl Protected {
+    /// Who calls where a call names nobody.
+    #[must_use]
+    pub fn otherwise(&self) -> Option<&Principal> {
+        self.check.otherwise.as_ref()
+    }
+
+    /// The calls without a server: for a door that takes the connections itself.
+    #[must_use]
+    pub fn into_service(self) -> RolesChecked<Routes> {
+        self.check.layer(self.routes)
+    }
+}
+
 /// Refuses calls that the table of roles does not allow.
 #[derive(Debug, Clone)]
 pub struct CheckRoles {
@@ -169,12 +189,24 @@ impl CheckRoles {
     }
 
     /// The principal of a call that is allowed.
-    fn check(&self, path: &str, metadata: &MetadataMap, peer: Option<&Peer>) -> Result<Principal, Status> {
+    ///
+    /// `found` is who a layer before this one has found to call; what the metadata say stands only without it.
+    fn check(
+        &self,
+        path: &str,
+        metadata: &MetadataMap,
+        peer: Option<&Peer>,
+        found: Option<&Principal>,
+    ) -> Result<Principal, Status> {
         // A path that no row names is as good as one that is not served.
         let Some(row) = self.table.0.get(path) else {
             return Err(Status::unimplemented("this server has no such method"));
         };
-        let principal = match principal::from_metadata(metadata)? {
+        let named = match found {
+            Some(found) => Some(found.clone()),
+            None => principal::from_metadata(metadata)?,
+        };
+        let principal = match named {
             Some(principal) => principal,
             None => self.otherwise.clone().ok_or_else(principal::unnamed)?,
         };
@@ -228,14 +260,14 @@ where
     }
 
     fn call(&mut self, mut request: http::Request<B>) -> Self::Future {
-        let path = request.uri().path();
-        if OPEN.iter().any(|open| path.starts_with(open)) {
+        if is_open(request.uri().path()) {
             return Either::Left(self.inner.call(request));
         }
         // Metadata are the headers, lent for the time of the check.
         let metadata = metadata::MetadataMap::from_headers(std::mem::take(request.headers_mut()));
         let (path, peer) = (request.uri().path(), request.extensions().get::<Peer>());
-        let checked = self.check.check(path, &metadata, peer);
+        let found = request.extensions().get::<Principal>();
+        let checked = self.check.check(path, &metadata, peer, found);
         match checked {
             Ok(principal) => {
                 *request.headers_mut() = metadata.into_headers();

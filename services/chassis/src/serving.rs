@@ -7,7 +7,9 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
 
+use crate::part::{Front, Work};
 use crate::roles::Protected;
 use crate::transport::{self, ServerOptions};
 
@@ -23,6 +25,9 @@ pub enum ServingError {
     /// What the server reports.
     #[error("the server failed: {0}")]
     Server(#[from] tonic::transport::Error),
+    /// What a door reports that takes the connections.
+    #[error("the door failed: {0}")]
+    Front(String),
 }
 
 /// A gRPC service, which has a health of its own.
@@ -71,6 +76,8 @@ pub struct Served {
     pub calls: Protected,
     /// The services that they are of.
     pub services: Vec<GrpcService>,
+    /// Services that are served elsewhere and called through here: they stand in reflection.
+    pub behind: Vec<GrpcService>,
     /// Encoded sets of descriptors in which these services are.
     pub descriptors: Vec<&'static [u8]>,
 }
@@ -78,81 +85,114 @@ pub struct Served {
 /// Serves on the listener, with gRPC health and with reflection, until `stop` ends. Then it is not serving for whoever
 /// asks, takes no new calls, and lets the open ones end within [`DRAIN`]. While `ready` says no, the services that need
 /// what is gone do not serve by their health, nor does the whole where every service needs it. Nothing else changes.
+/// A front takes the connections in place of the ordinary server.
 ///
 /// # Errors
 /// Where the server fails; open calls that outlast the drain are no error.
 pub async fn serve(
     listener: TcpListener,
     served: Served,
+    front: Option<Box<dyn Front>>,
     options: ServerOptions,
-    mut ready: watch::Receiver<bool>,
+    ready: watch::Receiver<bool>,
     stop: impl Future<Output = ()> + Send,
 ) -> Result<(), ServingError> {
     let Served {
         mut calls,
         services,
+        behind,
         descriptors,
     } = served;
-    let (mut health, health_service) = tonic_health::server::health_reporter();
+    let (health, health_service) = tonic_health::server::health_reporter();
+    let health = Health {
+        health,
+        services: &services,
+    };
     // A reporter says "serving" from birth for the whole server.
-    let all = || services.iter().map(|service| service.name).chain([""]);
-    for name in all() {
-        health.set_service_status(name, ServingStatus::NotServing).await;
-    }
+    health.say_all(ServingStatus::NotServing).await;
+    let reflected: Vec<GrpcService> = services.iter().chain(&behind).copied().collect();
     calls.routes = calls
         .routes
         .add_service(health_service)
-        .add_service(reflection(&services, &descriptors).build_v1()?)
+        .add_service(reflection(&reflected, &descriptors).build_v1()?)
         // Clients in use ask the version before.
-        .add_service(reflection(&services, &descriptors).build_v1alpha()?);
+        .add_service(reflection(&reflected, &descriptors).build_v1alpha()?);
     let (stopping, stopped) = oneshot::channel();
-    let server = transport::serve(listener, calls, options, async {
+    let stopped = async {
         // Either way it is time to stop.
         let _ = stopped.await;
-    });
-    tokio::pin!(server);
-    let tell = async {
+    };
+    let mut server: Work<Result<(), ServingError>> = match front {
+        Some(front) => front.serve(listener, calls, options, Box::pin(stopped)),
+        None => Box::pin(async {
+            let served = transport::serve(listener, calls, options, stopped).await;
+            served.map_err(ServingError::from)
+        }),
+    };
+    tokio::select! {
+        served = &mut server => return served,
+        () = health.follow(ready) => {}
+        () = stop => {}
+    }
+    health.say_all(ServingStatus::NotServing).await;
+    // The server listens for this as long as it is polled, which is below.
+    let _ = stopping.send(());
+    // Whoever watches has been told; without this it would go on watching, and hold up the end.
+    health.clear().await;
+    match tokio::time::timeout(DRAIN, server).await {
+        Ok(served) => served,
+        Err(_) => {
+            tracing::warn!("calls were still open when the time to drain was over");
+            Ok(())
+        }
+    }
+}
+
+/// What the services of a server say of their health, and the server as a whole.
+struct Health<'a> {
+    health: HealthReporter,
+    services: &'a [GrpcService],
+}
+
+impl Health<'_> {
+    fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.services.iter().map(|service| service.name).chain([""])
+    }
+
+    async fn say_all(&self, status: ServingStatus) {
+        for name in self.names() {
+            self.health.set_service_status(name, status).await;
+        }
+    }
+
+    async fn clear(&self) {
+        let mut health = self.health.clone();
+        for name in self.names() {
+            health.clear_service_status(name).await;
+        }
+    }
+
+    /// Says what is so, whenever it changes; never ends.
+    async fn follow(&self, mut ready: watch::Receiver<bool>) {
+        let status = |serves| {
+            if serves {
+                ServingStatus::Serving
+            } else {
+                ServingStatus::NotServing
+            }
+        };
         loop {
             let has_all = *ready.borrow_and_update();
-            let status = |serves| {
-                if serves {
-                    ServingStatus::Serving
-                } else {
-                    ServingStatus::NotServing
-                }
-            };
-            for service in &services {
+            for service in self.services {
                 let serves = has_all || !service.needs_all;
-                health.set_service_status(service.name, status(serves)).await;
+                self.health.set_service_status(service.name, status(serves)).await;
             }
-            health
-                .set_service_status("", status(serves(&services, has_all)))
-                .await;
+            let serves = serves(self.services, has_all);
+            self.health.set_service_status("", status(serves)).await;
             if ready.changed().await.is_err() {
                 // Nobody says anything any more.
                 std::future::pending::<()>().await;
             }
-        }
-    };
-    tokio::select! {
-        served = &mut server => return served.map_err(ServingError::from),
-        () = tell => {}
-        () = stop => {}
-    }
-    for name in all() {
-        health.set_service_status(name, ServingStatus::NotServing).await;
-    }
-    // The server listens for this as long as it is polled, which is below.
-    let _ = stopping.send(());
-    // Whoever watches has been told; without this it would go on watching, and hold up the end.
-    for name in all() {
-        health.clear_service_status(name).await;
-    }
-    match tokio::time::timeout(DRAIN, server).await {
-        Ok(served) => served.map_err(ServingError::from),
-        Err(_) => {
-            tracing::warn!("calls were still open when the time to drain was over");
-            Ok(())
         }
     }
 }

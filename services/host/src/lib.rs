@@ -38,6 +38,7 @@ pub const PARTS: &[Part] = &[
     nopic_registry::PART,
     nopic_certificate::PART,
     nopic_entry_validation::PART,
+    nopic_gateway::PART,
 ];
 
 /// The part of this name.

@@ -8,7 +8,7 @@ use nopic_chassis::clock::Clock;
 use nopic_chassis::dependencies::{Dependency, Need};
 use nopic_chassis::draining::Draining;
 use nopic_chassis::metrics::Metrics;
-use nopic_chassis::part::{Clients, Open, OpenError, Process, Work};
+use nopic_chassis::part::{Clients, Front, Offer, Open, OpenError, Process, Work};
 use nopic_chassis::roles::{Protected, RoleTable, Row};
 use nopic_chassis::rpc::client::{Client, ClientMetrics};
 use nopic_chassis::serving::{GrpcService, Served};
@@ -103,6 +103,8 @@ pub struct Opened {
     recovery: Vec<Work<()>>,
     /// What a server does beside its calls.
     background: Vec<Work<()>>,
+    /// What takes its connections; absent: the ordinary server.
+    pub(crate) front: Option<Box<dyn Front>>,
 }
 
 impl Opened {
@@ -215,6 +217,7 @@ impl Opening<'_> {
             draining: draining.clone(),
             process,
             clients,
+            offers: offers(self.parts),
         };
         opener(opening)
             .await
@@ -235,6 +238,7 @@ impl Opening<'_> {
         let mut descriptors: Vec<&'static [u8]> = Vec::new();
         let mut audits = Vec::new();
         let (mut recovery, mut background) = (Vec::new(), Vec::new());
+        let mut front = None;
         for (part, open) in open {
             (open.routes)(&mut routes);
             roles.push(part.roles);
@@ -248,6 +252,7 @@ impl Opening<'_> {
             dependencies.extend(open.dependencies);
             recovery.extend(open.recovery);
             background.extend(open.background);
+            front = front.or(open.front);
         }
         if !audits.is_empty() {
             transactions::add(&self.metrics, &audits);
@@ -258,6 +263,11 @@ impl Opening<'_> {
         Ok(Opened {
             served: Served {
                 calls: protect(&roles, routes.routes(), self.caller)?,
+                behind: if front.is_some() {
+                    behind(self.parts, &services)
+                } else {
+                    Vec::new()
+                },
                 services,
                 descriptors,
             },
@@ -266,8 +276,28 @@ impl Opening<'_> {
             draining,
             recovery,
             background,
+            front,
         })
     }
+}
+
+/// The services of parts that are served elsewhere.
+fn behind(parts: &[Part], here: &[GrpcService]) -> Vec<GrpcService> {
+    let all = parts.iter().flat_map(|part| part.services);
+    all.filter(|service| !here.contains(service)).copied().collect()
+}
+
+/// What each part offers, and what a process serves beside its parts.
+fn offers(parts: &[Part]) -> Vec<Offer> {
+    parts
+        .iter()
+        .map(|part| Offer {
+            part: part.name,
+            services: part.services,
+            roles: part.roles,
+            descriptors: part.descriptors,
+        })
+        .collect()
 }
 
 /// These routes behind the tables of who may call them.

@@ -117,7 +117,7 @@ impl Serving {
             observability.draining();
             opened.draining.begin();
         };
-        let ended = serve(listener, opened.served, options, ready, end).await;
+        let ended = serve(listener, opened.served, opened.front, options, ready, end).await;
         // After the last call: what it noted is sealed, too.
         let _ = served.send(true);
         sealers.join_all().await;

@@ -1,0 +1,194 @@
+//! One line of log for each call: what, by whom, how it ended and how long it took. No secrets, no bodies, no queries.
+
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use http_body::{Frame, SizeHint};
+use nopic_chassis::incoming::Peer;
+use nopic_domain::principal::Principal;
+use tokio::time::Instant;
+use tonic::Status;
+use tonic::body::Body;
+use tonic::codegen::http::{HeaderMap, Method};
+use tower::{Layer, Service};
+
+use crate::request_id::RequestId;
+use crate::{Request, Response};
+
+/// What the layers inside find out about a call.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Noted(Arc<Facts>);
+
+#[derive(Debug, Default)]
+struct Facts {
+    method: OnceLock<String>,
+    caller: OnceLock<Principal>,
+}
+
+impl Noted {
+    /// The method that is called, whatever its form.
+    pub(crate) fn method(&self, path: &str) {
+        // What was said first stands.
+        let _ = self.0.method.set(path.to_owned());
+    }
+
+    /// Who calls.
+    pub(crate) fn caller(&self, principal: &Principal) {
+        let _ = self.0.caller.set(principal.clone());
+    }
+}
+
+/// Logs each call.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LogAccess;
+
+impl<S> Layer<S> for LogAccess {
+    type Service = Logged<S>;
+
+    fn layer(&self, inner: S) -> Logged<S> {
+        Logged { inner }
+    }
+}
+
+/// Calls behind [`LogAccess`].
+#[derive(Debug, Clone)]
+pub(crate) struct Logged<S> {
+    inner: S,
+}
+
+impl<S> Service<Request> for Logged<S>
+where
+    S: Service<Request, Response = Response>,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+{
+    type Response = Response;
+    type Error = S::Error;
+    type Future = BoxFuture<'static, Result<Response, S::Error>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        let noted = Noted::default();
+        request.extensions_mut().insert(noted.clone());
+        let mut entry = Entry {
+            began: Instant::now(),
+            verb: request.method().clone(),
+            // Without the query, in which values stand.
+            path: request.uri().path().to_owned(),
+            id: request.extensions().get::<RequestId>().cloned(),
+            address: request.extensions().get::<Peer>().and_then(|peer| peer.address),
+            noted,
+            http_status: 0,
+            grpc_status: None,
+            bytes: 0,
+            is_over: false,
+        };
+        let answer = self.inner.call(request);
+        Box::pin(async move {
+            let response = answer.await?;
+            entry.http_status = response.status().as_u16();
+            entry.note(response.headers());
+            Ok(response.map(|body| {
+                if http_body::Body::is_end_stream(&body) {
+                    entry.is_over = true;
+                    drop(entry);
+                    body
+                } else {
+                    Body::new(Watched { body, entry })
+                }
+            }))
+        })
+    }
+}
+
+/// What is logged, when it is dropped: then the call is over.
+struct Entry {
+    began: Instant,
+    verb: Method,
+    path: String,
+    id: Option<RequestId>,
+    address: Option<std::net::SocketAddr>,
+    noted: Noted,
+    http_status: u16,
+    grpc_status: Option<i32>,
+    bytes: u64,
+    is_over: bool,
+}
+
+impl Entry {
+    fn note(&mut self, headers: &HeaderMap) {
+        let status = headers
+            .get("grpc-status")
+            .and_then(|value| value.to_str().ok()?.parse().ok());
+        self.grpc_status = status.or(self.grpc_status);
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let caller = self.noted.0.caller.get();
+        let took = self.began.elapsed();
+        tracing::info!(
+            target: "nopic::access",
+            request_id = self.id.as_ref().and_then(|id| id.0.to_str().ok()),
+            verb = self.verb.as_str(),
+            path = self.path,
+            method = self.noted.0.method.get().map(|path| path.trim_start_matches('/')),
+            client = self.address.map(tracing::field::display),
+            tenant = caller.map(|caller| caller.tenant.as_str()),
+            actor = caller.map(|caller| caller.actor.as_str()),
+            role = caller.map(|caller| caller.role.as_str()),
+            http_status = self.http_status,
+            grpc_status = self.grpc_status,
+            bytes = self.bytes,
+            milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            complete = self.is_over,
+            "call"
+        );
+    }
+}
+
+struct Watched {
+    body: Body,
+    entry: Entry,
+}
+
+impl http_body::Body for Watched {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        match &frame {
+            Poll::Ready(None) => self.entry.is_over = true,
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Some(data) = frame.data_ref() {
+                    self.entry.bytes += data.len() as u64;
+                } else if let Some(trailers) = frame.trailers_ref() {
+                    let trailers = trailers.clone();
+                    self.entry.note(&trailers);
+                    self.entry.is_over = true;
+                }
+            }
+            Poll::Ready(Some(Err(_))) | Poll::Pending => {}
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,181 @@
+//! Who calls: by an API key, a token, or the certificate of the connection; on an open door, whoever reaches it.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use async_trait::async_trait;
+use futures::future::BoxFuture;
+use nopic_chassis::incoming::Peer;
+use nopic_chassis::principal::PRINCIPAL_KEY;
+use nopic_domain::principal::Principal;
+use thiserror::Error;
+use tonic::Status;
+use tonic::codegen::http::HeaderMap;
+use tonic::codegen::http::header::AUTHORIZATION;
+use tower::{Layer, Service};
+
+use crate::access_log::Noted;
+use crate::{Request, Response};
+
+/// Why a credential names nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub(crate) enum Refused {
+    /// There is none like it, or it was taken back. Which of them is nobody's business.
+    #[error("this credential is not known, has ended or was revoked: ask the operator for another")]
+    Unknown,
+    /// The tenant may not call for the time being.
+    #[error("the tenant is suspended: ask the operator")]
+    Suspended,
+    /// The list of callers cannot be read.
+    #[error("who calls cannot be looked up at present: try again")]
+    Unavailable,
+}
+
+/// Those who may come in, by what they show.
+#[async_trait]
+pub(crate) trait Callers: Send + Sync {
+    /// By an API key, whole.
+    async fn of_key(&self, key: &str) -> Result<Principal, Refused>;
+    /// By a bearer token of an identity provider.
+    async fn of_token(&self, token: &str) -> Result<Principal, Refused>;
+    /// By the name in a certificate that the authority of this door has signed.
+    async fn of_certificate(&self, name: &str) -> Result<Principal, Refused>;
+}
+
+/// What API keys begin with.
+pub(crate) const KEY_PREFIX: &str = "nopic_";
+
+/// Finds out who calls.
+pub(crate) struct Authenticate {
+    /// Those who are known.
+    pub(crate) callers: Arc<dyn Callers>,
+    /// Who calls where nobody shows anything; absent: that is refused.
+    pub(crate) otherwise: Option<Principal>,
+}
+
+/// What is shown.
+enum Shown {
+    Key(String),
+    Token(String),
+    Certificate(Arc<str>),
+    Nothing,
+}
+
+impl Shown {
+    fn of(headers: &HeaderMap, peer: Option<&Peer>) -> Result<Self, Status> {
+        if let Some(value) = headers.get(AUTHORIZATION) {
+            let shown = value.to_str().ok().and_then(|text| {
+                let (scheme, credential) = text.split_once(' ')?;
+                scheme.eq_ignore_ascii_case("bearer").then(|| credential.trim())
+            });
+            let Some(credential) = shown.filter(|credential| !credential.is_empty()) else {
+                return Err(Status::unauthenticated(
+                    "the header authorization is not of the form Bearer, then an API key or a token",
+                ));
+            };
+            return Ok(if credential.starts_with(KEY_PREFIX) {
+                Self::Key(credential.to_owned())
+            } else {
+                Self::Token(credential.to_owned())
+            });
+        }
+        Ok(match peer.and_then(|peer| peer.name.clone()) {
+            Some(name) => Self::Certificate(name),
+            None => Self::Nothing,
+        })
+    }
+}
+
+impl Authenticate {
+    pub(crate) fn layer(self: Arc<Self>) -> AuthenticateLayer {
+        AuthenticateLayer(self)
+    }
+
+    async fn principal(&self, shown: Shown) -> Result<Principal, Status> {
+        let known = match shown {
+            Shown::Key(key) => self.callers.of_key(&key).await,
+            Shown::Token(token) => self.callers.of_token(&token).await,
+            Shown::Certificate(name) => self.callers.of_certificate(&name).await,
+            Shown::Nothing => {
+                return self.otherwise.clone().ok_or_else(|| {
+                    Status::unauthenticated(
+                        "the call shows no credential: send the header authorization: Bearer with an API key \
+                         (the operator makes one by nopic key create)",
+                    )
+                });
+            }
+        };
+        known.map_err(|refused| match refused {
+            Refused::Unknown => Status::unauthenticated(refused.to_string()),
+            Refused::Suspended => Status::permission_denied(refused.to_string()),
+            Refused::Unavailable => Status::unavailable(refused.to_string()),
+        })
+    }
+}
+
+/// The layer of [`Authenticate`].
+#[derive(Clone)]
+pub(crate) struct AuthenticateLayer(Arc<Authenticate>);
+
+impl<S> Layer<S> for AuthenticateLayer {
+    type Service = Authenticated<S>;
+
+    fn layer(&self, inner: S) -> Authenticated<S> {
+        Authenticated {
+            inner,
+            authenticate: Arc::clone(&self.0),
+        }
+    }
+}
+
+/// Calls behind [`Authenticate`].
+#[derive(Clone)]
+pub(crate) struct Authenticated<S> {
+    inner: S,
+    authenticate: Arc<Authenticate>,
+}
+
+impl<S> Service<Request> for Authenticated<S>
+where
+    S: Service<Request, Response = Response> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+{
+    type Response = Response;
+    type Error = S::Error;
+    type Future = BoxFuture<'static, Result<Response, S::Error>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        // A principal comes from here and from nowhere else.
+        request.headers_mut().remove(PRINCIPAL_KEY);
+        let shown = Shown::of(request.headers(), request.extensions().get::<Peer>());
+        // It has told what it had to tell.
+        request.headers_mut().remove(AUTHORIZATION);
+        let authenticate = Arc::clone(&self.authenticate);
+        let fresh = self.inner.clone();
+        // The one that is ready is called.
+        let mut inner = std::mem::replace(&mut self.inner, fresh);
+        Box::pin(async move {
+            let found = match shown {
+                Ok(shown) => authenticate.principal(shown).await,
+                Err(status) => Err(status),
+            };
+            match found {
+                Ok(principal) => {
+                    if let Some(noted) = request.extensions().get::<Noted>() {
+                        noted.caller(&principal);
+                    }
+                    request.extensions_mut().insert(principal);
+                }
+                // Health and the contract are told to everybody; the table of roles refuses everything else.
+                Err(_) if nopic_chassis::roles::is_open(request.uri().path()) => {}
+                Err(status) => return Ok(status.into_http()),
+            }
+            inner.call(request).await
+        })
+    }
+}

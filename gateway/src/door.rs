@@ -1,0 +1,55 @@
+//! The door as a process opens it: the stack before the services, and the server before the stack.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use nopic_chassis::part::{Front, Work};
+use nopic_chassis::roles::{CheckRoles, Protected};
+use nopic_chassis::rpc::client::Client;
+use nopic_chassis::serving::ServingError;
+use nopic_chassis::transport::ServerOptions;
+use tokio::net::TcpListener;
+use tower::util::BoxCloneSyncService;
+
+use crate::authenticate::{Authenticate, Callers};
+use crate::route::Route;
+use crate::server;
+use crate::shed::Shed;
+use crate::stack::{Parts, stack};
+
+/// What the gateway needs to open its door.
+pub(crate) struct Door {
+    /// Those who may come in.
+    pub(crate) callers: Arc<dyn Callers>,
+    /// What each role may call, of every part.
+    pub(crate) check: CheckRoles,
+    /// Services of other processes, by their full names.
+    pub(crate) elsewhere: HashMap<&'static str, Client>,
+    /// Calls at a time.
+    pub(crate) places: usize,
+}
+
+impl Front for Door {
+    fn serve(
+        self: Box<Self>,
+        listener: TcpListener,
+        calls: Protected,
+        options: ServerOptions,
+        stop: Work<()>,
+    ) -> Work<Result<(), ServingError>> {
+        let authenticate = Authenticate {
+            callers: self.callers,
+            // Who may call without a name is what the process says of its calls.
+            otherwise: calls.otherwise().cloned(),
+        };
+        let here = BoxCloneSyncService::new(calls.into_service());
+        let calls = stack(Parts {
+            shed: Shed::new(self.places, &options.metrics),
+            metrics: options.metrics.clone(),
+            authenticate: Arc::new(authenticate),
+            check: self.check,
+            route: Route::new(here, self.elsewhere),
+        });
+        Box::pin(server::serve(listener, calls, options, stop))
+    }
+}

@@ -1,0 +1,35 @@
+//! The gateway: one door for brokers, dashboards and jobs.
+//!
+//! [`stack`] shows every layer that a call passes, in order, each with its reason and in a file of its own. Whatever comes
+//! in (gRPC, gRPC-Web, JSON) is one gRPC call behind [`protocol`], and goes out by [`route`] to the services of this
+//! process or of others. Who may come in at all stands in the store of [`access`].
+
+mod access_log;
+mod authenticate;
+mod authorize;
+mod door;
+mod held;
+mod part;
+mod protocol;
+mod request_id;
+mod roles;
+mod route;
+mod server;
+mod shed;
+mod stack;
+
+use std::convert::Infallible;
+
+use tonic::body::Body;
+use tonic::codegen::http;
+use tower::util::BoxCloneSyncService;
+
+pub use part::PART;
+pub use roles::ROLES;
+
+/// What comes in.
+pub(crate) type Request = http::Request<Body>;
+/// What goes out. A call that fails is an answer, too: one with a status.
+pub(crate) type Response = http::Response<Body>;
+/// Something that answers calls: a layer's inside.
+pub(crate) type Calls = BoxCloneSyncService<Request, Response, Infallible>;

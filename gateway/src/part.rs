@@ -1,0 +1,98 @@
+//! The gateway as a part of a process.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use nopic_chassis::config::Reader;
+use nopic_chassis::part::{Asked, Open, OpenError, Opener, Opening, Part};
+use nopic_chassis::roles::{CheckRoles, RoleTable, Row};
+use nopic_chassis::serving::GrpcService;
+use nopic_sql::audit::AuditLog;
+use nopic_sql::{Location, Schema};
+
+use crate::ROLES;
+use crate::door::Door;
+
+/// Calls at a time, unless the configuration says otherwise.
+const PLACES: usize = 1_024;
+
+/// The gateway.
+pub const PART: Part<Location, Schema, Arc<dyn AuditLog>> = Part {
+    name: "gateway",
+    about: "The door to all services",
+    services: SERVICES,
+    roles: ROLES,
+    descriptors: || nopic_proto::DESCRIPTORS,
+    schema: None,
+    asks: &[
+        Asked::everything("registry"),
+        Asked::everything("certificate"),
+        Asked::everything("entry-validation"),
+    ],
+    configure,
+};
+
+const SERVICES: &[GrpcService] = &[];
+
+fn configure(reader: &mut Reader) -> Opener<Location, Arc<dyn AuditLog>> {
+    let places = reader
+        .number("gateway.max_calls", 1..=1_000_000)
+        .and_then(|places| usize::try_from(places).ok())
+        .unwrap_or(PLACES);
+    Box::new(move |opening| Box::pin(open(opening, places)))
+}
+
+async fn open(opening: Opening<Location>, places: usize) -> Result<Open<Arc<dyn AuditLog>>, OpenError> {
+    let rows: Vec<&[Row]> = opening
+        .offers
+        .iter()
+        .map(|offer| offer.roles)
+        .chain([nopic_chassis::roles::AUDIT])
+        .collect();
+    let table = RoleTable::new(&rows).map_err(OpenError::new)?;
+    let mut elsewhere = HashMap::new();
+    if opening.process.is_alone() {
+        for offer in &opening.offers {
+            if let Some(client) = opening.clients.find(offer.part) {
+                elsewhere.extend(
+                    offer
+                        .services
+                        .iter()
+                        .map(|service| (service.name(), client.clone())),
+                );
+            }
+        }
+    }
+    let mut open = Open::serving(|_| {});
+    open.front = Some(Box::new(Door {
+        callers: Arc::new(Nobody),
+        check: CheckRoles::new(table, None),
+        elsewhere,
+        places,
+    }));
+    Ok(open)
+}
+
+struct Nobody;
+
+#[async_trait::async_trait]
+impl crate::authenticate::Callers for Nobody {
+    async fn of_key(
+        &self,
+        _: &str,
+    ) -> Result<nopic_domain::principal::Principal, crate::authenticate::Refused> {
+        Err(crate::authenticate::Refused::Unknown)
+    }
+    async fn of_token(
+        &self,
+        _: &str,
+    ) -> Result<nopic_domain::principal::Principal, crate::authenticate::Refused> {
+        Err(crate::authenticate::Refused::Unknown)
+    }
+    async fn of_certificate(
+        &self,
+        _: &str,
+    ) -> Result<nopic_domain::principal::Principal, crate::authenticate::Refused> {
+        Err(crate::authenticate::Refused::Unknown)
+    }
+}

@@ -1,0 +1,118 @@
+//! The server: connections of HTTP/2 and HTTP/1.1 on one port, each with its deadlines, until it drains.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use nopic_chassis::incoming::{Gate, Peer, accept};
+use nopic_chassis::part::Work;
+use nopic_chassis::serving::ServingError;
+use nopic_chassis::transport::ServerOptions;
+use tokio::net::TcpListener;
+use tonic::body::Body;
+use tonic::codegen::http;
+use tonic::transport::server::Connected as _;
+use tower::ServiceExt as _;
+
+use crate::Calls;
+
+/// Longest header block, in bytes.
+const MAX_HEADER_BYTES: u32 = 32 << 10;
+/// Streams of one connection at a time.
+const MAX_STREAMS: u32 = 256;
+/// Streams that were reset before anybody looked at them; a connection with more of them ends.
+const MAX_RESET_STREAMS: usize = 64;
+/// Bytes under way of one stream and of one connection.
+const STREAM_WINDOW: u32 = 1 << 20;
+const CONNECTION_WINDOW: u32 = 4 << 20;
+/// A connection that is silent for so long is asked whether it lives.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+const KEEP_ALIVE_ANSWER: Duration = Duration::from_secs(10);
+/// How long the headers of a request may take, over HTTP/1.1.
+const HEADERS: Duration = Duration::from_secs(10);
+
+/// Serves until `stop` ends; then no new calls are taken, and the open ones end.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    calls: Calls,
+    options: ServerOptions,
+    stop: Work<()>,
+) -> Result<(), ServingError> {
+    let gate = Gate::new(options.max_connections);
+    let tls = options.secured.map(|(tls, _)| tls);
+    let mut incoming = pin!(accept(listener, tls.clone(), &gate));
+    let builder = builder();
+    let graceful = GracefulShutdown::new();
+    let follow = async {
+        match &tls {
+            Some(tls) => tls.follow().await,
+            None => std::future::pending().await,
+        }
+    };
+    let mut follow = pin!(follow);
+    let mut stop = pin!(stop);
+    let mut is_stopping = false;
+    loop {
+        let connection = tokio::select! {
+            () = &mut stop, if !is_stopping => {
+                gate.close();
+                is_stopping = true;
+                continue;
+            }
+            () = &mut follow => continue,
+            connection = incoming.next() => connection,
+        };
+        let Some(connection) = connection else { break };
+        // One that did not come about was logged, and is nobody's.
+        let Ok(connection) = connection else { continue };
+        let peer = connection.connect_info();
+        let calls = calls
+            .clone()
+            .map_request(move |request: http::Request<Incoming>| prepare(request, &peer));
+        let served = builder
+            .serve_connection_with_upgrades(TokioIo::new(connection), TowerToHyperService::new(calls))
+            .into_owned();
+        let served = graceful.watch(served);
+        tokio::spawn(async move {
+            if let Err(error) = served.await {
+                tracing::debug!(error = &*error, "a connection ended early");
+            }
+        });
+    }
+    graceful.shutdown().await;
+    gate.all_over().await;
+    Ok(())
+}
+
+/// What the layers read of a request beside what stands in it.
+fn prepare(request: http::Request<Incoming>, peer: &Peer) -> http::Request<Body> {
+    let mut request = request.map(Body::new);
+    request.extensions_mut().insert(peer.clone());
+    request
+}
+
+fn builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS)
+        .max_buf_size(MAX_HEADER_BYTES as usize)
+        .keep_alive(true);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_pending_accept_reset_streams(MAX_RESET_STREAMS)
+        .max_header_list_size(MAX_HEADER_BYTES)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .keep_alive_interval(KEEP_ALIVE)
+        .keep_alive_timeout(KEEP_ALIVE_ANSWER);
+    builder
+}

@@ -1,0 +1,108 @@
+//! How many calls are under way at a time: what is more is refused at once, long calls before short ones.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures::future::BoxFuture;
+use nopic_chassis::metrics::{Count, Metrics};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tonic::Status;
+use tower::{Layer, Service};
+
+use crate::held::holding;
+use crate::{Request, Response};
+
+/// Of a hundred places so many are for long calls; the others are kept for short ones.
+const FOR_LONG_CALLS: usize = 75;
+
+/// Methods that may take long: streams, documents and batches.
+const LONG: &[&str] = &["Stream", "Document", "Import", "Entries", "Watch", "Verify"];
+
+/// Takes so many calls at a time.
+#[derive(Debug, Clone)]
+pub(crate) struct Shed {
+    all: Arc<Semaphore>,
+    long: Arc<Semaphore>,
+    refused: Arc<Count>,
+}
+
+impl Shed {
+    /// So many at a time.
+    pub(crate) fn new(places: usize, metrics: &Metrics) -> Self {
+        let shed = Self {
+            all: Arc::new(Semaphore::new(places)),
+            long: Arc::new(Semaphore::new((places * FOR_LONG_CALLS / 100).max(1))),
+            refused: Arc::default(),
+        };
+        let refused = Arc::clone(&shed.refused);
+        metrics.add_read(move |reading| {
+            reading.counter(
+                "gateway_calls_shed",
+                "Calls that were refused because too many were under way",
+                &[(&[], refused.get())],
+            )
+        });
+        shed
+    }
+
+    /// A place, until it is dropped; absent: there is none.
+    fn place(&self, path: &str) -> Option<(OwnedSemaphorePermit, Option<OwnedSemaphorePermit>)> {
+        let long = if is_long(path) {
+            Some(Arc::clone(&self.long).try_acquire_owned().ok()?)
+        } else {
+            None
+        };
+        Some((Arc::clone(&self.all).try_acquire_owned().ok()?, long))
+    }
+}
+
+fn is_long(path: &str) -> bool {
+    path.rsplit('/')
+        .next()
+        .is_some_and(|method| LONG.iter().any(|word| method.contains(word)))
+}
+
+impl<S> Layer<S> for Shed {
+    type Service = Shedding<S>;
+
+    fn layer(&self, inner: S) -> Shedding<S> {
+        Shedding {
+            inner,
+            shed: self.clone(),
+        }
+    }
+}
+
+/// Calls behind [`Shed`].
+#[derive(Debug, Clone)]
+pub(crate) struct Shedding<S> {
+    inner: S,
+    shed: Shed,
+}
+
+impl<S> Service<Request> for Shedding<S>
+where
+    S: Service<Request, Response = Response>,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+{
+    type Response = Response;
+    type Error = S::Error;
+    type Future = BoxFuture<'static, Result<Response, S::Error>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let Some(place) = self.shed.place(request.uri().path()) else {
+            self.shed.refused.add();
+            let status = Status::resource_exhausted(
+                "too many calls are under way at this gateway: try again in a second",
+            );
+            return Box::pin(std::future::ready(Ok(status.into_http())));
+        };
+        let answer = self.inner.call(request);
+        Box::pin(async move { Ok(holding(answer.await?, place)) })
+    }
+}

@@ -1,0 +1,49 @@
+//! Every layer of the gateway, from the outside in, with its reason.
+
+use std::sync::Arc;
+
+use tower::ServiceBuilder;
+use tower::util::BoxCloneSyncService;
+
+use nopic_chassis::metrics::Metrics;
+use nopic_chassis::roles::CheckRoles;
+use nopic_chassis::rpc::server::Observe;
+
+use crate::Calls;
+use crate::access_log::LogAccess;
+use crate::authenticate::Authenticate;
+use crate::authorize::Authorize;
+use crate::protocol::Translate;
+use crate::request_id::NameRequest;
+use crate::route::Route;
+use crate::shed::Shed;
+
+/// What the layers are made of.
+pub(crate) struct Parts {
+    pub(crate) metrics: Metrics,
+    pub(crate) shed: Shed,
+    pub(crate) authenticate: Arc<Authenticate>,
+    pub(crate) check: CheckRoles,
+    pub(crate) route: Route,
+}
+
+/// The gateway as one service.
+pub(crate) fn stack(parts: Parts) -> Calls {
+    let layers = ServiceBuilder::new()
+        // First, so that everything that is said of a call, here and behind, says which it was.
+        .layer(NameRequest)
+        // Outside of all that may refuse, so that refusals are logged, too.
+        .layer(LogAccess)
+        // From here on there is one form of call, gRPC, and one form of refusal, its status; outside it is put into the
+        // caller's form.
+        .layer(Translate)
+        // Span, numbers and deadline by method, which only now is known for every form.
+        .layer(Observe::new(&parts.metrics))
+        // Before any work: what is too much is refused while it is cheap.
+        .layer(parts.shed)
+        // Who calls, by key, token or certificate; nothing behind this reads a credential.
+        .layer(Authenticate::layer(parts.authenticate))
+        // What the caller's role may call, before a byte of the body is read.
+        .layer(Authorize::new(parts.check));
+    BoxCloneSyncService::new(layers.service(parts.route))
+}
