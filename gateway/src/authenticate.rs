@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
+use nopic_chassis::callers::Callers as Listed;
 use nopic_chassis::incoming::Peer;
 use nopic_chassis::principal::PRINCIPAL_KEY;
 use nopic_domain::principal::Principal;
@@ -51,6 +52,8 @@ pub(crate) struct Authenticate {
     pub(crate) callers: Arc<dyn Callers>,
     /// Who calls where nobody shows anything; absent: that is refused.
     pub(crate) otherwise: Option<Principal>,
+    /// Names of certificates that the configuration lists: they call for the built-in tenant.
+    pub(crate) listed: Option<Listed>,
 }
 
 /// What is shown.
@@ -91,11 +94,14 @@ impl Authenticate {
         AuthenticateLayer(self)
     }
 
-    async fn principal(&self, shown: Shown) -> Result<Principal, Status> {
+    async fn principal(&self, shown: Shown, path: &str) -> Result<Principal, Status> {
         let known = match shown {
             Shown::Key(key) => self.callers.of_key(&key).await,
             Shown::Token(token) => self.callers.of_token(&token).await,
-            Shown::Certificate(name) => self.callers.of_certificate(&name).await,
+            Shown::Certificate(name) => match &self.listed {
+                Some(listed) if listed.may_call(&name, path) => Ok(Principal::built_in(&name)),
+                _ => self.callers.of_certificate(&name).await,
+            },
             Shown::Nothing => {
                 return self.otherwise.clone().ok_or_else(|| {
                     Status::unauthenticated(
@@ -161,7 +167,7 @@ where
         let mut inner = std::mem::replace(&mut self.inner, fresh);
         Box::pin(async move {
             let found = match shown {
-                Ok(shown) => authenticate.principal(shown).await,
+                Ok(shown) => authenticate.principal(shown, request.uri().path()).await,
                 Err(status) => Err(status),
             };
             match found {

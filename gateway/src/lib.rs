@@ -7,16 +7,23 @@
 mod access_log;
 mod authenticate;
 mod authorize;
+mod connection;
 mod door;
 mod held;
+mod limits;
 mod part;
 mod protocol;
+mod rate;
+mod refusal;
 mod request_id;
 mod roles;
 mod route;
 mod server;
 mod shed;
 mod stack;
+mod tenant_calls;
+#[cfg(test)]
+mod tests;
 
 use std::convert::Infallible;
 

@@ -17,7 +17,7 @@ use tonic::codegen::http;
 use tonic::transport::{Channel, Endpoint, Server};
 use tower::util::MapRequestLayer;
 
-use crate::callers::Authorize;
+use crate::callers::{Authorize, Callers};
 use crate::incoming::{Gate, Peer, accept};
 use crate::metrics::Metrics;
 use crate::roles::Protected;
@@ -105,11 +105,20 @@ pub fn in_memory(services: Protected, caller: &str) -> Channel {
     with_windows(Endpoint::from_static("http://in-memory")).connect_with_connector_lazy(connector)
 }
 
+/// Certificates of a server, and how it knows those who connect.
+#[derive(Debug, Clone)]
+pub enum Secured {
+    /// Other services, by the names in their certificates: who may call what.
+    Services(Arc<ServerTls>, Authorize),
+    /// Callers at a door, which finds out by itself who they are; of these certificates, too, where some are listed.
+    Callers(Arc<ServerTls>, Option<Callers>),
+}
+
 /// How a server takes connections.
 #[derive(Debug, Clone)]
 pub struct ServerOptions {
-    /// Certificates, and who may call what; absent: plain text, for everybody who reaches it.
-    pub secured: Option<(Arc<ServerTls>, Authorize)>,
+    /// Certificates; absent: plain text, for everybody who reaches it.
+    pub secured: Option<Secured>,
     /// Open connections at a time; others wait.
     pub max_connections: usize,
     /// After so long a connection ends by itself, when its calls are done: so that clients spread over new replicas.
@@ -176,7 +185,11 @@ async fn serve_behind(
                 .serve_with_incoming_shutdown(incoming, shutdown)
                 .await
         }
-        Some((tls, authorize)) => {
+        Some(Secured::Callers(..)) => {
+            tracing::error!("nothing is served: these certificates are for a door, and this server is none");
+            Ok(())
+        }
+        Some(Secured::Services(tls, authorize)) => {
             let incoming = accept(listener, Some(Arc::clone(&tls)), gate);
             authorize.count_in(&options.metrics);
             let served = server
