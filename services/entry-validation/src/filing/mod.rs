@@ -189,7 +189,7 @@ async fn file_to_the_end(
                 evidence: Arc::default(),
                 lines: std::mem::take(&mut request.lines),
                 certificates: std::collections::BTreeMap::new(),
-                certificates_unavailable: false,
+                unavailable_certificates: std::collections::BTreeSet::new(),
                 issuing_for: std::collections::BTreeSet::new(),
                 operations: std::collections::BTreeMap::new(),
                 importers: std::collections::BTreeMap::new(),

@@ -79,7 +79,7 @@ mod tests {
                     evidence: Arc::default(),
                     lines: Vec::new(),
                     certificates: std::collections::BTreeMap::new(),
-                    certificates_unavailable: false,
+                    unavailable_certificates: std::collections::BTreeSet::new(),
                     issuing_for: std::collections::BTreeSet::new(),
                     operations: std::collections::BTreeMap::new(),
                     importers: std::collections::BTreeMap::new(),
