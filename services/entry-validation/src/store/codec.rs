@@ -5,13 +5,11 @@ use nopic_domain::decision::{EntryAnswer, Inputs, Verdict};
 use nopic_domain::entry::{EntryLine, NormalisedLine};
 use nopic_domain::trail::Item;
 use nopic_proto::certificate::SetDrawsResponse;
-use nopic_proto::common::Reject;
 use nopic_proto::convert::entry_validation::{encode_line, encode_lines, verdict_on};
 use nopic_proto::entry_validation as wire;
 use nopic_sql::Error;
 use prost::Message;
 
-use super::Refused;
 use crate::convert::{answer_from_wire, answer_to_wire, around_lines, inputs_from_wire};
 
 /// Number of the field of lines in [`wire::FilingInputs`].
@@ -84,31 +82,6 @@ pub(crate) fn write_record_ids(record_ids: &[u64]) -> Vec<u8> {
 
 pub(crate) fn read_record_ids(bytes: &[u8]) -> Result<Vec<u64>, Error> {
     read::<wire::RecordTrailResponse>("request.answer", bytes).map(|answer| answer.record_ids)
-}
-
-/// The places of what was refused count from 0.
-pub(crate) fn write_refused(refused: &[Refused]) -> Vec<u8> {
-    let reject = |refused: &Refused| Reject {
-        record: refused.place,
-        key: refused.entry_number.clone(),
-        reason: refused.reason.clone(),
-        ..Reject::default()
-    };
-    let message = wire::FileStreamResponse {
-        rejects: refused.iter().map(reject).collect(),
-        ..wire::FileStreamResponse::default()
-    };
-    message.encode_to_vec()
-}
-
-pub(crate) fn read_refused(bytes: &[u8]) -> Result<Vec<Refused>, Error> {
-    let message = read::<wire::FileStreamResponse>("request.answer", bytes)?;
-    let refused = |reject: Reject| Refused {
-        place: reject.record,
-        entry_number: reject.key,
-        reason: reject.reason,
-    };
-    Ok(message.rejects.into_iter().map(refused).collect())
 }
 
 fn read<T: Message + Default>(what: &'static str, bytes: &[u8]) -> Result<T, Error> {

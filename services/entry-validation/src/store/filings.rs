@@ -10,15 +10,7 @@ use rustc_hash::FxHashMap;
 
 use super::audited::{self, DECISION};
 use super::codec;
-
-/// A line or an entry of a request that is not filed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Refused {
-    /// Place of the line among those of the request, of an entry of its first one, from 0.
-    pub(crate) place: u32,
-    pub(crate) entry_number: String,
-    pub(crate) reason: String,
-}
+use super::refusals::Refused;
 
 /// A request to file, with what is left out of it.
 #[derive(Debug, Clone, Copy)]

@@ -4,6 +4,7 @@ mod audited;
 mod codec;
 mod filings;
 mod postgres;
+mod refusals;
 mod sqlite;
 mod trails;
 
@@ -21,10 +22,11 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 pub(crate) use filings::{
     Begun, Cancellation, DecisionFilter, DecisionRow, DecisionRows, Deletion, FilingState, Grouping,
-    LatestVersion, Lease, NewFiling, NewRequest, OpenFiling, Refused, RequestOnRecord, SetAsideFiling,
-    Statistic, StoredDecision, StoredFiling, StoredVersion, TakenFiling,
+    LatestVersion, Lease, NewFiling, NewRequest, OpenFiling, RequestOnRecord, SetAsideFiling, Statistic,
+    StoredDecision, StoredFiling, StoredVersion, TakenFiling,
 };
 
+pub(crate) use refusals::Refused;
 pub(crate) use trails::{NewTrail, StoredTrailRecord, TrailAnswer};
 
 /// The schema of the service.

@@ -9,7 +9,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Store;
 use super::engine::{one_of, rows};
-use crate::store::{Cancellation, EntryStore, LatestVersion, codec};
+use crate::store::refusals::read_refused;
+use crate::store::{Cancellation, EntryStore, LatestVersion};
 
 nopic_sql::statements! {
     /// Entries are a JSON list of lists of one number.
@@ -141,7 +142,7 @@ impl EntryStore for Store {
             .await?;
         let mut entries: FxHashSet<String> = filed.into_iter().collect();
         for answer in refused {
-            let refused = codec::read_refused(&answer)?;
+            let refused = read_refused(&answer)?;
             entries.extend(refused.into_iter().map(|refused| refused.entry_number));
         }
         Ok(entries)

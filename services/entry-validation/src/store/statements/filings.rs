@@ -12,6 +12,7 @@ use super::Store;
 use super::engine::{Connection, audit, hold, requests};
 use super::filings_sql as sql;
 use super::recording::write_decisions;
+use crate::store::refusals::{read_refused, write_refused};
 use crate::store::{
     Begun, Deletion, FilingState, FilingStore, Lease, NewFiling, NewRequest, OpenFiling, RequestOnRecord,
     SetAsideFiling, StoredDecision, TakenFiling, codec,
@@ -69,7 +70,7 @@ async fn keep_refused(
         request.tenant,
         request.request_id,
         &request.request_hash,
-        &codec::write_refused(request.refused),
+        &write_refused(request.refused),
         at,
     )
     .await
@@ -211,7 +212,7 @@ impl FilingStore for Store {
                 .map(|(filing_id, hash)| (filing_id, hash, state)),
             refused: hash_of_refused
                 .zip(answer)
-                .map(|(hash, answer)| Ok::<_, Error>((hash, codec::read_refused(&answer)?)))
+                .map(|(hash, answer)| Ok::<_, Error>((hash, read_refused(&answer)?)))
                 .transpose()?,
         })
     }
