@@ -318,14 +318,21 @@ fn beginning(validated: &Validated) -> String {
     if validated.refused > 0 {
         text.push_str(&format!(", {} could not be taken", count(validated.refused)));
     }
-    let cancelled = validated.cancelled;
-    if cancelled > 0 {
+    let now = validated.cancelled_now;
+    if now > 0 {
         text.push_str(&format!(
             ", {} taken back",
-            counted(cancelled, "entry was", "entries were")
+            counted(now, "entry was", "entries were")
         ));
     }
-    let deleted = u64::from(validated.summary.deleted_entries).saturating_sub(cancelled);
+    let before = validated.cancelled.saturating_sub(now);
+    if before > 0 {
+        text.push_str(&format!(
+            ", {} taken back before",
+            counted(before, "entry had been", "entries had been")
+        ));
+    }
+    let deleted = u64::from(validated.summary.deleted_entries);
     if deleted > 0 {
         text.push_str(&format!(
             ", {} to be deleted had nothing to judge",
@@ -359,6 +366,7 @@ mod tests {
             tally,
             refused: 2,
             cancelled: 0,
+            cancelled_now: 0,
             before: Before::default(),
             summary: DocumentSummary {
                 deleted_entries: 1,
