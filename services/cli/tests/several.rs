@@ -166,6 +166,38 @@ fn each_file_of_certificates_is_imported_and_said_by_name() {
 }
 
 #[test]
+fn what_is_odd_about_a_certificate_is_said() {
+    let place = place();
+    let own = CERTIFICATE.replace("ISSUED", "SUPERSEDED").replace(
+        "\"certifierId\"",
+        "\"supersededBy\":\"012-0120000001-000001\",\"certifierId\"",
+    );
+    place.file("own.jsonl", own);
+    let refused = place.run(&["certificate", "import", "own.jsonl"]);
+    assert_eq!(refused.status, 1, "{refused:?}");
+    for words in [
+        "own.jsonl, record 1, supersededBy (012-0120000001-000001)",
+        "does not supersede itself",
+    ] {
+        assert!(refused.said.contains(words), "{words}: {}", refused.said);
+    }
+    let overdrawn = CERTIFICATE.replace(
+        "\"100\"}",
+        "\"100\",\"draws\":[{\"entryNumber\":\"B7600000023\",\"lineNumber\":1,\"weightKg\":\"60\"},\
+         {\"entryNumber\":\"B7600000031\",\"lineNumber\":1,\"weightKg\":\"60.5\"}]}",
+    );
+    place.file("overdrawn.jsonl", overdrawn);
+    let taken = place.done(&["certificate", "import", "overdrawn.jsonl"]);
+    assert!(taken.out.contains("1 added"), "{taken:?}");
+    assert!(
+        taken.said.contains(
+            "warning: certificate 012-0120000001-000001 (line 1): its draws come to 20.5 kg more than its 100 kg"
+        ),
+        "{taken:?}"
+    );
+}
+
+#[test]
 fn nothing_to_judge_is_no_success() {
     let place = place();
     // An entry without a line under it.

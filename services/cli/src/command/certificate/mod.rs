@@ -272,7 +272,12 @@ fn step(answer: ImportCertificatesResponse) -> Option<Step<ImportResult>> {
             Step::Progress(counted(reached.certificates, "certificate", "certificates"))
         }
         Part::Reject(reject) => Step::Reject(reject),
-        Part::Duplicate(duplicate) => Step::Duplicate(format!(
+        Part::Overdrawn(overdrawn) => Step::Warning(format!(
+            "certificate {} (line {}): its draws come to {} kg more than its {} kg; it was taken, and whatever draws on it \
+             is found to exceed it",
+            overdrawn.number, overdrawn.record, overdrawn.excess_kg, overdrawn.total_kg
+        )),
+        Part::Duplicate(duplicate) => Step::Warning(format!(
             "certificate {} stands in lines {} and {}: line {} counts",
             duplicate.number, duplicate.lost_record, duplicate.won_record, duplicate.won_record
         )),
