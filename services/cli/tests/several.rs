@@ -116,9 +116,18 @@ fn tables_and_refusals_name_their_file() {
         .filter(|line| line.ends_with(".jsonl"))
         .collect();
     assert_eq!(headings, ["june/bad.jsonl", "bad.jsonl"]);
-    // Both are called the same: neither loses its refusals to the other.
+    // Both are called the same: each has a file of its own for its refusals, and is told from the other.
+    for file in ["june/bad.jsonl", "bad.jsonl"] {
+        let said = format!("refused: {file}, record 2");
+        assert!(ended.said.contains(&said), "{said}: {}", ended.said);
+        let rejects = place
+            .path()
+            .join(format!("{}.rejects.jsonl", file.replace('/', "-")));
+        let rejects = std::fs::read_to_string(rejects).unwrap();
+        assert_eq!(rejects.lines().count(), 1, "{rejects}");
+        assert!(rejects.contains(&format!("{{\"file\":\"{file}\"")), "{rejects}");
+    }
     let rejects = std::fs::read_to_string(place.path().join("bad.jsonl.rejects.jsonl")).unwrap();
-    assert_eq!(rejects.lines().count(), 2, "{rejects}");
     // What an earlier run refused is not written over while it is read.
     let again = place.run(&["entry", "validate", "bad.jsonl", "bad.jsonl.rejects.jsonl"]);
     assert_eq!(again.status, 2, "{again:?}");

@@ -18,12 +18,13 @@ use nopic_proto::certificate::{
 
 use crate::command::columns;
 use crate::command::import_answers::{ImportReporter, Step};
-use crate::command::several::{Several, name_of, named};
+use crate::command::several::{Several, named};
 use crate::connection::{Services, need};
 use crate::context::{Context, Done};
 use crate::failure::Failure;
 use crate::options::date;
 use crate::output::listing::{Cell, Column, Listing, Page, column, printable};
+use crate::output::naming::name_of;
 use crate::output::progress::Progress;
 use crate::output::rejects::RejectsFiles;
 use crate::output::words::{count, counted};
