@@ -52,6 +52,7 @@ impl Front for Door {
         let authenticate = Authenticate {
             callers: self.callers,
             listed,
+            owner: options.owner.clone(),
             // Who may call without a name is what the process says of its calls.
             otherwise: calls.otherwise().cloned(),
         };

@@ -11,6 +11,7 @@ mod connection;
 mod door;
 mod held;
 mod limits;
+mod messages;
 mod part;
 mod protocol;
 mod rate;

@@ -13,6 +13,7 @@ use crate::Calls;
 use crate::access_log::LogAccess;
 use crate::authenticate::Authenticate;
 use crate::authorize::Authorize;
+use crate::messages::BoundMessages;
 use crate::protocol::Translate;
 use crate::rate::Charge;
 use crate::request_id::NameRequest;
@@ -52,6 +53,8 @@ pub(crate) fn stack(parts: Parts) -> Calls {
         // A tenant's places, held until its answers are over, before anything is charged for what has none.
         .layer(parts.tenants)
         // What a tenant may ask a second: the last that refuses, so that only calls that are made are charged.
-        .layer(parts.charge);
+        .layer(parts.charge)
+        // What a call may send at once, by what its messages say of themselves: nothing behind gives them memory before.
+        .layer(BoundMessages::default());
     BoxCloneSyncService::new(layers.service(parts.route))
 }

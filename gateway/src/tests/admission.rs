@@ -3,6 +3,7 @@
 use http_body_util::BodyExt as _;
 use nopic_cache::limiter::Rate;
 use nopic_chassis::principal::{PRINCIPAL_KEY, to_metadata};
+use nopic_chassis::transport::OWNER_KEY;
 use nopic_domain::principal::Principal;
 use tonic::Code;
 use tonic_types::StatusExt as _;
@@ -48,6 +49,35 @@ async fn a_principal_from_outside_is_nobody() {
             Code::Unauthenticated
         };
         assert_eq!(refused.code(), expected, "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn the_owner_of_the_process_says_who_calls() {
+    let door = Door::open(Bounds::default()).await;
+    let mut caller = door.connect().await;
+    let owners = |secret: &'static str, principal: Option<&Principal>| {
+        let mut request = request(OPERATE, None);
+        request
+            .headers_mut()
+            .insert(OWNER_KEY, HeaderValue::from_static(secret));
+        if let Some(principal) = principal {
+            request
+                .headers_mut()
+                .insert(PRINCIPAL_KEY, to_metadata(principal));
+        }
+        request
+    };
+    let person = Principal::built_in("person");
+    let answer = caller.ask(owners("only-mine", Some(&person))).await;
+    assert_eq!(answer.header("x-role"), Some("OPERATOR"), "{answer:?}");
+    for (secret, principal) in [
+        ("only-min", Some(&person)),
+        ("", Some(&person)),
+        ("only-mine", None),
+    ] {
+        let status = caller.ask(owners(secret, principal)).await.status();
+        assert_eq!(status.code(), Code::Unauthenticated, "{secret}");
     }
 }
 
@@ -179,4 +209,16 @@ async fn a_tenant_has_its_own_places_and_its_own_rate() {
     let wait = refused.get_details_retry_info().unwrap().retry_delay.unwrap();
     assert!(wait <= std::time::Duration::from_secs(1), "{wait:?}");
     assert_eq!(caller.call(SAY, "nopic_c").await.status().code(), Code::Ok);
+}
+
+#[tokio::test]
+async fn a_message_that_says_it_is_too_long_is_refused_before_it_comes() {
+    let door = Door::open(Bounds::default()).await;
+    let mut caller = door.connect().await;
+    // It says 60 MiB, and one byte comes.
+    let long = request(SAY, Some("nopic_a")).map(|_| Full::new(Bytes::from_static(b"\0\x03\xc0\0\0x")));
+    let response = caller.send(long).await;
+    let status = tonic::Status::from_header_map(response.headers()).unwrap();
+    assert_eq!(status.code(), Code::OutOfRange, "{status}");
+    assert!(status.message().contains("at most 16777216"), "{status}");
 }

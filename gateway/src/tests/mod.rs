@@ -17,7 +17,7 @@ use nopic_cache::limiter::{Limiter, Rate};
 use nopic_chassis::metrics::Metrics;
 use nopic_chassis::principal::PRINCIPAL_KEY;
 use nopic_chassis::roles::{CheckRoles, RoleTable, Row};
-use nopic_chassis::transport::{ServerOptions, bind};
+use nopic_chassis::transport::{OwnerSecret, ServerOptions, bind};
 use nopic_domain::principal::{Principal, Role};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -137,6 +137,7 @@ pub(crate) fn calls(bounds: Bounds, metrics: &Metrics) -> Calls {
         callers: Arc::new(ByName),
         otherwise: bounds.otherwise,
         listed: None,
+        owner: Some(OwnerSecret::new("only-mine")),
     };
     stack(Parts {
         metrics: metrics.clone(),
@@ -249,7 +250,10 @@ fn echo() -> Calls {
                 futures::stream::pending(),
             )))
         } else {
-            let said = request.into_body().collect().await.unwrap().to_bytes();
+            let said = match request.into_body().collect().await {
+                Ok(said) => said.to_bytes(),
+                Err(status) => return Ok(status.into_http()),
+            };
             let mut trailers = HeaderMap::new();
             trailers.insert("grpc-status", HeaderValue::from_static("0"));
             let frames = [

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
+use sha2::{Digest as _, Sha256};
 use tokio::io::DuplexStream;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -126,6 +127,8 @@ pub struct ServerOptions {
     pub max_connection_age: Option<Duration>,
     /// Where its calls are counted.
     pub metrics: Metrics,
+    /// What whoever owns the process knows and nobody else: who shows it to a door may say for whom a call is made.
+    pub owner: Option<OwnerSecret>,
 }
 
 impl Default for ServerOptions {
@@ -135,7 +138,42 @@ impl Default for ServerOptions {
             max_connections: 10_000,
             max_connection_age: None,
             metrics: Metrics::default(),
+            owner: None,
         }
+    }
+}
+
+/// Metadata key of an [`OwnerSecret`].
+pub const OWNER_KEY: &str = "nopic-owner";
+
+/// What only the owner of a process can read.
+#[derive(Clone)]
+pub struct OwnerSecret(Arc<str>);
+
+impl OwnerSecret {
+    /// This one.
+    #[must_use]
+    pub fn new(secret: &str) -> Self {
+        Self(Arc::from(secret))
+    }
+
+    /// Whether this is it; how much of it is right takes no other time.
+    #[must_use]
+    pub fn is(&self, shown: &[u8]) -> bool {
+        // Of equal length whatever is shown.
+        let hashed = |bytes: &[u8]| <[u8; 32]>::from(Sha256::digest(bytes));
+        let (known, shown) = (hashed(self.0.as_bytes()), hashed(shown));
+        known
+            .iter()
+            .zip(&shown)
+            .fold(0, |differs, (one, other)| differs | (one ^ other))
+            == 0
+    }
+}
+
+impl std::fmt::Debug for OwnerSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OwnerSecret")
     }
 }
 
