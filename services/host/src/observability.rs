@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use nopic_chassis::admin::{self, Admin, Stage};
 use nopic_chassis::metrics::Metrics;
 use nopic_chassis::serving::{GrpcService, serves};
-use nopic_chassis::telemetry::{LogFilter, LogFormat, Options, Telemetry, Traces};
+use nopic_chassis::telemetry::{DEFAULT_FILTER, LogFilter, LogFormat, Options, Telemetry, Traces};
 use nopic_sql::Location;
 use tokio::sync::watch;
 
@@ -84,6 +84,11 @@ impl Observability {
                 colour: std::io::stderr().is_terminal() && fallback.colour,
             }
         };
+        let mut filter = settings.filter.clone().unwrap_or(fallback.filter);
+        if filter.trim().is_empty() && is_alone {
+            // Who serves others alone says of each call who made it and how it ended.
+            filter = format!("{DEFAULT_FILTER},nopic::access=info");
+        }
         let options = Options {
             service,
             database: match location {
@@ -91,7 +96,7 @@ impl Observability {
                 Location::Postgres(_) => "postgresql",
             },
             format,
-            filter: settings.filter.clone().unwrap_or(fallback.filter),
+            filter,
             traces: settings.traces.clone(),
         };
         let telemetry = Telemetry::start(options).map_err(|error| {
