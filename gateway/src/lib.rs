@@ -9,6 +9,7 @@ mod authenticate;
 mod authorize;
 mod door;
 mod held;
+mod json;
 mod part;
 mod protocol;
 mod request_id;
