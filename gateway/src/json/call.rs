@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 use futures::stream;
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tonic::body::Body;
 use tonic::codegen::http::header::{
     ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, TE, TRAILER,
@@ -22,8 +23,15 @@ use crate::{Request, Response};
 
 /// Bytes of a body or of a message at most.
 pub(crate) const MAX_BYTES: usize = 16 << 20;
-/// What is larger is read and written where it holds up nobody.
+/// What is larger is read and written where it holds up nobody, so many at a time: a message that is looked at takes many
+/// times its bytes.
 const LARGE: usize = 64 << 10;
+static LARGE_ONES: Semaphore = Semaphore::const_new(2);
+/// KiB of bodies at a time, of all calls.
+static BODIES: Semaphore = Semaphore::const_new(64 << 10);
+
+/// A body, whole, and the room that it takes.
+pub(crate) type Whole = (Bytes, SemaphorePermit<'static>);
 
 /// Headers of HTTP that say something of the form outside alone.
 static OUTSIDE: [HeaderName; 16] = [
@@ -78,8 +86,8 @@ pub(crate) fn lazily(
     })))
 }
 
-/// A body, whole.
-pub(crate) async fn whole(mut body: Body) -> Result<Bytes, Refusal> {
+/// Reads a body to its end.
+pub(crate) async fn whole(mut body: Body) -> Result<Whole, Refusal> {
     let too_large = || {
         Refusal::with(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -92,7 +100,13 @@ pub(crate) async fn whole(mut body: Body) -> Result<Bytes, Refusal> {
     if is_longer(http_body::Body::size_hint(&body).lower()) {
         return Err(too_large());
     }
+    let full = |_| {
+        Refusal::from(Status::resource_exhausted(
+            "too many bodies are being read at this gateway: try again in a second",
+        ))
+    };
     let mut bytes = BytesMut::new();
+    let mut room = BODIES.try_acquire_many(0).map_err(full)?;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(broken)?;
         // Trailers of a request say nothing here.
@@ -101,9 +115,13 @@ pub(crate) async fn whole(mut body: Body) -> Result<Bytes, Refusal> {
                 return Err(too_large());
             }
             bytes.extend_from_slice(&data);
+            let more = bytes.len().div_ceil(1 << 10) - room.num_permits();
+            // Bounded above.
+            let more = u32::try_from(more).unwrap_or(u32::MAX);
+            room.merge(BODIES.try_acquire_many(more).map_err(full)?);
         }
     }
-    Ok(bytes.freeze())
+    Ok((bytes.freeze(), room))
 }
 
 /// A body that ended before its end.
@@ -120,8 +138,14 @@ pub(crate) async fn work<T: Send + 'static>(
     if bytes < LARGE {
         return Ok(work());
     }
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|_| Status::internal("internal"))
+    let internal = || Status::internal("internal");
+    let place = LARGE_ONES.acquire().await.map_err(|_| internal())?;
+    let done = tokio::task::spawn_blocking(move || {
+        // Held by the work itself: who waits for it may leave.
+        let _place = place;
+        work()
+    });
+    done.await.map_err(|_| internal())
 }
 
 /// The answer to a call of a unary method.

@@ -172,7 +172,7 @@ fn grpc_timeout(milliseconds: &HeaderValue) -> Option<HeaderValue> {
 }
 
 async fn message(method: Arc<Method>, written: Written, body: Body) -> Result<Bytes, Refusal> {
-    let bytes = call::whole(body).await?;
+    let (bytes, _room) = call::whole(body).await?;
     decode(method, written, bytes).await
 }
 
@@ -182,7 +182,7 @@ async fn decode(method: Arc<Method>, written: Written, bytes: Bytes) -> Result<B
         return Ok(bytes);
     }
     let read = work(bytes.len(), move || read::message(&method.input, &bytes)).await?;
-    Ok(read.map_err(Refusal::invalid)?.encode_to_vec().into())
+    Ok(read?.encode_to_vec().into())
 }
 
 /// An answer as the caller writes.

@@ -180,7 +180,7 @@ fn operation(method: &Method, binding: &Binding, comments: &Comments, schemas: &
         }
         Holds::File(_) => json!({
             "required": true,
-            "description": "The file as it is, whatever its content type.",
+            "description": "The file as it is, whatever its content type. Answers come while it is sent: read them meanwhile.",
             "content": { "application/octet-stream": { "schema": { "type": "string", "format": "binary" } } }
         }),
     };

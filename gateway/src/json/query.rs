@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, ReflectMessage as _, Value};
 
-use super::read::{field, shortened};
+use super::read::{cut, field, shortened};
+use super::refusal::Wrong;
 use super::scalar::{self, Given};
 
 /// A parameter that a query may have.
@@ -47,22 +48,16 @@ fn add(field: &FieldDescriptor, within: &str, depth: usize, found: &mut Vec<Para
 }
 
 /// Sets a field of a path.
-pub(crate) fn set_of_path(message: &mut DynamicMessage, name: &str, text: &str) -> Result<(), String> {
+pub(crate) fn set_of_path(message: &mut DynamicMessage, name: &str, text: &str) -> Result<(), Wrong> {
     let Some(field) = message.descriptor().get_field_by_name(name) else {
-        return Err(format!("{name}: there is no such field"));
+        return Err(Wrong::new(name, "there is no such field"));
     };
-    let value = scalar::value(&field.kind(), Given::Word(text)).ok_or_else(|| {
-        format!(
-            "{}: {} is wanted, not {}",
-            field.json_name(),
-            scalar::wanted(&field.kind()),
-            shortened(text)
-        )
-    })?;
+    let value = scalar::value(&field.kind(), Given::Word(text))
+        .ok_or_else(|| other(field.json_name(), &field.kind(), text))?;
     if message.has_field(&field) && *message.get_field(&field) != value {
-        return Err(format!(
-            "{}: the path and the body name different ones",
-            field.json_name()
+        return Err(Wrong::new(
+            field.json_name(),
+            "the path and the body name different ones",
         ));
     }
     message.set_field(&field, value);
@@ -70,12 +65,12 @@ pub(crate) fn set_of_path(message: &mut DynamicMessage, name: &str, text: &str) 
 }
 
 /// Sets the fields that a query names in whichever of these messages has them; but for these fields.
-pub(crate) fn set(messages: &mut [DynamicMessage], query: &str, without: &[&str]) -> Result<(), String> {
+pub(crate) fn set(messages: &mut [DynamicMessage], query: &str, without: &[&str]) -> Result<(), Wrong> {
     let mut seen = HashSet::new();
     for (name, text) in form_urlencoded::parse(query.as_bytes()) {
         let field = set_one(messages, &name, &text, without)?;
         if !field.is_list() && !seen.insert(name.to_string()) {
-            return Err(format!("{}: stands twice in the query", shortened(&name)));
+            return Err(Wrong::new(&*name, "stands twice in the query"));
         }
     }
     Ok(())
@@ -86,7 +81,7 @@ fn set_one(
     name: &str,
     text: &str,
     without: &[&str],
-) -> Result<FieldDescriptor, String> {
+) -> Result<FieldDescriptor, Wrong> {
     let mut steps = name.split('.');
     let first = steps.next().unwrap_or_default();
     let found = messages.iter_mut().find_map(|message| {
@@ -116,14 +111,7 @@ fn set_one(
     if matches!(kind, Kind::Message(_) | Kind::Bytes) {
         return Err(unknown(messages, name, without));
     }
-    let value = scalar::value(&kind, Given::Word(text)).ok_or_else(|| {
-        format!(
-            "{}: {} is wanted, not {}",
-            shortened(name),
-            scalar::wanted(&kind),
-            shortened(text)
-        )
-    })?;
+    let value = scalar::value(&kind, Given::Word(text)).ok_or_else(|| other(name, &kind, text))?;
     if field.is_list() {
         if let Value::List(list) = message.get_field_mut(&field) {
             list.push(value);
@@ -135,34 +123,42 @@ fn set_one(
     Ok(field)
 }
 
-fn only_choice(message: &DynamicMessage, field: &FieldDescriptor) -> Result<(), String> {
+fn only_choice(message: &DynamicMessage, field: &FieldDescriptor) -> Result<(), Wrong> {
     let other = field.containing_oneof().and_then(|choice| {
         choice
             .fields()
             .find(|other| other != field && message.has_field(other))
     });
     match other {
-        Some(other) => Err(format!(
-            "{} and {} stand in the query: only one of them may",
-            other.json_name(),
-            field.json_name()
+        Some(other) => Err(Wrong::new(
+            field.json_name(),
+            format!(
+                "{} stands in the query, too: only one of them may",
+                other.json_name()
+            ),
         )),
         None => Ok(()),
     }
 }
 
-fn unknown(messages: &[DynamicMessage], name: &str, without: &[&str]) -> String {
+fn unknown(messages: &[DynamicMessage], name: &str, without: &[&str]) -> Wrong {
     let known: Vec<_> = messages
         .iter()
         .flat_map(|message| parameters(&message.descriptor(), without))
         .map(|parameter| parameter.name)
         .collect();
     let known = if known.is_empty() {
-        "none is taken".to_owned()
+        "there are none".to_owned()
     } else {
         format!("known are {}", known.join(", "))
     };
-    format!("there is no parameter {}: {known}", shortened(name))
+    Wrong::new(cut(name), format!("there is no such parameter: {known}"))
+}
+
+/// Something else is wanted.
+fn other(name: &str, kind: &Kind, text: &str) -> Wrong {
+    let reason = format!("{} is wanted, not {}", scalar::wanted(kind), shortened(text));
+    Wrong::new(name, reason)
 }
 
 #[cfg(test)]
@@ -171,7 +167,7 @@ mod tests {
     use crate::json::contract::Contract;
     use crate::json::write;
 
-    fn read(name: &str, query: &str) -> Result<String, String> {
+    fn read(name: &str, query: &str) -> Result<String, Wrong> {
         let descriptor = Contract::get().pool.get_message_by_name(name).unwrap();
         let mut messages = [DynamicMessage::new(descriptor)];
         set(&mut messages, query, &["nop_id"])?;
@@ -195,17 +191,17 @@ mod tests {
             (
                 "registry.v1.GetOperationRequest",
                 "revision.atLeast=3&revision.exact=2",
-                Err("atLeast and exact stand in the query: only one of them may"),
+                Err("exact: atLeast stands in the query, too: only one of them may"),
             ),
             (
                 "registry.v1.GetOperationRequest",
                 "nopId=1",
-                Err("there is no parameter \"nopId\": known are revision.exact, revision.atLeast"),
+                Err("nopId: there is no such parameter: known are revision.exact, revision.atLeast"),
             ),
             (
                 "registry.v1.GetOperationRequest",
                 "revision=3",
-                Err("there is no parameter \"revision\": known are revision.exact, revision.atLeast"),
+                Err("revision: there is no such parameter: known are revision.exact, revision.atLeast"),
             ),
             (
                 "audit.v1.ListHeadsRequest",
@@ -215,12 +211,12 @@ mod tests {
             (
                 "audit.v1.ListHeadsRequest",
                 "last=1&last=2",
-                Err("\"last\": stands twice in the query"),
+                Err("last: stands twice in the query"),
             ),
             (
                 "audit.v1.ListHeadsRequest",
                 "last=-1",
-                Err("\"last\": a whole number from 0 to 4294967295 is wanted, not \"-1\""),
+                Err("last: a whole number from 0 to 4294967295 is wanted, not \"-1\""),
             ),
             (
                 "entry_validation.v1.GetStatisticsRequest",
@@ -230,7 +226,7 @@ mod tests {
             (
                 "entry_validation.v1.GetStatisticsRequest",
                 "group=WEEK",
-                Err("\"group\": one of DAY, IMPORTER, REASON is wanted, not \"WEEK\""),
+                Err("group: one of DAY, IMPORTER, REASON is wanted, not \"WEEK\""),
             ),
             (
                 "certificate.v1.GetCertificateRequest",
@@ -240,10 +236,11 @@ mod tests {
             (
                 "certificate.v1.GetCertificateRequest",
                 "withDraws=yes",
-                Err("\"withDraws\": true or false is wanted, not \"yes\""),
+                Err("withDraws: true or false is wanted, not \"yes\""),
             ),
         ] {
             let found = read(&format!("nopic.{message}"), query);
+            let found = found.map_err(|wrong| wrong.to_string());
             assert_eq!(found.as_deref().map_err(String::as_str), expected, "{query}");
         }
     }
@@ -258,12 +255,13 @@ mod tests {
         set_of_path(&mut message, "request", "7").unwrap();
         set_of_path(&mut message, "request", "7").unwrap();
         assert_eq!(
-            set_of_path(&mut message, "request", "8").unwrap_err(),
+            set_of_path(&mut message, "request", "8").unwrap_err().to_string(),
             "request: the path and the body name different ones"
         );
         assert!(
             set_of_path(&mut message, "request", "x")
                 .unwrap_err()
+                .to_string()
                 .contains("a whole number from 0")
         );
     }

@@ -4,17 +4,20 @@
 //! a name that stands twice, and a value of another type are refused. serde_json bounds the depth.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
-use std::collections::HashSet;
+use std::cell::{Cell, RefCell};
 use std::fmt::{self, Write as _};
 
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
+use super::refusal::Wrong;
 use super::scalar::{self, Given};
 
-/// What is wrong with it, with its place, in a sentence without a full stop.
-pub(crate) fn message(descriptor: &MessageDescriptor, json: &[u8]) -> Result<DynamicMessage, String> {
+/// Values of a message at most; an entry of the most lines, all its fields filled, has fewer.
+const MAX_VALUES: usize = 400_000;
+
+/// Reads one.
+pub(crate) fn message(descriptor: &MessageDescriptor, json: &[u8]) -> Result<DynamicMessage, Wrong> {
     let path = Path::default();
     let mut deserializer = serde_json::Deserializer::from_slice(json);
     let read = Seed {
@@ -25,18 +28,17 @@ pub(crate) fn message(descriptor: &MessageDescriptor, json: &[u8]) -> Result<Dyn
     .and_then(|value| deserializer.end().map(|()| value));
     match read {
         Ok(Some(Value::Message(message))) => Ok(message),
-        Ok(_) => Err("the body: an object is wanted".to_owned()),
-        Err(error) => {
-            let at = path.text();
-            let at = if at.is_empty() { "the body" } else { &at };
-            Err(format!("{at}: {error}"))
-        }
+        Ok(_) => Err(Wrong::new("", "an object is wanted")),
+        Err(error) => Err(Wrong::new(path.text(), error.to_string())),
     }
 }
 
 /// The way to what is being read. It is left as it is where reading fails.
 #[derive(Default)]
-struct Path(RefCell<Vec<Step>>);
+struct Path {
+    steps: RefCell<Vec<Step>>,
+    values: Cell<usize>,
+}
 
 enum Step {
     Field(String),
@@ -44,16 +46,22 @@ enum Step {
 }
 
 impl Path {
-    fn within<T, E>(&self, step: Step, read: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
-        self.0.borrow_mut().push(step);
+    fn within<T, E: Error>(&self, step: Step, read: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        self.values.set(self.values.get() + 1);
+        if self.values.get() > MAX_VALUES {
+            return Err(E::custom(format_args!(
+                "more than {MAX_VALUES} values: send them in parts, or as a file"
+            )));
+        }
+        self.steps.borrow_mut().push(step);
         let value = read()?;
-        self.0.borrow_mut().pop();
+        self.steps.borrow_mut().pop();
         Ok(value)
     }
 
     fn text(&self) -> String {
         let mut text = String::new();
-        for step in self.0.borrow().iter() {
+        for step in self.steps.borrow().iter() {
             // Writing to a text does not fail.
             let _ = match step {
                 Step::Field(name) if text.is_empty() => write!(text, "{name}"),
@@ -193,17 +201,18 @@ impl<'de> Visitor<'de> for Seed<'_> {
             _ => return Err(A::Error::custom(format_args!("{} is wanted", Wanted(self)))),
         };
         let mut message = DynamicMessage::new(descriptor.clone());
-        let mut seen = HashSet::new();
+        let mut seen = Vec::new();
         while let Some(name) = fields.next_key::<Cow<'_, str>>()? {
             let Some(field) = field(descriptor, &name) else {
                 return Err(A::Error::custom(unknown(descriptor, &name)));
             };
-            if !seen.insert(field.number()) {
+            if seen.contains(&field.number()) {
                 return Err(A::Error::custom(format_args!(
                     "the field {} stands twice",
                     shortened(&name)
                 )));
             }
+            seen.push(field.number());
             let kind = field.kind();
             let target = match &kind {
                 Kind::Message(entry) if field.is_map() => Target::Map(entry),
@@ -286,6 +295,11 @@ pub(crate) fn unknown(message: &MessageDescriptor, name: &str) -> String {
 
 /// What a caller wrote, as it may stand in a sentence.
 pub(crate) fn shortened(text: &str) -> String {
+    format!("\"{}\"", cut(text))
+}
+
+/// The same without quotes.
+pub(crate) fn cut(text: &str) -> String {
     const LONGEST: usize = 60;
     let mut short: String = text
         .chars()
@@ -295,5 +309,5 @@ pub(crate) fn shortened(text: &str) -> String {
     if text.chars().nth(LONGEST).is_some() {
         short.push('…');
     }
-    format!("\"{short}\"")
+    short
 }

@@ -6,7 +6,9 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
 use bytes::Bytes;
 use prost_reflect::DynamicMessage;
+use prost_reflect::prost::Message as _;
 use serde_json::{Value, json};
+use thiserror::Error;
 use tonic::codegen::http::StatusCode;
 use tonic::{Code, Status};
 
@@ -59,6 +61,45 @@ impl Refusal {
             Some(details.collect())
         };
         read().unwrap_or_default()
+    }
+}
+
+/// A field that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{}: {reason}", if field.is_empty() { "the body" } else { field })]
+pub(crate) struct Wrong {
+    /// Its place in the request; empty: all of it.
+    field: String,
+    /// What is wanted.
+    reason: String,
+}
+
+impl Wrong {
+    pub(crate) fn new(field: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self {
+            field: field.into(),
+            reason: reason.into(),
+        }
+    }
+}
+
+impl From<Wrong> for Refusal {
+    fn from(wrong: Wrong) -> Self {
+        let text = wrong.to_string();
+        let status = json!({
+            "code": Code::InvalidArgument as i32,
+            "message": text,
+            "details": [{
+                "@type": "type.googleapis.com/google.rpc.BadRequest",
+                "fieldViolations": [{ "field": wrong.field, "description": wrong.reason }]
+            }]
+        });
+        let descriptor = Contract::get().pool.get_message_by_name("google.rpc.Status");
+        // It is there, and takes this: a test looks. Without it the text says the same.
+        let details = descriptor
+            .and_then(|descriptor| DynamicMessage::deserialize(descriptor, status).ok())
+            .map(|status| status.encode_to_vec());
+        Status::with_details(Code::InvalidArgument, text, details.unwrap_or_default().into()).into()
     }
 }
 

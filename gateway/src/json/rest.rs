@@ -90,7 +90,7 @@ fn body(
             Ok(lazily(slot, async move {
                 let mut message = [DynamicMessage::new(input)];
                 let fields: Vec<_> = binding.template.fields().collect();
-                query::set(&mut message, &query.unwrap_or_default(), &fields).map_err(Refusal::invalid)?;
+                query::set(&mut message, &query.unwrap_or_default(), &fields)?;
                 let [message] = message;
                 of_path(message, binding, &values)
             }))
@@ -113,13 +113,13 @@ fn body(
                         "this path takes no parameters: the fields stand in the body",
                     ));
                 }
-                let bytes = call::whole(body).await?;
+                let (bytes, _room) = call::whole(body).await?;
                 let read = work(bytes.len(), move || match bytes.is_empty() {
                     // Whoever has nothing to say need not say it.
                     true => Ok(DynamicMessage::new(input)),
                     false => read::message(&input, &bytes),
                 });
-                let message = read.await?.map_err(Refusal::invalid)?;
+                let message = read.await?.map_err(Refusal::from)?;
                 of_path(message, binding, &values)
             }))
         }
@@ -128,7 +128,7 @@ fn body(
 
 fn of_path(mut message: DynamicMessage, binding: &Binding, values: &[String]) -> Result<Bytes, Refusal> {
     for (field, value) in binding.template.fields().zip(values) {
-        query::set_of_path(&mut message, field, value).map_err(Refusal::invalid)?;
+        query::set_of_path(&mut message, field, value)?;
     }
     Ok(message.encode_to_vec().into())
 }

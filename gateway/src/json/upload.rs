@@ -17,7 +17,7 @@ use super::call::broken;
 use super::contract::Parts;
 use super::frames::{frame, prefix};
 use super::query;
-use super::refusal::{Refusal, Slot};
+use super::refusal::{Slot, Wrong};
 
 /// Bytes of a chunk at most, as the services take them.
 const MAX_CHUNK: usize = 1 << 20;
@@ -67,7 +67,7 @@ pub(crate) fn body(parts: &Parts, query: Option<&str>, file: Body, slot: &Slot) 
                 let next = match wrong {
                     Some(reason) => {
                         upload.end = None;
-                        Err(upload.slot.put(Refusal::invalid(reason)))
+                        Err(upload.slot.put(reason.into()))
                     }
                     None => upload.next().await.transpose()?,
                 };
@@ -78,7 +78,7 @@ pub(crate) fn body(parts: &Parts, query: Option<&str>, file: Body, slot: &Slot) 
 }
 
 /// The messages before the first chunk.
-fn begin(parts: &Parts, query: &str) -> Result<VecDeque<Bytes>, String> {
+fn begin(parts: &Parts, query: &str) -> Result<VecDeque<Bytes>, Wrong> {
     let mut messages: Vec<_> = parts
         .before
         .iter()
@@ -235,7 +235,7 @@ mod tests {
         let found = requests(VALIDATE, "from=CSV", file(b"abc")).await;
         assert_eq!(
             found.unwrap_err(),
-            "there is no parameter \"from\": known are form, fileName, freshness.atLeastRevision, \
+            "from: there is no such parameter: known are form, fileName, freshness.atLeastRevision, \
              freshness.latestCertificates, resumeAfter.records, resumeAfter.lines, resumeAfter.rejects, \
              resumeAfter.parts, findingDetail"
         );

@@ -4,10 +4,11 @@ use prost_reflect::prost::Message as _;
 
 use crate::json::contract::Contract;
 use crate::json::read::message;
+use crate::json::refusal::Wrong;
 use crate::json::write;
 use prost_reflect::DynamicMessage;
 
-fn read(name: &str, json: &str) -> Result<String, String> {
+fn read(name: &str, json: &str) -> Result<String, Wrong> {
     let descriptor = Contract::get().pool.get_message_by_name(name).unwrap();
     message(&descriptor, json.as_bytes()).map(|message| String::from_utf8(write::message(&message)).unwrap())
 }
@@ -20,7 +21,7 @@ fn what_is_right_comes_back_as_it_was() {
         "{}",
         r#"{"lines":[{"entryNumber":"B7603245278","lineNumber":1,"organicClaim":false,"lots":["a","b"],"treatment":{"verified":true}}],"freshness":{"atLeastRevision":0},"findingDetail":"CODES"}"#,
     ] {
-        assert_eq!(read(ENTRIES, json).as_deref(), Ok(json));
+        assert_eq!(read(ENTRIES, json).unwrap(), json);
     }
     // Names of the `.proto` file, null, numbers as text.
     assert_eq!(
@@ -28,8 +29,8 @@ fn what_is_right_comes_back_as_it_was() {
             ENTRIES,
             r#" {"lines":[{"entry_number":"x","line_number":"2","lots":null}],"freshness":null} "#
         )
-        .as_deref(),
-        Ok(r#"{"lines":[{"entryNumber":"x","lineNumber":2}]}"#)
+        .unwrap(),
+        r#"{"lines":[{"entryNumber":"x","lineNumber":2}]}"#
     );
 }
 
@@ -69,7 +70,7 @@ fn what_is_wrong_is_told_with_its_place() {
             "lines[0].lots[0]: text is wanted at line 1 column 20",
         ),
     ] {
-        let found = read(ENTRIES, json).unwrap_err();
+        let found = read(ENTRIES, json).unwrap_err().to_string();
         // Where in the line serde_json is when it tells is its own affair.
         let cut = |text: &str| {
             text.rsplit_once(" column ")
@@ -77,7 +78,9 @@ fn what_is_wrong_is_told_with_its_place() {
         };
         assert_eq!(cut(&found), cut(expected), "{json}");
     }
-    let twice = read("nopic.registry.v1.RevisionChoice", r#"{"exact":1,"atLeast":2}"#).unwrap_err();
+    let twice = read("nopic.registry.v1.RevisionChoice", r#"{"exact":1,"atLeast":2}"#)
+        .unwrap_err()
+        .to_string();
     assert!(twice.contains("exact and atLeast stand there"), "{twice}");
 }
 

@@ -163,7 +163,7 @@ async fn what_is_asked_wrongly_is_a_problem() {
             "",
             400,
             "INVALID_ARGUMENT",
-            "there is no parameter \"nopId\": known are revision.exact, revision.atLeast",
+            "nopId: there is no such parameter: known are revision.exact, revision.atLeast",
         ),
         (
             "GET /v1/decisions/x",
@@ -204,6 +204,20 @@ async fn what_is_asked_wrongly_is_a_problem() {
 }
 
 #[tokio::test]
+async fn the_field_that_is_wrong_is_told_to_programs_too() {
+    let line = "POST /v1/entries:batchValidate";
+    let answered = call(answers("{}"), line, &[JSON], r#"{"lines":[{"lineNumber":-1}]}"#).await;
+    let details = json!([{
+        "@type": "type.googleapis.com/google.rpc.BadRequest",
+        "fieldViolations": [{
+            "field": "lines[0].lineNumber",
+            "description": "a whole number from 0 to 4294967295 is wanted at line 1 column 26"
+        }]
+    }]);
+    assert_eq!(answered.json()["details"], details);
+}
+
+#[tokio::test]
 async fn a_body_has_bounds() {
     let long = format!(r#"{{"line":"{}"}}"#, "x".repeat(17 << 20));
     let answered = call(answers("{}"), "POST /v1/entries:validate", &[JSON], long).await;
@@ -214,6 +228,13 @@ async fn a_body_has_bounds() {
     let deep = format!("{}{}", r#"{"line":"#.repeat(10_000), "}".repeat(10_000));
     let answered = call(answers("{}"), "POST /v1/entries:validate", &[JSON], deep).await;
     assert_eq!(answered.status, StatusCode::BAD_REQUEST);
+    let many = format!(r#"{{"lines":[{}{{}}]}}"#, "{},".repeat(400_000));
+    let answered = call(answers("{}"), "POST /v1/entries:batchValidate", &[JSON], many).await;
+    let detail = answered.json()["detail"].to_string();
+    assert!(
+        answered.status == StatusCode::BAD_REQUEST && detail.contains("more than 400000 values"),
+        "{detail}"
+    );
 }
 
 /// Who calls is asked before what is sent: a body that nobody reads is not wrong.
