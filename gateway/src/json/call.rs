@@ -97,7 +97,8 @@ pub(crate) async fn whole(mut body: Body) -> Result<Whole, Refusal> {
         )
     };
     let is_longer = |length: u64| usize::try_from(length).map_or(true, |length| length > MAX_BYTES);
-    if is_longer(http_body::Body::size_hint(&body).lower()) {
+    let stated = http_body::Body::size_hint(&body).lower();
+    if is_longer(stated) {
         return Err(too_large());
     }
     let full = |_| {
@@ -105,7 +106,8 @@ pub(crate) async fn whole(mut body: Body) -> Result<Whole, Refusal> {
             "too many bodies are being read at this gateway: try again in a second",
         ))
     };
-    let mut bytes = BytesMut::new();
+    // So that it does not grow by doubling; what is stated and not sent is not touched.
+    let mut bytes = BytesMut::with_capacity(usize::try_from(stated).unwrap_or_default());
     let mut room = BODIES.try_acquire_many(0).map_err(full)?;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(broken)?;

@@ -1,12 +1,14 @@
 //! JSON as a message: strictly, and with the place of what is wrong.
 //!
 //! Names are those of ProtoJSON (`lineNumber`) or of the `.proto` files (`line_number`); `null` is absence. An unknown name,
-//! a name that stands twice, and a value of another type are refused. serde_json bounds the depth.
+//! a name that stands twice, and a value of another type are refused. serde_json bounds the depth; lists and all values are
+//! counted, for a small text can make a message of many times its bytes.
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::fmt::{self, Write as _};
 
+use nopic_chassis::requests::MAX_BATCH;
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
@@ -189,6 +191,11 @@ impl<'de> Visitor<'de> for Seed<'_> {
                 }
             })?;
             let Some(element) = element else { break };
+            if list.len() == MAX_BATCH {
+                return Err(A::Error::custom(format_args!(
+                    "more than {MAX_BATCH} elements: send them in parts"
+                )));
+            }
             list.push(element);
         }
         Ok(Some(Value::List(list)))

@@ -228,13 +228,20 @@ async fn a_body_has_bounds() {
     let deep = format!("{}{}", r#"{"line":"#.repeat(10_000), "}".repeat(10_000));
     let answered = call(answers("{}"), "POST /v1/entries:validate", &[JSON], deep).await;
     assert_eq!(answered.status, StatusCode::BAD_REQUEST);
-    let many = format!(r#"{{"lines":[{}{{}}]}}"#, "{},".repeat(400_000));
-    let answered = call(answers("{}"), "POST /v1/entries:batchValidate", &[JSON], many).await;
-    let detail = answered.json()["detail"].to_string();
-    assert!(
-        answered.status == StatusCode::BAD_REQUEST && detail.contains("more than 400000 values"),
-        "{detail}"
-    );
+    let many = format!(r#"{{"lines":[{}{{}}]}}"#, "{},".repeat(10_000));
+    let line = format!(r#"{{"lots":[{}""]}}"#, r#""","#.repeat(44));
+    let lots = format!(r#"{{"lines":[{}{line}]}}"#, format!("{line},").repeat(9_000));
+    for (body, reason) in [
+        (many, "lines: more than 10000 elements"),
+        (lots, "more than 400000 values"),
+    ] {
+        let answered = call(answers("{}"), "POST /v1/entries:batchValidate", &[JSON], body).await;
+        let detail = answered.json()["detail"].to_string();
+        assert!(
+            answered.status == StatusCode::BAD_REQUEST && detail.contains(reason),
+            "{detail}"
+        );
+    }
 }
 
 /// Who calls is asked before what is sent: a body that nobody reads is not wrong.
