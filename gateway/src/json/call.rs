@@ -1,6 +1,7 @@
 //! A call put into gRPC, and its answer taken out of it.
 
 use std::future::Future;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::stream;
@@ -27,6 +28,8 @@ pub(crate) const MAX_BYTES: usize = 16 << 20;
 /// times its bytes.
 const LARGE: usize = 64 << 10;
 static LARGE_ONES: Semaphore = Semaphore::const_new(2);
+/// How long a body that is read whole may take to come: it holds room meanwhile.
+const BODY_TIME: Duration = Duration::from_secs(60);
 /// KiB of bodies at a time, of all calls.
 static BODIES: Semaphore = Semaphore::const_new(64 << 10);
 
@@ -87,7 +90,15 @@ pub(crate) fn lazily(
 }
 
 /// Reads a body to its end.
-pub(crate) async fn whole(mut body: Body) -> Result<Whole, Refusal> {
+pub(crate) async fn whole(body: Body) -> Result<Whole, Refusal> {
+    let read = tokio::time::timeout(BODY_TIME, to_end(body)).await;
+    read.unwrap_or_else(|_| {
+        let status = Status::deadline_exceeded("the body took too long to come");
+        Err(Refusal::with(StatusCode::REQUEST_TIMEOUT, status))
+    })
+}
+
+async fn to_end(mut body: Body) -> Result<Whole, Refusal> {
     let too_large = || {
         Refusal::with(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -106,8 +117,8 @@ pub(crate) async fn whole(mut body: Body) -> Result<Whole, Refusal> {
             "too many bodies are being read at this gateway: try again in a second",
         ))
     };
-    // So that it does not grow by doubling; what is stated and not sent is not touched.
-    let mut bytes = BytesMut::with_capacity(usize::try_from(stated).unwrap_or_default());
+    // No more than that for what is only stated.
+    let mut bytes = BytesMut::with_capacity(usize::try_from(stated).unwrap_or_default().min(LARGE));
     let mut room = BODIES.try_acquire_many(0).map_err(full)?;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(broken)?;

@@ -21,7 +21,8 @@ use crate::Response;
 pub(crate) const ABOUT: &str = "Can this entry line be filed as organic, and if not, why, and who must act? JSON is ProtoJSON: fields with their \
 default value are left out of answers, unknown fields are refused, numbers of 64 bits are texts, bytes are base64. Every \
 method, also those without a path here, is called as POST /package.Service/Method by clients of the Connect protocol (in \
-JSON or protobuf), and by gRPC and gRPC-Web on the same port. A refusal is a problem (RFC 9457) with the gRPC code.";
+JSON or protobuf), and by gRPC and gRPC-Web on the same port. A file is sent as it is, and answered in JSON lines while it \
+is sent: read them meanwhile, as curl does, else a long file comes to a halt. A refusal is a problem (RFC 9457) with the gRPC code.";
 
 /// Refusals that every path may give, with what they mean here.
 const REFUSALS: &[(&str, &str)] = &[
@@ -154,6 +155,7 @@ fn operation(method: &Method, binding: &Binding, comments: &Comments, schemas: &
         responses.insert((*status).to_owned(), refusal(text));
     }
     if !matches!(binding.body, Holds::Nothing) {
+        responses.insert("408".to_owned(), refusal("The body took too long to come."));
         responses.insert("413".to_owned(), refusal("The body is too long."));
         responses.insert(
             "415".to_owned(),

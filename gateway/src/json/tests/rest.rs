@@ -1,10 +1,17 @@
 //! Calls by the paths of the contract.
 
+use bytes::Bytes;
+use futures::stream;
+use http_body::Frame;
+use http_body_util::StreamBody;
 use serde_json::json;
 use tonic::Status;
+use tonic::body::Body;
 use tonic::codegen::http::StatusCode;
 
 use super::{Behind, JSON, answers, call};
+use crate::Request;
+use crate::json::frames::Messages;
 
 #[tokio::test]
 async fn paths_lead_to_methods_with_their_fields() {
@@ -242,6 +249,21 @@ async fn a_body_has_bounds() {
             "{detail}"
         );
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let silent = StreamBody::new(stream::pending::<Result<Frame<Bytes>, Status>>());
+    let request = tonic::codegen::http::Request::post("/v1/entries:validate")
+        .header("content-type", "application/json")
+        .body(Body::new(silent))
+        .unwrap();
+    let behind = tower::service_fn(async |request: Request| {
+        let ended = Messages::new(request.into_body(), 1 << 20).next().await;
+        Ok::<_, std::convert::Infallible>(ended.unwrap_err().into_http())
+    });
+    let answered = crate::json::answer(behind, request).await.unwrap();
+    assert_eq!(answered.status(), StatusCode::REQUEST_TIMEOUT);
 }
 
 /// Who calls is asked before what is sent: a body that nobody reads is not wrong.

@@ -1,12 +1,20 @@
 //! Streams: files up, lines down, and as clients of the Connect protocol have them.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use bytes::Bytes;
+use futures::stream;
+use http_body::Frame;
+use http_body_util::StreamBody;
 use serde_json::{Value, json};
 use tonic::Status;
+use tonic::body::Body;
 use tonic::codegen::http::StatusCode;
 
 use super::{Behind, answers, call, connect};
-use crate::json::frames::frame;
+use crate::Request;
+use crate::json::frames::{Messages, frame};
 
 /// A stream as clients of Connect read it: the messages, and the end.
 fn enveloped(bytes: &[u8]) -> Vec<(u8, String)> {
@@ -172,4 +180,30 @@ async fn a_stream_is_answered_line_by_line() {
         answered.text(),
         "{\"change\":{\"nopId\":\"1\",\"kind\":\"ADDED\"}}\n{\"reached\":{\"revision\":2}}\n"
     );
+}
+
+/// A file without end is read as far as the server behind reads, and not at all where it refuses.
+#[tokio::test]
+async fn no_more_of_a_file_is_read_than_the_server_behind_takes() {
+    for (taken, most) in [(0, 0), (1, 0), (2, 1), (5, 4)] {
+        let read = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&read);
+        let endless = stream::repeat_with(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            Ok::<_, Status>(Frame::data(Bytes::from_static(b"line")))
+        });
+        let request = tonic::codegen::http::Request::post("/v1/entries:validateDocument")
+            .body(Body::new(StreamBody::new(endless)))
+            .unwrap();
+        let behind = tower::service_fn(async |request: Request| {
+            let mut messages = Messages::new(request.into_body(), 1 << 20);
+            for _ in 0..taken {
+                messages.next().await.unwrap().unwrap();
+            }
+            Ok::<_, std::convert::Infallible>(Status::permission_denied("no").into_http())
+        });
+        let answered = crate::json::answer(behind, request).await.unwrap();
+        assert_eq!(answered.status(), StatusCode::FORBIDDEN);
+        assert_eq!(read.load(Ordering::Relaxed), most, "{taken} messages taken");
+    }
 }
