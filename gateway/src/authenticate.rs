@@ -5,13 +5,16 @@ use std::task::{Context, Poll};
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
+use nopic_chassis::callers::Callers as Listed;
 use nopic_chassis::incoming::Peer;
-use nopic_chassis::principal::PRINCIPAL_KEY;
+use nopic_chassis::principal::{PRINCIPAL_KEY, from_metadata};
+use nopic_chassis::transport::{OWNER_KEY, OwnerSecret};
 use nopic_domain::principal::Principal;
 use thiserror::Error;
 use tonic::Status;
 use tonic::codegen::http::HeaderMap;
 use tonic::codegen::http::header::AUTHORIZATION;
+use tonic::metadata::MetadataMap;
 use tower::{Layer, Service};
 
 use crate::access_log::Noted;
@@ -51,6 +54,10 @@ pub(crate) struct Authenticate {
     pub(crate) callers: Arc<dyn Callers>,
     /// Who calls where nobody shows anything; absent: that is refused.
     pub(crate) otherwise: Option<Principal>,
+    /// Names of certificates that the configuration lists: they call for the built-in tenant.
+    pub(crate) listed: Option<Listed>,
+    /// Who shows this owns the process, and says for whom a call is made.
+    pub(crate) owner: Option<OwnerSecret>,
 }
 
 /// What is shown.
@@ -58,10 +65,36 @@ enum Shown {
     Key(String),
     Token(String),
     Certificate(Arc<str>),
+    /// The owner of the process, who calls for this principal.
+    Owner(Principal),
     Nothing,
 }
 
 impl Shown {
+    /// Takes what is shown out of the headers: nothing behind the door sees it.
+    fn take(
+        headers: &mut HeaderMap,
+        peer: Option<&Peer>,
+        owner: Option<&OwnerSecret>,
+    ) -> Result<Self, Status> {
+        let principal = headers.remove(PRINCIPAL_KEY);
+        if let Some(shown) = headers.remove(OWNER_KEY) {
+            // A principal comes from here and from nowhere else, but for who could as well write it into the database.
+            return match principal {
+                Some(principal) if owner.is_some_and(|owner| owner.is(shown.as_bytes())) => {
+                    let mut named = HeaderMap::new();
+                    named.insert(PRINCIPAL_KEY, principal);
+                    let named = from_metadata(&MetadataMap::from_headers(named))?;
+                    named.map(Self::Owner).ok_or_else(not_the_owner)
+                }
+                _ => Err(not_the_owner()),
+            };
+        }
+        let shown = Self::of(headers, peer);
+        headers.remove(AUTHORIZATION);
+        shown
+    }
+
     fn of(headers: &HeaderMap, peer: Option<&Peer>) -> Result<Self, Status> {
         if let Some(value) = headers.get(AUTHORIZATION) {
             let shown = value.to_str().ok().and_then(|text| {
@@ -86,16 +119,24 @@ impl Shown {
     }
 }
 
+fn not_the_owner() -> Status {
+    Status::unauthenticated("whoever calls does not own this server: show an API key")
+}
+
 impl Authenticate {
     pub(crate) fn layer(self: Arc<Self>) -> AuthenticateLayer {
         AuthenticateLayer(self)
     }
 
-    async fn principal(&self, shown: Shown) -> Result<Principal, Status> {
+    async fn principal(&self, shown: Shown, path: &str) -> Result<Principal, Status> {
         let known = match shown {
             Shown::Key(key) => self.callers.of_key(&key).await,
             Shown::Token(token) => self.callers.of_token(&token).await,
-            Shown::Certificate(name) => self.callers.of_certificate(&name).await,
+            Shown::Certificate(name) => match &self.listed {
+                Some(listed) if listed.may_call(&name, path) => Ok(Principal::built_in(&name)),
+                _ => self.callers.of_certificate(&name).await,
+            },
+            Shown::Owner(principal) => Ok(principal),
             Shown::Nothing => {
                 return self.otherwise.clone().ok_or_else(|| {
                     Status::unauthenticated(
@@ -150,18 +191,19 @@ where
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        // A principal comes from here and from nowhere else.
-        request.headers_mut().remove(PRINCIPAL_KEY);
-        let shown = Shown::of(request.headers(), request.extensions().get::<Peer>());
-        // It has told what it had to tell.
-        request.headers_mut().remove(AUTHORIZATION);
+        let peer = request.extensions().get::<Peer>().cloned();
+        let shown = Shown::take(
+            request.headers_mut(),
+            peer.as_ref(),
+            self.authenticate.owner.as_ref(),
+        );
         let authenticate = Arc::clone(&self.authenticate);
         let fresh = self.inner.clone();
         // The one that is ready is called.
         let mut inner = std::mem::replace(&mut self.inner, fresh);
         Box::pin(async move {
             let found = match shown {
-                Ok(shown) => authenticate.principal(shown).await,
+                Ok(shown) => authenticate.principal(shown, request.uri().path()).await,
                 Err(status) => Err(status),
             };
             match found {

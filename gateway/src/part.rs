@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use nopic_cache::limiter::{Limiter, SharedLimiter};
+use nopic_cache::redis::{Options, RedisBlocks};
 use nopic_chassis::config::Reader;
 use nopic_chassis::part::{Asked, Open, OpenError, Opener, Opening, Part};
 use nopic_chassis::roles::{CheckRoles, RoleTable, Row};
@@ -12,6 +14,7 @@ use nopic_sql::{Location, Schema};
 
 use crate::ROLES;
 use crate::door::Door;
+use crate::limits::Limits;
 
 /// Calls at a time, unless the configuration says otherwise.
 const PLACES: usize = 1_024;
@@ -20,6 +23,7 @@ const PLACES: usize = 1_024;
 pub const PART: Part<Location, Schema, Arc<dyn AuditLog>> = Part {
     name: "gateway",
     about: "The door to all services",
+    is_door: true,
     services: SERVICES,
     roles: ROLES,
     descriptors: || nopic_proto::DESCRIPTORS,
@@ -39,10 +43,17 @@ fn configure(reader: &mut Reader) -> Opener<Location, Arc<dyn AuditLog>> {
         .number("gateway.max_calls", 1..=1_000_000)
         .and_then(|places| usize::try_from(places).ok())
         .unwrap_or(PLACES);
-    Box::new(move |opening| Box::pin(open(opening, places)))
+    let limits = Limits::read(reader);
+    let redis = Options::read(reader);
+    Box::new(move |opening| Box::pin(open(opening, places, limits, redis)))
 }
 
-async fn open(opening: Opening<Location>, places: usize) -> Result<Open<Arc<dyn AuditLog>>, OpenError> {
+async fn open(
+    opening: Opening<Location>,
+    places: usize,
+    limits: Limits,
+    redis: Option<Options>,
+) -> Result<Open<Arc<dyn AuditLog>>, OpenError> {
     let rows: Vec<&[Row]> = opening
         .offers
         .iter()
@@ -63,12 +74,22 @@ async fn open(opening: Opening<Location>, places: usize) -> Result<Open<Arc<dyn 
             }
         }
     }
+    // Whoever is the only gateway counts for itself.
+    let limiter = match redis.filter(|_| opening.process.is_alone()) {
+        None => Limiter::Local(Arc::default()),
+        Some(options) => {
+            let blocks = RedisBlocks::new(options).map_err(OpenError::new)?;
+            Limiter::Shared(Arc::new(SharedLimiter::new(blocks)))
+        }
+    };
     let mut open = Open::serving(|_| {});
     open.front = Some(Box::new(Door {
         callers: Arc::new(Nobody),
         check: CheckRoles::new(table, None),
         elsewhere,
         places,
+        limits,
+        limiter,
     }));
     Ok(open)
 }

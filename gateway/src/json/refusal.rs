@@ -6,11 +6,11 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
 use bytes::Bytes;
 use prost_reflect::DynamicMessage;
-use prost_reflect::prost::Message as _;
 use serde_json::{Value, json};
 use thiserror::Error;
 use tonic::codegen::http::StatusCode;
 use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::contract::Contract;
 use super::write;
@@ -86,20 +86,8 @@ impl Wrong {
 impl From<Wrong> for Refusal {
     fn from(wrong: Wrong) -> Self {
         let text = wrong.to_string();
-        let status = json!({
-            "code": Code::InvalidArgument as i32,
-            "message": text,
-            "details": [{
-                "@type": "type.googleapis.com/google.rpc.BadRequest",
-                "fieldViolations": [{ "field": wrong.field, "description": wrong.reason }]
-            }]
-        });
-        let descriptor = Contract::get().pool.get_message_by_name("google.rpc.Status");
-        // It is there, and takes this: a test looks. Without it the text says the same.
-        let details = descriptor
-            .and_then(|descriptor| DynamicMessage::deserialize(descriptor, status).ok())
-            .map(|status| status.encode_to_vec());
-        Status::with_details(Code::InvalidArgument, text, details.unwrap_or_default().into()).into()
+        let details = ErrorDetails::with_bad_request_violation(wrong.field, wrong.reason);
+        Status::with_error_details(Code::InvalidArgument, text, details).into()
     }
 }
 

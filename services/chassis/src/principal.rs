@@ -46,7 +46,10 @@ pub(crate) fn unnamed() -> Status {
 }
 
 /// The principal of a call by its metadata; `None` where they name nobody.
-pub(crate) fn from_metadata(metadata: &MetadataMap) -> Result<Option<Principal>, Status> {
+///
+/// # Errors
+/// `UNAUTHENTICATED`: what names it cannot be read.
+pub fn from_metadata(metadata: &MetadataMap) -> Result<Option<Principal>, Status> {
     let Some(value) = metadata.get_bin(PRINCIPAL_KEY) else {
         return Ok(None);
     };

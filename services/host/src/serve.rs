@@ -7,8 +7,8 @@ use nopic_chassis::callers::Authorize;
 use nopic_chassis::clock::Clock;
 use nopic_chassis::dependencies;
 use nopic_chassis::serving::{serve, stop_requested};
-use nopic_chassis::tls::ServerTls;
-use nopic_chassis::transport::ServerOptions;
+use nopic_chassis::tls::{Clients, ServerTls, TlsFiles};
+use nopic_chassis::transport::{Secured, ServerOptions};
 use nopic_sql::audit::SEAL_INTERVAL;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -34,16 +34,32 @@ pub struct Serving {
 
 impl Settings {
     /// How connections are taken at an address: a service alone takes plain text only where it was told so, and on
-    /// loopback.
+    /// loopback; a door takes callers who show a certificate or say otherwise who they are.
     ///
     /// # Errors
     /// It would be served without certificates where it must not be, or they cannot be used.
-    pub fn options(&self, is_alone: bool, address: SocketAddr) -> Result<ServerOptions, Failure> {
+    pub fn options(
+        &self,
+        is_door: bool,
+        is_alone: bool,
+        address: SocketAddr,
+    ) -> Result<ServerOptions, Failure> {
+        let load = |files: &TlsFiles, clients| {
+            ServerTls::load(files.clone(), clients)
+                .map(Arc::new)
+                .map_err(|error| Failure::new(format!("The certificates cannot be used: {error}.")))
+        };
         let secured = match (&self.tls, &self.callers) {
-            (Some(files), Some(callers)) => {
-                let tls = ServerTls::load(files.clone())
-                    .map_err(|error| Failure::new(format!("The certificates cannot be used: {error}.")))?;
-                Some((Arc::new(tls), Authorize::new(callers.clone())))
+            (Some(files), callers) if is_door => {
+                Some(Secured::Callers(load(files, Clients::MayShow)?, callers.clone()))
+            }
+            (Some(files), Some(callers)) => Some(Secured::Services(
+                load(files, Clients::Show)?,
+                Authorize::new(callers.clone()),
+            )),
+            (Some(_), None) => {
+                return Err(Failure::new("With certificates, nobody is listed who may call.")
+                    .advice("Add [callers], such as entry-validation = [\"*\"]."));
             }
             _ if is_alone && !self.plain_text => {
                 return Err(Failure::new("A service alone is served with certificates.").advice(

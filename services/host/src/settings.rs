@@ -144,12 +144,6 @@ impl Settings {
             openers,
             tls,
         };
-        if settings.tls.is_some() && settings.callers.is_none() && reader.names("callers").is_empty() {
-            reader.problem(
-                "callers",
-                "with certificates, list who may call, such as entry-validation = [\"*\"]",
-            );
-        }
         if settings.tls.is_none() && settings.callers.is_some() {
             reader.problem(
                 "callers",

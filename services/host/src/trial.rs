@@ -8,14 +8,13 @@ use crate::{Part, find};
 
 /// The first part listens here, each further one on the next port.
 const FIRST_PORT: u16 = 50_061;
-/// Who is no part, and calls all of them: the gateway what callers from outside may ask, the operator everything.
-const GATEWAY: &str = "gateway";
+/// Who is no part, and calls all of them.
 const OPERATOR: &str = "operator";
 
 /// Who gets a certificate.
 pub fn names(parts: &[Part]) -> impl Iterator<Item = &'static str> {
     let own: Vec<&str> = parts.iter().map(|part| part.name).collect();
-    own.into_iter().chain([GATEWAY, OPERATOR])
+    own.into_iter().chain([OPERATOR])
 }
 
 /// The configuration of each part, by its name. Files are named after their owner, beside it.
@@ -37,9 +36,17 @@ fn configuration(parts: &[Part], part: &Part) -> String {
     for other in parts {
         let methods = other.asks.iter().filter(|asked| asked.part == name);
         let methods: Vec<&str> = methods.flat_map(|asked| asked.methods).copied().collect();
-        list(&mut text, other.name, methods.into_iter());
+        if methods == ["*"] {
+            // It passes on what callers from outside ask.
+            list(
+                &mut text,
+                other.name,
+                from_outside(part).iter().map(String::as_str),
+            );
+        } else {
+            list(&mut text, other.name, methods.into_iter());
+        }
     }
-    list(&mut text, GATEWAY, from_outside(part).iter().map(String::as_str));
     list(&mut text, OPERATOR, ["*"].into_iter());
     for asked in part.asks.iter().filter(|asked| find(parts, asked.part).is_some()) {
         // A text takes whatever is written to it.

@@ -5,7 +5,7 @@ mod server;
 
 pub(crate) use material::Texts;
 pub use material::{Material, TlsError, TlsFiles};
-pub use server::ServerTls;
+pub use server::{Clients, ServerTls};
 
 use std::time::Duration;
 

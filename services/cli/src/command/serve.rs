@@ -89,7 +89,8 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
         .listen
         .or(settings.listen)
         .unwrap_or(SocketAddr::from(([127, 0, 0, 1], DEFAULT_PORT)));
-    let options = settings.options(alone.is_some(), address)?;
+    let has_door = alone.map_or_else(|| PARTS.iter().any(|part| part.is_door), |part| part.is_door);
+    let options = settings.options(has_door, alone.is_some(), address)?;
     let mut context = context.with_options(with_settings(&context.options, &settings));
     if settings.observability.is_json(alone.is_some()) {
         context.terminal = context.terminal.without_notes();
@@ -125,8 +126,8 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
         deployment: &deployment,
         settings,
         metrics: observability.metrics.clone(),
-        // Behind certificates a caller names whoever it calls for.
-        caller: Some(built_in_caller()).filter(|_| alone.is_none() || options.secured.is_none()),
+        // Behind certificates a caller says who calls.
+        caller: Some(built_in_caller()).filter(|_| options.secured.is_none()),
     };
     let mut opened = match alone {
         None => opening.together(&[], Process::All).await?,
