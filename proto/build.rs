@@ -13,6 +13,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "nopic/entry_validation/v1/entry_validation.proto",
         "nopic/entry_validation/v1/filing.proto",
         "nopic/entry_validation/v1/trail.proto",
+        // What refusals carry, so that it can be said in JSON.
+        "google/rpc/status.proto",
+        "google/rpc/error_details.proto",
     ];
     println!("cargo:rerun-if-changed=nopic");
     println!("cargo:rerun-if-changed=google");

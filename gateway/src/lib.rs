@@ -10,6 +10,7 @@ mod authorize;
 mod connection;
 mod door;
 mod held;
+mod json;
 mod limits;
 mod messages;
 mod part;

@@ -1,5 +1,5 @@
-//! The forms in which calls come: gRPC as it is, gRPC-Web and JSON put into it. What comes back takes the caller's form
-//! again.
+//! The forms in which calls come: gRPC as it is, gRPC-Web and everything else ([`json`]) put into it. What comes back takes
+//! the caller's form again.
 
 use std::task::{Context, Poll};
 
@@ -10,7 +10,7 @@ use tonic_web::{GrpcWebLayer, GrpcWebService};
 use tower::{Layer, Service};
 
 use crate::access_log::Noted;
-use crate::{Request, Response};
+use crate::{Request, Response, json};
 
 /// Puts every call into gRPC.
 #[derive(Debug, Clone, Copy)]
@@ -84,7 +84,13 @@ where
                 let answer = self.web.call(request);
                 Box::pin(async move { Ok(answer.await?.map(Body::new)) })
             }
-            Form::Grpc | Form::Http => Box::pin(self.inner.call(request)),
+            Form::Grpc => Box::pin(self.inner.call(request)),
+            Form::Http => {
+                let fresh = self.inner.clone();
+                // The one that is ready is called.
+                let inner = std::mem::replace(&mut self.inner, fresh);
+                Box::pin(json::answer(inner, request))
+            }
         }
     }
 }

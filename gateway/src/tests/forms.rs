@@ -46,3 +46,55 @@ async fn grpc_web_is_the_same_call_over_http_1() {
     let in_body = String::from_utf8_lossy(&body).contains(&format!("grpc-status:{denied}"));
     assert!(in_headers == Some(denied) || in_body, "{in_headers:?} {body:?}");
 }
+
+/// Who calls is asked of JSON as of gRPC, before a byte of its body is looked at; what there is is told to everybody.
+#[tokio::test]
+async fn json_passes_the_same_door() {
+    let door = Door::open(Bounds::default()).await;
+    let stream = TcpStream::connect(door.address).await.unwrap();
+    let (mut caller, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    for (verb, path, key, status) in [
+        ("POST", "/v1/entries:validate", None, 401),
+        ("POST", "/v1/entries:validate", Some("Bearer nopic_unknown"), 401),
+        (
+            "POST",
+            "/v1/entries:validate",
+            Some("Bearer nopic_suspended"),
+            403,
+        ),
+        (
+            "POST",
+            "/v1/entries:validate",
+            Some("Bearer nopic_unavailable"),
+            503,
+        ),
+        ("POST", "/v1/entries:validateDocument?wrong=1", None, 401),
+        ("GET", "/v1/operations/1?wrong=1", None, 401),
+        ("GET", "/openapi.json", None, 200),
+        ("GET", "/docs", None, 200),
+    ] {
+        let mut request = http::Request::builder()
+            .method(verb)
+            .uri(path)
+            .header("host", "door")
+            .header("content-type", "application/json")
+            .header("x-request-id", "mine");
+        if let Some(key) = key {
+            request = request.header("authorization", key);
+        }
+        let request = request.body(Full::new(Bytes::from_static(b"{wrong"))).unwrap();
+        let response = caller.send_request(request).await.unwrap();
+        assert_eq!(response.status(), status, "{path} {key:?}");
+        assert_eq!(response.headers()["x-request-id"], "mine");
+        let is_problem = response.headers()["content-type"] == "application/problem+json";
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(is_problem, status != 200, "{body:?}");
+        if is_problem {
+            let problem: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!(problem["instance"], "mine");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! JSON over HTTP in front of gRPC: what comes is put into a gRPC call, and what comes back into the caller's form.
+//!
+//! - [`rest`]: the paths that stand beside the methods in the `.proto` files, with problems (RFC 9457) as refusals;
+//!   [`upload`] takes a file, [`lines`] gives the answers of a stream.
+//! - [`connect`]: `POST /package.Service/Method`, as clients of the Connect protocol call every method.
+//! - [`openapi`] and [`page`]: what there is, told to everybody.
+//!
+//! Nothing of a body is read before the server behind asks for it, so whoever may not call is refused before. Where what was
+//! sent is wrong, that is said in place of what the server behind made of it: see [`refusal::Slot`].
+
+mod call;
+mod comments;
+mod connect;
+mod contract;
+mod frames;
+mod lines;
+mod openapi;
+mod page;
+mod problem;
+mod query;
+mod read;
+mod refusal;
+mod rest;
+mod scalar;
+mod schema;
+mod template;
+#[cfg(test)]
+mod tests;
+mod upload;
+mod write;
+
+use tonic::codegen::http::Method as Verb;
+use tower::Service;
+
+use crate::request_id::RequestId;
+use crate::{Request, Response};
+use contract::{Contract, Found};
+
+/// Answers a call that is no gRPC.
+pub(crate) async fn answer<S>(inner: S, request: Request) -> Result<Response, S::Error>
+where
+    S: Service<Request, Response = Response>,
+{
+    let contract = Contract::get();
+    let path = request.uri().path();
+    if let Some(method) = contract.method(path) {
+        return connect::answer(inner, request, method).await;
+    }
+    let found = match path {
+        "/openapi.json" | "/docs" => match *request.method() {
+            Verb::GET | Verb::HEAD if path == "/docs" => return Ok(page::response()),
+            Verb::GET | Verb::HEAD => return Ok(openapi::response()),
+            _ => Found::OtherVerbs(vec![Verb::GET]),
+        },
+        _ => contract.find(request.method(), path),
+    };
+    let id = request.extensions().get::<RequestId>();
+    Ok(match found {
+        Found::Method(method, values) => {
+            // A method is found by its path, so it has one.
+            let Some(binding) = &method.binding else {
+                return Ok(problem::response(&problem::nothing(path), id));
+            };
+            return rest::answer(inner, request, method, binding, values).await;
+        }
+        Found::OtherVerbs(verbs) => {
+            let (refusal, verbs) = problem::other_verb(&verbs);
+            problem::allow(problem::response(&refusal, id), verbs)
+        }
+        Found::Nothing if connect::is_meant(&request) => connect::nothing(path),
+        Found::Nothing => problem::response(&problem::nothing(path), id),
+    })
+}
