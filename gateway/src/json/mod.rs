@@ -29,7 +29,11 @@ mod tests;
 mod upload;
 mod write;
 
-use tonic::codegen::http::Method as Verb;
+use bytes::Bytes;
+use http_body_util::Full;
+use tonic::body::Body;
+use tonic::codegen::http::header::CONTENT_TYPE;
+use tonic::codegen::http::{HeaderValue, Method as Verb};
 use tower::Service;
 
 use crate::request_id::RequestId;
@@ -47,8 +51,9 @@ where
         return connect::answer(inner, request, method).await;
     }
     let found = match path {
-        "/openapi.json" | "/docs" => match *request.method() {
+        "/openapi.json" | "/docs" | "/descriptors" => match *request.method() {
             Verb::GET | Verb::HEAD if path == "/docs" => return Ok(page::response()),
+            Verb::GET | Verb::HEAD if path == "/descriptors" => return Ok(descriptors()),
             Verb::GET | Verb::HEAD => return Ok(openapi::response()),
             _ => Found::OtherVerbs(vec![Verb::GET]),
         },
@@ -70,4 +75,13 @@ where
         Found::Nothing if connect::is_meant(&request) => connect::nothing(path),
         Found::Nothing => problem::response(&problem::nothing(path), id),
     })
+}
+
+/// The contract as an encoded `google.protobuf.FileDescriptorSet`, for clients that make theirs of it.
+fn descriptors() -> Response {
+    let mut response = Response::new(Body::new(Full::new(Bytes::from_static(nopic_proto::DESCRIPTORS))));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
+    response
 }
