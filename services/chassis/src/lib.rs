@@ -2,9 +2,9 @@
 
 pub mod admin;
 pub mod answers;
+pub mod balance;
 pub mod breaker;
 pub mod callers;
-pub mod client;
 pub mod clock;
 pub mod config;
 pub mod crash;
@@ -15,7 +15,6 @@ pub mod incoming;
 pub mod metrics;
 pub mod part;
 pub mod principal;
-pub mod replicas;
 pub mod requests;
 pub mod retry;
 pub mod roles;
@@ -25,4 +24,5 @@ pub mod telemetry;
 pub mod tls;
 pub mod transport;
 pub mod uploads;
+pub mod windows;
 pub mod worker;

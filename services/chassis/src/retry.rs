@@ -36,9 +36,14 @@ impl Backoff {
     /// The pause behind attempt number `attempt`, from 1.
     #[must_use]
     pub fn pause(&self, attempt: u32) -> Duration {
+        self.pause_by(attempt, chance())
+    }
+
+    /// The same by a chance from 0 to 1.
+    pub(crate) fn pause_by(&self, attempt: u32, chance: f64) -> Duration {
         let doubled = 1_u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX);
         let longest = self.first.saturating_mul(doubled).min(self.longest);
-        longest.mul_f64(0.5 + 0.5 * chance())
+        longest.mul_f64(0.5 + 0.5 * chance)
     }
 }
 

@@ -24,12 +24,10 @@ use crate::metrics::Metrics;
 use crate::roles::Protected;
 use crate::rpc::server::Observe;
 use crate::tls::ServerTls;
+use crate::windows;
 
 /// Bytes under way in one direction of an in-memory connection before the writer waits.
 const IN_MEMORY_BUFFER: usize = 1 << 20;
-/// HTTP/2 windows: room for a few batches, so that the reader paces the writer.
-const STREAM_WINDOW: u32 = 2 << 20;
-const CONNECTION_WINDOW: u32 = 8 << 20;
 /// The largest message that a client or server decodes: 10,000 lines or verdicts with long texts.
 pub const MAX_MESSAGE_BYTES: usize = 64 << 20;
 
@@ -51,17 +49,9 @@ macro_rules! bounded {
 
 fn server() -> Server {
     Server::builder()
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
+        .initial_stream_window_size(windows::STREAM)
+        .initial_connection_window_size(windows::CONNECTION)
         .max_frame_size(1 << 20)
-}
-
-/// The windows of every client: as the servers', so that answers flow while the next are decoded.
-#[must_use]
-pub fn with_windows(endpoint: Endpoint) -> Endpoint {
-    endpoint
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
 }
 
 /// A channel to services in this process, without a socket, for a caller of this name. They are served for as long as the
@@ -103,7 +93,7 @@ pub fn in_memory(services: Protected, caller: &str) -> Channel {
             Ok::<_, io::Error>(TokioIo::new(client))
         }
     });
-    with_windows(Endpoint::from_static("http://in-memory")).connect_with_connector_lazy(connector)
+    windows::with_windows(Endpoint::from_static("http://in-memory")).connect_with_connector_lazy(connector)
 }
 
 /// Certificates of a server, and how it knows those who connect.

@@ -5,13 +5,13 @@ mod key;
 use std::path::Path;
 use std::sync::Arc;
 
-use nopic_chassis::client::tls_of;
 use nopic_chassis::metrics::Metrics;
 use nopic_chassis::part::Process;
 use nopic_chassis::principal::AttachPrincipal;
 use nopic_chassis::roles::Protected;
-use nopic_chassis::tls::TlsFiles;
-use nopic_chassis::transport::{MAX_MESSAGE_BYTES, in_memory, with_windows};
+use nopic_chassis::tls::{TlsFiles, tls_of};
+use nopic_chassis::transport::{MAX_MESSAGE_BYTES, in_memory};
+use nopic_chassis::windows::with_windows;
 use nopic_domain::principal::Principal;
 use nopic_host::{Deployment, Opening, PARTS, Settings, Storage, built_in_caller, identity, read_policy};
 use nopic_proto::audit::audit_service_client::AuditServiceClient;

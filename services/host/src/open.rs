@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use nopic_chassis::client::channel;
+use nopic_chassis::balance::Balancer;
 use nopic_chassis::clock::Clock;
 use nopic_chassis::dependencies::{Dependency, Need};
 use nopic_chassis::draining::Draining;
@@ -181,11 +181,11 @@ impl Opening<'_> {
     }
 
     fn over_the_network(&self, part: &'static str, calls: &ClientMetrics) -> Result<Client, Failure> {
-        let channel = channel(self.settings.target(part)?).map_err(|error| {
+        let balancer = Balancer::new(self.settings.target(part)?).map_err(|error| {
             Failure::new(format!("The {part} service cannot be asked: {error}."))
                 .advice(format!("See [upstream.{part}] and [tls]."))
         })?;
-        Ok(Client::new(channel, part).counted(calls))
+        Ok(Client::new(balancer, part).counted(calls))
     }
 
     async fn part(

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use nopic_chassis::balance::Target;
 use nopic_chassis::callers::Callers;
-use nopic_chassis::client::Target;
 use nopic_chassis::config::{ConfigError, Reader, Secret, variable};
 use nopic_chassis::part::Opener;
 use nopic_chassis::telemetry::{Traces, filter};

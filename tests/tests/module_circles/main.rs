@@ -28,7 +28,7 @@ const ACCEPTED: &[Accepted] = &[
     Accepted {
         folder: "services/chassis",
         within: "",
-        modules: &["client", "replicas", "rpc", "transport"],
+        modules: &["rpc", "transport"],
         reason: "being opened",
     },
     Accepted {

@@ -13,18 +13,25 @@ use tonic::{Code, Status};
 use tower::Service;
 use tracing::{Instrument as _, Span, field};
 
-use super::{Calls, Ending, Side, code_of, method};
+use super::{Calls, Ending, Side, method};
+use crate::balance::{BalanceMetrics, Balancer, code_of, status_of};
 use crate::deadline;
 use crate::metrics::Metrics;
-use crate::replicas::was_not_taken;
 use crate::roles::Protected;
 use crate::telemetry::propagation::name_trace;
 use crate::transport::in_memory;
 
+/// How a service is reached.
+#[derive(Debug, Clone)]
+enum Way {
+    Balanced(Balancer),
+    InMemory(Channel),
+}
+
 /// A channel to a service.
 #[derive(Debug, Clone)]
 pub struct Client {
-    channel: Channel,
+    way: Way,
     /// Which service.
     name: &'static str,
     calls: Option<Calls>,
@@ -32,26 +39,36 @@ pub struct Client {
 
 /// Numbers of the calls that a process makes.
 #[derive(Debug, Clone)]
-pub struct ClientMetrics(Calls);
+pub struct ClientMetrics {
+    calls: Calls,
+    balancers: BalanceMetrics,
+}
 
 impl ClientMetrics {
     /// Durations are counted there.
     #[must_use]
     pub fn new(metrics: &Metrics) -> Self {
-        Self(Calls::new(
-            "rpc_client_call_duration",
-            "Duration of calls that this process made, to the first message of an answer",
-            metrics,
-        ))
+        Self {
+            calls: Calls::new(
+                "rpc_client_call_duration",
+                "Duration of calls that this process made, to the first message of an answer",
+                metrics,
+            ),
+            balancers: BalanceMetrics::new(metrics),
+        }
     }
 }
 
 impl Client {
     /// Calls to the service of this name.
     #[must_use]
-    pub fn new(channel: Channel, name: &'static str) -> Self {
+    pub fn new(balancer: Balancer, name: &'static str) -> Self {
+        Self::over(Way::Balanced(balancer), name)
+    }
+
+    fn over(way: Way, name: &'static str) -> Self {
         Self {
-            channel,
+            way,
             name,
             calls: None,
         }
@@ -60,13 +77,16 @@ impl Client {
     /// Calls of `caller` to a service of this process, without a socket.
     #[must_use]
     pub fn in_memory(services: Protected, name: &'static str, caller: &str) -> Self {
-        Self::new(in_memory(services, caller), name)
+        Self::over(Way::InMemory(in_memory(services, caller)), name)
     }
 
     /// The same, with its calls counted.
     #[must_use]
     pub fn counted(mut self, metrics: &ClientMetrics) -> Self {
-        self.calls = Some(metrics.0.clone());
+        self.calls = Some(metrics.calls.clone());
+        if let Way::Balanced(balancer) = &self.way {
+            balancer.count_in(&metrics.balancers, self.name);
+        }
         self
     }
 }
@@ -77,7 +97,10 @@ impl Service<http::Request<Body>> for Client {
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, StdError>> + Send>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), StdError>> {
-        self.channel.poll_ready(context).map_err(Into::into)
+        match &mut self.way {
+            Way::Balanced(balancer) => balancer.poll_ready(context).map_err(Into::into),
+            Way::InMemory(channel) => channel.poll_ready(context).map_err(Into::into),
+        }
     }
 
     fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
@@ -118,40 +141,24 @@ impl Service<http::Request<Body>> for Client {
                 request.headers_mut().insert(deadline::TIMEOUT, left);
             }
         }
-        let answer = self.channel.call(request);
+        let answer = match &mut self.way {
+            Way::Balanced(balancer) => balancer.call(request),
+            Way::InMemory(channel) => {
+                let answer = channel.call(request);
+                Box::pin(async move { answer.await.map_err(|error| status_of(error.into())) })
+            }
+        };
         Box::pin(
             async move {
-                let answer: Result<http::Response<Body>, StdError> = answer.await.map_err(|error| {
-                    if was_not_taken(&error) {
-                        // Whoever may ask again sees by this that it helps.
-                        Status::unavailable(format!("the server did not take the call: {error}")).into()
-                    } else {
-                        error.into()
-                    }
-                });
+                let answer = answer.await;
                 let code = match &answer {
                     Ok(response) => code_of(response.headers()).unwrap_or(Code::Ok),
-                    Err(error) => code_of_error(&**error),
+                    Err(status) => status.code(),
                 };
                 ending.note(code);
-                answer
+                answer.map_err(Into::into)
             }
             .instrument(span),
         )
     }
-}
-
-/// As tonic turns it into a status.
-fn code_of_error(error: &(dyn std::error::Error + 'static)) -> Code {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if let Some(status) = error.downcast_ref::<Status>() {
-            return status.code();
-        }
-        if error.is::<tonic::TimeoutExpired>() {
-            return Code::DeadlineExceeded;
-        }
-        cause = error.source();
-    }
-    Code::Unavailable
 }

@@ -12,7 +12,6 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use tokio::time::Instant;
 use tonic::Code;
-use tonic::codegen::http::HeaderMap;
 use tracing::Span;
 
 use crate::metrics::{Metrics, durations};
@@ -94,13 +93,6 @@ impl Drop for Ending {
             Code::Cancelled
         });
     }
-}
-
-/// The status in these headers or trailers.
-fn code_of(headers: &HeaderMap) -> Option<Code> {
-    headers
-        .get("grpc-status")
-        .map(|code| Code::from_bytes(code.as_bytes()))
 }
 
 /// A status as gRPC spells it.

@@ -13,7 +13,8 @@ use tonic::{Code, Status};
 use tower::{Layer, Service};
 use tracing::{Instrument as _, Span, field};
 
-use super::{Calls, Ending, Side, code_of, method};
+use super::{Calls, Ending, Side, method};
+use crate::balance::code_of;
 use crate::deadline::{self, KEPT};
 use crate::incoming::Peer;
 use crate::metrics::Metrics;

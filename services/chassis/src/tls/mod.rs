@@ -1,9 +1,11 @@
 //! Mutual TLS between processes: certificates from files, read anew when they change.
 
+mod client;
 mod material;
 mod server;
 
-pub(crate) use material::Texts;
+pub(crate) use client::client_config;
+pub use client::tls_of;
 pub use material::{Material, TlsError, TlsFiles};
 pub use server::{Clients, ServerTls};
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use nopic_chassis::client::channel;
+use nopic_chassis::balance::Balancer;
 use nopic_chassis::principal::AttachPrincipal;
 use nopic_domain::principal::Principal;
 use nopic_proto::entry_validation as wire;
@@ -70,7 +70,7 @@ async fn every_address_of_a_name_is_asked_and_new_ones_while_running() {
     processes.import();
 
     let client = EntryValidationServiceClient::with_interceptor(
-        channel(processes.target(2)).unwrap(),
+        Balancer::new(processes.target(2)).unwrap(),
         AttachPrincipal::new(&Principal::built_in("tester")),
     );
     let line = a_drawing_entry(&place).remove(0);

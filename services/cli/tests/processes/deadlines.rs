@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use nopic_chassis::client::channel;
+use nopic_chassis::balance::Balancer;
 use nopic_chassis::principal::AttachPrincipal;
 use nopic_domain::principal::Principal;
 use nopic_proto::entry_validation as wire;
@@ -12,7 +12,6 @@ use nopic_proto::entry_validation::verdict::Outcome;
 use nopic_sql::testing::Engine;
 use tokio::time::Instant;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
 use crate::running::{Processes, sample};
@@ -25,14 +24,14 @@ fn signal(process: u32, name: &str) {
 
 /// Asks one entry validation about a line that draws.
 struct Asker {
-    client: EntryValidationServiceClient<InterceptedService<Channel, AttachPrincipal>>,
+    client: EntryValidationServiceClient<InterceptedService<Balancer, AttachPrincipal>>,
     line: wire::EntryLine,
 }
 
 impl Asker {
     fn of(processes: &Processes<'_>, place: &Place) -> Self {
         let attach = AttachPrincipal::new(&Principal::built_in("tester"));
-        let channel = channel(processes.target(2)).unwrap();
+        let channel = Balancer::new(processes.target(2)).unwrap();
         Self {
             client: EntryValidationServiceClient::with_interceptor(channel, attach),
             line: a_drawing_entry(place).remove(0),

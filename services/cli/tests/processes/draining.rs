@@ -5,12 +5,13 @@
 #![allow(clippy::print_stderr, reason = "the seeds of a run are told")]
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use nopic_chassis::balance::Balancer;
 use nopic_chassis::principal::AttachPrincipal;
-use nopic_chassis::replicas::Replicas;
 use nopic_chassis::transport::MAX_MESSAGE_BYTES;
 use nopic_domain::principal::Principal;
 use nopic_formats::entries::{EntryEvent, Form, read_entries};
@@ -42,7 +43,7 @@ const BETWEEN_CALLS: Duration = Duration::from_millis(4);
 pub(crate) const FIRST_SERVER: usize = 2;
 const SERVERS: usize = 2;
 
-type Wire = InterceptedService<Replicas, AttachPrincipal>;
+type Wire = InterceptedService<Balancer, AttachPrincipal>;
 
 #[derive(Clone)]
 struct Clients {
@@ -52,13 +53,19 @@ struct Clients {
 
 impl Clients {
     fn of(processes: &Processes<'_>) -> Self {
-        let targets = (FIRST_SERVER..FIRST_SERVER + SERVERS).map(|server| processes.target(server));
-        let replicas = Replicas::new(targets).unwrap();
+        let servers = FIRST_SERVER..FIRST_SERVER + SERVERS;
+        let addresses: Vec<_> = servers
+            .map(|server| SocketAddr::from(([127, 0, 0, 1], processes.ports[server])))
+            .collect();
+        let balancer = Balancer::with_lookup(processes.target(FIRST_SERVER), move || {
+            Box::pin(std::future::ready(Ok(addresses.clone())))
+        })
+        .unwrap();
         let caller = AttachPrincipal::new(&Principal::built_in("tester"));
         Self {
-            entries: EntryValidationServiceClient::with_interceptor(replicas.clone(), caller.clone())
+            entries: EntryValidationServiceClient::with_interceptor(balancer.clone(), caller.clone())
                 .max_decoding_message_size(MAX_MESSAGE_BYTES),
-            records: EntryRecordServiceClient::with_interceptor(replicas, caller)
+            records: EntryRecordServiceClient::with_interceptor(balancer, caller)
                 .max_decoding_message_size(MAX_MESSAGE_BYTES),
         }
     }

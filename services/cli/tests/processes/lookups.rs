@@ -1,6 +1,6 @@
 //! Many who ask for the same at once ask the registry once.
 
-use nopic_chassis::client::channel;
+use nopic_chassis::balance::Balancer;
 use nopic_chassis::principal::AttachPrincipal;
 use nopic_domain::principal::Principal;
 use nopic_proto::entry_validation as wire;
@@ -40,7 +40,7 @@ async fn ten_thousand_equal_lookups_load_each_shard_once() {
         |line: &wire::EntryLine| line.certificate_number.is_empty() && !line.importer_nop_id.is_empty();
     let line = lines.into_iter().find(is_fit).unwrap();
     let client = EntryValidationServiceClient::with_interceptor(
-        channel(processes.target(2)).unwrap(),
+        Balancer::new(processes.target(2)).unwrap(),
         AttachPrincipal::new(&Principal::built_in("tester")),
     );
     let asked = (0..LOOKUPS).map(|_| {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use nopic_chassis::client::Target;
+use nopic_chassis::balance::Target;
 use nopic_chassis::tls::TlsFiles;
 use nopic_sql::testing::TestDatabase;
 use serde_json::Value;

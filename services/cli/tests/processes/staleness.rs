@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use nopic_chassis::client::channel;
+use nopic_chassis::balance::Balancer;
 use nopic_chassis::principal::AttachPrincipal;
 use nopic_domain::principal::Principal;
 use nopic_proto::entry_validation as wire;
@@ -20,12 +20,11 @@ use nopic_sql::testing::Engine;
 use serde_json::json;
 use tonic::Request;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::Channel;
 
 use crate::running::{Processes, sample};
 use crate::support::lines_of_sample;
 
-type Attached = InterceptedService<Channel, AttachPrincipal>;
+type Attached = InterceptedService<Balancer, AttachPrincipal>;
 
 /// Entry validations that are asked.
 const PROCESSES: usize = 3;
@@ -165,7 +164,7 @@ async fn nobody_who_saw_a_suspension_is_told_a_stale_yes() {
     let entries: Vec<_> = (2..2 + PROCESSES)
         .map(|service| {
             EntryValidationServiceClient::with_interceptor(
-                channel(processes.target(service)).unwrap(),
+                Balancer::new(processes.target(service)).unwrap(),
                 attach(),
             )
         })
@@ -196,7 +195,10 @@ async fn nobody_who_saw_a_suspension_is_told_a_stale_yes() {
         .next()
         .expect("the sample has a line that is accepted");
     let mut world = World {
-        registry: RegistryServiceClient::with_interceptor(channel(processes.target(0)).unwrap(), attach()),
+        registry: RegistryServiceClient::with_interceptor(
+            Balancer::new(processes.target(0)).unwrap(),
+            attach(),
+        ),
         entries,
         importer: accepted.importer_nop_id.clone(),
         said: 0,

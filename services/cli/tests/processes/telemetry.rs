@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use nopic_chassis::client::channel;
+use nopic_chassis::balance::Balancer;
 use nopic_chassis::principal::AttachPrincipal;
 use nopic_domain::principal::Principal;
 use nopic_proto::entry_validation as wire;
@@ -183,7 +183,7 @@ async fn file_in_trace(
 ) -> wire::FileEntriesResponse {
     let attach = AttachPrincipal::new(&Principal::built_in("tester"));
     let mut client =
-        EntryRecordServiceClient::with_interceptor(channel(processes.target(2)).unwrap(), attach);
+        EntryRecordServiceClient::with_interceptor(Balancer::new(processes.target(2)).unwrap(), attach);
     let mut request = Request::new(wire::FileEntriesRequest {
         request_id: "traced".to_owned(),
         lines: a_drawing_entry(place),

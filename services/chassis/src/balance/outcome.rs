@@ -1,0 +1,101 @@
+//! What the end of a call says about who was called.
+
+use std::error::Error as StdError;
+
+use tonic::codegen::http::{HeaderMap, StatusCode};
+use tonic::{Code, ConnectError, Status};
+
+/// How a call ended, as far as it tells something of the endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It did its work, whatever the answer.
+    Answered,
+    /// It has too much to do: it lives, and is slow.
+    Refused,
+    /// It is at fault.
+    Failed,
+    /// It came to no end in the time that the caller gave: its fault, where that was any time at all.
+    Late,
+    /// It did not answer HTTP/2's own question whether it lives.
+    Silent,
+    /// Nothing can be told: the call never came to it, or the caller left.
+    Unknown,
+}
+
+impl Outcome {
+    /// By the status of a call.
+    ///
+    /// At fault is who cannot be reached or cannot serve (`UNAVAILABLE`), has a defect (`INTERNAL`, `DATA_LOSS`), panics
+    /// or says nothing that is gRPC (`UNKNOWN`), or does not come to an end (`DEADLINE_EXCEEDED`: one whose database hangs
+    /// says so, one that is frozen is said so about). Everything else is the caller's doing, and work that was done.
+    pub(super) const fn of(code: Code) -> Self {
+        match code {
+            Code::Unavailable | Code::Internal | Code::DataLoss | Code::Unknown => Self::Failed,
+            Code::DeadlineExceeded => Self::Late,
+            Code::ResourceExhausted => Self::Refused,
+            _ => Self::Answered,
+        }
+    }
+
+    /// By an answer without a gRPC status, such as a proxy's.
+    pub(super) fn of_http(status: StatusCode) -> Self {
+        match status {
+            StatusCode::TOO_MANY_REQUESTS => Self::Refused,
+            status if status.is_client_error() => Self::Answered,
+            _ => Self::Failed,
+        }
+    }
+
+    /// By an error of the connection.
+    pub(super) fn of_error(error: &(dyn StdError + 'static)) -> Self {
+        let is_silent = |error: &(dyn StdError + 'static)| {
+            error
+                .downcast_ref::<hyper::Error>()
+                .is_some_and(hyper::Error::is_timeout)
+        };
+        if was_not_taken(error) {
+            Self::Unknown
+        } else if chain(error).any(is_silent) {
+            Self::Silent
+        } else {
+            Self::Failed
+        }
+    }
+}
+
+/// The status in these headers or trailers.
+pub(crate) fn code_of(headers: &HeaderMap) -> Option<Code> {
+    headers
+        .get("grpc-status")
+        .map(|code| Code::from_bytes(code.as_bytes()))
+}
+
+fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |error| (*error).source())
+}
+
+/// Whether a call that failed so has certainly not been read by the server.
+pub(crate) fn was_not_taken(error: &(dyn StdError + 'static)) -> bool {
+    chain(error).any(|error| {
+        let is_unsent = error
+            .downcast_ref::<hyper::Error>()
+            // The connection had ended before the call was sent.
+            .is_some_and(hyper::Error::is_canceled);
+        let is_refused = error.downcast_ref::<h2::Error>().is_some_and(|error| {
+            // What a server refuses, or says when it goes that it will not look at.
+            let is_refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+            let is_left = error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR);
+            error.is_remote() && (is_refused || is_left)
+        });
+        is_unsent || is_refused || error.is::<ConnectError>()
+    })
+}
+
+/// What a caller is told of it. `UNAVAILABLE` says that the call was not taken: whoever may ask again sees that it helps.
+pub(crate) fn status_of(error: Box<dyn StdError + Send + Sync>) -> Status {
+    if was_not_taken(&*error) {
+        Status::unavailable(format!("the server did not take the call: {error}"))
+    } else {
+        Status::from_error(error)
+    }
+}
