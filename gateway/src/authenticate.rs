@@ -6,12 +6,13 @@ use std::task::{Context, Poll};
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use nopic_chassis::incoming::Peer;
-use nopic_chassis::principal::PRINCIPAL_KEY;
+use nopic_chassis::principal::{PRINCIPAL_KEY, from_metadata};
 use nopic_domain::principal::Principal;
 use thiserror::Error;
 use tonic::Status;
-use tonic::codegen::http::HeaderMap;
 use tonic::codegen::http::header::AUTHORIZATION;
+use tonic::codegen::http::{HeaderMap, HeaderValue};
+use tonic::metadata::MetadataMap;
 use tower::{Layer, Service};
 
 use crate::access_log::Noted;
@@ -58,11 +59,12 @@ enum Shown {
     Key(String),
     Token(String),
     Certificate(Arc<str>),
-    Nothing,
+    /// No credential; at most a name.
+    Nothing(Option<Principal>),
 }
 
 impl Shown {
-    fn of(headers: &HeaderMap, peer: Option<&Peer>) -> Result<Self, Status> {
+    fn of(headers: &HeaderMap, peer: Option<&Peer>, stated: Option<Principal>) -> Result<Self, Status> {
         if let Some(value) = headers.get(AUTHORIZATION) {
             let shown = value.to_str().ok().and_then(|text| {
                 let (scheme, credential) = text.split_once(' ')?;
@@ -81,7 +83,7 @@ impl Shown {
         }
         Ok(match peer.and_then(|peer| peer.name.clone()) {
             Some(name) => Self::Certificate(name),
-            None => Self::Nothing,
+            None => Self::Nothing(stated),
         })
     }
 }
@@ -96,8 +98,9 @@ impl Authenticate {
             Shown::Key(key) => self.callers.of_key(&key).await,
             Shown::Token(token) => self.callers.of_token(&token).await,
             Shown::Certificate(name) => self.callers.of_certificate(&name).await,
-            Shown::Nothing => {
-                return self.otherwise.clone().ok_or_else(|| {
+            Shown::Nothing(stated) => {
+                // Where everybody is believed, a user of this machine may say which one, and in which role.
+                return self.otherwise.clone().map(|otherwise| stated.unwrap_or(otherwise)).ok_or_else(|| {
                     Status::unauthenticated(
                         "the call shows no credential: send the header authorization: Bearer with an API key \
                          (the operator makes one by nopic key create)",
@@ -111,6 +114,13 @@ impl Authenticate {
             Refused::Unavailable => Status::unavailable(refused.to_string()),
         })
     }
+}
+
+/// The principal that a header states, if it is one.
+fn stated_principal(value: HeaderValue) -> Option<Principal> {
+    let mut headers = HeaderMap::new();
+    headers.insert(PRINCIPAL_KEY, value);
+    from_metadata(&MetadataMap::from_headers(headers)).ok().flatten()
 }
 
 /// The layer of [`Authenticate`].
@@ -151,8 +161,9 @@ where
 
     fn call(&mut self, mut request: Request) -> Self::Future {
         // A principal comes from here and from nowhere else.
-        request.headers_mut().remove(PRINCIPAL_KEY);
-        let shown = Shown::of(request.headers(), request.extensions().get::<Peer>());
+        let stated = request.headers_mut().remove(PRINCIPAL_KEY);
+        let stated = stated.and_then(stated_principal);
+        let shown = Shown::of(request.headers(), request.extensions().get::<Peer>(), stated);
         // It has told what it had to tell.
         request.headers_mut().remove(AUTHORIZATION);
         let authenticate = Arc::clone(&self.authenticate);

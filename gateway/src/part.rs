@@ -7,11 +7,13 @@ use nopic_chassis::config::Reader;
 use nopic_chassis::part::{Asked, Open, OpenError, Opener, Opening, Part};
 use nopic_chassis::roles::{CheckRoles, RoleTable, Row};
 use nopic_chassis::serving::GrpcService;
+use nopic_proto::access::access_service_server::AccessServiceServer;
 use nopic_sql::audit::AuditLog;
 use nopic_sql::{Location, Schema};
 
-use crate::ROLES;
+use crate::access::{AccessRpc, KnownCallers, SCHEMA};
 use crate::door::Door;
+use crate::{ROLES, access};
 
 /// Calls at a time, unless the configuration says otherwise.
 const PLACES: usize = 1_024;
@@ -23,7 +25,7 @@ pub const PART: Part<Location, Schema, Arc<dyn AuditLog>> = Part {
     services: SERVICES,
     roles: ROLES,
     descriptors: || nopic_proto::DESCRIPTORS,
-    schema: None,
+    schema: Some(&SCHEMA),
     asks: &[
         Asked::everything("registry"),
         Asked::everything("certificate"),
@@ -32,7 +34,7 @@ pub const PART: Part<Location, Schema, Arc<dyn AuditLog>> = Part {
     configure,
 };
 
-const SERVICES: &[GrpcService] = &[];
+const SERVICES: &[GrpcService] = &[GrpcService::hard("nopic.access.v1.AccessService")];
 
 fn configure(reader: &mut Reader) -> Opener<Location, Arc<dyn AuditLog>> {
     let places = reader
@@ -63,36 +65,26 @@ async fn open(opening: Opening<Location>, places: usize) -> Result<Open<Arc<dyn 
             }
         }
     }
-    let mut open = Open::serving(|_| {});
+    let store = access::open(&opening.storage, opening.storage.schema_update())
+        .await
+        .map_err(OpenError::new)?;
+    let rpc = AccessRpc {
+        store: Arc::clone(&store),
+        clock: Arc::clone(&opening.clock),
+        rows: rows.concat().into(),
+    };
+    let mut open = Open::serving(move |routes| {
+        let service = nopic_chassis::bounded!(AccessServiceServer::new(rpc.clone()));
+        routes.add_service(service);
+    });
+    open.audit = Some(store.audit_log());
     open.front = Some(Box::new(Door {
-        callers: Arc::new(Nobody),
+        callers: Arc::new(KnownCallers::new(store.clone(), Arc::clone(&opening.clock))),
+        store,
+        clock: opening.clock,
         check: CheckRoles::new(table, None),
         elsewhere,
         places,
     }));
     Ok(open)
-}
-
-struct Nobody;
-
-#[async_trait::async_trait]
-impl crate::authenticate::Callers for Nobody {
-    async fn of_key(
-        &self,
-        _: &str,
-    ) -> Result<nopic_domain::principal::Principal, crate::authenticate::Refused> {
-        Err(crate::authenticate::Refused::Unknown)
-    }
-    async fn of_token(
-        &self,
-        _: &str,
-    ) -> Result<nopic_domain::principal::Principal, crate::authenticate::Refused> {
-        Err(crate::authenticate::Refused::Unknown)
-    }
-    async fn of_certificate(
-        &self,
-        _: &str,
-    ) -> Result<nopic_domain::principal::Principal, crate::authenticate::Refused> {
-        Err(crate::authenticate::Refused::Unknown)
-    }
 }

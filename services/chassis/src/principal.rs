@@ -45,8 +45,12 @@ pub(crate) fn unnamed() -> Status {
     Status::unauthenticated("the call names no principal: go through the gateway")
 }
 
-/// The principal of a call by its metadata; `None` where they name nobody.
-pub(crate) fn from_metadata(metadata: &MetadataMap) -> Result<Option<Principal>, Status> {
+/// The principal of a call by its metadata; `None` where they name nobody. It holds only where whoever sent them is
+/// believed.
+///
+/// # Errors
+/// `UNAUTHENTICATED`: what they name is none.
+pub fn from_metadata(metadata: &MetadataMap) -> Result<Option<Principal>, Status> {
     let Some(value) = metadata.get_bin(PRINCIPAL_KEY) else {
         return Ok(None);
     };
