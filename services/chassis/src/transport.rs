@@ -108,8 +108,9 @@ pub fn in_memory(services: Protected, caller: &str) -> Channel {
 /// How a server takes connections.
 #[derive(Debug, Clone)]
 pub struct ServerOptions {
-    /// Certificates, and who may call what; absent: plain text, for everybody who reaches it.
-    pub secured: Option<(Arc<ServerTls>, Authorize)>,
+    /// Certificates, and who may call what; absent: plain text, for everybody who reaches it. A door knows its callers
+    /// itself, and needs no list of them; without one nobody calls the ordinary server.
+    pub secured: Option<(Arc<ServerTls>, Option<Authorize>)>,
     /// Open connections at a time; others wait.
     pub max_connections: usize,
     /// After so long a connection ends by itself, when its calls are done: so that clients spread over new replicas.
@@ -178,6 +179,7 @@ async fn serve_behind(
         }
         Some((tls, authorize)) => {
             let incoming = accept(listener, Some(Arc::clone(&tls)), gate);
+            let authorize = authorize.unwrap_or_else(Authorize::nobody);
             authorize.count_in(&options.metrics);
             let served = server
                 .layer(observe)

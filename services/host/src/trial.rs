@@ -2,20 +2,20 @@
 
 use std::fmt::Write as _;
 
+use nopic_chassis::part::Asked;
 use nopic_chassis::roles::Row;
 
 use crate::{Part, find};
 
 /// The first part listens here, each further one on the next port.
 const FIRST_PORT: u16 = 50_061;
-/// Who is no part, and calls all of them: the gateway what callers from outside may ask, the operator everything.
-const GATEWAY: &str = "gateway";
+/// Who is no part, and calls everything of all of them.
 const OPERATOR: &str = "operator";
 
 /// Who gets a certificate.
 pub fn names(parts: &[Part]) -> impl Iterator<Item = &'static str> {
     let own: Vec<&str> = parts.iter().map(|part| part.name).collect();
-    own.into_iter().chain([GATEWAY, OPERATOR])
+    own.into_iter().chain([OPERATOR])
 }
 
 /// The configuration of each part, by its name. Files are named after their owner, beside it.
@@ -35,11 +35,19 @@ fn configuration(parts: &[Part], part: &Part) -> String {
         port(parts, name)
     );
     for other in parts {
-        let methods = other.asks.iter().filter(|asked| asked.part == name);
-        let methods: Vec<&str> = methods.flat_map(|asked| asked.methods).copied().collect();
-        list(&mut text, other.name, methods.into_iter());
+        for asked in other.asks.iter().filter(|asked| asked.part == name) {
+            if *asked == Asked::everything(name) {
+                // A door: it hands on what callers from outside may ask.
+                list(
+                    &mut text,
+                    other.name,
+                    from_outside(part).iter().map(String::as_str),
+                );
+            } else {
+                list(&mut text, other.name, asked.methods.iter().copied());
+            }
+        }
     }
-    list(&mut text, GATEWAY, from_outside(part).iter().map(String::as_str));
     list(&mut text, OPERATOR, ["*"].into_iter());
     for asked in part.asks.iter().filter(|asked| find(parts, asked.part).is_some()) {
         // A text takes whatever is written to it.

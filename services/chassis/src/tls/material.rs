@@ -88,7 +88,8 @@ impl TlsFiles {
             texts,
         };
         // Whether key and certificate belong together.
-        super::server::config(&material).map_err(|why| fault(&self.certificate, why))?;
+        super::server::config(&material, super::Clients::Certified)
+            .map_err(|why| fault(&self.certificate, why))?;
         Ok(material)
     }
 

@@ -1,11 +1,11 @@
-//! Mutual TLS between processes: certificates from files, read anew when they change.
+//! TLS, mutual between processes: certificates from files, read anew when they change.
 
 mod material;
 mod server;
 
 pub(crate) use material::Texts;
 pub use material::{Material, TlsError, TlsFiles};
-pub use server::ServerTls;
+pub use server::{Clients, ServerTls};
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The server's side of TLS: every client shows a certificate of the authority.
+//! The server's side of TLS: a client shows a certificate of the authority, or at a door none.
 
 use std::sync::Arc;
 
@@ -9,10 +9,20 @@ use rustls::{ServerConfig, version};
 use super::{LOOK_EVERY, Material, TlsError, TlsFiles};
 use crate::worker::Worker;
 
+/// Whom a server talks to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clients {
+    /// Those who show a certificate of the authority, over HTTP/2.
+    Certified,
+    /// Also those who show none: a door, which knows callers by other things, too, and speaks HTTP/1.1 as well.
+    Any,
+}
+
 /// The certificates of a server, which follow their files.
 #[derive(Debug)]
 pub struct ServerTls {
     files: TlsFiles,
+    clients: Clients,
     current: ArcSwap<Current>,
 }
 
@@ -23,9 +33,9 @@ struct Current {
 }
 
 impl Current {
-    fn of(files: &TlsFiles) -> Result<Self, TlsError> {
+    fn of(files: &TlsFiles, clients: Clients) -> Result<Self, TlsError> {
         let material = files.load()?;
-        let config = config(&material).map_err(|why| TlsError {
+        let config = config(&material, clients).map_err(|why| TlsError {
             path: files.certificate.clone(),
             why,
         })?;
@@ -41,9 +51,13 @@ impl ServerTls {
     ///
     /// # Errors
     /// A file that cannot be used, and why.
-    pub fn load(files: TlsFiles) -> Result<Self, TlsError> {
-        let current = ArcSwap::from_pointee(Current::of(&files)?);
-        Ok(Self { files, current })
+    pub fn load(files: TlsFiles, clients: Clients) -> Result<Self, TlsError> {
+        let current = ArcSwap::from_pointee(Current::of(&files, clients)?);
+        Ok(Self {
+            files,
+            clients,
+            current,
+        })
     }
 
     /// What holds for a connection that begins now.
@@ -60,25 +74,32 @@ impl ServerTls {
 
     fn look(&self) -> Result<(), TlsError> {
         if self.files.read()?.hash() != self.current.load().hash {
-            self.current.store(Arc::new(Current::of(&self.files)?));
+            self.current
+                .store(Arc::new(Current::of(&self.files, self.clients)?));
             tracing::info!("the certificates of this server were read anew");
         }
         Ok(())
     }
 }
 
-pub(super) fn config(material: &Material) -> Result<ServerConfig, String> {
+pub(super) fn config(material: &Material, clients: Clients) -> Result<ServerConfig, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier =
-        WebPkiClientVerifier::builder_with_provider(Arc::new(material.roots.clone()), Arc::clone(&provider))
-            .build()
-            .map_err(|error| error.to_string())?;
+        WebPkiClientVerifier::builder_with_provider(Arc::new(material.roots.clone()), Arc::clone(&provider));
+    let verifier = match clients {
+        Clients::Certified => verifier,
+        Clients::Any => verifier.allow_unauthenticated(),
+    };
+    let verifier = verifier.build().map_err(|error| error.to_string())?;
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&version::TLS13])
         .map_err(|error| error.to_string())?
         .with_client_cert_verifier(verifier)
         .with_single_cert(material.chain.clone(), material.key.clone_key())
         .map_err(|error| error.to_string())?;
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.alpn_protocols = match clients {
+        Clients::Certified => vec![b"h2".to_vec()],
+        Clients::Any => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+    };
     Ok(config)
 }

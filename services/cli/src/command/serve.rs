@@ -23,7 +23,8 @@ const DEFAULT_PORT: u16 = 50_051;
 
 /// Serve gRPC until Ctrl-C or SIGTERM
 ///
-/// `all` is everything in one process: other commands that name the same data folder then ask this server. A service
+/// `all` is everything in one process: other commands that name the same data folder then ask this server. On loopback it
+/// is open; on any other address it needs [tls] and somebody who may come in (`nopic key create`). A service
 /// alone asks the others at the addresses of its configuration, over TLS with certificates on both sides.
 ///
 /// The configuration is a TOML file; each key of it can be set by the environment, too, as NOPIC_SERVER_LISTEN sets
@@ -42,6 +43,7 @@ const DEFAULT_PORT: u16 = 50_051;
 ///   [admin]                listen: address of an HTTP port with /metrics, /startup, /live, /ready and /log-filter
 ///   [telemetry]            log_format = "json" or "text", log_filter, otlp_endpoint = "http://collector:4317",
 ///                          otlp_authority, trace_percent
+///   [gateway]              max_calls: calls at a time
 ///   [certificate]          issues_for = ["015"]
 ///   [entry-validation]     filing_attempts: tries of a filing that cannot be finished, before it is set aside
 #[derive(Debug, clap::Args)]
@@ -89,7 +91,7 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
         .listen
         .or(settings.listen)
         .unwrap_or(SocketAddr::from(([127, 0, 0, 1], DEFAULT_PORT)));
-    let options = settings.options(alone.is_some(), address)?;
+    let options = settings.options(alone, address)?;
     let mut context = context.with_options(with_settings(&context.options, &settings));
     if settings.observability.is_json(alone.is_some()) {
         context.terminal = context.terminal.without_notes();
@@ -125,8 +127,10 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
         deployment: &deployment,
         settings,
         metrics: observability.metrics.clone(),
-        // Behind certificates a caller names whoever it calls for.
-        caller: Some(built_in_caller()).filter(|_| alone.is_none() || options.secured.is_none()),
+        // Whoever reaches this machine's own address is this machine's user. Beyond that, and behind certificates, a
+        // caller says who it is, or for whom it calls.
+        caller: Some(built_in_caller())
+            .filter(|_| address.ip().is_loopback() && (alone.is_none() || options.secured.is_none())),
     };
     let mut opened = match alone {
         None => opening.together(&[], Process::All).await?,
