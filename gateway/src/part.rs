@@ -11,7 +11,7 @@ use nopic_proto::access::access_service_server::AccessServiceServer;
 use nopic_sql::audit::AuditLog;
 use nopic_sql::{Location, Schema};
 
-use crate::access::{AccessRpc, KnownCallers, SCHEMA};
+use crate::access::{AccessRpc, KnownCallers, Provider, SCHEMA, Tokens};
 use crate::door::Door;
 use crate::{ROLES, access};
 
@@ -41,10 +41,15 @@ fn configure(reader: &mut Reader) -> Opener<Location, Arc<dyn AuditLog>> {
         .number("gateway.max_calls", 1..=1_000_000)
         .and_then(|places| usize::try_from(places).ok())
         .unwrap_or(PLACES);
-    Box::new(move |opening| Box::pin(open(opening, places)))
+    let provider = Provider::of(reader);
+    Box::new(move |opening| Box::pin(open(opening, places, provider)))
 }
 
-async fn open(opening: Opening<Location>, places: usize) -> Result<Open<Arc<dyn AuditLog>>, OpenError> {
+async fn open(
+    opening: Opening<Location>,
+    places: usize,
+    provider: Option<Provider>,
+) -> Result<Open<Arc<dyn AuditLog>>, OpenError> {
     let rows: Vec<&[Row]> = opening
         .offers
         .iter()
@@ -73,13 +78,18 @@ async fn open(opening: Opening<Location>, places: usize) -> Result<Open<Arc<dyn 
         clock: Arc::clone(&opening.clock),
         rows: rows.concat().into(),
     };
+    let tokens = provider.map(Tokens::new).transpose().map_err(OpenError::new)?;
     let mut open = Open::serving(move |routes| {
         let service = nopic_chassis::bounded!(AccessServiceServer::new(rpc.clone()));
         routes.add_service(service);
     });
     open.audit = Some(store.audit_log());
     open.front = Some(Box::new(Door {
-        callers: Arc::new(KnownCallers::new(store.clone(), Arc::clone(&opening.clock))),
+        callers: Arc::new(KnownCallers::new(
+            store.clone(),
+            Arc::clone(&opening.clock),
+            tokens,
+        )),
         store,
         clock: opening.clock,
         check: CheckRoles::new(table, None),

@@ -11,8 +11,9 @@ use nopic_domain::principal::Principal;
 use tokio::time::timeout;
 
 use super::key;
-use super::record::{Known, KnownKey};
+use super::record::{Known, KnownKey, Subject};
 use super::store::LookUp;
+use super::token::Tokens;
 use crate::authenticate::{Callers, Refused};
 
 /// For how long an answer of the store is used. With [`PATIENCE`], what is revoked is out within two seconds.
@@ -29,17 +30,22 @@ pub(crate) struct KnownCallers {
     store: Arc<dyn LookUp>,
     clock: Arc<dyn Clock>,
     keys: Answers<String, KnownKey>,
+    subjects: Answers<Subject, Known>,
     certificates: Answers<String, Known>,
+    /// Absent: no tokens are taken.
+    tokens: Option<Tokens>,
 }
 
 impl KnownCallers {
-    /// Those of this store.
-    pub(crate) fn new(store: Arc<dyn LookUp>, clock: Arc<dyn Clock>) -> Self {
+    /// Those of this store, who may also show tokens of an identity provider, where there is one.
+    pub(crate) fn new(store: Arc<dyn LookUp>, clock: Arc<dyn Clock>, tokens: Option<Tokens>) -> Self {
         Self {
             store,
             clock,
             keys: answers(),
+            subjects: answers(),
             certificates: answers(),
+            tokens,
         }
     }
 }
@@ -85,9 +91,11 @@ impl Callers for KnownCallers {
             .admit(&secret_hash, self.clock.now())
     }
 
-    async fn of_token(&self, _: &str) -> Result<Principal, Refused> {
-        // No identity provider is configured.
-        Err(Refused::Unknown)
+    async fn of_token(&self, token: &str) -> Result<Principal, Refused> {
+        let tokens = self.tokens.as_ref().ok_or(Refused::Unknown)?;
+        let subject = tokens.subject(token).await?;
+        let found = look_up(&self.subjects, subject.clone(), self.store.by_token(&subject)).await?;
+        found.ok_or(Refused::Unknown)?.admit()
     }
 
     async fn of_certificate(&self, name: &str) -> Result<Principal, Refused> {

@@ -3,14 +3,18 @@
 mod convert;
 mod error;
 mod key;
+mod key_set;
 mod known_callers;
 mod record;
 mod rpc;
 mod store;
 #[cfg(test)]
 mod tests;
+mod token;
+mod verifier;
 
 pub(crate) use known_callers::KnownCallers;
 pub(crate) use rpc::AccessRpc;
 pub use store::SCHEMA;
 pub(crate) use store::{AccessStore, open};
+pub(crate) use token::{Provider, Tokens};

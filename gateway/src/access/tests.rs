@@ -41,7 +41,7 @@ impl Gateway {
                 clock: clock.clone(),
                 rows: ROLES.into(),
             },
-            callers: KnownCallers::new(store, clock),
+            callers: KnownCallers::new(store, clock, None),
         }
     }
 }
@@ -392,7 +392,7 @@ fn behaving() -> (Arc<Behaving>, KnownCallers, String) {
         takes: std::sync::Mutex::new(Duration::ZERO),
         fails: std::sync::atomic::AtomicBool::new(false),
     });
-    let callers = KnownCallers::new(store.clone(), Arc::new(SystemClock));
+    let callers = KnownCallers::new(store.clone(), Arc::new(SystemClock), None);
     (store, callers, new.into_text())
 }
 

@@ -7,10 +7,21 @@ mod support;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
+    TraceService, TraceServiceServer,
+};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
 use serde_json::Value;
 use support::{Ended, Place, Serving};
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::Server;
+use tonic::{Request, Response, Status};
 
 /// A folder with the tenant acme and its broker maria.
 fn with_maria() -> Place {
@@ -253,13 +264,38 @@ fn arguments_of(server: &Serving) -> String {
         .into_owned()
 }
 
-#[test]
-fn no_key_is_in_logs_errors_arguments_or_files() {
+/// An OTLP receiver that keeps whatever comes.
+#[derive(Debug, Clone, Default)]
+struct Receiver(Arc<Mutex<String>>);
+
+#[tonic::async_trait]
+impl TraceService for Receiver {
+    async fn export(
+        &self,
+        request: Request<ExportTraceServiceRequest>,
+    ) -> Result<Response<ExportTraceServiceResponse>, Status> {
+        let spans = format!("{:?}", request.into_inner());
+        self.0.lock().unwrap().push_str(&spans);
+        Ok(Response::new(ExportTraceServiceResponse::default()))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_key_is_in_logs_traces_errors_arguments_or_files() {
     let place = with_maria();
+    let traces = Receiver::default();
+    let collector = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let collected_at = format!("http://{}", collector.local_addr().unwrap());
+    let collecting = Server::builder()
+        .add_service(TraceServiceServer::new(traces.clone()))
+        .serve_with_incoming(TcpListenerStream::new(collector));
+    tokio::spawn(collecting);
     let mut command = place.command(&["serve", "all", "--listen", "127.0.0.1:0"]);
     command
         .env("NOPIC_LOG", "trace")
-        .env("NOPIC_TELEMETRY_LOG_FILTER", "trace");
+        .env("NOPIC_TELEMETRY_LOG_FILTER", "trace")
+        .env("NOPIC_TELEMETRY_OTLP_ENDPOINT", &collected_at)
+        .env("NOPIC_TELEMETRY_TRACE_PERCENT", "100");
     let server = place.serve_by(command);
     let mut keys = vec![new_key(&place)];
     let rotated = place.done(&["key", "rotate", prefix(&keys[0]), "--grace", "60"]);
@@ -283,7 +319,14 @@ fn no_key_is_in_logs_errors_arguments_or_files() {
         "the log says what was called"
     );
     said.push_str(&log);
+    // The last traces are sent when it ends.
     server.stop();
+    let spans = traces.0.lock().unwrap().clone();
+    assert!(
+        spans.contains("AccessService/WhoAmI"),
+        "the traces say what was called"
+    );
+    said.push_str(&spans);
     for key in &keys {
         let secret = if key.starts_with("nopic_") {
             secret(key)

@@ -44,6 +44,7 @@ const DEFAULT_PORT: u16 = 50_051;
 ///   [telemetry]            log_format = "json" or "text", log_filter, otlp_endpoint = "http://collector:4317",
 ///                          otlp_authority, trace_percent
 ///   [gateway]              max_calls: calls at a time
+///   [gateway.oidc]         issuer, audience, jwks (an https:// address, or a file): whose tokens are taken
 ///   [certificate]          issues_for = ["015"]
 ///   [entry-validation]     filing_attempts: tries of a filing that cannot be finished, before it is set aside
 #[derive(Debug, clap::Args)]
