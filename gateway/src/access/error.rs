@@ -53,11 +53,9 @@ impl From<Error> for Status {
             Error::Request(error) => error.into(),
             Error::NotFound(message) => Self::not_found(message),
             Error::AlreadyThere(message) => Self::already_exists(message),
-            Error::KeyMade(_) | Error::Store(nopic_sql::Error::RequestReused(_)) => {
-                Self::already_exists(match error {
-                    Error::Store(source) => source.to_string(),
-                    other => other.to_string(),
-                })
+            Error::KeyMade(_) => Self::already_exists(error.to_string()),
+            Error::Store(source @ nopic_sql::Error::RequestReused(_)) => {
+                Self::already_exists(source.to_string())
             }
             Error::NotRotated(why) => Self::failed_precondition(why.to_string()),
             Error::NoRandomness(source) => {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
 
 use crate::authenticate::KEY_PREFIX;
 
@@ -14,7 +15,35 @@ const SECRET: usize = 32;
 const ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";
 
 /// SHA-256 of the secret. The secret is as long as the hash and random: nothing is gained by a slower one.
-pub(crate) type SecretHash = [u8; 32];
+#[derive(Clone, Copy)]
+pub(crate) struct SecretHash([u8; 32]);
+
+impl SecretHash {
+    /// As it was kept; absent: it is none.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().map(Self).ok()
+    }
+
+    /// As it is kept.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// In constant time, wherever two are compared: how long it takes says nothing of how much is right.
+impl PartialEq for SecretHash {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for SecretHash {}
+
+impl fmt::Debug for SecretHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretHash")
+    }
+}
 
 /// A key that was just made. This is the only place where its secret is.
 pub(crate) struct NewKey {
@@ -70,7 +99,7 @@ pub(crate) fn is_prefix(text: &str) -> bool {
 }
 
 fn hash(secret: &str) -> SecretHash {
-    Sha256::digest(secret).into()
+    SecretHash(Sha256::digest(secret).into())
 }
 
 #[cfg(test)]
@@ -87,6 +116,20 @@ mod tests {
         let text = one.into_text();
         assert_eq!(text.len(), 6 + 10 + 1 + 64);
         assert_eq!(read(&text), Some((prefix.as_str(), secret_hash)));
+    }
+
+    #[test]
+    fn hashes_are_alike_in_every_bit_or_not_at_all() {
+        let hash = NewKey::generate().unwrap().secret_hash;
+        assert_eq!(SecretHash::from_bytes(hash.as_bytes()), Some(hash));
+        for bit in 0..256 {
+            let mut other = hash;
+            other.0[bit / 8] ^= 1 << (bit % 8);
+            assert_ne!(hash, other);
+        }
+        assert_eq!(SecretHash::from_bytes(&hash.as_bytes()[1..]), None);
+        let digits: String = hash.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert!(!format!("{hash:?}").contains(&digits[..8]));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use nopic_chassis::callers::Authorize;
 use nopic_chassis::clock::Clock;
 use nopic_chassis::dependencies;
-use nopic_chassis::part::Front;
+use nopic_chassis::part::{OpenError, Work};
 use nopic_chassis::serving::{serve, stop_requested};
 use nopic_chassis::tls::{Clients, ServerTls};
 use nopic_chassis::transport::ServerOptions;
@@ -94,12 +94,14 @@ impl Settings {
 }
 
 /// Refuses to open a door to the world that nobody could come in by.
-async fn require_anybody(front: &dyn Front, address: SocketAddr) -> Result<(), Failure> {
+async fn require_anybody(
+    knows_anybody: Work<Result<bool, OpenError>>,
+    address: SocketAddr,
+) -> Result<(), Failure> {
     if address.ip().is_loopback() {
         return Ok(());
     }
-    let is_anybody_known = front
-        .knows_anybody()
+    let is_anybody_known = knows_anybody
         .await
         .map_err(|error| Failure::new(format!("Who may come in cannot be looked up: {error}.")))?;
     if is_anybody_known {
@@ -135,8 +137,9 @@ impl Serving {
         let address = listener
             .local_addr()
             .map_err(|error| Failure::new(format!("The address of the server cannot be told: {error}.")))?;
-        if let Some(front) = &opened.front {
-            require_anybody(&**front, address).await?;
+        let knows_anybody = opened.front.as_ref().map(|front| front.knows_anybody());
+        if let Some(knows_anybody) = knows_anybody {
+            require_anybody(knows_anybody, address).await?;
         }
         let scheme = if options.secured.is_some() {
             "https"

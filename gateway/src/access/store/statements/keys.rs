@@ -56,10 +56,9 @@ struct Stored {
 }
 
 /// The hash of a column.
-pub(super) fn read_hash(bytes: Vec<u8>) -> Result<SecretHash, nopic_sql::Error> {
-    bytes
-        .try_into()
-        .map_err(|_| nopic_sql::Error::corrupt("api_key.secret_hash", "not 32 bytes"))
+pub(super) fn read_hash(bytes: &[u8]) -> Result<SecretHash, nopic_sql::Error> {
+    SecretHash::from_bytes(bytes)
+        .ok_or_else(|| nopic_sql::Error::corrupt("api_key.secret_hash", "not 32 bytes"))
 }
 
 fn stored(row: Row) -> Result<Stored, nopic_sql::Error> {
@@ -79,7 +78,7 @@ fn stored(row: Row) -> Result<Stored, nopic_sql::Error> {
             is_suspended: row.10.is_some(),
         },
         person_id: row.11,
-        secret_hash: read_hash(row.12)?,
+        secret_hash: read_hash(&row.12)?,
     })
 }
 
@@ -101,7 +100,7 @@ fn left(rows: &mut Rows, stored: &Stored) {
     rows.row(&KEY)
         .text(key.prefix.as_str())
         .number(stored.person_id)
-        .bytes(&stored.secret_hash[..])
+        .bytes(stored.secret_hash.as_bytes())
         .moment(key.created_at)
         .text(key.created_by.as_str())
         .moment(key.ends_at)
@@ -121,7 +120,7 @@ async fn insert(
     sqlx::query(INSERT_KEY)
         .bind(&new.prefix)
         .bind(person_id)
-        .bind(&new.secret_hash[..])
+        .bind(new.secret_hash.as_bytes())
         .bind(act.now)
         .bind(&act.principal.actor)
         .bind(ends_at)

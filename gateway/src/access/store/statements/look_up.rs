@@ -86,7 +86,7 @@ impl LookUp for Store {
         let Some(row) = row else { return Ok(None) };
         let who = (row.0, row.1, row.2, row.3, row.4, row.5, row.6, row.7);
         Ok(Some(KnownKey {
-            secret_hash: read_hash(row.8)?,
+            secret_hash: read_hash(&row.8)?,
             ends_at: row.9,
             revoked_at: row.10,
             known: known(who)?,
