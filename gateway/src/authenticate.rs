@@ -5,13 +5,15 @@ use std::task::{Context, Poll};
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
+use nopic_chassis::callers::Callers as Listed;
 use nopic_chassis::incoming::Peer;
 use nopic_chassis::principal::{PRINCIPAL_KEY, from_metadata};
+use nopic_chassis::transport::{OWNER_KEY, OwnerSecret};
 use nopic_domain::principal::Principal;
 use thiserror::Error;
 use tonic::Status;
+use tonic::codegen::http::HeaderMap;
 use tonic::codegen::http::header::AUTHORIZATION;
-use tonic::codegen::http::{HeaderMap, HeaderValue};
 use tonic::metadata::MetadataMap;
 use tower::{Layer, Service};
 
@@ -52,6 +54,10 @@ pub(crate) struct Authenticate {
     pub(crate) callers: Arc<dyn Callers>,
     /// Who calls where nobody shows anything; absent: that is refused.
     pub(crate) otherwise: Option<Principal>,
+    /// Names of certificates that the configuration lists: they call for the built-in tenant.
+    pub(crate) listed: Option<Listed>,
+    /// Who shows this owns the process, and says for whom a call is made.
+    pub(crate) owner: Option<OwnerSecret>,
 }
 
 /// What is shown.
@@ -59,12 +65,37 @@ enum Shown {
     Key(String),
     Token(String),
     Certificate(Arc<str>),
-    /// No credential; at most a name.
-    Nothing(Option<Principal>),
+    /// The owner of the process, who calls for this principal.
+    Owner(Principal),
+    Nothing,
 }
 
 impl Shown {
-    fn of(headers: &HeaderMap, peer: Option<&Peer>, stated: Option<Principal>) -> Result<Self, Status> {
+    /// Takes what is shown out of the headers: nothing behind the door sees it.
+    fn take(
+        headers: &mut HeaderMap,
+        peer: Option<&Peer>,
+        owner: Option<&OwnerSecret>,
+    ) -> Result<Self, Status> {
+        let principal = headers.remove(PRINCIPAL_KEY);
+        if let Some(shown) = headers.remove(OWNER_KEY) {
+            // A principal comes from here and from nowhere else, but for who could as well write it into the database.
+            return match principal {
+                Some(principal) if owner.is_some_and(|owner| owner.is(shown.as_bytes())) => {
+                    let mut named = HeaderMap::new();
+                    named.insert(PRINCIPAL_KEY, principal);
+                    let named = from_metadata(&MetadataMap::from_headers(named))?;
+                    named.map(Self::Owner).ok_or_else(not_the_owner)
+                }
+                _ => Err(not_the_owner()),
+            };
+        }
+        let shown = Self::of(headers, peer);
+        headers.remove(AUTHORIZATION);
+        shown
+    }
+
+    fn of(headers: &HeaderMap, peer: Option<&Peer>) -> Result<Self, Status> {
         if let Some(value) = headers.get(AUTHORIZATION) {
             let shown = value.to_str().ok().and_then(|text| {
                 let (scheme, credential) = text.split_once(' ')?;
@@ -83,9 +114,13 @@ impl Shown {
         }
         Ok(match peer.and_then(|peer| peer.name.clone()) {
             Some(name) => Self::Certificate(name),
-            None => Self::Nothing(stated),
+            None => Self::Nothing,
         })
     }
+}
+
+fn not_the_owner() -> Status {
+    Status::unauthenticated("whoever calls does not own this server: show an API key")
 }
 
 impl Authenticate {
@@ -93,14 +128,17 @@ impl Authenticate {
         AuthenticateLayer(self)
     }
 
-    async fn principal(&self, shown: Shown) -> Result<Principal, Status> {
+    async fn principal(&self, shown: Shown, path: &str) -> Result<Principal, Status> {
         let known = match shown {
             Shown::Key(key) => self.callers.of_key(&key).await,
             Shown::Token(token) => self.callers.of_token(&token).await,
-            Shown::Certificate(name) => self.callers.of_certificate(&name).await,
-            Shown::Nothing(stated) => {
-                // Where everybody is believed, a user of this machine may say which one, and in which role.
-                return self.otherwise.clone().map(|otherwise| stated.unwrap_or(otherwise)).ok_or_else(|| {
+            Shown::Certificate(name) => match &self.listed {
+                Some(listed) if listed.may_call(&name, path) => Ok(Principal::built_in(&name)),
+                _ => self.callers.of_certificate(&name).await,
+            },
+            Shown::Owner(principal) => Ok(principal),
+            Shown::Nothing => {
+                return self.otherwise.clone().ok_or_else(|| {
                     Status::unauthenticated(
                         "the call shows no credential: send the header authorization: Bearer with an API key \
                          (the operator makes one by nopic key create)",
@@ -114,13 +152,6 @@ impl Authenticate {
             Refused::Unavailable => Status::unavailable(refused.to_string()),
         })
     }
-}
-
-/// The principal that a header states, if it is one.
-fn stated_principal(value: HeaderValue) -> Option<Principal> {
-    let mut headers = HeaderMap::new();
-    headers.insert(PRINCIPAL_KEY, value);
-    from_metadata(&MetadataMap::from_headers(headers)).ok().flatten()
 }
 
 /// The layer of [`Authenticate`].
@@ -160,19 +191,19 @@ where
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        // A principal comes from here and from nowhere else.
-        let stated = request.headers_mut().remove(PRINCIPAL_KEY);
-        let stated = stated.and_then(stated_principal);
-        let shown = Shown::of(request.headers(), request.extensions().get::<Peer>(), stated);
-        // It has told what it had to tell.
-        request.headers_mut().remove(AUTHORIZATION);
+        let peer = request.extensions().get::<Peer>().cloned();
+        let shown = Shown::take(
+            request.headers_mut(),
+            peer.as_ref(),
+            self.authenticate.owner.as_ref(),
+        );
         let authenticate = Arc::clone(&self.authenticate);
         let fresh = self.inner.clone();
         // The one that is ready is called.
         let mut inner = std::mem::replace(&mut self.inner, fresh);
         Box::pin(async move {
             let found = match shown {
-                Ok(shown) => authenticate.principal(shown).await,
+                Ok(shown) => authenticate.principal(shown, request.uri().path()).await,
                 Err(status) => Err(status),
             };
             match found {

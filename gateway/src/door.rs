@@ -3,21 +3,25 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use nopic_cache::limiter::Limiter;
 use nopic_chassis::clock::Clock;
 use nopic_chassis::part::{Front, OpenError, Work};
 use nopic_chassis::roles::{CheckRoles, Protected};
 use nopic_chassis::rpc::client::Client;
 use nopic_chassis::serving::ServingError;
-use nopic_chassis::transport::ServerOptions;
+use nopic_chassis::transport::{Secured, ServerOptions};
 use tokio::net::TcpListener;
 use tower::util::BoxCloneSyncService;
 
 use crate::access::AccessStore;
 use crate::authenticate::{Authenticate, Callers};
+use crate::limits::Limits;
+use crate::rate::Charge;
 use crate::route::Route;
 use crate::server;
 use crate::shed::Shed;
 use crate::stack::{Parts, stack};
+use crate::tenant_calls::BoundTenants;
 
 /// What the gateway needs to open its door.
 pub(crate) struct Door {
@@ -32,6 +36,10 @@ pub(crate) struct Door {
     pub(crate) elsewhere: HashMap<&'static str, Client>,
     /// Calls at a time.
     pub(crate) places: usize,
+    /// What each tenant may ask.
+    pub(crate) limits: Limits,
+    /// Where that is counted.
+    pub(crate) limiter: Limiter,
 }
 
 impl Front for Door {
@@ -47,14 +55,22 @@ impl Front for Door {
         options: ServerOptions,
         stop: Work<()>,
     ) -> Work<Result<(), ServingError>> {
+        let listed = match &options.secured {
+            Some(Secured::Callers(_, listed)) => listed.clone(),
+            Some(Secured::Services(..)) | None => None,
+        };
         let authenticate = Authenticate {
             callers: self.callers,
+            listed,
+            owner: options.owner.clone(),
             // Who may call without a name is what the process says of its calls.
             otherwise: calls.otherwise().cloned(),
         };
         let here = BoxCloneSyncService::new(calls.into_service());
         let calls = stack(Parts {
             shed: Shed::new(self.places, &options.metrics),
+            tenants: BoundTenants::new(self.limits.calls, &options.metrics),
+            charge: Charge::new(self.limiter, self.limits, &options.metrics),
             metrics: options.metrics.clone(),
             authenticate: Arc::new(authenticate),
             check: self.check,

@@ -8,16 +8,24 @@ mod access;
 mod access_log;
 mod authenticate;
 mod authorize;
+mod connection;
 mod door;
 mod held;
+mod limits;
+mod messages;
 mod part;
 mod protocol;
+mod rate;
+mod refusal;
 mod request_id;
 mod roles;
 mod route;
 mod server;
 mod shed;
 mod stack;
+mod tenant_calls;
+#[cfg(test)]
+mod tests;
 
 use std::convert::Infallible;
 

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use nopic_cache::limiter::{Limiter, SharedLimiter};
+use nopic_cache::redis::{Options, RedisBlocks};
 use nopic_chassis::config::Reader;
 use nopic_chassis::part::{Asked, Open, OpenError, Opener, Opening, Part};
 use nopic_chassis::roles::{CheckRoles, RoleTable, Row};
@@ -13,6 +15,7 @@ use nopic_sql::{Location, Schema};
 
 use crate::access::{AccessRpc, KnownCallers, Provider, SCHEMA, Tokens};
 use crate::door::Door;
+use crate::limits::Limits;
 use crate::{ROLES, access};
 
 /// Calls at a time, unless the configuration says otherwise.
@@ -22,6 +25,7 @@ const PLACES: usize = 1_024;
 pub const PART: Part<Location, Schema, Arc<dyn AuditLog>> = Part {
     name: "gateway",
     about: "The door to all services",
+    is_door: true,
     services: SERVICES,
     roles: ROLES,
     descriptors: || nopic_proto::DESCRIPTORS,
@@ -42,13 +46,17 @@ fn configure(reader: &mut Reader) -> Opener<Location, Arc<dyn AuditLog>> {
         .and_then(|places| usize::try_from(places).ok())
         .unwrap_or(PLACES);
     let provider = Provider::of(reader);
-    Box::new(move |opening| Box::pin(open(opening, places, provider)))
+    let limits = Limits::read(reader);
+    let redis = Options::read(reader);
+    Box::new(move |opening| Box::pin(open(opening, places, provider, limits, redis)))
 }
 
 async fn open(
     opening: Opening<Location>,
     places: usize,
     provider: Option<Provider>,
+    limits: Limits,
+    redis: Option<Options>,
 ) -> Result<Open<Arc<dyn AuditLog>>, OpenError> {
     let rows: Vec<&[Row]> = opening
         .offers
@@ -84,6 +92,14 @@ async fn open(
         routes.add_service(service);
     });
     open.audit = Some(store.audit_log());
+    // Whoever is the only gateway counts for itself.
+    let limiter = match redis.filter(|_| opening.process.is_alone()) {
+        None => Limiter::Local(Arc::default()),
+        Some(options) => {
+            let blocks = RedisBlocks::new(options).map_err(OpenError::new)?;
+            Limiter::Shared(Arc::new(SharedLimiter::new(blocks)))
+        }
+    };
     open.front = Some(Box::new(Door {
         callers: Arc::new(KnownCallers::new(
             store.clone(),
@@ -95,6 +111,8 @@ async fn open(
         check: CheckRoles::new(table, None),
         elsewhere,
         places,
+        limits,
+        limiter,
     }));
     Ok(open)
 }

@@ -1,25 +1,21 @@
-//! The server: connections of HTTP/2 and HTTP/1.1 on one port, each with its deadlines, until it drains.
+//! The server: connections of HTTP/2 and HTTP/1.1 on one port, until it drains.
 
 use std::pin::pin;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
-use nopic_chassis::incoming::{Gate, Peer, accept};
+use nopic_chassis::draining::Draining;
+use nopic_chassis::incoming::{Gate, accept};
 use nopic_chassis::part::Work;
 use nopic_chassis::serving::ServingError;
-use nopic_chassis::transport::ServerOptions;
+use nopic_chassis::transport::{Secured, ServerOptions};
 use tokio::net::TcpListener;
-use tonic::body::Body;
-use tonic::codegen::http;
+use tokio::task::JoinSet;
 use tonic::transport::server::Connected as _;
-use tower::ServiceExt as _;
 
-use crate::Calls;
+use crate::{Calls, connection};
 
 /// Longest header block, in bytes.
 const MAX_HEADER_BYTES: u32 = 32 << 10;
@@ -27,9 +23,11 @@ const MAX_HEADER_BYTES: u32 = 32 << 10;
 const MAX_STREAMS: u32 = 256;
 /// Streams that were reset before anybody looked at them; a connection with more of them ends.
 const MAX_RESET_STREAMS: usize = 64;
-/// Bytes under way of one stream and of one connection.
+/// Bytes of requests under way, of one stream and of one connection.
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
+/// Bytes of one answer that wait for a caller who does not read.
+const MAX_UNREAD: usize = 64 << 10;
 /// A connection that is silent for so long is asked whether it lives.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 const KEEP_ALIVE_ANSWER: Duration = Duration::from_secs(10);
@@ -44,59 +42,52 @@ pub(crate) async fn serve(
     stop: Work<()>,
 ) -> Result<(), ServingError> {
     let gate = Gate::new(options.max_connections);
-    let tls = options.secured.map(|(tls, _)| tls);
+    let tls = options.secured.map(|secured| match secured {
+        Secured::Callers(tls, _) | Secured::Services(tls, _) => tls,
+    });
     let mut incoming = pin!(accept(listener, tls.clone(), &gate));
     let builder = builder();
-    let graceful = GracefulShutdown::new();
-    let follow = async {
+    let stopping = Draining::default();
+    let mut follow = pin!(async {
         match &tls {
             Some(tls) => tls.follow().await,
             None => std::future::pending().await,
         }
-    };
-    let mut follow = pin!(follow);
+    });
     let mut stop = pin!(stop);
     let mut is_stopping = false;
+    let mut connections = JoinSet::new();
     loop {
         let connection = tokio::select! {
             () = &mut stop, if !is_stopping => {
                 gate.close();
+                stopping.begin();
                 is_stopping = true;
                 continue;
             }
             () = &mut follow => continue,
+            Some(_) = connections.join_next(), if !connections.is_empty() => continue,
             connection = incoming.next() => connection,
         };
         let Some(connection) = connection else { break };
         // One that did not come about was logged, and is nobody's.
         let Ok(connection) = connection else { continue };
         let peer = connection.connect_info();
-        let calls = calls
-            .clone()
-            .map_request(move |request: http::Request<Incoming>| prepare(request, &peer));
-        let served = builder
-            .serve_connection_with_upgrades(TokioIo::new(connection), TowerToHyperService::new(calls))
-            .into_owned();
-        let served = graceful.watch(served);
-        tokio::spawn(async move {
-            if let Err(error) = served.await {
-                tracing::debug!(error = &*error, "a connection ended early");
-            }
-        });
+        connections.spawn(connection::serve(
+            builder.clone(),
+            connection,
+            peer,
+            calls.clone(),
+            options.max_connection_age,
+            stopping.clone(),
+        ));
     }
-    graceful.shutdown().await;
+    while connections.join_next().await.is_some() {}
     gate.all_over().await;
     Ok(())
 }
 
-/// What the layers read of a request beside what stands in it.
-fn prepare(request: http::Request<Incoming>, peer: &Peer) -> http::Request<Body> {
-    let mut request = request.map(Body::new);
-    request.extensions_mut().insert(peer.clone());
-    request
-}
-
-fn builder() -> Builder<TokioExecutor> {
+pub(crate) fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
@@ -110,6 +101,7 @@ fn builder() -> Builder<TokioExecutor> {
         .max_concurrent_streams(MAX_STREAMS)
         .max_pending_accept_reset_streams(MAX_RESET_STREAMS)
         .max_header_list_size(MAX_HEADER_BYTES)
+        .max_send_buf_size(MAX_UNREAD)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .keep_alive_interval(KEEP_ALIVE)

@@ -6,10 +6,10 @@ use std::task::{Context, Poll};
 use futures::future::BoxFuture;
 use nopic_chassis::metrics::{Count, Metrics};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tonic::Status;
 use tower::{Layer, Service};
 
 use crate::held::holding;
+use crate::refusal::too_busy;
 use crate::{Request, Response};
 
 /// Of a hundred places so many are for long calls; the others are kept for short ones.
@@ -97,10 +97,7 @@ where
     fn call(&mut self, request: Request) -> Self::Future {
         let Some(place) = self.shed.place(request.uri().path()) else {
             self.shed.refused.add();
-            let status = Status::resource_exhausted(
-                "too many calls are under way at this gateway: try again in a second",
-            );
-            return Box::pin(std::future::ready(Ok(status.into_http())));
+            return Box::pin(std::future::ready(Ok(too_busy().into_http())));
         };
         let answer = self.inner.call(request);
         Box::pin(async move { Ok(holding(answer.await?, place)) })

@@ -13,10 +13,13 @@ use crate::Calls;
 use crate::access_log::LogAccess;
 use crate::authenticate::Authenticate;
 use crate::authorize::Authorize;
+use crate::messages::BoundMessages;
 use crate::protocol::Translate;
+use crate::rate::Charge;
 use crate::request_id::NameRequest;
 use crate::route::Route;
 use crate::shed::Shed;
+use crate::tenant_calls::BoundTenants;
 
 /// What the layers are made of.
 pub(crate) struct Parts {
@@ -24,6 +27,8 @@ pub(crate) struct Parts {
     pub(crate) shed: Shed,
     pub(crate) authenticate: Arc<Authenticate>,
     pub(crate) check: CheckRoles,
+    pub(crate) tenants: BoundTenants,
+    pub(crate) charge: Charge,
     pub(crate) route: Route,
 }
 
@@ -44,6 +49,12 @@ pub(crate) fn stack(parts: Parts) -> Calls {
         // Who calls, by key, token or certificate; nothing behind this reads a credential.
         .layer(Authenticate::layer(parts.authenticate))
         // What the caller's role may call, before a byte of the body is read.
-        .layer(Authorize::new(parts.check));
+        .layer(Authorize::new(parts.check))
+        // A tenant's places, held until its answers are over, before anything is charged for what has none.
+        .layer(parts.tenants)
+        // What a tenant may ask a second: the last that refuses, so that only calls that are made are charged.
+        .layer(parts.charge)
+        // What a call may send at once, by what its messages say of themselves: nothing behind gives them memory before.
+        .layer(BoundMessages::default());
     BoxCloneSyncService::new(layers.service(parts.route))
 }

@@ -273,6 +273,7 @@ fn with_evidence(verdict: Verdict, evidence: wire::Evidence) -> wire::Verdict {
             .map(|remedy| WireRemedy::from(*remedy).into())
             .collect(),
         declaration: WireDeclaration::from(verdict.declaration).into(),
+        takes_back: verdict.takes_back,
         evidence: Some(wire::Evidence {
             policy: verdict.phase,
             certificate_version: verdict.certificate_version,
@@ -351,6 +352,7 @@ pub fn verdict_on(line: &NormalisedLine, wire: wire::Verdict) -> Result<Verdict,
         pga_line_number: wire.pga_line_number,
         outcome,
         declaration,
+        takes_back: line.takes_back(),
         findings: wire
             .findings
             .into_iter()

@@ -5,6 +5,7 @@
 //! [`redis`] is the shared copy between the two; [`breaker`] keeps calls from servers that do not answer.
 
 pub use nopic_chassis::breaker;
+pub mod limiter;
 pub mod reader;
 pub mod redis;
 pub mod shard;

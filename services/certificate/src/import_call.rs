@@ -22,7 +22,7 @@ use tonic::Status;
 use crate::convert;
 use crate::error::Error;
 use crate::import_decision::Stated;
-use crate::store::{BroughtBack, CertificateStore, ImportOrigin, Imported};
+use crate::store::{BroughtBack, CertificateStore, ImportOrigin, Imported, Overdrawn};
 
 /// What one file may state, so that what is held stays below about a gigabyte.
 const MAX_CERTIFICATES: usize = 1_000_000;
@@ -75,6 +75,7 @@ impl ImportCall {
             changed,
             unchanged,
             refused,
+            overdrawn,
         } = self
             .store
             .import(&file.stated, &file.named, &origin, &|| self.answers.is_unheard())
@@ -84,6 +85,9 @@ impl ImportCall {
         let certificates = file.stated.len() - refused.len();
         for certificate in refused {
             file.refuse(certificate);
+        }
+        for certificate in overdrawn {
+            file.warn(certificate);
         }
         self.send(file.answers.drain(..)).await?;
         let result = wire::ImportResult {
@@ -253,6 +257,22 @@ impl File {
                 ),
             )
         });
+    }
+
+    /// What the store took, and the caller may not have meant.
+    fn warn(&mut self, certificate: Overdrawn) {
+        let Overdrawn {
+            number,
+            limit,
+            excess,
+        } = certificate;
+        let record = self.places.get(&number).map_or(0, |(_, record)| *record);
+        self.answers.push(Answer::Overdrawn(wire::OverdrawnCertificate {
+            number: number.to_string(),
+            record,
+            total_kg: limit.to_string(),
+            excess_kg: excess.to_string(),
+        }));
     }
 
     fn reject(&mut self, reject: Reject) {

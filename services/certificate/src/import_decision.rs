@@ -70,6 +70,13 @@ pub(crate) struct ImportedLedger {
     pub(crate) drawer_tenant: Option<String>,
 }
 
+impl ImportedLedger {
+    /// How much more is drawn than the limit allows, where it is more.
+    pub(crate) fn past_limit(&self) -> Option<Weight> {
+        Some(past(self.limit, self.drawn)).filter(|past| *past > Weight::ZERO)
+    }
+}
+
 /// What there is to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Change {

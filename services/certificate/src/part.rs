@@ -15,6 +15,7 @@ use crate::{CertificateService, Config, ROLES, SCHEMA};
 pub const PART: Part<Location, Schema, Arc<dyn AuditLog>> = Part {
     name: "certificate",
     about: "The certificates and what was drawn from them",
+    is_door: false,
     services: &[
         GrpcService::hard("nopic.certificate.v1.CertificateService"),
         GrpcService::hard("nopic.certificate.v1.LedgerService"),

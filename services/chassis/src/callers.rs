@@ -126,11 +126,6 @@ impl Authorize {
         }
     }
 
-    /// Nobody.
-    pub(crate) fn nobody() -> Self {
-        Self::new(Callers(Arc::default()))
-    }
-
     /// Shows how many calls were refused.
     pub(crate) fn count_in(&self, metrics: &Metrics) {
         let refused = Arc::clone(&self.refused);

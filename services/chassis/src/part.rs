@@ -34,6 +34,8 @@ pub struct Part<S, T: 'static, A> {
     pub name: &'static str,
     /// What it is, in a few words.
     pub about: &'static str,
+    /// Whether it takes the connections of its process, in front of all that is served there.
+    pub is_door: bool,
     /// What it serves, for health.
     pub services: &'static [GrpcService],
     /// Who may call which of its methods.

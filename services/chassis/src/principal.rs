@@ -45,11 +45,10 @@ pub(crate) fn unnamed() -> Status {
     Status::unauthenticated("the call names no principal: go through the gateway")
 }
 
-/// The principal of a call by its metadata; `None` where they name nobody. It holds only where whoever sent them is
-/// believed.
+/// The principal of a call by its metadata; `None` where they name nobody.
 ///
 /// # Errors
-/// `UNAUTHENTICATED`: what they name is none.
+/// `UNAUTHENTICATED`: what names it cannot be read.
 pub fn from_metadata(metadata: &MetadataMap) -> Result<Option<Principal>, Status> {
     let Some(value) = metadata.get_bin(PRINCIPAL_KEY) else {
         return Ok(None);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
+use sha2::{Digest as _, Sha256};
 use tokio::io::DuplexStream;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -17,7 +18,7 @@ use tonic::codegen::http;
 use tonic::transport::{Channel, Endpoint, Server};
 use tower::util::MapRequestLayer;
 
-use crate::callers::Authorize;
+use crate::callers::{Authorize, Callers};
 use crate::incoming::{Gate, Peer, accept};
 use crate::metrics::Metrics;
 use crate::roles::Protected;
@@ -105,12 +106,20 @@ pub fn in_memory(services: Protected, caller: &str) -> Channel {
     with_windows(Endpoint::from_static("http://in-memory")).connect_with_connector_lazy(connector)
 }
 
+/// Certificates of a server, and how it knows those who connect.
+#[derive(Debug, Clone)]
+pub enum Secured {
+    /// Other services, by the names in their certificates: who may call what.
+    Services(Arc<ServerTls>, Authorize),
+    /// Callers at a door, which finds out by itself who they are; of these certificates, too, where some are listed.
+    Callers(Arc<ServerTls>, Option<Callers>),
+}
+
 /// How a server takes connections.
 #[derive(Debug, Clone)]
 pub struct ServerOptions {
-    /// Certificates, and who may call what; absent: plain text, for everybody who reaches it. A door knows its callers
-    /// itself, and needs no list of them; without one nobody calls the ordinary server.
-    pub secured: Option<(Arc<ServerTls>, Option<Authorize>)>,
+    /// Certificates; absent: plain text, for everybody who reaches it.
+    pub secured: Option<Secured>,
     /// Open connections at a time; others wait.
     pub max_connections: usize,
     /// After so long a connection ends by itself, when its calls are done: so that clients spread over new replicas.
@@ -118,6 +127,8 @@ pub struct ServerOptions {
     pub max_connection_age: Option<Duration>,
     /// Where its calls are counted.
     pub metrics: Metrics,
+    /// What whoever owns the process knows and nobody else: who shows it to a door may say for whom a call is made.
+    pub owner: Option<OwnerSecret>,
 }
 
 impl Default for ServerOptions {
@@ -127,7 +138,42 @@ impl Default for ServerOptions {
             max_connections: 10_000,
             max_connection_age: None,
             metrics: Metrics::default(),
+            owner: None,
         }
+    }
+}
+
+/// Metadata key of an [`OwnerSecret`].
+pub const OWNER_KEY: &str = "nopic-owner";
+
+/// What only the owner of a process can read.
+#[derive(Clone)]
+pub struct OwnerSecret(Arc<str>);
+
+impl OwnerSecret {
+    /// This one.
+    #[must_use]
+    pub fn new(secret: &str) -> Self {
+        Self(Arc::from(secret))
+    }
+
+    /// Whether this is it; how much of it is right takes no other time.
+    #[must_use]
+    pub fn is(&self, shown: &[u8]) -> bool {
+        // Of equal length whatever is shown.
+        let hashed = |bytes: &[u8]| <[u8; 32]>::from(Sha256::digest(bytes));
+        let (known, shown) = (hashed(self.0.as_bytes()), hashed(shown));
+        known
+            .iter()
+            .zip(&shown)
+            .fold(0, |differs, (one, other)| differs | (one ^ other))
+            == 0
+    }
+}
+
+impl std::fmt::Debug for OwnerSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OwnerSecret")
     }
 }
 
@@ -177,9 +223,12 @@ async fn serve_behind(
                 .serve_with_incoming_shutdown(incoming, shutdown)
                 .await
         }
-        Some((tls, authorize)) => {
+        Some(Secured::Callers(..)) => {
+            tracing::error!("nothing is served: these certificates are for a door, and this server is none");
+            Ok(())
+        }
+        Some(Secured::Services(tls, authorize)) => {
             let incoming = accept(listener, Some(Arc::clone(&tls)), gate);
-            let authorize = authorize.unwrap_or_else(Authorize::nobody);
             authorize.count_in(&options.metrics);
             let served = server
                 .layer(observe)

@@ -1,5 +1,7 @@
 //! Where a command's calls go: to a running server, or to the same services opened in this process.
 
+mod key;
+
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -29,17 +31,13 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
-use tonic::{Request, Status};
+use tonic::{Code, Request, Status};
 
+use self::key::key;
 use crate::acting::Acting;
 use crate::context::Context;
 use crate::failure::{Failure, from_status};
 use crate::lock::{self, Acquired, DataLock};
-
-/// Environment variable with an API key.
-const KEY: &str = "NOPIC_API_KEY";
-/// Environment variable with the path of a file that holds an API key.
-const KEY_FILE: &str = "NOPIC_API_KEY_FILE";
 
 /// Services of this process, in words.
 const IN_THIS_PROCESS: &str = "nopic";
@@ -358,6 +356,17 @@ impl Services {
         } else {
             &target
         };
+        // It is our own side that says so: what it says is of the connection, and no word of the server.
+        if !self.is_in_this_process()
+            && std::error::Error::source(status).is_some()
+            && status.code() != Code::Unavailable
+        {
+            tracing::debug!(%status, "the connection ended");
+            return Failure::new(format!("{target} stopped answering before the call was over.")).advice(
+                "See that `nopic serve all` runs there, and run the command again: a file that is sent again is not \
+                 recorded twice.",
+            );
+        }
         from_status(status, target)
     }
 
@@ -463,39 +472,6 @@ async fn connect(url: &str, identity: Option<&Identity>) -> Result<Channel, Fail
     })
 }
 
-/// The API key of the environment as a header that no log shows.
-fn key() -> Result<Option<MetadataValue<Ascii>>, Failure> {
-    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
-    let (key, place) = match (variable(KEY), variable(KEY_FILE)) {
-        (None, None) => return Ok(None),
-        (Some(_), Some(_)) => {
-            return Err(Failure::new(format!("Both {KEY} and {KEY_FILE} are set."))
-                .advice("Unset one of them: they may name different keys."));
-        }
-        (Some(key), None) => (key, KEY.to_owned()),
-        (None, Some(path)) => {
-            let path = Path::new(&path).to_path_buf();
-            let key = std::fs::read_to_string(&path).map_err(|error| Failure::reading(&path, &error))?;
-            (key, path.display().to_string())
-        }
-    };
-    bearer(&key).map(Some).ok_or_else(|| {
-        Failure::new(format!(
-            "{place} holds no API key: a key is one line of printable ASCII characters."
-        ))
-    })
-}
-
-fn bearer(key: &str) -> Option<MetadataValue<Ascii>> {
-    let key = key.trim();
-    if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return None;
-    }
-    let mut value: MetadataValue<Ascii> = format!("Bearer {key}").parse().ok()?;
-    value.set_sensitive(true);
-    Some(value)
-}
-
 /// Whether an address is one of this machine, which nothing leaves.
 fn is_this_machine(url: &str) -> bool {
     let Ok(uri) = url.parse::<Uri>() else {
@@ -509,16 +485,6 @@ fn is_this_machine(url: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_key_is_one_line_and_never_shown() {
-        let key = bearer(" secret-1 \n").unwrap();
-        assert_eq!(key.to_str().unwrap(), "Bearer secret-1");
-        assert!(!format!("{key:?}").contains("secret"));
-        assert!(bearer("two words").is_none());
-        assert!(bearer("two\nlines").is_none());
-        assert!(bearer(" ").is_none());
-    }
 
     #[test]
     fn nothing_but_loopback_is_this_machine() {

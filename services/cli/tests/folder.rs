@@ -5,7 +5,8 @@
 mod support;
 
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::process::Stdio;
 
 use support::Place;
 
@@ -113,6 +114,45 @@ fn a_server_that_is_not_there_is_a_clear_error() {
         ended.said
     );
     assert!(!ended.said.to_lowercase().contains("transport"), "{}", ended.said);
+}
+
+#[test]
+fn a_server_that_is_killed_meanwhile_is_named() {
+    let place = Place::new();
+    let server = place.serve(&["serve", "all", "--listen", "127.0.0.1:0"]);
+    let url = server.url.clone();
+    let mut command = place
+        .command(&["entry", "validate", "-", "--output", "jsonl", "--endpoint", &url])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let line = |entry: &str| {
+        format!(
+            "{{\"entryNumber\":\"{entry}\",\"lineNumber\":1,\"entryDate\":\"2026-03-02\",\"htsCode\":\"0901110025\"}}\n"
+        )
+    };
+    // Held open: the command waits for more.
+    let mut input = command.stdin.take().unwrap();
+    let lines = [line("B7600000015"), line("B7600000023"), line("B7600000031")];
+    input.write_all(lines.concat().as_bytes()).unwrap();
+    let mut verdicts = BufReader::new(command.stdout.take().unwrap());
+    let mut first = String::new();
+    verdicts.read_line(&mut first).unwrap();
+    assert!(first.contains("B7600000015"), "{first}");
+    drop(server);
+    let mut said = String::new();
+    command.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(command.wait().unwrap().code(), Some(2), "{said}");
+    assert!(
+        said.contains(&format!("The server at {url} stopped answering")) && said.contains("nopic serve all"),
+        "{said}"
+    );
+    for word in ["h2", "transport", "stream", "inside"] {
+        assert!(!said.contains(word), "{said}");
+    }
+    drop(input);
 }
 
 #[test]

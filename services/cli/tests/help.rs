@@ -158,7 +158,6 @@ fn mistakes_of_usage_end_with_status_2() {
         &["entry", "validate"],
         &["entry", "validate", "x", "--format", "xml"],
         &["registry", "import", "x.json", "--full", "--partial"],
-        &["serve", "gateway"],
         &["flags", "show", "0901110015", "--on", "13/02/2026"],
     ] {
         let output = nopic(arguments);

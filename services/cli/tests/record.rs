@@ -295,3 +295,56 @@ fn a_place_without_anything_to_judge_by_says_so_first_and_advises_nothing_drasti
     let ended = place.run(&["entry", "validate", "entry.jsonl"]);
     assert!(!ended.said.contains("holds no"), "{}", ended.said);
 }
+
+#[test]
+fn a_deletion_sent_again_says_that_nothing_was_done_and_what_came_since() {
+    let place = place();
+    place.file("deletion.abi", "SE10DZZ9  00000037 01\n");
+    let absent = place.run(&["entry", "file", "deletion.abi", "--refile"]);
+    assert_eq!(absent.status, 1, "{absent:?}");
+    assert!(absent.said.contains("1 could not be taken"), "{absent:?}");
+    assert!(!absent.said.contains("nothing to judge"), "{absent:?}");
+    place.done(&["entry", "file", "entry.jsonl"]);
+    let acts = "Entry ZZ900000037 is taken back: what it drew is given back.";
+    let first = place.done(&["entry", "file", "deletion.abi"]);
+    assert!(first.said.contains(acts), "{first:?}");
+    assert!(first.said.contains("1 entry was taken back"), "{first:?}");
+    let again = place.done(&["entry", "file", "deletion.abi"]);
+    assert!(!again.said.contains(acts), "{again:?}");
+    assert!(
+        again.said.contains("1 entry of this file was filed before"),
+        "{again:?}"
+    );
+    assert!(
+        again
+            .said
+            .contains("nothing was done now: it is taken back still"),
+        "{again:?}"
+    );
+    place.done(&["entry", "file", "entry.jsonl", "--refile"]);
+    let since = place.done(&["entry", "file", "deletion.abi"]);
+    assert!(!since.said.contains(acts), "{since:?}");
+    for words in [
+        "nothing was done now; what came since: it was filed again by version 3",
+        "nopic entry file deletion.abi --refile",
+    ] {
+        assert!(since.said.contains(words), "{words}: {}", since.said);
+    }
+    assert_eq!(versions(&place), ["FILED", "CANCELLED", "FILED"]);
+    // So where a line of it is taken back.
+    place.file("line.jsonl", LINE.replacen('{', r#"{"entryAction":"DELETE","#, 1));
+    let line = place.done(&["entry", "file", "line.jsonl"]);
+    assert!(
+        line.said.contains("takes a line back, and declares nothing"),
+        "{line:?}"
+    );
+    assert!(!line.said.contains("nothing was done now"), "{line:?}");
+    place.done(&["entry", "file", "entry.jsonl", "--refile"]);
+    let again = place.done(&["entry", "file", "line.jsonl"]);
+    assert!(
+        again.said.contains(
+            "took lines of it back before, and nothing was done now; what came since: it was filed"
+        ),
+        "{again:?}"
+    );
+}

@@ -116,9 +116,18 @@ fn tables_and_refusals_name_their_file() {
         .filter(|line| line.ends_with(".jsonl"))
         .collect();
     assert_eq!(headings, ["june/bad.jsonl", "bad.jsonl"]);
-    // Both are called the same: neither loses its refusals to the other.
+    // Both are called the same: each has a file of its own for its refusals, and is told from the other.
+    for file in ["june/bad.jsonl", "bad.jsonl"] {
+        let said = format!("refused: {file}, record 2");
+        assert!(ended.said.contains(&said), "{said}: {}", ended.said);
+        let rejects = place
+            .path()
+            .join(format!("{}.rejects.jsonl", file.replace('/', "-")));
+        let rejects = std::fs::read_to_string(rejects).unwrap();
+        assert_eq!(rejects.lines().count(), 1, "{rejects}");
+        assert!(rejects.contains(&format!("{{\"file\":\"{file}\"")), "{rejects}");
+    }
     let rejects = std::fs::read_to_string(place.path().join("bad.jsonl.rejects.jsonl")).unwrap();
-    assert_eq!(rejects.lines().count(), 2, "{rejects}");
     // What an earlier run refused is not written over while it is read.
     let again = place.run(&["entry", "validate", "bad.jsonl", "bad.jsonl.rejects.jsonl"]);
     assert_eq!(again.status, 2, "{again:?}");
@@ -163,6 +172,38 @@ fn each_file_of_certificates_is_imported_and_said_by_name() {
     place.file("refused.jsonl", "{\"number\":\"1\"}\n");
     let refused = place.run(&["certificate", "import", "refused.jsonl", "second.jsonl"]);
     assert_eq!(refused.status, 1, "{refused:?}");
+}
+
+#[test]
+fn what_is_odd_about_a_certificate_is_said() {
+    let place = place();
+    let own = CERTIFICATE.replace("ISSUED", "SUPERSEDED").replace(
+        "\"certifierId\"",
+        "\"supersededBy\":\"012-0120000001-000001\",\"certifierId\"",
+    );
+    place.file("own.jsonl", own);
+    let refused = place.run(&["certificate", "import", "own.jsonl"]);
+    assert_eq!(refused.status, 1, "{refused:?}");
+    for words in [
+        "own.jsonl, record 1, supersededBy (012-0120000001-000001)",
+        "does not supersede itself",
+    ] {
+        assert!(refused.said.contains(words), "{words}: {}", refused.said);
+    }
+    let overdrawn = CERTIFICATE.replace(
+        "\"100\"}",
+        "\"100\",\"draws\":[{\"entryNumber\":\"B7600000023\",\"lineNumber\":1,\"weightKg\":\"60\"},\
+         {\"entryNumber\":\"B7600000031\",\"lineNumber\":1,\"weightKg\":\"60.5\"}]}",
+    );
+    place.file("overdrawn.jsonl", overdrawn);
+    let taken = place.done(&["certificate", "import", "overdrawn.jsonl"]);
+    assert!(taken.out.contains("1 added"), "{taken:?}");
+    assert!(
+        taken.said.contains(
+            "warning: certificate 012-0120000001-000001 (line 1): its draws come to 20.5 kg more than its 100 kg"
+        ),
+        "{taken:?}"
+    );
 }
 
 #[test]

@@ -134,6 +134,12 @@ impl NormalisedLine {
         self.0.pga_line_number.unwrap_or(1)
     }
 
+    /// Whether the line takes the one of its number back.
+    #[must_use]
+    pub fn takes_back(&self) -> bool {
+        self.0.entry_action.as_deref() == Some("DELETE")
+    }
+
     /// What the line declares.
     #[must_use]
     pub fn declaration(&self) -> Declaration {

@@ -1,6 +1,7 @@
 //! What is kept of a filing and told of it, between domain and wire: by the calls, the store's codec and the ledger's
 //! client.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use nopic_chassis::principal::{from_wire, to_wire};
@@ -10,7 +11,7 @@ use nopic_domain::decision::{EntryAnswer, Evidence, FiledEntry, Inputs, Kind, Le
 use nopic_domain::entry::EntryLine;
 use nopic_domain::identifier::{CertificateNumber, CertifierId, EntryNumber, NopId};
 use nopic_domain::ledger::LineOutcome;
-use nopic_domain::rules::RecordedDraw;
+use nopic_domain::rules::{RecordedDraw, certificate_number};
 use nopic_domain::weight::Weight;
 use nopic_proto::certificate as ledger;
 use nopic_proto::certificate::line_draw_result::Outcome;
@@ -35,7 +36,12 @@ pub(crate) fn around_lines(inputs: &Inputs) -> [wire::FilingInputs; 2] {
             .values()
             .map(|view| view.clone().into())
             .collect(),
-        certificates_unavailable: inputs.certificates_unavailable,
+        certificates_unavailable: !inputs.unavailable_certificates.is_empty(),
+        unavailable_certificates: inputs
+            .unavailable_certificates
+            .iter()
+            .map(|number| number.number())
+            .collect(),
         operations: inputs
             .operations
             .iter()
@@ -107,6 +113,35 @@ pub(crate) fn inputs_from_wire(wire: wire::FilingInputs) -> Result<Inputs, Conve
     let nop_id = |number: u64| {
         NopId::from_number(number).ok_or_else(|| ConversionError::new("nop_id", "more than 10 digits"))
     };
+    // What was frozen was normalised, and stays so when it is normalised again.
+    let lines: Vec<_> = wire
+        .lines
+        .into_iter()
+        .map(|line| EntryLine::from(line).normalise())
+        .collect();
+    let certificates = wire
+        .certificates
+        .into_iter()
+        .map(|view| {
+            let view = CertificateView::try_from(view)?;
+            Ok((view.certificate.number, view))
+        })
+        .collect::<Result<BTreeMap<_, _>, ConversionError>>()?;
+    let unavailable_certificates =
+        if wire.certificates_unavailable && wire.unavailable_certificates.is_empty() {
+            // Written before each was listed: nothing is known of any that is missing.
+            let named = lines.iter().filter_map(certificate_number);
+            named
+                .filter(|number| !certificates.contains_key(number))
+                .collect()
+        } else {
+            let number = |number| {
+                CertificateNumber::from_number(number)
+                    .ok_or_else(|| ConversionError::new("unavailable_certificates", number))
+            };
+            let listed = wire.unavailable_certificates.into_iter().map(number);
+            listed.collect::<Result<_, ConversionError>>()?
+        };
     Ok(Inputs {
         evidence: Arc::new(Evidence {
             policy_version: wire.policy_version,
@@ -114,21 +149,9 @@ pub(crate) fn inputs_from_wire(wire: wire::FilingInputs) -> Result<Inputs, Conve
             flags_version: wire.flags_version,
             registry: registry_state(wire.registry_revision, &wire.registry_published_on)?,
         }),
-        // What was frozen was normalised, and stays so when it is normalised again.
-        lines: wire
-            .lines
-            .into_iter()
-            .map(|line| EntryLine::from(line).normalise())
-            .collect(),
-        certificates: wire
-            .certificates
-            .into_iter()
-            .map(|view| {
-                let view = CertificateView::try_from(view)?;
-                Ok((view.certificate.number, view))
-            })
-            .collect::<Result<_, ConversionError>>()?,
-        certificates_unavailable: wire.certificates_unavailable,
+        lines,
+        certificates,
+        unavailable_certificates,
         issuing_for: wire
             .issuing_for
             .into_iter()
@@ -247,4 +270,53 @@ pub(crate) fn answer_from_wire(wire: ledger::EntryDrawsResult) -> Result<EntryAn
             .map(state)
             .collect::<Result<_, ConversionError>>()?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use nopic_domain::rules::{Answer, Knowledge as _};
+
+    use super::*;
+
+    const UNREAD: &str = "123-1230000001-000001";
+    const ABSENT: &str = "123-1230000001-000002";
+
+    fn frozen(unavailable: &[&str]) -> wire::FilingInputs {
+        let number = |text: &str| text.parse::<CertificateNumber>().unwrap().number();
+        let line = |certificate: &&str| wire::EntryLine {
+            certificate_number: (*certificate).to_owned(),
+            ..wire::EntryLine::default()
+        };
+        wire::FilingInputs {
+            lines: [UNREAD, ABSENT].iter().map(line).collect(),
+            certificates_unavailable: true,
+            unavailable_certificates: unavailable.iter().map(|text| number(text)).collect(),
+            principal: Some(to_wire(&nopic_domain::principal::Principal::built_in("test"))),
+            filed_on: "2026-01-01".to_owned(),
+            kind: "FILED".to_owned(),
+            ..wire::FilingInputs::default()
+        }
+    }
+
+    /// What is known of both certificates, from the inputs and from what is written of them.
+    fn known(wire: wire::FilingInputs) -> [Answer<()>; 2] {
+        let inputs = inputs_from_wire(wire).unwrap();
+        let again = inputs_from_wire(inputs_to_wire(inputs.clone())).unwrap();
+        assert_eq!(again, inputs);
+        [UNREAD, ABSENT].map(|text| match again.certificate(text.parse().unwrap()) {
+            Answer::Found(_) => Answer::Found(()),
+            Answer::Absent => Answer::Absent,
+            Answer::Unavailable => Answer::Unavailable,
+        })
+    }
+
+    #[test]
+    fn a_certificate_that_could_not_be_read_says_nothing_of_one_that_is_absent() {
+        assert_eq!(known(frozen(&[UNREAD])), [Answer::Unavailable, Answer::Absent]);
+    }
+
+    #[test]
+    fn inputs_that_name_none_know_nothing_of_any_that_is_missing() {
+        assert_eq!(known(frozen(&[])), [Answer::Unavailable, Answer::Unavailable]);
+    }
 }

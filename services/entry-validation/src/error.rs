@@ -30,7 +30,7 @@ pub(crate) enum Error {
     #[error("{0}")]
     Unavailable(String),
     /// It was taken back before, or was never on record.
-    #[error("entry {0}: there is nothing to take back")]
+    #[error("entry {0}")]
     NothingToTakeBack(String),
     /// Other rules decided it than those of this program, which knows no others.
     #[error(

@@ -18,6 +18,7 @@ use crate::{Config, EntryValidation, ROLES, SCHEMA, Upstream};
 pub const PART: Part<Location, Schema, Arc<dyn AuditLog>> = Part {
     name: "entry-validation",
     about: "Entry validation, entries on record, importer links and flags",
+    is_door: false,
     services: &[
         GrpcService::soft("nopic.entry_validation.v1.EntryValidationService"),
         GrpcService::hard("nopic.entry_validation.v1.EntryRecordService"),

@@ -87,6 +87,11 @@ impl EntryScope {
 }
 
 impl EntryScope {
+    /// An entry was complete before the first line, by its normalised number.
+    pub(crate) fn complete(&mut self, entry_number: &str) {
+        self.complete.extend(EntryNumber::parse(entry_number));
+    }
+
     /// An entry is taken back here: what is filed of it behind is another entry, as it were.
     pub(crate) fn deleted(&mut self, entry_number: &str) {
         if let Some(open) = self.open.take()

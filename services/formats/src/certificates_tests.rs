@@ -1,3 +1,5 @@
+use nopic_domain::weight::Weight;
+
 use super::*;
 
 const GOOD: &str = r#"{"number":"304-3049499569-000002","status":"ISSUED","certifierId":"304","exporterNopId":"3049499569","importerNopId":"8025959654","product":" Tea ","htsCode":"0902.10.1015","kind":"TIME_FRAME","issuedOn":"2025-01-29","validFrom":"2025-02-02","validTo":"2025-03-04","totalWeightKg":"50760.4405","countriesOfOrigin":["pe"],"lots":[" L-1 ",""],"draws":[{"entryNumber":"b76-0324527-8","lineNumber":1,"weightKg":"0"}]}"#;
@@ -52,7 +54,13 @@ fn every_refusal_names_its_field() {
             r#""supersededBy":"304-3049499569-000003","lots""#,
             "supersededBy",
         ),
+        (
+            r#""status":"ISSUED""#,
+            r#""status":"SUPERSEDED","supersededBy":"304-3049499569-000002""#,
+            "supersededBy",
+        ),
         (r#""lots""#, r#""lot""#, "lot"),
+        (r#"[" L-1 ",""]"#, r#"[" L-1 ",7]"#, "lots[1]"),
         (r#""kind""#, r#""hts_code":"090210","kind""#, "hts_code"),
         ("b76-0324527-8", "b76-0324527-9", "draws[0].entryNumber"),
         (r#""lineNumber":1"#, r#""lineNumber":"1""#, "draws[0].lineNumber"),
@@ -69,6 +77,15 @@ fn every_refusal_names_its_field() {
         let reject = read(&text).unwrap_err();
         assert_eq!(reject.field.as_deref(), Some(field), "{reject}");
         assert!(reject.key.is_some());
+    }
+}
+
+#[test]
+fn an_array_of_all_is_told_from_a_csv() {
+    for array in [format!("[{GOOD}]"), format!("[\n{GOOD},\n{GOOD}\n]")] {
+        let error = read_certificates(array.as_bytes()).unwrap_err();
+        assert_eq!(error, CertificateFileError::JsonArray);
+        assert!(error.to_string().contains("one JSON object a line"), "{error}");
     }
 }
 

@@ -40,9 +40,12 @@ pub enum FlagFileError {
     /// A page of a web site, as a download that needed a login or has moved leaves behind.
     #[error("the file is a web page, not a table; download the report itself and save it as CSV")]
     WebPage,
-    /// A workbook or another binary file.
-    #[error("the file is not text; save the report as CSV first")]
-    NotText,
+    /// Something that has a form of its own.
+    #[error("the file is {found}, not a table of flags as text; save the report as CSV first")]
+    OtherContent {
+        /// What it is, with its article.
+        found: &'static str,
+    },
     /// Neither header was found.
     #[error(
         "no header found: CBP's report has a row that begins with \"Tariff Number\", a plain table begins with \
@@ -149,8 +152,9 @@ pub fn read(content: &[u8]) -> Result<FlagFile, FlagFileError> {
     if start.starts_with('<') {
         return Err(FlagFileError::WebPage);
     }
-    if text.contains('\0') || kind::foreign(content, false).is_some() {
-        return Err(FlagFileError::NotText);
+    let binary = text.contains('\0').then_some("binary data");
+    if let Some(found) = kind::foreign(content, false).or(binary) {
+        return Err(FlagFileError::OtherContent { found });
     }
     let first_line = start.lines().next().unwrap_or_default();
     if let Some(separator) = separator_line(first_line.as_bytes()) {

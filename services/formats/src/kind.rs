@@ -79,7 +79,7 @@ pub(crate) fn foreign(start: &[u8], is_strict: bool) -> Option<&'static str> {
     Some(if is_zip(start) {
         "a ZIP archive or an XLSX workbook"
     } else if start.starts_with(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1") {
-        "an old Excel workbook (.xls) or one with a password: save it as .xlsx or CSV without a password"
+        "an old Excel workbook (.xls) or one with a password (save it as .xlsx or CSV, without a password)"
     } else if start.starts_with(&[0x1f, 0x8b]) {
         "compressed with gzip"
     } else if begins(b"%PDF") {

@@ -77,7 +77,7 @@ fn an_object_is_held_to_its_form() {
         ),
         (
             r#"{"entryNumber":"B7603245278","lineNumber":1,"lots":[null]}"#,
-            "lots",
+            "lots[0]",
         ),
         (
             r#"{"entryNumber":"B7603245278","lineNumber":1,"treatment":[]}"#,

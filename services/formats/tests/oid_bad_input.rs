@@ -4,7 +4,7 @@
 mod oid_support;
 
 use nopic_formats::oid::{OidEvent, OidProblem, OidSource, Stopped, detect, read};
-use oid_support::{collect, workbook, workbook_of_parts, zip_of};
+use oid_support::{collect, with_headers, workbook, workbook_of_parts, zip_of};
 
 /// The message for these bytes, which must be refused.
 fn refusal(bytes: &[u8]) -> String {
@@ -53,7 +53,10 @@ fn other_files() {
         b"op_nopOpID,op_name\n",
         &["begins with \"op_nopOpID", "expected an XLSX"],
     );
-    assert_refused(&[0xd0, 0xcf, 0x11, 0xe0, 0xa1], &["XLS", "save it as XLSX"]);
+    assert_refused(
+        &[0xd0, 0xcf, 0x11, 0xe0, 0xa1],
+        &["old Excel workbook (.xls)", "save it as .xlsx"],
+    );
     assert_refused(b"\x1f\x8b\x08", &["gzip"]);
     assert_refused(b"\xff\xfe<\0", &["UTF-16"]);
     assert_refused(
@@ -90,20 +93,6 @@ fn archives_that_are_cut_off_or_damaged() {
     let middle = damaged.len() / 3;
     damaged[middle] ^= 0x55;
     refusal(&damaged);
-}
-
-/// The archive with two bytes of each of its headers changed: the offset in a local header, and in the directory.
-fn with_headers(mut archive: Vec<u8>, local: usize, value: u16) -> Vec<u8> {
-    for (signature, offset) in [(b"PK\x03\x04", local), (b"PK\x01\x02", local + 2)] {
-        let starts: Vec<usize> = (0..archive.len() - 3)
-            .filter(|start| archive[*start..].starts_with(signature))
-            .collect();
-        assert!(!starts.is_empty());
-        for start in starts {
-            archive[start + offset..start + offset + 2].copy_from_slice(&value.to_le_bytes());
-        }
-    }
-    archive
 }
 
 #[test]

@@ -8,14 +8,13 @@ use nopic_chassis::clock::Clock;
 use nopic_chassis::dependencies;
 use nopic_chassis::part::{OpenError, Work};
 use nopic_chassis::serving::{serve, stop_requested};
-use nopic_chassis::tls::{Clients, ServerTls};
-use nopic_chassis::transport::ServerOptions;
+use nopic_chassis::tls::{Clients, ServerTls, TlsFiles};
+use nopic_chassis::transport::{Secured, ServerOptions};
 use nopic_sql::audit::SEAL_INTERVAL;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::Part;
 use crate::failure::Failure;
 use crate::listening::reachable;
 use crate::observability::Observability;
@@ -35,61 +34,54 @@ pub struct Serving {
 }
 
 impl Settings {
-    /// How connections are taken at an address by a part alone, or by all of them: beyond loopback with certificates
-    /// only, and a part alone takes plain text only where it was told so. A door asks whoever comes for a key, a token
-    /// or a certificate; a service takes those with a certificate that are listed.
+    /// How connections are taken at an address: a service alone takes plain text only where it was told so, and on
+    /// loopback; a door takes callers who show a certificate or say otherwise who they are.
     ///
     /// # Errors
     /// It would be served without certificates where it must not be, or they cannot be used.
-    pub fn options(&self, alone: Option<&Part>, address: SocketAddr) -> Result<ServerOptions, Failure> {
-        let clients = if alone.is_none_or(|part| part.name == nopic_gateway::PART.name) {
-            Clients::Any
-        } else {
-            Clients::Certified
+    pub fn options(
+        &self,
+        is_door: bool,
+        is_alone: bool,
+        address: SocketAddr,
+    ) -> Result<ServerOptions, Failure> {
+        let load = |files: &TlsFiles, clients| {
+            ServerTls::load(files.clone(), clients)
+                .map(Arc::new)
+                .map_err(|error| Failure::new(format!("The certificates cannot be used: {error}.")))
         };
-        let secured = match &self.tls {
-            None => {
-                self.allow_plain_text(alone.is_some(), address)?;
-                None
+        let secured = match (&self.tls, &self.callers) {
+            (Some(files), callers) if is_door => {
+                Some(Secured::Callers(load(files, Clients::MayShow)?, callers.clone()))
             }
-            Some(_) if clients == Clients::Certified && self.callers.is_none() => {
-                return Err(
-                    Failure::new("A service is served to those who are listed, and nobody is.").advice(
-                        "List who may call in [callers], such as entry-validation = [\"*\"] (`nopic dev-certs DIR` \
-                         makes a set to try).",
-                    ),
-                );
+            (Some(files), Some(callers)) => Some(Secured::Services(
+                load(files, Clients::Show)?,
+                Authorize::new(callers.clone()),
+            )),
+            (Some(_), None) => {
+                return Err(Failure::new("With certificates, nobody is listed who may call.")
+                    .advice("Add [callers], such as entry-validation = [\"*\"]."));
             }
-            Some(files) => {
-                let tls = ServerTls::load(files.clone(), clients)
-                    .map_err(|error| Failure::new(format!("The certificates cannot be used: {error}.")))?;
-                Some((Arc::new(tls), self.callers.clone().map(Authorize::new)))
+            _ if is_alone && !self.plain_text => {
+                return Err(Failure::new("A service alone is served with certificates.").advice(
+                    "Configure [tls] and [callers] (`nopic dev-certs DIR` makes a set to try), or server.plain_text = \
+                     true on loopback.",
+                ));
             }
+            _ if !address.ip().is_loopback() => {
+                return Err(Failure::new(format!(
+                    "Plain text is served on loopback only, not on {address}."
+                ))
+                .advice("Configure [tls] (`nopic serve --help` lists the keys), or listen on 127.0.0.1."));
+            }
+            _ => None,
         };
         Ok(ServerOptions {
             secured,
             max_connections: self.max_connections,
-            max_connection_age: alone.map(|_| self.max_connection_age),
+            max_connection_age: is_alone.then_some(self.max_connection_age),
             ..ServerOptions::default()
         })
-    }
-
-    fn allow_plain_text(&self, is_alone: bool, address: SocketAddr) -> Result<(), Failure> {
-        if is_alone && !self.plain_text {
-            return Err(
-                Failure::new("A service alone is served with certificates.").advice(
-                    "Configure [tls] and [callers] (`nopic dev-certs DIR` makes a set to try), or server.plain_text = \
-                     true on loopback.",
-                ),
-            );
-        }
-        if !address.ip().is_loopback() {
-            return Err(Failure::new(format!(
-                "Plain text is served on loopback only, not on {address}."
-            ))
-            .advice("Configure [tls] (`nopic serve --help` lists the keys), or listen on 127.0.0.1."));
-        }
-        Ok(())
     }
 }
 
@@ -98,21 +90,19 @@ async fn require_anybody(
     knows_anybody: Work<Result<bool, OpenError>>,
     address: SocketAddr,
 ) -> Result<(), Failure> {
-    if address.ip().is_loopback() {
-        return Ok(());
-    }
     let is_anybody_known = knows_anybody
         .await
         .map_err(|error| Failure::new(format!("Who may come in cannot be looked up: {error}.")))?;
     if is_anybody_known {
         return Ok(());
     }
-    Err(
-        Failure::new(format!("On {address} nobody could come in: no key was made, and nobody is known by a certificate or token.")).advice(
-            "Let somebody in on the same data first: `nopic tenant create TENANT`, `nopic person add TENANT NAME --role \
-             operator`, `nopic key create TENANT NAME`; or listen on 127.0.0.1.",
-        ),
-    )
+    Err(Failure::new(format!(
+        "On {address} nobody could come in: no key was made, and nobody is known by a certificate or token."
+    ))
+    .advice(
+        "Let somebody in on the same data first: `nopic tenant create TENANT`, `nopic person add TENANT NAME --role \
+         operator`, `nopic key create TENANT NAME`; or list names of certificates in [callers], or listen on 127.0.0.1.",
+    ))
 }
 
 impl Serving {
@@ -137,9 +127,12 @@ impl Serving {
         let address = listener
             .local_addr()
             .map_err(|error| Failure::new(format!("The address of the server cannot be told: {error}.")))?;
-        let knows_anybody = opened.front.as_ref().map(|front| front.knows_anybody());
-        if let Some(knows_anybody) = knows_anybody {
-            require_anybody(knows_anybody, address).await?;
+        let lists_somebody = matches!(options.secured, Some(Secured::Callers(_, Some(_))));
+        if !address.ip().is_loopback() && !lists_somebody {
+            let knows_anybody = opened.front.as_ref().map(|front| front.knows_anybody());
+            if let Some(knows_anybody) = knows_anybody {
+                require_anybody(knows_anybody, address).await?;
+            }
         }
         let scheme = if options.secured.is_some() {
             "https"

@@ -2,14 +2,13 @@
 
 use std::fmt::Write as _;
 
-use nopic_chassis::part::Asked;
 use nopic_chassis::roles::Row;
 
 use crate::{Part, find};
 
 /// The first part listens here, each further one on the next port.
 const FIRST_PORT: u16 = 50_061;
-/// Who is no part, and calls everything of all of them.
+/// Who is no part, and calls all of them.
 const OPERATOR: &str = "operator";
 
 /// Who gets a certificate.
@@ -35,17 +34,17 @@ fn configuration(parts: &[Part], part: &Part) -> String {
         port(parts, name)
     );
     for other in parts {
-        for asked in other.asks.iter().filter(|asked| asked.part == name) {
-            if *asked == Asked::everything(name) {
-                // A door: it hands on what callers from outside may ask.
-                list(
-                    &mut text,
-                    other.name,
-                    from_outside(part).iter().map(String::as_str),
-                );
-            } else {
-                list(&mut text, other.name, asked.methods.iter().copied());
-            }
+        let methods = other.asks.iter().filter(|asked| asked.part == name);
+        let methods: Vec<&str> = methods.flat_map(|asked| asked.methods).copied().collect();
+        if methods == ["*"] {
+            // It passes on what callers from outside ask.
+            list(
+                &mut text,
+                other.name,
+                from_outside(part).iter().map(String::as_str),
+            );
+        } else {
+            list(&mut text, other.name, methods.into_iter());
         }
     }
     list(&mut text, OPERATOR, ["*"].into_iter());

@@ -15,6 +15,7 @@ use crate::{Config, ROLES, Registry, SCHEMA};
 pub const PART: Part<Location, Schema, Arc<dyn AuditLog>> = Part {
     name: "registry",
     about: "The registry",
+    is_door: false,
     services: &[GrpcService::hard("nopic.registry.v1.RegistryService")],
     roles: ROLES,
     descriptors: || nopic_proto::DESCRIPTORS,

@@ -6,8 +6,8 @@ use std::time::Duration;
 use nopic_proto::entry_validation::entry_record_service_client::EntryRecordServiceClient;
 use nopic_proto::entry_validation::file_document_request::Part;
 use nopic_proto::entry_validation::{
-    Decision, EntryLine, FileDocumentEnd, FileDocumentOptions, FileDocumentRequest, FileOptions,
-    GetEntryRequest, GetEntryResponse,
+    Decision, EntryLine, FileDocumentEnd, FileDocumentOptions, FileDocumentRequest, FileDocumentResponse,
+    FileOptions, GetEntryRequest, GetEntryResponse,
 };
 use nopic_sql::testing::Engine;
 use rstest::rstest;
@@ -45,7 +45,14 @@ async fn try_to_file(
     let (mut decisions, mut cancelled) = (Vec::new(), Vec::new());
     while let Some(answer) = answers.next().await {
         let answer = answer?;
-        assert_eq!(answer.rejects, []);
+        // What was not there to be deleted; nothing else.
+        assert!(
+            answer
+                .rejects
+                .iter()
+                .all(|reject| reject.reason.contains("nothing to take back")),
+            "{answer:?}"
+        );
         decisions.extend(answer.decisions);
         cancelled.extend(answer.cancelled_entries);
     }
@@ -201,4 +208,81 @@ async fn a_deletion_finds_its_entry_however_its_number_is_written(
     assert_was_taken_back(&mut filing, &entry_number, &lines).await;
     assert_eq!(file(&mut filing, "deletion", document.as_bytes()).await, told);
     assert_was_taken_back(&mut filing, &entry_number, &lines).await;
+}
+
+/// What a file was answered.
+async fn answers(filing: &mut Filing, request_id: &str, document: &str) -> Vec<FileDocumentResponse> {
+    let options = FileDocumentOptions {
+        filing: Some(FileOptions {
+            request_id: request_id.to_owned(),
+            ..FileOptions::default()
+        }),
+        ..FileDocumentOptions::default()
+    };
+    let parts = [
+        Part::Options(options),
+        Part::Chunk(document.as_bytes().to_vec().into()),
+        Part::End(FileDocumentEnd {}),
+    ];
+    let requests = parts.map(|part| FileDocumentRequest { part: Some(part) });
+    let records = &mut filing.services.records;
+    let answers = records.file_document(tokio_stream::iter(requests)).await.unwrap();
+    answers.into_inner().map(Result::unwrap).collect().await
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_of_what_is_not_on_record_is_refused_by_name(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let mut filing = Filing::new(engine, 100).await;
+    let (entry_number, lines) = an_entry(&filing).await;
+    let document = deletion(&lines);
+    // An entry of a cargo release alike.
+    let release = format!("SE10D{}  {} 01\n", &entry_number[..3], &entry_number[3..]);
+    for (request_id, document, record) in [("summary", document.as_str(), 3), ("release", &release, 1)] {
+        let first = answers(&mut filing, request_id, document).await;
+        let rejects: Vec<_> = first.iter().flat_map(|answer| &answer.rejects).collect();
+        assert_eq!(rejects.len(), 1, "{first:?}");
+        assert_eq!((&rejects[0].key, rejects[0].record), (&entry_number, record));
+        assert!(rejects[0].reason.contains("nothing to take back"), "{rejects:?}");
+        // That is the answer, whatever comes.
+        assert_eq!(answers(&mut filing, request_id, document).await, first);
+    }
+    filing.file("one", lines).await.unwrap();
+    for (request_id, document) in [("summary", &document), ("release", &release)] {
+        let again = answers(&mut filing, request_id, document).await;
+        assert!(
+            again.iter().all(|answer| answer.cancellations.is_empty()),
+            "{again:?}"
+        );
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_sent_again_says_by_which_version_it_was_and_which_came_since(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let mut filing = Filing::new(engine, 100).await;
+    let (entry_number, lines) = an_entry(&filing).await;
+    let document = deletion(&lines);
+    filing.file("one", lines.clone()).await.unwrap();
+    let mut told = Vec::new();
+    for anew in [true, false] {
+        let answers = answers(&mut filing, "deletion", &document).await;
+        let cancellations = answers.into_iter().flat_map(|answer| answer.cancellations);
+        told.extend(cancellations);
+        if anew {
+            filing.file("anew", lines.clone()).await.unwrap();
+        }
+    }
+    let versions: Vec<_> = told
+        .iter()
+        .map(|told| (told.version, told.current_version))
+        .collect();
+    assert_eq!(versions, [(2, 2), (2, 3)]);
+    assert!(told.iter().all(|told| told.entry_number == entry_number));
+    assert_eq!(told[0].recorded_at, told[1].recorded_at);
+    assert_ne!(filing.draws(&entry_number, &lines).await, 0, "it stands");
 }

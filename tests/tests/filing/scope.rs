@@ -4,8 +4,9 @@ use nopic_domain::identifier::EntryNumber;
 use nopic_proto::common::Reject;
 use nopic_proto::entry_validation::file_document_request::Part;
 use nopic_proto::entry_validation::{
-    Decision, EntryLine, FileDocumentEnd, FileDocumentOptions, FileDocumentRequest, FileOptions,
-    FileStreamRequest, GetEntryRequest, ValidateEntriesRequest, ValidateStreamRequest, document_options,
+    Decision, EntryLine, FileDocumentEnd, FileDocumentOptions, FileDocumentRequest, FileEntriesRequest,
+    FileOptions, FileStreamRequest, GetEntryRequest, ResumeAfter, ValidateEntriesRequest,
+    ValidateStreamRequest, document_options,
 };
 use nopic_sql::testing::Engine;
 use nopic_tests::services::{Services, Setup, validate_document};
@@ -301,4 +302,138 @@ async fn lines_are_taken_back_once_and_only_where_they_are(
         [(line(1, 1).entry_number, 1), (line(2, 1).entry_number, 3)]
     );
     assert_eq!(kinds(&mut services).await, ["FILED", "FILED", "CANCELLED"]);
+}
+
+/// The versions of the first entry, by their kinds, and the lines that stand.
+async fn on_record(services: &mut Services) -> (Vec<String>, Vec<u32>) {
+    let request = GetEntryRequest {
+        entry_number: line(1, 1).entry_number,
+        ..GetEntryRequest::default()
+    };
+    let entry = services.records.get_entry(request).await.unwrap().into_inner();
+    let number = |decision: Decision| decision.verdict.unwrap().line_number;
+    (
+        entry.versions.into_iter().map(|version| version.kind).collect(),
+        entry.decisions.into_iter().map(number).collect(),
+    )
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_line_is_taken_back_only_where_it_stands_and_by_a_valid_line(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let mut services = start(engine).await;
+    let taking_back = |number, entry_date: &str| EntryLine {
+        entry_action: "DELETE".to_owned(),
+        entry_date: entry_date.to_owned(),
+        ..line(1, number)
+    };
+    file_document(&mut services, "first", &jsonl(&[line(1, 1), line(1, 2)])).await;
+    let (absent, invalid) = (taking_back(9, "2026-03-05"), taking_back(1, "never"));
+    for (request_id, refused, words) in [
+        ("absent", &absent, "line 9 of this entry is not on record"),
+        ("invalid", &invalid, "LINE_INVALID: The field entryDate"),
+    ] {
+        // Sent again, it gets the same answer.
+        for _ in 0..2 {
+            let document = jsonl(std::slice::from_ref(refused));
+            let (decisions, rejects) = file_document(&mut services, request_id, &document).await;
+            assert_eq!((decisions.len(), rejects.len()), (0, 1), "{request_id}");
+            assert_eq!((&rejects[0].key, rejects[0].record), (&refused.entry_number, 1));
+            assert!(rejects[0].reason.contains(words), "{rejects:?}");
+        }
+        let request = FileEntriesRequest {
+            request_id: format!("whole {request_id}"),
+            lines: vec![line(1, 7), refused.clone()],
+            ..FileEntriesRequest::default()
+        };
+        let error = services.records.file_entries(request).await.unwrap_err();
+        assert!(error.message().contains(words), "{error}");
+    }
+    assert_eq!(
+        on_record(&mut services).await,
+        (vec!["FILED".to_owned()], vec![1, 2])
+    );
+    // Neighbours of the same entry are filed.
+    let document = jsonl(&[line(1, 3), absent, invalid, taking_back(2, "2026-03-05")]);
+    for _ in 0..2 {
+        let (decisions, rejects) = file_document(&mut services, "together", &document).await;
+        let (decided, refused) = told(&decisions, &rejects);
+        let of = |number| (line(1, 1).entry_number, number);
+        assert_eq!((decided, refused), (vec![of(3), of(2)], vec![of(2), of(3)]));
+    }
+    let kinds = vec!["FILED".to_owned(); 2];
+    assert_eq!(on_record(&mut services).await, (kinds, vec![1, 3]));
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_part_of_which_all_is_refused_is_on_record(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let mut services = start(engine).await;
+    let taking_back = |entry| EntryLine {
+        entry_action: "DELETE".to_owned(),
+        ..line(entry, 1)
+    };
+    let refused = jsonl(&[taking_back(1)]);
+    let first = file_document(&mut services, "refused", &refused).await;
+    assert_eq!((first.0.len(), first.1.len()), (0, 1));
+    file_document(&mut services, "filed", &jsonl(&[line(1, 1)])).await;
+    assert_eq!(file_document(&mut services, "refused", &refused).await, first);
+    for lines in [vec![taking_back(2)], vec![line(3, 1)]] {
+        let request = FileStreamRequest {
+            options: Some(FileOptions {
+                request_id: "refused".to_owned(),
+                ..FileOptions::default()
+            }),
+            lines,
+            end: true,
+        };
+        let answers = services.records.file_stream(tokio_stream::iter([request])).await;
+        let answer = answers.unwrap().into_inner().next().await.unwrap();
+        assert_eq!(answer.unwrap_err().code(), tonic::Code::AlreadyExists);
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_is_resumed_knows_which_entries_were_complete(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let mut services = start(engine).await;
+    let mut stream = async |resume_after, lines: Vec<EntryLine>| {
+        let request = FileStreamRequest {
+            options: Some(FileOptions {
+                request_id: "stream".to_owned(),
+                resume_after,
+                ..FileOptions::default()
+            }),
+            lines,
+            end: true,
+        };
+        let answers = services.records.file_stream(tokio_stream::iter([request])).await;
+        let answers: Vec<_> = answers.unwrap().into_inner().map(Result::unwrap).collect().await;
+        let (decisions, rejects) = answers
+            .into_iter()
+            .map(|answer| (answer.decisions, answer.rejects))
+            .unzip::<_, _, Vec<_>, Vec<_>>();
+        told(&decisions.concat(), &rejects.concat())
+    };
+    let taking_back = EntryLine {
+        entry_action: "DELETE".to_owned(),
+        ..line(2, 1)
+    };
+    let of = |entry, number| (line(entry, 1).entry_number, number);
+    let first = stream(None, vec![line(1, 1), taking_back]).await;
+    assert_eq!(first, (vec![of(1, 1)], vec![of(2, 2)]));
+    let reached = ResumeAfter {
+        records: 2,
+        lines: 2,
+        parts: 1,
+        ..ResumeAfter::default()
+    };
+    let rest = stream(Some(reached), vec![line(3, 1), line(1, 2), line(2, 1)]).await;
+    assert_eq!(rest, (vec![of(3, 1)], vec![of(1, 2), of(2, 3)]));
 }

@@ -14,6 +14,7 @@
 //! [`Publisher`] moves the pointer last; [`CachedSource`] reads, and asks the registry where Redis has no answer.
 
 mod keys;
+mod limiter;
 mod link;
 mod open;
 mod options;
@@ -26,6 +27,7 @@ mod source;
 mod subscriber;
 mod trust;
 
+pub use limiter::RedisBlocks;
 pub use options::{Mode, Options, OptionsError, Tls};
 pub use publisher::{PointerMove, PublishError, Published, Publisher};
 pub use source::CachedSource;

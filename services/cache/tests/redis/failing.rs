@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use nopic_cache::redis::{CachedSource, Mode};
+use nopic_cache::redis::CachedSource;
 use nopic_cache::{ReaderOptions, RevisionChoice, ShardSource as _, Stats, Unavailable};
 use rstest::rstest;
 use tokio::time::{Instant, timeout};
 
 use super::world::*;
-use nopic_testing::redis::Redis;
 
 /// Asks until the breaker is in this state; each question is right whatever the state.
 async fn until_tripped(reader: &Reader, stats: &Stats, registry: &Registry, tripped: bool) {
@@ -307,15 +306,4 @@ async fn a_registry_that_hangs_is_asked_beside_redis_and_believed_when_it_answer
     timeout(Duration::from_secs(20), heard)
         .await
         .expect("what the registry says counts from then on");
-}
-
-/// A server of this test alone.
-fn server() -> Redis {
-    // Fails with advice where the others do, also if only these tests are run.
-    environment("NOPIC_TEST_REDIS");
-    Redis::start()
-}
-
-fn mode(server: &Redis) -> Mode {
-    Mode::Single { url: server.url() }
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod failing;
+mod limiting;
 mod publishing;
 mod reading;
 mod secured;

@@ -15,6 +15,7 @@ use nopic_cache::{
 use nopic_domain::date::Date;
 use nopic_domain::identifier::NopId;
 use nopic_domain::registry::{Segment, Status, Timeline};
+use nopic_testing::redis::Redis;
 use tokio::sync::Semaphore;
 
 /// Operations by number: the revision that changed each one last.
@@ -262,4 +263,15 @@ pub(crate) async fn bare(options: &Options) -> redis::aio::MultiplexedConnection
     };
     let client = redis::Client::open(url.as_str()).unwrap();
     client.get_multiplexed_async_connection().await.unwrap()
+}
+
+/// A server of this test alone.
+pub(crate) fn server() -> Redis {
+    // Fails with advice where the others do, also if only these tests are run.
+    environment("NOPIC_TEST_REDIS");
+    Redis::start()
+}
+
+pub(crate) fn mode(server: &Redis) -> Mode {
+    Mode::Single { url: server.url() }
 }

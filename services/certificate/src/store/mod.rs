@@ -16,6 +16,7 @@ use nopic_domain::certificate::CertificateStatus;
 use nopic_domain::date::Date;
 use nopic_domain::identifier::{CertificateNumber, CertifierId, EntryNumber, NopId};
 use nopic_domain::principal::{Principal, Role};
+use nopic_domain::weight::Weight;
 use nopic_sql::audit::AuditLog;
 use nopic_sql::{AUDIT_ROWS, Error, Location, Migration, SHARED, Schema, SchemaUpdate, on_engine};
 use rustc_hash::FxHashMap;
@@ -135,6 +136,17 @@ pub(crate) struct Imported {
     pub(crate) unchanged: u32,
     /// Certificates that the file would bring back after a step here had ended them: left as they are.
     pub(crate) refused: Vec<BroughtBack>,
+    /// Certificates that were added or changed, and more is drawn from them than they allow.
+    pub(crate) overdrawn: Vec<Overdrawn>,
+}
+
+/// A certificate from which more is drawn than it allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Overdrawn {
+    pub(crate) number: CertificateNumber,
+    pub(crate) limit: Weight,
+    /// How much more.
+    pub(crate) excess: Weight,
 }
 
 /// A certificate that a step here voided or superseded, as it stands.

@@ -234,6 +234,29 @@ async fn draws_past_what_a_sum_can_hold_are_refused(
 
 #[rstest]
 #[tokio::test]
+async fn what_is_overdrawn_is_taken_and_said(#[values(Engine::Sqlite, Engine::Postgres)] engine: Engine) {
+    let deployment = Deployment::new(engine).await;
+    let file =
+        |total: i64, first: i64| file_of(&[(one(total), Some(vec![draw(1, first), draw(2, 500_000)]))]);
+    let exact = deployment.import(&file(1_000_000, 500_000)).await;
+    assert_eq!((exact.result.added, exact.overdrawn), (1, Vec::new()));
+    let more = deployment.import(&file(1_000_000, 600_001)).await;
+    assert_eq!(more.result.changed, 1);
+    assert_eq!(
+        more.overdrawn,
+        [wire::OverdrawnCertificate {
+            number: number(1).to_string(),
+            record: 1,
+            total_kg: "100".into(),
+            excess_kg: "10.0001".into(),
+        }]
+    );
+    let (now, _) = state(&deployment, 1).await;
+    assert_eq!(now.left_kg, "-10.0001");
+}
+
+#[rstest]
+#[tokio::test]
 async fn of_two_records_with_one_number_the_later_counts(
     #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
 ) {

@@ -1,4 +1,4 @@
-//! TLS, mutual between processes: certificates from files, read anew when they change.
+//! Mutual TLS between processes: certificates from files, read anew when they change.
 
 mod material;
 mod server;

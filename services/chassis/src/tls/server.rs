@@ -1,4 +1,4 @@
-//! The server's side of TLS: a client shows a certificate of the authority, or at a door none.
+//! The server's side of TLS: every client of a service shows a certificate of the authority; callers at a door may.
 
 use std::sync::Arc;
 
@@ -9,13 +9,13 @@ use rustls::{ServerConfig, version};
 use super::{LOOK_EVERY, Material, TlsError, TlsFiles};
 use crate::worker::Worker;
 
-/// Whom a server talks to.
+/// Whether those who connect show certificates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Clients {
-    /// Those who show a certificate of the authority, over HTTP/2.
-    Certified,
-    /// Also those who show none: a door, which knows callers by other things, too, and speaks HTTP/1.1 as well.
-    Any,
+    /// Each does: they are other services, and speak HTTP/2.
+    Show,
+    /// They may: callers at a door, who may say otherwise who they are, and speak HTTP/1.1, too.
+    MayShow,
 }
 
 /// The certificates of a server, which follow their files.
@@ -87,8 +87,8 @@ pub(super) fn config(material: &Material, clients: Clients) -> Result<ServerConf
     let verifier =
         WebPkiClientVerifier::builder_with_provider(Arc::new(material.roots.clone()), Arc::clone(&provider));
     let verifier = match clients {
-        Clients::Certified => verifier,
-        Clients::Any => verifier.allow_unauthenticated(),
+        Clients::Show => verifier,
+        Clients::MayShow => verifier.allow_unauthenticated(),
     };
     let verifier = verifier.build().map_err(|error| error.to_string())?;
     let mut config = ServerConfig::builder_with_provider(provider)
@@ -98,8 +98,8 @@ pub(super) fn config(material: &Material, clients: Clients) -> Result<ServerConf
         .with_single_cert(material.chain.clone(), material.key.clone_key())
         .map_err(|error| error.to_string())?;
     config.alpn_protocols = match clients {
-        Clients::Certified => vec![b"h2".to_vec()],
-        Clients::Any => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+        Clients::Show => vec![b"h2".to_vec()],
+        Clients::MayShow => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
     };
     Ok(config)
 }

@@ -20,13 +20,13 @@ use crate::output;
 const DAYS: u64 = 90;
 /// Make certificates and configurations to try services in processes of their own
 ///
-/// Writes an authority, a certificate for each service, for a gateway and for an operator, and a configuration for
-/// each service. For trying only: the keys lie beside the certificates, and end after 90 days.
+/// Writes an authority, a certificate for each service, the gateway among them, and for an operator, and a configuration
+/// for each service. For trying only: the keys lie beside the certificates, and end after 90 days.
 #[derive(Debug, clap::Args)]
 #[command(
     after_long_help = "Example:\n  nopic dev-certs try\n  nopic serve registry --config try/registry.toml &\n  \
         nopic serve certificate --config try/certificate.toml &\n  \
-        nopic serve entry-validation --config try/entry-validation.toml"
+        nopic serve entry-validation --config try/entry-validation.toml &\n  nopic serve gateway --config try/gateway.toml"
 )]
 pub(crate) struct Arguments {
     /// Folder to write to; nothing in it is overwritten

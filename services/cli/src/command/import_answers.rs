@@ -17,8 +17,8 @@ pub(crate) enum Step<R> {
     Progress(String),
     /// A row that was refused.
     Reject(Reject),
-    /// A row that stands in the file twice, in words.
-    Duplicate(String),
+    /// What is to be said of a row that was taken, or lost against another.
+    Warning(String),
     /// The end.
     Result(R),
 }
@@ -39,7 +39,7 @@ impl ImportReporter<'_> {
         mut interruption: Interruption,
         step: impl Fn(A) -> Option<Step<R>>,
     ) -> Result<Option<R>, Failure> {
-        let mut duplicates = Warnings::new(self.terminal);
+        let mut warnings = Warnings::new(self.terminal);
         let mut result = None;
         loop {
             let answer = match interruption.or(answers.message()).await? {
@@ -55,14 +55,14 @@ impl ImportReporter<'_> {
             match step(answer) {
                 Some(Step::Progress(reached)) => self.progress.message(reached),
                 Some(Step::Reject(reject)) => self.rejects.add(&reject, &self.progress)?,
-                Some(Step::Duplicate(text)) => duplicates.add(|| text, &self.progress),
+                Some(Step::Warning(text)) => warnings.add(|| text, &self.progress),
                 Some(Step::Result(finished)) => result = Some(finished),
                 // An empty message: of a newer server.
                 None => {}
             }
         }
         self.progress.finish();
-        duplicates.finish();
+        warnings.finish();
         self.rejects.finish(self.terminal)?;
         Ok(result)
     }

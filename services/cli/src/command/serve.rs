@@ -43,7 +43,6 @@ const DEFAULT_PORT: u16 = 50_051;
 ///   [admin]                listen: address of an HTTP port with /metrics, /startup, /live, /ready and /log-filter
 ///   [telemetry]            log_format = "json" or "text", log_filter, otlp_endpoint = "http://collector:4317",
 ///                          otlp_authority, trace_percent
-///   [gateway]              max_calls: calls at a time
 ///   [gateway.oidc]         issuer, audience, jwks (an https:// address, or a file): whose tokens are taken
 ///   [certificate]          issues_for = ["015"]
 ///   [entry-validation]     filing_attempts: tries of a filing that cannot be finished, before it is set aside
@@ -92,7 +91,8 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
         .listen
         .or(settings.listen)
         .unwrap_or(SocketAddr::from(([127, 0, 0, 1], DEFAULT_PORT)));
-    let options = settings.options(alone, address)?;
+    let has_door = alone.map_or_else(|| PARTS.iter().any(|part| part.is_door), |part| part.is_door);
+    let options = settings.options(has_door, alone.is_some(), address)?;
     let mut context = context.with_options(with_settings(&context.options, &settings));
     if settings.observability.is_json(alone.is_some()) {
         context.terminal = context.terminal.without_notes();
@@ -128,10 +128,8 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
         deployment: &deployment,
         settings,
         metrics: observability.metrics.clone(),
-        // Whoever reaches this machine's own address is this machine's user. Beyond that, and behind certificates, a
-        // caller says who it is, or for whom it calls.
-        caller: Some(built_in_caller())
-            .filter(|_| address.ip().is_loopback() && (alone.is_none() || options.secured.is_none())),
+        // Behind certificates a caller says who calls.
+        caller: Some(built_in_caller()).filter(|_| options.secured.is_none()),
     };
     let mut opened = match alone {
         None => opening.together(&[], Process::All).await?,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::context::Done;
 use crate::failure::Failure;
 use crate::output;
-use crate::output::listing::printable;
+use crate::output::naming::{is_input, name_of};
 use crate::output::words::counted;
 use crate::upload::size_of;
 
@@ -70,26 +70,21 @@ impl Several {
     }
 }
 
-/// A file as it is named in words.
-pub(crate) fn name_of(file: &Path) -> String {
-    if is_input(file) {
-        return "the standard input".to_owned();
-    }
-    printable(&file.to_string_lossy())
-}
-
 /// The failure with the name of the file before it, unless it says that itself.
 pub(crate) fn named(failure: Failure, file: &Path) -> Failure {
     let name = file.file_name().map(|name| name.to_string_lossy().into_owned());
     let said = failure.to_string();
+    // A server knows it by its name alone, which another file of the command may have too.
+    let behind = name
+        .as_ref()
+        .and_then(|name| said.strip_prefix(&format!("{name}: ")));
+    if let Some(behind) = behind.filter(|_| !failure.is_quiet()) {
+        return Failure::new(format!("{}: {behind}", name_of(file)));
+    }
     if failure.is_quiet() || name.is_some_and(|name| !is_input(file) && said.contains(&name)) {
         return failure;
     }
     Failure::new(format!("{}: {said}", name_of(file)))
-}
-
-fn is_input(file: &Path) -> bool {
-    file == Path::new("-")
 }
 
 #[cfg(test)]
@@ -118,7 +113,7 @@ mod tests {
         );
         assert_eq!(
             named(Failure::new("e.csv: empty."), file).to_string(),
-            "e.csv: empty."
+            "in/e.csv: empty."
         );
         assert_eq!(
             named(Failure::new("It is empty."), Path::new("-")).to_string(),

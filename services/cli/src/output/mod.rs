@@ -1,6 +1,7 @@
 //! What commands print: results to standard output, everything else to standard error.
 
 pub(crate) mod listing;
+pub(crate) mod naming;
 pub(crate) mod printer;
 pub(crate) mod progress;
 pub(crate) mod rejects;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use nopic_formats::reject::shown;
@@ -11,6 +11,7 @@ use nopic_proto::common::Reject;
 use serde::Serialize;
 
 use super::Terminal;
+use super::naming::name_of;
 use super::progress::Progress;
 use super::words::counted;
 use crate::failure::Failure;
@@ -23,7 +24,7 @@ const SHOWN: u64 = 20;
 pub(crate) struct RejectsFiles {
     /// The user's path for all of them; absent: a file for each input, called after it.
     named: Option<PathBuf>,
-    inputs: Vec<PathBuf>,
+    inputs: Vec<OneInput>,
     /// Those that this command has begun: what comes later is added.
     begun: Arc<Mutex<BTreeSet<PathBuf>>>,
 }
@@ -33,7 +34,7 @@ impl RejectsFiles {
     pub(crate) fn new(named: Option<PathBuf>, inputs: &[PathBuf]) -> Self {
         Self {
             named,
-            inputs: inputs.to_vec(),
+            inputs: tell_apart(inputs),
             begun: Arc::default(),
         }
     }
@@ -44,10 +45,58 @@ impl RejectsFiles {
     }
 }
 
+/// A file of a command.
+#[derive(Debug, Clone)]
+struct OneInput {
+    file: PathBuf,
+    /// Where its refusals go without the user's word.
+    rejects: PathBuf,
+    /// What tells it from another of the same name.
+    told_by: Option<String>,
+}
+
+/// The files with what tells each from the others.
+fn tell_apart(files: &[PathBuf]) -> Vec<OneInput> {
+    let mut inputs: Vec<OneInput> = Vec::with_capacity(files.len());
+    for file in files {
+        if inputs.iter().any(|input| input.file == *file) {
+            continue;
+        }
+        let is_shared = |other: &PathBuf| other != file && other.file_name() == file.file_name();
+        let told_by = files.iter().any(is_shared).then(|| name_of(file));
+        let mut rejects = match told_by {
+            Some(_) => rejects_of(&names_along(file)),
+            None => default_path(file),
+        };
+        let mut number = 1;
+        while inputs.iter().any(|input| input.rejects == rejects) {
+            number += 1;
+            rejects = rejects_of(&format!("{}-{number}", names_along(file)));
+        }
+        inputs.push(OneInput {
+            file: file.clone(),
+            rejects,
+            told_by,
+        });
+    }
+    inputs
+}
+
+/// The names of the folders that lead to a file and its own: `june-entries.csv` for `june/entries.csv`.
+fn names_along(file: &Path) -> String {
+    let names = file.components().filter_map(|part| match part {
+        Component::Normal(name) => Some(name.to_string_lossy()),
+        _ => None,
+    });
+    names.collect::<Vec<_>>().join("-")
+}
+
 /// Collects refusals.
 #[derive(Debug)]
 pub(crate) struct RejectsLog {
     path: PathBuf,
+    /// What the file is called in place of its name, which another has too.
+    told_by: Option<String>,
     begun: Arc<Mutex<BTreeSet<PathBuf>>>,
     /// Whether the user named the path: then a file that cannot be written is an error.
     named: bool,
@@ -83,14 +132,19 @@ impl RejectsLog {
     }
 
     fn begin(files: &RejectsFiles, input: &Path) -> Result<Self, Failure> {
-        let path = files.named.clone().unwrap_or_else(|| default_path(input));
+        let known = files.inputs.iter().find(|known| known.file == input);
+        let path = files
+            .named
+            .clone()
+            .unwrap_or_else(|| known.map_or_else(|| default_path(input), |known| known.rejects.clone()));
         // A pattern such as `*` names the rejects of an earlier run as well.
-        if files.inputs.contains(&path) {
+        if files.inputs.iter().any(|known| known.file == path) {
             return Err(Failure::new(format!("{} is a file to be read.", path.display()))
                 .advice("Refused lines are not written over it: name another file with --rejects-file."));
         }
         let mut log = Self {
             path,
+            told_by: known.and_then(|known| known.told_by.clone()),
             begun: files.begun.clone(),
             named: files.named.is_some(),
             file: None,
@@ -105,6 +159,11 @@ impl RejectsLog {
 
     /// Records one refusal.
     pub(crate) fn add(&mut self, reject: &Reject, progress: &Progress) -> Result<(), Failure> {
+        let renamed = self.told_by.as_ref().map(|name| Reject {
+            file: name.clone(),
+            ..reject.clone()
+        });
+        let reject = renamed.as_ref().unwrap_or(reject);
         self.count += 1;
         if self.count <= SHOWN {
             progress.say(&format!("refused: {}", describe(reject)));
@@ -220,6 +279,10 @@ fn default_path(input: &Path) -> PathBuf {
         Some(name) if input != Path::new("-") => name.to_string_lossy().into_owned(),
         _ => "standard-input".to_owned(),
     };
+    rejects_of(&name)
+}
+
+fn rejects_of(name: &str) -> PathBuf {
     PathBuf::from(format!("{name}.rejects.jsonl"))
 }
 
@@ -298,6 +361,38 @@ mod tests {
         let inputs = [PathBuf::from("e.csv"), PathBuf::from("e.csv.rejects.jsonl")];
         let files = RejectsFiles::new(None, &inputs);
         assert!(files.log(&inputs[0]).is_err() && files.log(&inputs[1]).is_ok());
+    }
+
+    #[test]
+    fn files_of_one_name_are_told_apart() {
+        let files: Vec<PathBuf> = [
+            "e.csv",
+            "a/e.csv",
+            "a/b/e.csv",
+            "a-b/e.csv",
+            "f.csv",
+            "a/e.csv",
+            "a-e.csv",
+        ]
+        .iter()
+        .map(PathBuf::from)
+        .collect();
+        let told: Vec<(String, Option<String>)> = tell_apart(&files)
+            .into_iter()
+            .map(|input| (input.rejects.to_string_lossy().into_owned(), input.told_by))
+            .collect();
+        let shared = |rejects: &str, file: &str| (rejects.to_owned(), Some(file.to_owned()));
+        assert_eq!(
+            told,
+            [
+                shared("e.csv.rejects.jsonl", "e.csv"),
+                shared("a-e.csv.rejects.jsonl", "a/e.csv"),
+                shared("a-b-e.csv.rejects.jsonl", "a/b/e.csv"),
+                shared("a-b-e.csv-2.rejects.jsonl", "a-b/e.csv"),
+                ("f.csv.rejects.jsonl".to_owned(), None),
+                ("a-e.csv-2.rejects.jsonl".to_owned(), None),
+            ]
+        );
     }
 
     #[test]

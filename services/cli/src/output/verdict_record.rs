@@ -93,11 +93,46 @@ fn present(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }
 
-/// Counts of verdicts by outcome and declaration, and of lines by code.
+/// What a line is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LineKind {
+    /// It declares this.
+    Declares(verdict::Declaration),
+    /// It takes another back.
+    TakesBack,
+}
+
+impl LineKind {
+    /// Every one, those that are there always first.
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Declares(verdict::Declaration::Organic),
+        Self::Declares(verdict::Declaration::Disclaimed),
+        Self::Declares(verdict::Declaration::None),
+        Self::Declares(verdict::Declaration::Unspecified),
+        Self::TakesBack,
+    ];
+
+    fn of(verdict: &Verdict) -> Self {
+        if verdict.takes_back {
+            Self::TakesBack
+        } else {
+            Self::Declares(verdict.declaration())
+        }
+    }
+
+    const fn index(self) -> usize {
+        match self {
+            Self::Declares(declaration) => declaration as usize,
+            Self::TakesBack => 4,
+        }
+    }
+}
+
+/// Counts of verdicts by outcome and kind of line, and of lines by code.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tally {
-    /// By outcome, then by declaration.
-    outcomes: [[u64; 4]; 5],
+    /// By outcome, then by kind of line.
+    outcomes: [[u64; 5]; 5],
     codes: Vec<u64>,
 }
 
@@ -105,7 +140,7 @@ impl Tally {
     /// Counts a batch.
     pub(crate) fn add(&mut self, verdicts: &[Verdict]) {
         for verdict in verdicts {
-            self.outcomes[outcome(verdict) as usize][verdict.declaration() as usize] += 1;
+            self.outcomes[outcome(verdict) as usize][LineKind::of(verdict).index()] += 1;
             let mut previous = None;
             for finding in &verdict.findings {
                 // Findings of one code stand together: a line counts once for each of its codes.
@@ -126,14 +161,14 @@ impl Tally {
         self.outcomes[outcome as usize].iter().sum()
     }
 
-    /// Lines with this outcome that declare this.
-    pub(crate) fn of_declared(&self, outcome: verdict::Outcome, declaration: verdict::Declaration) -> u64 {
-        self.outcomes[outcome as usize][declaration as usize]
+    /// Lines of this kind with this outcome.
+    pub(crate) fn of_kind(&self, outcome: verdict::Outcome, kind: LineKind) -> u64 {
+        self.outcomes[outcome as usize][kind.index()]
     }
 
-    /// Lines that declare this, whatever came of them.
-    pub(crate) fn declared(&self, declaration: verdict::Declaration) -> u64 {
-        let index = declaration as usize;
+    /// Lines of this kind, whatever came of them.
+    pub(crate) fn kind(&self, kind: LineKind) -> u64 {
+        let index = kind.index();
         self.outcomes.iter().map(|of_outcome| of_outcome[index]).sum()
     }
 
@@ -194,6 +229,7 @@ pub(crate) mod tests {
             pga_line_number: 2,
             verdict: verdict::Outcome::Reject.into(),
             declaration: verdict::Declaration::Organic.into(),
+            takes_back: false,
             findings: vec![
                 Finding {
                     code: finding::Code::CertificateVoided.into(),

@@ -9,7 +9,7 @@ use nopic_proto::entry_validation::{ExplainPolicyResponse, Finding, Verdict, fin
 
 use super::Terminal;
 use super::listing::{plain_table, printable};
-use super::verdict_record::{Tally, outcome};
+use super::verdict_record::{LineKind, Tally, outcome};
 use super::words;
 
 /// Widths of the columns before the text, with the space that belongs to each.
@@ -20,12 +20,6 @@ const VERDICT: u16 = 14;
 const GAP: u16 = 1;
 /// From this width on, what to do has a column of its own.
 const WIDE: u16 = 110;
-const DECLARATIONS: [Declaration; 4] = [
-    Declaration::Organic,
-    Declaration::Disclaimed,
-    Declaration::None,
-    Declaration::Unspecified,
-];
 const OUTCOMES: [Outcome; 4] = [
     Outcome::Accept,
     Outcome::Warn,
@@ -209,7 +203,12 @@ impl VerdictTable {
             })
             .collect();
         if rows.is_empty() {
-            rows.push(("Nothing found against it.".to_owned(), String::new()));
+            let nothing = if verdict.takes_back {
+                "It takes the line of this number back."
+            } else {
+                "Nothing found against it."
+            };
+            rows.push((nothing.to_owned(), String::new()));
         }
         if let Some(ways) = ways(verdict) {
             rows.push((String::new(), ways));
@@ -294,9 +293,9 @@ pub(crate) fn outcomes(tally: &Tally) -> String {
 fn by_meaning(tally: &Tally) -> Vec<(Outcome, &'static str, u64)> {
     let mut counted: Vec<(Outcome, &'static str, u64)> = Vec::new();
     for outcome in OUTCOMES {
-        for declaration in DECLARATIONS {
-            let count = tally.of_declared(outcome, declaration);
-            let meaning = words::outcome(outcome, declaration);
+        for kind in LineKind::ALL {
+            let count = tally.of_kind(outcome, kind);
+            let meaning = words::outcome(outcome, kind);
             match counted.last_mut() {
                 _ if count == 0 => {}
                 Some((_, before, sum)) if *before == meaning => *sum += count,
@@ -307,13 +306,14 @@ fn by_meaning(tally: &Tally) -> Vec<(Outcome, &'static str, u64)> {
     counted
 }
 
-/// How many lines declare what: `20 organic, 3 disclaimed, 1 not declared`.
+/// How many lines declare what: `20 organic, 3 disclaimed, 1 not declared`; and how many take others back.
 pub(crate) fn declarations(tally: &Tally) -> String {
-    let parts: Vec<String> = DECLARATIONS
+    let seldom = [LineKind::Declares(Declaration::Unspecified), LineKind::TakesBack];
+    let parts: Vec<String> = LineKind::ALL
         .into_iter()
-        .map(|declaration| (declaration, tally.declared(declaration)))
-        .filter(|(declaration, count)| *declaration != Declaration::Unspecified || *count > 0)
-        .map(|(declaration, count)| format!("{} {}", words::count(count), words::declaration(declaration)))
+        .map(|kind| (kind, tally.kind(kind)))
+        .filter(|(kind, count)| *count > 0 || !seldom.contains(kind))
+        .map(|(kind, count)| format!("{} {}", words::count(count), words::kind(kind)))
         .collect();
     parts.join(", ")
 }
@@ -473,6 +473,36 @@ mod tests {
         );
         assert_eq!(declarations(&tally), "4 organic, 2 disclaimed, 1 not declared");
         assert_eq!(outcomes_in_line(&tally), "6 ACCEPT, 1 REJECT");
+    }
+
+    #[test]
+    fn a_line_that_takes_another_back_is_not_filed_as_organic() {
+        let accepted = Verdict {
+            verdict: Outcome::Accept.into(),
+            findings: Vec::new(),
+            remedies: Vec::new(),
+            ..rejected()
+        };
+        let taking_back = Verdict {
+            takes_back: true,
+            ..accepted.clone()
+        };
+        let rendered = table(None).render(std::slice::from_ref(&taking_back));
+        assert!(
+            rendered.contains("It takes the line of this number back."),
+            "{rendered}"
+        );
+        let mut tally = Tally::default();
+        tally.add(&[accepted, taking_back]);
+        assert_eq!(
+            outcomes(&tally),
+            "        1 ACCEPT        can be filed as organic\n        \
+             1 ACCEPT        takes a line back, and declares nothing\n"
+        );
+        assert_eq!(
+            declarations(&tally),
+            "1 organic, 0 disclaimed, 0 not declared, 1 to be taken back"
+        );
     }
 
     #[test]

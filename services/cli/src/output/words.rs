@@ -2,6 +2,8 @@
 
 use nopic_proto::entry_validation::verdict::{Declaration, Outcome, Remedy};
 
+use super::verdict_record::LineKind;
+
 /// A count with commas between the thousands.
 pub(crate) fn count(number: impl Into<u64>) -> String {
     let digits = number.into().to_string();
@@ -21,28 +23,35 @@ pub(crate) fn counted(number: impl Into<u64>, one: &str, several: &str) -> Strin
     format!("{} {}", count(number), if number == 1 { one } else { several })
 }
 
-/// What a verdict means to the one who files a line that declares this.
-pub(crate) fn outcome(outcome: Outcome, declaration: Declaration) -> &'static str {
-    match (outcome, declaration) {
-        (Outcome::Accept, Declaration::Organic) => "can be filed as organic",
-        (Outcome::Accept, Declaration::Disclaimed) => "can be filed with its disclaimer, not as organic",
-        (Outcome::Accept, Declaration::None) => "can be filed: nothing organic is declared",
-        (Outcome::Accept, Declaration::Unspecified) => "can be filed",
-        (Outcome::Warn, _) => "can be filed, but look at the warnings first",
-        (Outcome::Reject, Declaration::Organic) => "cannot be filed as organic as it stands",
-        (Outcome::Reject, _) => "cannot be filed as it stands",
+/// What a verdict means to the one who files a line of this kind.
+pub(crate) fn outcome(outcome: Outcome, kind: LineKind) -> &'static str {
+    use LineKind::{Declares, TakesBack};
+    match (outcome, kind) {
+        (Outcome::Accept, Declares(Declaration::Organic)) => "can be filed as organic",
+        (Outcome::Accept, Declares(Declaration::Disclaimed)) => {
+            "can be filed with its disclaimer, not as organic"
+        }
+        (Outcome::Accept, Declares(Declaration::None)) => "can be filed: nothing organic is declared",
+        (Outcome::Accept, Declares(Declaration::Unspecified)) => "can be filed",
+        (Outcome::Accept, TakesBack) => "takes a line back, and declares nothing",
+        (Outcome::Warn, Declares(_)) => "can be filed, but look at the warnings first",
+        (Outcome::Warn, TakesBack) => "takes a line back, but look at the warnings first",
+        (Outcome::Reject, Declares(Declaration::Organic)) => "cannot be filed as organic as it stands",
+        (Outcome::Reject, Declares(_)) => "cannot be filed as it stands",
+        (Outcome::Reject, TakesBack) => "takes nothing back as it stands",
         (Outcome::Indeterminate, _) => "not known yet: do not file on this answer",
         (Outcome::Unspecified, _) => "no verdict: the server is of another version",
     }
 }
 
-/// What a line declares.
-pub(crate) fn declaration(declaration: Declaration) -> &'static str {
-    match declaration {
-        Declaration::Organic => "organic",
-        Declaration::Disclaimed => "disclaimed",
-        Declaration::None => "not declared",
-        Declaration::Unspecified => "not known what it declares",
+/// What lines of a kind are, behind their count.
+pub(crate) fn kind(kind: LineKind) -> &'static str {
+    match kind {
+        LineKind::Declares(Declaration::Organic) => "organic",
+        LineKind::Declares(Declaration::Disclaimed) => "disclaimed",
+        LineKind::Declares(Declaration::None) => "not declared",
+        LineKind::Declares(Declaration::Unspecified) => "not known what it declares",
+        LineKind::TakesBack => "to be taken back",
     }
 }
 

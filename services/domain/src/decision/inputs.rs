@@ -83,8 +83,8 @@ pub struct Inputs {
     pub lines: Vec<NormalisedLine>,
     /// Certificates that were read.
     pub certificates: BTreeMap<CertificateNumber, CertificateView>,
-    /// Whether the certificate service did not answer: then certificates that are missing here are not known.
-    pub certificates_unavailable: bool,
+    /// Certificates that could not be read; others that are missing here are known to be absent.
+    pub unavailable_certificates: BTreeSet<CertificateNumber>,
     /// Certifiers that the deployment issued for, of those whose certificates are missing here.
     pub issuing_for: BTreeSet<CertifierId>,
     /// What the registry knew of the operations that the lines and certificates name.
@@ -108,7 +108,7 @@ impl Inputs {
     pub fn freeze(&mut self, evidence: Arc<Evidence>, known: &impl Knowledge) {
         self.evidence = evidence;
         self.certificates.clear();
-        self.certificates_unavailable = false;
+        self.unavailable_certificates.clear();
         self.issuing_for.clear();
         self.importers.clear();
         let mut parties: FxHashSet<NopId> = FxHashSet::default();
@@ -124,7 +124,9 @@ impl Inputs {
                         self.issuing_for.insert(number.certifier());
                     }
                     Answer::Absent => {}
-                    Answer::Unavailable => self.certificates_unavailable = true,
+                    Answer::Unavailable => {
+                        self.unavailable_certificates.insert(number);
+                    }
                 }
             }
             if let Some(importer_of_record) = &line.importer_of_record
@@ -162,7 +164,7 @@ impl Knowledge for Inputs {
     fn certificate(&self, number: CertificateNumber) -> Answer<&CertificateView> {
         match self.certificates.get(&number) {
             Some(view) => Answer::Found(view),
-            None if self.certificates_unavailable => Answer::Unavailable,
+            None if self.unavailable_certificates.contains(&number) => Answer::Unavailable,
             None => Answer::Absent,
         }
     }

@@ -163,7 +163,7 @@ pub fn decide(
                 is_organic: is_organic(line, judgement.findings.iter().map(|finding| finding.code)),
                 has_valid_certificate: has_valid_certificate(line, judgement, policy),
                 drawn,
-                stands: is_first && line.entry_action.as_deref() != Some("DELETE"),
+                stands: is_first && !line.takes_back(),
             });
         }
     }

@@ -58,6 +58,8 @@ pub struct Verdict {
     pub outcome: Outcome,
     /// What it declares.
     pub declaration: Declaration,
+    /// Whether it takes the line of its number back.
+    pub takes_back: bool,
     /// What was found, in the order of the rules.
     pub findings: Vec<WordedFinding>,
     /// What may be done, in order.
@@ -97,6 +99,7 @@ impl Verdict {
             pga_line_number: line.pga_line_number(),
             outcome: judgement.outcome,
             declaration: line.declaration(),
+            takes_back: line.takes_back(),
             findings: judgement
                 .findings
                 .iter()

@@ -103,6 +103,7 @@ fn require(
             step,
             state: certificate.status.as_str(),
             possible,
+            successor: certificate.superseded_by,
         })
     }
 }

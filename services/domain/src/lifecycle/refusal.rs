@@ -34,7 +34,7 @@ pub enum Refusal {
         expected: u32,
     },
     /// The step does not follow from the state.
-    #[error("{} is not possible: the state is {state}; {}", step.as_str(), what_is_possible(possible))]
+    #[error("{} is not possible: the state is {state}; {}", step.as_str(), what_is_possible(possible, *successor))]
     IllegalStep {
         /// What was asked for.
         step: Step,
@@ -42,6 +42,8 @@ pub enum Refusal {
         state: &'static str,
         /// What may be done instead.
         possible: &'static [Step],
+        /// What has taken its place, where something has.
+        successor: Option<CertificateNumber>,
     },
     /// A field that cannot be what it says.
     #[error("{field}: {reason}")]
@@ -118,7 +120,10 @@ impl Refusal {
     }
 }
 
-fn what_is_possible(possible: &[Step]) -> String {
+fn what_is_possible(possible: &[Step], successor: Option<CertificateNumber>) -> String {
+    if let Some(successor) = successor {
+        return format!("its successor is {successor}: act on that one");
+    }
     if possible.is_empty() {
         return "nothing more can be done to it".to_owned();
     }

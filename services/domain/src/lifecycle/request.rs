@@ -223,6 +223,7 @@ impl Request {
                 step,
                 state: self.stage.as_str(),
                 possible: self.stage.possible(),
+                successor: None,
             });
         }
         let mut next = self.clone();
@@ -393,6 +394,7 @@ impl Request {
                 step: Step::EnterNumber,
                 state: self.stage.as_str(),
                 possible: self.stage.possible(),
+                successor: None,
             });
         };
         self.number = Some(number);

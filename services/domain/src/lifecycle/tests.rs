@@ -5,13 +5,13 @@ mod model;
 use chrono::{DateTime, Utc};
 
 use super::check::{CheckCode, Outcome, run};
-use super::issued::{DrawnSoFar, move_along};
+use super::issued::{DrawnSoFar, move_along, require_amendable};
 use super::knowledge::{Knowledge, Operation, RegistryKnowledge, StatedProduct};
 use super::refusal::Refusal;
 use super::request::{Action, Request, StatedTerms, Taken};
 use super::requested::{Contract, Requested};
 use super::step::Step;
-use crate::certificate::{Certificate, CertificateKind};
+use crate::certificate::{Certificate, CertificateKind, CertificateStatus};
 use crate::date::{Date, parse_iso};
 use crate::policy::Policy;
 use crate::principal::{Principal, Role};
@@ -262,6 +262,34 @@ fn checks_say_yes_only_from_knowledge() {
             check.outcome == Outcome::Indeterminate || by_itself.contains(&check.code),
             "{check:?}"
         );
+    }
+}
+
+#[test]
+fn who_acts_on_what_was_superseded_is_told_the_successor() {
+    let (_, certificate) =
+        match approved(at("2026-02-01T00:00:00Z"), requested(), StatedTerms::default()).unwrap() {
+            Taken::Issues { request, .. } => request.issue("015-0150000001-000001".parse().unwrap()).unwrap(),
+            Taken::Stays(request) => panic!("{request:?}"),
+        };
+    let superseded = Certificate {
+        status: CertificateStatus::Superseded,
+        superseded_by: "015-0150000001-000002".parse().ok(),
+        ..certificate.clone()
+    };
+    let voided = Certificate {
+        status: CertificateStatus::Voided,
+        ..certificate
+    };
+    for (certificate, said) in [
+        (
+            superseded,
+            "the state is SUPERSEDED; its successor is 015-0150000001-000002: act on that one",
+        ),
+        (voided, "the state is VOIDED; nothing more can be done to it"),
+    ] {
+        let refused = require_amendable(&certificate, (1, 1), &certifier("015")).unwrap_err();
+        assert_eq!(refused.to_string(), format!("AMEND is not possible: {said}"));
     }
 }
 

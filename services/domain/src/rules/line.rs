@@ -195,7 +195,7 @@ impl Fields<'_> {
         );
         Some(Checked {
             entry_number: entry_number?,
-            is_deletion: line.entry_action.as_deref() == Some("DELETE"),
+            is_deletion: line.takes_back(),
             replaces: line.entry_action.as_deref() == Some("REPLACE"),
             entry_date: entry_date?,
             assumed_date: dated_by.filter(|field| *field != "entryDate"),

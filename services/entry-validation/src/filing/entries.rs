@@ -1,28 +1,25 @@
-//! Which entries of a request are filed, before anything is begun: those of the caller, whose weights can be counted, of which
-//! there is something to take back.
+//! Which entries of a request are filed, before anything is begun: those of the caller, whose weights can be counted.
 
-use nopic_domain::decision::{FiledEntry, Kind, weight};
+use nopic_domain::decision::{FiledEntry, weight};
 use nopic_domain::entry::NormalisedLine;
-use nopic_domain::identifier::{CertificateNumber, EntryNumber};
+use nopic_domain::identifier::CertificateNumber;
 use nopic_domain::ledger::MAX_DRAWN;
 use nopic_domain::principal::Principal;
 use nopic_domain::rules::{Answer, Knowledge as _, certificate_number};
 use nopic_domain::weight::Weight;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::Request;
-use crate::engine::Engine;
+use super::refusing::{Reason, Reasons};
 use crate::error::Error;
 use crate::knowledge::Known;
 
 /// The entries of a request: lines of one stand together.
-pub(super) fn entries(request: &Request) -> Result<Vec<FiledEntry>, Error> {
-    if let Some((entry_number, _)) = &request.of_entry {
-        if let Some(other) = request
-            .lines
-            .iter()
-            .find(|line| line.entry_number != *entry_number)
-        {
+pub(super) fn entries(
+    of_entry: Option<&(String, u32)>,
+    lines: &[NormalisedLine],
+) -> Result<Vec<FiledEntry>, Error> {
+    if let Some((entry_number, _)) = of_entry {
+        if let Some(other) = lines.iter().find(|line| line.entry_number != *entry_number) {
             return Err(Error::Invalid(format!(
                 "lines: a line is of entry {:?}, not of {entry_number}",
                 other.entry_number
@@ -30,7 +27,7 @@ pub(super) fn entries(request: &Request) -> Result<Vec<FiledEntry>, Error> {
         }
         return Ok(vec![FiledEntry {
             entry_number: entry_number.clone(),
-            line_count: count(request.lines.len()),
+            line_count: count(lines.len()),
             keep_other_lines: false,
             version: 0,
         }]);
@@ -38,7 +35,7 @@ pub(super) fn entries(request: &Request) -> Result<Vec<FiledEntry>, Error> {
     let mut seen = FxHashSet::default();
     let mut entries = Vec::new();
     let same_entry = |one: &NormalisedLine, next: &NormalisedLine| one.entry_number == next.entry_number;
-    for lines in request.lines.chunk_by(same_entry) {
+    for lines in lines.chunk_by(same_entry) {
         let entry_number = &lines[0].entry_number;
         if !seen.insert(entry_number) {
             return Err(Error::Invalid(format!(
@@ -57,17 +54,14 @@ pub(super) fn entries(request: &Request) -> Result<Vec<FiledEntry>, Error> {
     Ok(entries)
 }
 
-/// Takes out the entries whose lines would draw more than can be counted, whatever a policy permits: the ledger would refuse
-/// what the rules let pass. The first of them, with the certificate.
-pub(super) fn too_heavy(
-    lines: &mut Vec<NormalisedLine>,
-    known: &Known,
-) -> Option<(String, CertificateNumber)> {
+/// The entries whose lines would draw more than can be counted, whatever a policy permits: the ledger would refuse what the
+/// rules let pass.
+pub(super) fn too_heavy(lines: &[NormalisedLine], known: &Known) -> Reasons {
     let mut sums: FxHashMap<CertificateNumber, Weight> = FxHashMap::default();
-    let mut heavy: FxHashMap<String, CertificateNumber> = FxHashMap::default();
-    let mut first = None;
+    let mut reasons = Reasons::default();
     for entry in lines.chunk_by(|one, next| one.entry_number == next.entry_number) {
         let mut with_entry: FxHashMap<CertificateNumber, Weight> = FxHashMap::default();
+        let mut too_heavy = None;
         for line in entry {
             let Some(number) = certificate_number(line) else {
                 continue;
@@ -85,59 +79,18 @@ pub(super) fn too_heavy(
                 *sum = sum.saturating_add(weight);
             }
             if *sum > MAX_DRAWN {
-                heavy.insert(line.entry_number.clone(), number);
-                first.get_or_insert_with(|| (line.entry_number.clone(), number));
+                too_heavy.get_or_insert(number);
             }
         }
-        if heavy.is_empty() || !heavy.contains_key(&entry[0].entry_number) {
-            sums.extend(with_entry);
-        }
-    }
-    if first.is_some() {
-        lines.retain(|line| !heavy.contains_key(&line.entry_number));
-    }
-    first
-}
-
-/// Takes out the entries that would be taken back, wholly or by lines, and of which nothing is on record: why the first of
-/// them cannot be.
-pub(super) async fn nothing_to_take_back(
-    engine: &Engine,
-    tenant: &str,
-    request: &mut Request,
-) -> Result<Option<Error>, Error> {
-    let takes_back = |line: &NormalisedLine| line.entry_action.as_deref() == Some("DELETE");
-    let same_entry = |one: &NormalisedLine, next: &NormalisedLine| one.entry_number == next.entry_number;
-    let (asked, version): (Vec<String>, _) = match (&request.of_entry, request.kind) {
-        (Some((entry_number, version)), Kind::Cancelled) => (vec![entry_number.clone()], Some(*version)),
-        (None, _) => {
-            let asked = request
-                .lines
-                .chunk_by(same_entry)
-                .filter(|lines| lines.iter().all(takes_back))
-                .map(|lines| lines[0].entry_number.clone())
-                .filter(|number| EntryNumber::parse(number).is_some());
-            (asked.collect(), None)
-        }
-        _ => return Ok(None),
-    };
-    let mut refusal = None;
-    for entry_number in asked {
-        let (versions, _) = engine.store.entry(tenant, &entry_number, None).await?;
-        let reason = match versions.last() {
-            Some(last)
-                if last.kind == Kind::Cancelled && version.is_none_or(|version| version == last.version) =>
-            {
-                format!("was taken back by version {} on {}", last.version, last.filed_on)
+        match too_heavy {
+            Some(number) => {
+                let number = Reason::TooHeavy(number);
+                reasons.entries.insert(entry[0].entry_number.clone(), number);
             }
-            // A version that is named may still be filed: whoever claims the entry knows.
-            None if version.is_none() => "is not on record".to_owned(),
-            _ => continue,
-        };
-        request.lines.retain(|line| line.entry_number != entry_number);
-        refusal.get_or_insert(Error::NothingToTakeBack(format!("{entry_number} {reason}")));
+            None => sums.extend(with_entry),
+        }
     }
-    Ok(refusal)
+    reasons
 }
 
 /// A tenant files only under its own filer codes.

@@ -14,9 +14,12 @@
 //! A filing that its worker left is taken over when its lease has ended, and goes on from its frozen inputs: every step
 //! gives the same answer however often it is asked for. A worker that could not go on ends its lease itself.
 
+mod beginning;
 mod entries;
+mod refusing;
 mod replay;
 mod set_aside;
+mod taking_back;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,20 +29,20 @@ use nopic_domain::date::Date;
 use nopic_domain::decision::{Draws, EntryAnswer, Inconsistent, Inputs, Kind, decide, draws};
 use nopic_domain::entry::NormalisedLine;
 use nopic_domain::flags::FlagTable;
-use nopic_domain::ledger::{Ask, IDS_OF_FILINGS, MAX_DRAWN};
+use nopic_domain::ledger::{Ask, IDS_OF_FILINGS};
 use nopic_domain::policy::Policy;
 use nopic_domain::rules::RULES_VERSION;
 use tracing::Instrument as _;
 
-use entries::{entries as entries_of, may_file, nothing_to_take_back, too_heavy};
+use beginning::{Start, begin};
 pub(crate) use replay::replay;
-use set_aside::{came_to_nothing, was_set_aside};
+use set_aside::came_to_nothing;
 
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::inquiry::{Inquiry, Purpose};
 use crate::knowledge::Known;
-use crate::store::{Begun, FilingState, Lease, NewFiling, OpenFiling, StoredDecision};
+use crate::store::{Lease, OpenFiling, Refused, StoredDecision};
 use crate::upstream::{NoAnswer, SetDraws};
 
 /// For how long a filing is nobody else's. Longer than any of its steps may take.
@@ -60,10 +63,20 @@ pub(crate) struct Request {
     pub(crate) filed_on: Option<Date>,
     pub(crate) reason: String,
     pub(crate) lines: Vec<NormalisedLine>,
+    /// What the caller left out, where that is all that was asked for.
+    pub(crate) refused: Vec<Refused>,
     /// The entry that is amended or taken back, and the version that it must have.
     pub(crate) of_entry: Option<(String, u32)>,
-    /// Whether an entry that cannot be filed is left out, or keeps the others from being filed.
+    /// Whether an entry or line that cannot be filed is left out, or keeps the others from being filed.
     pub(crate) entries_apart: bool,
+}
+
+/// What came of a request.
+#[derive(Debug, Default)]
+pub(crate) struct Filed {
+    pub(crate) decisions: Vec<StoredDecision>,
+    /// What was left out.
+    pub(crate) refused: Vec<Refused>,
 }
 
 /// The policy and the flags by which a filing is judged.
@@ -132,130 +145,34 @@ fn inconsistent(error: Inconsistent) -> Error {
 }
 
 /// Files, or gives the answer that the request got before. Goes on to its end even where the caller leaves.
-pub(crate) async fn file(
-    engine: &Arc<Engine>,
-    inquiry: &Inquiry,
-    request: Request,
-) -> Result<Vec<StoredDecision>, Error> {
+pub(crate) async fn file(engine: &Arc<Engine>, inquiry: &Inquiry, request: Request) -> Result<Filed, Error> {
     let (engine, inquiry) = (Arc::clone(engine), inquiry.clone());
     // In the caller's trace, but not bound by its deadline: what has begun is finished.
     let filing = async move { file_to_the_end(&engine, &inquiry, request).await };
     tokio::spawn(filing.in_current_span()).await?
 }
 
-async fn file_to_the_end(
-    engine: &Engine,
-    inquiry: &Inquiry,
-    mut request: Request,
-) -> Result<Vec<StoredDecision>, Error> {
+async fn file_to_the_end(engine: &Engine, inquiry: &Inquiry, request: Request) -> Result<Filed, Error> {
     let tenant = &inquiry.principal.tenant;
-    let mut entries = entries_of(&request)?;
-    may_file(&inquiry.principal, &entries)?;
-    let mut waited = Duration::ZERO;
-    let (filing, law) = loop {
-        if let Some((filing_id, hash, state)) = engine.store.filing_state(tenant, &request.id).await? {
-            if hash != request.hash {
-                return Err(nopic_sql::Error::RequestReused(request.id).into());
-            }
-            match state {
-                FilingState::Done => return Ok(engine.store.decisions_of(filing_id).await?),
-                FilingState::SetAside { at, because } => return Err(was_set_aside(at, &because)),
-                FilingState::Open => {}
-            }
-        } else {
-            let known = engine.know(inquiry, &request.lines).await?;
-            if let Some((entry_number, certificate)) = too_heavy(&mut request.lines, &known) {
-                if !request.entries_apart {
-                    return Err(Error::Invalid(format!(
-                        "lines: with those of entry {entry_number}, more than {MAX_DRAWN} kg would be drawn from \
-                         certificate {certificate}: correct their weights"
-                    )));
-                }
-                if request.lines.is_empty() {
-                    return Ok(Vec::new());
-                }
-                entries = entries_of(&request)?;
-            }
-            if let Some(refusal) = nothing_to_take_back(engine, tenant, &mut request).await? {
-                if !request.entries_apart {
-                    return Err(refusal);
-                }
-                if request.lines.is_empty() {
-                    return Ok(Vec::new());
-                }
-                entries = entries_of(&request)?;
-            }
-            let mut inputs = Inputs {
-                evidence: Arc::default(),
-                lines: std::mem::take(&mut request.lines),
-                certificates: std::collections::BTreeMap::new(),
-                certificates_unavailable: false,
-                issuing_for: std::collections::BTreeSet::new(),
-                operations: std::collections::BTreeMap::new(),
-                importers: std::collections::BTreeMap::new(),
-                entries: entries.clone(),
-                principal: inquiry.principal.clone(),
-                reason: request.reason.clone(),
-                filed_on: request.filed_on.unwrap_or_else(|| engine.clock.today()),
-                kind: request.kind,
-            };
-            inputs.freeze(Arc::clone(&known.evidence), &known);
-            crash_point("filing.frozen").await;
-            let begun = engine
-                .store
-                .begin_filing(NewFiling {
-                    tenant,
-                    request_id: &request.id,
-                    request_hash: request.hash,
-                    inputs,
-                    current_version: request.of_entry.as_ref().map(|(_, version)| *version),
-                    lease: lease(engine),
-                })
-                .await
-                .map_err(Error::from)
-                // Whether it was begun is not known.
-                .inspect_err(|error| abandon(engine, tenant, &request.id, error))?;
-            match begun {
-                Begun::Open(filing) => break (*filing, Law::from(&known)),
-                Begun::Done(filing_id) => return Ok(engine.store.decisions_of(filing_id).await?),
-                Begun::Outdated {
-                    entry_number,
-                    current,
-                } => return Err(outdated(&entry_number, current, &request)),
-                Begun::Busy { entry_number, .. } if waited >= WAIT => {
-                    return Err(Error::Busy(entry_number.map_or_else(
-                        || {
-                            "this request is still being worked on: ask again with the same request_id"
-                                .to_owned()
-                        },
-                        |entry| format!("entry {entry} is being filed by another request: ask again"),
-                    )));
-                }
-                Begun::Busy { inputs, .. } => request.lines = inputs.lines,
-            }
-        }
-        if waited >= WAIT {
-            return Err(Error::Busy(
-                "this request is still being worked on: ask again with the same request_id".to_owned(),
-            ));
-        }
-        // Another task finishes it; there is nothing to be told by but the store.
-        tokio::time::sleep(WAIT_STEP).await;
-        waited += WAIT_STEP;
+    let id = request.id.clone();
+    let (filing, law, refused) = match begin(engine, inquiry, request).await? {
+        Start::Answered(filed) => return Ok(filed),
+        Start::Ours(filing, law, refused) => (*filing, law, refused),
     };
     crash_point("filing.begun").await;
     let filing_id = filing.filing_id;
     // Kept for what is given back where it is set aside.
     let (principal, entries) = (inquiry.principal.clone(), filing.inputs.entries.clone());
-    match go_on(engine, filing, law).await {
-        Ok(Some(decisions)) => Ok(decisions),
-        Ok(None) => Ok(engine.store.decisions_of(filing_id).await?),
+    let decisions = match go_on(engine, filing, law).await {
+        Ok(Some(decisions)) => decisions,
+        Ok(None) => engine.store.decisions_of(filing_id).await?,
         Err(error) => {
-            abandon(engine, tenant, &request.id, &error);
+            abandon(engine, tenant, &id, &error);
             came_to_nothing(engine, filing_id, Some((&principal, &entries)), &error).await;
-            Err(error)
+            return Err(error);
         }
-    }
+    };
+    Ok(Filed { decisions, refused })
 }
 
 /// Notes a filing whose worker ended with this error, if another attempt may end better.
@@ -465,15 +382,4 @@ async fn set_draws(engine: &Engine, filing: &OpenFiling, draws: Draws) -> Result
             filing.filing_id
         ))),
     }
-}
-
-fn outdated(entry_number: &str, current: u32, request: &Request) -> Error {
-    let asked = request.of_entry.as_ref().map_or(0, |(_, version)| *version);
-    Error::Outdated(if current == 0 {
-        format!("entry {entry_number} is not on record: file it first")
-    } else {
-        format!(
-            "entry {entry_number} is at version {current}, not {asked}: look at it (`nopic entry show`) and decide again"
-        )
-    })
 }

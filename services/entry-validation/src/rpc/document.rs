@@ -53,7 +53,7 @@ impl Batch {
             }
             Record::Reject { reject, .. } => self.rejects.push(reject),
             // Nothing to judge.
-            Record::Deleted(_) => {}
+            Record::Deleted { .. } => {}
         }
     }
 

@@ -223,6 +223,7 @@ mod tests {
                 pga_line_number: 1,
                 outcome: Outcome::Warn,
                 declaration: Declaration::Organic,
+                takes_back: false,
                 findings: vec![finding; 3],
                 remedies: Vec::new(),
                 phase: "STRICT".to_owned(),

@@ -12,7 +12,7 @@ use tonic::{Status, Streaming};
 
 use super::VERDICTS_PER_MESSAGE;
 use super::document::{FileName, form_of, wire_form_of};
-use super::file_stream::{FiledPart, Parts, RefusedEntry, ended_early};
+use super::file_stream::{Deleted, FiledPart, Parts, RefusedEntry, ended_early};
 use super::resuming::{Record, Resumed, arrived, first, next_or_drain};
 use crate::engine::Engine;
 use crate::scope::EntryScope;
@@ -118,16 +118,30 @@ impl Document {
                     .await?;
                     continue;
                 }
-                Record::Deleted(entry_number) => {
+                Record::Deleted {
+                    entry_number,
+                    of_file,
+                } => {
                     // What stands before it in the file is filed before it.
                     let filed = self.parts.file_rest().await?;
                     self.tell(filed).await?;
-                    if let Some(cancelled) = self.parts.cancel(&entry_number).await? {
-                        self.send(wire::FileDocumentResponse {
-                            cancelled_entries: vec![cancelled],
-                            ..wire::FileDocumentResponse::default()
-                        })
-                        .await?;
+                    match self.parts.cancel(&entry_number).await? {
+                        Deleted::Cancelled(cancellation) => {
+                            self.send(wire::FileDocumentResponse {
+                                cancelled_entries: vec![cancellation.entry_number.clone()],
+                                cancellations: vec![cancellation],
+                                ..wire::FileDocumentResponse::default()
+                            })
+                            .await?;
+                        }
+                        Deleted::Refused(entry_number, reason) => {
+                            self.refuse(RefusedEntry {
+                                told: of_file,
+                                entry_number,
+                                reason: reason.into(),
+                            })
+                            .await?;
+                        }
                     }
                     self.boundary = self.resumed.records();
                 }

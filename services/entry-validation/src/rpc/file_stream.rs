@@ -3,6 +3,7 @@
 //! A part ends with the entry that reaches a thousand lines; where that entry would make it longer than the ledger takes,
 //! before it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use nopic_chassis::answers::{Answers, CallerGone, in_messages};
@@ -17,7 +18,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use tonic::{Status, Streaming};
 
 use super::fields::{
-    decision, entry_number as entry_number_of, filed_on, hash, hash_of_lines, kind, request_id,
+    decision, entry_number as entry_number_of, filed_on, hash, hash_of_lines, kind, request_id, text,
 };
 use super::resuming::{arrived, first, next_or_drain};
 use super::validate::refused;
@@ -27,18 +28,21 @@ use crate::error::Error;
 use crate::filing::{Request, file};
 use crate::inquiry::Inquiry;
 use crate::scope::{EntryScope, Place, Refusal};
-use crate::store::Deletion;
+use crate::store::{Deletion, Refused};
 
 /// Entries at most of which something could not be read, of those that are not filed yet.
 const MAX_INCOMPLETE: usize = 100_000;
 const NOT_REPLACED: &str = "a line of this entry cannot be read, so the entry is not replaced: what the line drew would be \
                             given back; correct the line and file the entry again";
-const NOT_YOURS: &str = "the entry has another filer code than those that you file under";
+pub(super) const NOT_YOURS: &str = "the entry has another filer code than those that you file under";
 const NONE_OF_IT: &str = "this entry has more lines than an entry may have: none of them is filed";
-const NOTHING_TO_TAKE_BACK: &str =
+pub(super) const NOTHING_TO_TAKE_BACK: &str =
     "the entry is not on record, or was taken back before: there is nothing to take back";
-const TOO_HEAVY: &str = "the lines of this entry weigh more than can be counted on one certificate: correct their weights \
-                         and file the entry again";
+/// An earlier version kept no reasons.
+const REFUSED_BEFORE: &str = "this entry was refused when the same content was filed before, and is not on record by it: file it anew \
+     (`nopic entry file --refile`)";
+/// Parts whose entries are looked up at once.
+const PARTS_AT_ONCE: u32 = 500;
 /// A part ends with the entry that reaches so many lines.
 const LINES_PER_PART: usize = 1_000;
 /// Lines of a part at most: a part that is one entry has as many as an entry may have, and the ledger takes no more.
@@ -53,12 +57,12 @@ struct Waiting {
     told: u64,
 }
 
-/// An entry that is not filed.
+/// An entry or a line that is not filed.
 pub(super) struct RefusedEntry {
-    /// As of its first line.
+    /// As of the line, of an entry its first one.
     pub(super) told: u64,
     pub(super) entry_number: String,
-    pub(super) reason: &'static str,
+    pub(super) reason: Cow<'static, str>,
 }
 
 impl RefusedEntry {
@@ -66,10 +70,47 @@ impl RefusedEntry {
         common::Reject {
             record: u32::try_from(self.told).unwrap_or(u32::MAX),
             key: self.entry_number,
-            reason: self.reason.to_owned(),
+            reason: self.reason.into_owned(),
             ..common::Reject::default()
         }
     }
+}
+
+/// An entry that waits to be filed.
+#[derive(Default)]
+struct Entry {
+    lines: Vec<NormalisedLine>,
+    /// What a reject of each line names.
+    told: Vec<u64>,
+}
+
+impl Entry {
+    fn number(&self) -> &str {
+        &self.lines[0].entry_number
+    }
+}
+
+/// The lines by entry. What is no entry's number may stand in several places, and comes together.
+fn entries_of(part: Vec<Waiting>) -> Vec<Entry> {
+    let mut entries: Vec<Entry> = Vec::new();
+    let mut places: FxHashMap<String, usize> = FxHashMap::default();
+    for Waiting { line, told, .. } in part {
+        let place = places.get(&line.entry_number).copied().unwrap_or_else(|| {
+            places.insert(line.entry_number.clone(), entries.len());
+            entries.push(Entry::default());
+            entries.len() - 1
+        });
+        entries[place].lines.push(line);
+        entries[place].told.push(told);
+    }
+    entries
+}
+
+/// What came of an entry that a file deletes.
+pub(super) enum Deleted {
+    Cancelled(wire::Cancellation),
+    /// Its number, and why not.
+    Refused(String, &'static str),
 }
 
 /// What came of a part.
@@ -125,6 +166,26 @@ impl Parts {
         })
     }
 
+    /// Closes the entries of the calls that this one resumes: what comes of them now is in a second place.
+    async fn complete_entries(&self, scope: &mut EntryScope) -> Result<(), Error> {
+        let tenant = &self.inquiry.principal.tenant;
+        let mut number = 0;
+        while number < self.number {
+            let first = number + 1;
+            number = self.number.min(number.saturating_add(PARTS_AT_ONCE));
+            let ids: Vec<String> = (first..=number).map(|number| self.id_of(number)).collect();
+            let entries = self.engine.store.entries_of_requests(tenant, &ids).await?;
+            if entries.is_empty() {
+                // The caller says that there are more parts than there are.
+                break;
+            }
+            entries
+                .iter()
+                .for_each(|entry_number| scope.complete(entry_number));
+        }
+        Ok(())
+    }
+
     /// Takes a line that stands at this place of the call.
     pub(super) fn push(&mut self, line: NormalisedLine, place: u64, told: u64, in_entry: Place) {
         if in_entry == Place::Begins {
@@ -154,7 +215,7 @@ impl Parts {
         Some(RefusedEntry {
             told: dropped.told,
             entry_number: dropped.line.into_inner().entry_number,
-            reason: NONE_OF_IT,
+            reason: NONE_OF_IT.into(),
         })
     }
 
@@ -230,87 +291,96 @@ impl Parts {
         self.last_entry = self.last_entry.saturating_sub(count);
         self.searched = LINES_PER_PART;
         self.filed += count as u64;
-        let mut entries = Self::entries_of(part);
         let mut filed = FiledPart::default();
-        entries.retain(|(told, lines)| {
-            let entry_number = &lines[0].entry_number;
-            let replaces = |line: &NormalisedLine| line.entry_action.as_deref() == Some("REPLACE");
-            let is_incomplete = self.incomplete.remove(entry_number);
-            let reason = if !self.inquiry.principal.owns_entry(entry_number) {
-                NOT_YOURS
-            } else if is_incomplete && lines.iter().any(replaces) {
-                NOT_REPLACED
-            } else {
-                return true;
-            };
-            filed.refused.push(RefusedEntry {
-                told: *told,
-                entry_number: entry_number.clone(),
-                reason,
-            });
-            false
-        });
-        if entries.is_empty() {
-            return Ok(filed);
+        let (mut kept, mut left_out) = (Vec::new(), Vec::new());
+        for entry in entries_of(part) {
+            match self.why_not(&entry) {
+                None => kept.push(entry),
+                Some(reason) => left_out.push((entry, reason)),
+            }
         }
-        let names: Vec<(u64, String)> = entries
+        let mut refused = Vec::new();
+        if kept.is_empty() {
+            // The part is on record all the same, by all of its lines.
+            let mut place = 0;
+            for (entry, reason) in left_out {
+                refused.push(Refused {
+                    place,
+                    entry_number: entry.number().to_owned(),
+                    reason: reason.to_owned(),
+                });
+                place += u32::try_from(entry.lines.len()).unwrap_or(u32::MAX);
+                kept.push(entry);
+            }
+        } else {
+            filed
+                .refused
+                .extend(left_out.into_iter().map(|(entry, reason)| RefusedEntry {
+                    told: entry.told[0],
+                    entry_number: entry.number().to_owned(),
+                    reason: reason.into(),
+                }));
+        }
+        let told: Vec<u64> = kept.iter().flat_map(|entry| entry.told.iter().copied()).collect();
+        let names: Vec<(u64, String)> = kept
             .iter()
-            .map(|(told, lines)| (*told, lines[0].entry_number.clone()))
+            .map(|entry| (entry.told[0], entry.number().to_owned()))
             .collect();
-        let takes_back = |line: &NormalisedLine| line.entry_action.as_deref() == Some("DELETE");
-        let only_taken_back: FxHashSet<String> = entries
-            .iter()
-            .filter(|(_, lines)| lines.iter().all(takes_back))
-            .map(|(_, lines)| lines[0].entry_number.clone())
-            .collect();
-        let lines: Vec<NormalisedLine> = entries.into_iter().flat_map(|(_, lines)| lines).collect();
+        let mut lines: Vec<NormalisedLine> = kept.into_iter().flat_map(|entry| entry.lines).collect();
+        let hash = hash_of_lines(&lines, self.filed_on);
+        if !refused.is_empty() {
+            lines.clear();
+        }
         let request = Request {
             id: self.next_id(),
-            hash: hash_of_lines(&lines, self.filed_on),
+            hash,
             kind: kind(self.filed_on),
             filed_on: self.filed_on,
             reason: String::new(),
             lines,
+            refused,
             of_entry: None,
             entries_apart: true,
         };
-        let decisions = file(&self.engine, &self.inquiry, request).await?;
-        let decided: FxHashSet<&str> = decisions
+        let answer = file(&self.engine, &self.inquiry, request).await?;
+        let decided = answer
+            .decisions
             .iter()
-            .map(|decision| decision.verdict.entry_number.as_str())
-            .collect();
-        filed.refused.extend(
-            names
-                .iter()
-                .filter(|(_, number)| !decided.contains(number.as_str()))
-                .map(|(told, number)| RefusedEntry {
-                    told: *told,
-                    entry_number: number.clone(),
-                    reason: if only_taken_back.contains(number) {
-                        NOTHING_TO_TAKE_BACK
-                    } else {
-                        TOO_HEAVY
-                    },
-                }),
-        );
-        filed.decisions = decisions.into_iter().map(decision).collect();
+            .map(|decision| decision.verdict.entry_number.as_str());
+        let refused = answer.refused.iter().map(|refused| refused.entry_number.as_str());
+        let answered: FxHashSet<&str> = decided.chain(refused).collect();
+        let unanswered = names
+            .iter()
+            .filter(|(_, number)| !answered.contains(number.as_str()));
+        filed
+            .refused
+            .extend(unanswered.map(|(told, number)| RefusedEntry {
+                told: *told,
+                entry_number: number.clone(),
+                reason: REFUSED_BEFORE.into(),
+            }));
+        filed
+            .refused
+            .extend(answer.refused.into_iter().map(|refused| RefusedEntry {
+                told: told.get(refused.place as usize).copied().unwrap_or_default(),
+                entry_number: refused.entry_number,
+                reason: refused.reason.into(),
+            }));
+        filed.decisions = answer.decisions.into_iter().map(decision).collect();
         Ok(filed)
     }
 
-    /// The lines by entry, each with what a reject of it names. What is no entry's number may stand in several places, and
-    /// comes together.
-    fn entries_of(part: Vec<Waiting>) -> Vec<(u64, Vec<NormalisedLine>)> {
-        let mut entries: Vec<(u64, Vec<NormalisedLine>)> = Vec::new();
-        let mut places: FxHashMap<String, usize> = FxHashMap::default();
-        for Waiting { line, told, .. } in part {
-            if let Some(place) = places.get(&line.entry_number) {
-                entries[*place].1.push(line);
-            } else {
-                places.insert(line.entry_number.clone(), entries.len());
-                entries.push((told, vec![line]));
-            }
+    /// Why an entry is not filed, whatever is on record of it.
+    fn why_not(&mut self, entry: &Entry) -> Option<&'static str> {
+        let replaces = |line: &NormalisedLine| line.entry_action.as_deref() == Some("REPLACE");
+        let is_incomplete = self.incomplete.remove(entry.number());
+        if !self.inquiry.principal.owns_entry(entry.number()) {
+            Some(NOT_YOURS)
+        } else if is_incomplete && entry.lines.iter().any(replaces) {
+            Some(NOT_REPLACED)
+        } else {
+            None
         }
-        entries
     }
 
     /// Parts that are on record.
@@ -323,8 +393,8 @@ impl Parts {
         self.filed
     }
 
-    /// Takes an entry back that the file deletes. Its number as it is kept; absent: it is not on record.
-    pub(super) async fn cancel(&mut self, as_filed: &str) -> Result<Option<String>, Error> {
+    /// Takes an entry back that the file deletes.
+    pub(super) async fn cancel(&mut self, as_filed: &str) -> Result<Deleted, Error> {
         // A line of the entry has it kept in this form, however the file writes it.
         let entry_number = entry_number_of(as_filed);
         let tenant = self.inquiry.principal.tenant.clone();
@@ -342,28 +412,50 @@ impl Parts {
         };
         // Sent again, the file finds the entry that it filed behind the deletion.
         let Some(version) = self.engine.store.version_to_delete(deletion).await? else {
-            return Ok(None);
+            return Ok(Deleted::Refused(entry_number, NOTHING_TO_TAKE_BACK));
         };
         let request = Request {
-            id,
+            id: id.clone(),
             hash: request_hash,
             kind: Kind::Cancelled,
             filed_on: self.filed_on,
             reason: "deleted by the file".to_owned(),
             lines: Vec::new(),
+            refused: Vec::new(),
             of_entry: Some((entry_number.clone(), version)),
             entries_apart: false,
         };
         // Where the version is still being filed, this waits for it as for any other claim.
         match file(&self.engine, &self.inquiry, request).await {
-            Err(Error::NothingToTakeBack(_)) => Ok(None),
-            filed => filed.map(|_| Some(entry_number)),
+            Ok(_) => {}
+            Err(Error::NothingToTakeBack(_)) => {
+                return Ok(Deleted::Refused(entry_number, NOTHING_TO_TAKE_BACK));
+            }
+            Err(Error::NotYours(_)) => return Ok(Deleted::Refused(entry_number, NOT_YOURS)),
+            Err(error) => return Err(error),
         }
+        let cancellation = self
+            .engine
+            .store
+            .cancellation(&tenant, &id, &entry_number)
+            .await?;
+        let cancellation = cancellation
+            .ok_or_else(|| Error::Internal(format!("request {id} has not cancelled entry {entry_number}")))?;
+        Ok(Deleted::Cancelled(wire::Cancellation {
+            entry_number,
+            version: cancellation.version,
+            recorded_at: text(cancellation.recorded_at),
+            current_version: cancellation.current_version,
+        }))
     }
 
     fn next_id(&mut self) -> String {
         self.number += 1;
-        format!("{}/{}", self.request_id, self.number)
+        self.id_of(self.number)
+    }
+
+    fn id_of(&self, number: u32) -> String {
+        format!("{}/{number}", self.request_id)
     }
 }
 
@@ -386,6 +478,8 @@ pub(super) async fn lines(
         }
     };
     let mut scope = EntryScope::default();
+    // The lines before are not sent again.
+    parts.complete_entries(&mut scope).await?;
     let mut read = 0;
     while let Some(request) = message {
         let mut rejects = Vec::new();

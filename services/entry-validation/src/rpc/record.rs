@@ -49,11 +49,12 @@ impl EntryRecordService for RecordRpc {
             reason: String::new(),
             lines: lines(request.lines)?,
             of_entry: None,
+            refused: Vec::new(),
             entries_apart: false,
         };
-        let decisions = file(&self.0, &inquiry, filing).await?;
+        let filed = file(&self.0, &inquiry, filing).await?;
         Ok(Response::new(wire::FileEntriesResponse {
-            decisions: fitting(decisions),
+            decisions: fitting(filed.decisions),
         }))
     }
 
@@ -100,11 +101,12 @@ impl EntryRecordService for RecordRpc {
             reason: reason(&request.reason)?,
             lines: lines(request.lines)?,
             of_entry: Some(of_entry(&request.entry_number, request.current_version)?),
+            refused: Vec::new(),
             entries_apart: false,
         };
-        let decisions = file(&self.0, &Inquiry::to_file(principal, None), filing).await?;
+        let filed = file(&self.0, &Inquiry::to_file(principal, None), filing).await?;
         Ok(Response::new(wire::AmendEntryResponse {
-            decisions: fitting(decisions),
+            decisions: fitting(filed.decisions),
         }))
     }
 
@@ -121,6 +123,7 @@ impl EntryRecordService for RecordRpc {
             reason: reason(&request.reason)?,
             lines: Vec::new(),
             of_entry: Some(of_entry(&request.entry_number, request.current_version)?),
+            refused: Vec::new(),
             entries_apart: false,
         };
         file(&self.0, &Inquiry::to_file(principal, None), filing).await?;

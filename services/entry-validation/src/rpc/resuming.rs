@@ -85,8 +85,13 @@ pub(super) enum Record {
         /// Why a line that was read is not taken.
         refusal: Option<Refusal>,
     },
-    /// An entry that is taken back, by its number as filed.
-    Deleted(String),
+    /// An entry that is taken back.
+    Deleted {
+        /// As filed.
+        entry_number: String,
+        /// Number of the line of the file.
+        of_file: u64,
+    },
 }
 
 impl Record {
@@ -113,9 +118,12 @@ impl Record {
                 reject,
                 refusal: None,
             },
-            EntryEvent::Deleted { entry_number, .. } => {
+            EntryEvent::Deleted { record, entry_number } => {
                 scope.deleted(&super::fields::entry_number(&entry_number));
-                Self::Deleted(entry_number)
+                Self::Deleted {
+                    entry_number,
+                    of_file: record,
+                }
             }
         }
     }
@@ -145,7 +153,7 @@ impl Resumed {
                 return u64::from(self.read.rejects) > self.from.rejects;
             }
             Record::Line { .. } => self.read.lines += 1,
-            Record::Deleted(_) => self.read.deleted_entries += 1,
+            Record::Deleted { .. } => self.read.deleted_entries += 1,
         }
         self.records() > self.from.records
     }

@@ -6,20 +6,40 @@ use nopic_domain::decision::{Decision, EntryAnswer, Inputs, Kind, Verdict};
 use nopic_domain::entry::EntryLine;
 use nopic_domain::identifier::CertificateNumber;
 use nopic_sql::audit::Rows;
+use rustc_hash::FxHashMap;
 
 use super::audited::{self, DECISION};
 use super::codec;
+use super::refusals::Refused;
+
+/// A request to file, with what is left out of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NewRequest<'a> {
+    pub(crate) tenant: &'a str,
+    pub(crate) request_id: &'a str,
+    pub(crate) request_hash: [u8; 32],
+    pub(crate) refused: &'a [Refused],
+}
+
+/// What is on record of a request to file.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RequestOnRecord {
+    /// Number of the filing that it made, hash of the request, and how far the filing is.
+    pub(crate) filing: Option<(i64, Vec<u8>, FilingState)>,
+    /// Hash of the request, and what was refused of it; absent where nothing was.
+    pub(crate) refused: Option<(Vec<u8>, Vec<Refused>)>,
+}
 
 /// A filing that is to begin.
 #[derive(Debug, Clone)]
 pub(crate) struct NewFiling<'a> {
-    pub(crate) tenant: &'a str,
-    pub(crate) request_id: &'a str,
-    pub(crate) request_hash: [u8; 32],
+    pub(crate) request: NewRequest<'a>,
     /// Without the versions of its entries, which come of beginning.
     pub(crate) inputs: Inputs,
     /// The version that an entry must have; for amending and taking back.
     pub(crate) current_version: Option<u32>,
+    /// The versions that entries must still have: it was looked at what stands of them.
+    pub(crate) looked_at: &'a FxHashMap<String, u32>,
     pub(crate) lease: Lease<'a>,
 }
 
@@ -88,9 +108,7 @@ pub(crate) struct SetAsideFiling {
 pub(crate) enum Begun {
     /// It is ours to finish.
     Open(Box<OpenFiling>),
-    /// The same request was answered before: these are its decisions.
-    Done(i64),
-    /// Another task works on the same request, or on this entry.
+    /// Another task works or has worked on the same request, or on this entry.
     Busy {
         entry_number: Option<String>,
         /// As they were given.
@@ -113,6 +131,27 @@ pub(crate) struct StoredDecision {
     pub(crate) excess_units: Option<i64>,
     pub(crate) recorded_at: DateTime<Utc>,
     pub(crate) ended_at: Option<DateTime<Utc>>,
+}
+
+/// The newest version of an entry.
+#[derive(Debug, Clone)]
+pub(crate) struct LatestVersion {
+    /// 0 while the first one is being filed.
+    pub(crate) version: u32,
+    /// How it came, and on which day of filing; absent while the first one is being filed.
+    pub(crate) made: Option<(Kind, Date)>,
+    /// Whether a filing works on the next one.
+    pub(crate) is_claimed: bool,
+}
+
+/// An entry that a request took back.
+#[derive(Debug, Clone)]
+pub(crate) struct Cancellation {
+    /// The version by which it was.
+    pub(crate) version: u32,
+    pub(crate) recorded_at: DateTime<Utc>,
+    /// The newest version of the entry.
+    pub(crate) current_version: u32,
 }
 
 /// A version of an entry on record.

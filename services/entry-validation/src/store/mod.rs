@@ -4,6 +4,7 @@ mod audited;
 mod codec;
 mod filings;
 mod postgres;
+mod refusals;
 mod sqlite;
 mod trails;
 
@@ -17,13 +18,15 @@ use nopic_domain::identifier::NopId;
 use nopic_domain::principal::Principal;
 use nopic_sql::audit::AuditLog;
 use nopic_sql::{AUDIT_ROWS, Error, Location, Migration, SHARED, Schema, SchemaUpdate};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 pub(crate) use filings::{
-    Begun, DecisionFilter, DecisionRow, DecisionRows, Deletion, FilingState, Grouping, Lease, NewFiling,
-    OpenFiling, SetAsideFiling, Statistic, StoredDecision, StoredFiling, StoredVersion, TakenFiling,
+    Begun, Cancellation, DecisionFilter, DecisionRow, DecisionRows, Deletion, FilingState, Grouping,
+    LatestVersion, Lease, NewFiling, NewRequest, OpenFiling, RequestOnRecord, SetAsideFiling, Statistic,
+    StoredDecision, StoredFiling, StoredVersion, TakenFiling,
 };
 
+pub(crate) use refusals::Refused;
 pub(crate) use trails::{NewTrail, StoredTrailRecord, TrailAnswer};
 
 /// The schema of the service.
@@ -172,12 +175,11 @@ pub(crate) trait FilingStore: Send + Sync {
     /// Begins a filing: keeps its inputs and claims its entries, or says why it cannot.
     async fn begin_filing(&self, new: NewFiling<'_>) -> Result<Begun, Error>;
 
-    /// Number of the filing that a request made, hash of the request, and how far it is.
-    async fn filing_state(
-        &self,
-        tenant: &str,
-        request_id: &str,
-    ) -> Result<Option<(i64, Vec<u8>, FilingState)>, Error>;
+    /// Keeps a request of which nothing is filed; `false`: it was filed meanwhile.
+    async fn refuse_request(&self, new: NewRequest<'_>, at: DateTime<Utc>) -> Result<bool, Error>;
+
+    /// What came of a request before.
+    async fn request_on_record(&self, tenant: &str, request_id: &str) -> Result<RequestOnRecord, Error>;
 
     /// The version that a request that deletes an entry takes back: the newest, or the one that is being filed.
     /// Absent where there was nothing to delete: when it was asked first, if it was asked before. That it found nothing
@@ -227,6 +229,39 @@ pub(crate) trait FilingStore: Send + Sync {
         ledger: &[EntryAnswer],
         lease: Lease<'_>,
     ) -> Result<Option<Vec<StoredDecision>>, Error>;
+}
+
+/// Entries on record, as far as a filing must know them.
+#[tonic::async_trait]
+pub(crate) trait EntryStore: Send + Sync {
+    /// The newest versions of those of these entries that are on record or being filed.
+    async fn latest_versions(
+        &self,
+        tenant: &str,
+        entry_numbers: &[&str],
+    ) -> Result<FxHashMap<String, LatestVersion>, Error>;
+
+    /// The lines that stand of these entries: entry, line and PGA line.
+    async fn standing_lines(
+        &self,
+        tenant: &str,
+        entry_numbers: &[&str],
+    ) -> Result<FxHashSet<(String, u32, u32)>, Error>;
+
+    /// How a request took an entry back; `None`: it did not.
+    async fn cancellation(
+        &self,
+        tenant: &str,
+        request_id: &str,
+        entry_number: &str,
+    ) -> Result<Option<Cancellation>, Error>;
+
+    /// The entries that these requests filed or of which they refused something.
+    async fn entries_of_requests(
+        &self,
+        tenant: &str,
+        request_ids: &[String],
+    ) -> Result<FxHashSet<String>, Error>;
 }
 
 /// Decisions on record.
@@ -285,7 +320,7 @@ pub(crate) trait TrailStore: Send + Sync {
 /// All of the store.
 #[tonic::async_trait]
 pub(crate) trait Store:
-    LinkStore + FlagStore + PolicyStore + FilingStore + DecisionStore + TrailStore
+    LinkStore + FlagStore + PolicyStore + FilingStore + EntryStore + DecisionStore + TrailStore
 {
     /// The log of who changed what.
     fn audit_log(&self) -> Arc<dyn AuditLog>;

@@ -54,7 +54,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::store::{Begun, Lease, NewFiling, Store, open};
+    use crate::store::{Begun, Lease, NewFiling, NewRequest, Store, open};
 
     const ENTRY: &str = "B7603245278";
 
@@ -72,14 +72,18 @@ mod tests {
         };
         let begun = store
             .begin_filing(NewFiling {
-                tenant,
-                request_id: "file",
-                request_hash: [0; 32],
+                request: NewRequest {
+                    tenant,
+                    request_id: "file",
+                    request_hash: [0; 32],
+                    refused: &[],
+                },
+                looked_at: &rustc_hash::FxHashMap::default(),
                 inputs: Inputs {
                     evidence: Arc::default(),
                     lines: Vec::new(),
                     certificates: std::collections::BTreeMap::new(),
-                    certificates_unavailable: false,
+                    unavailable_certificates: std::collections::BTreeSet::new(),
                     issuing_for: std::collections::BTreeSet::new(),
                     operations: std::collections::BTreeMap::new(),
                     importers: std::collections::BTreeMap::new(),

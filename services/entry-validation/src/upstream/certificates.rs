@@ -74,8 +74,8 @@ pub(crate) struct Question<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct CertificateAnswers {
     views: Views,
-    /// Asked for, but the service did not answer.
-    unavailable: bool,
+    /// Asked for, but not answered, or not so that it can be read.
+    unavailable: FxHashSet<CertificateNumber>,
     own_draws: FxHashMap<(CertificateNumber, EntryNumber), Vec<RecordedDraw>>,
     /// Certifiers that the deployment issues for; told with every number that is not remembered.
     issues_for: Vec<CertifierId>,
@@ -85,8 +85,16 @@ impl CertificateAnswers {
     pub(crate) fn certificate(&self, number: CertificateNumber) -> Answer<&CertificateView> {
         match self.views.get(&number) {
             Some(view) => Answer::Found(view),
-            None if self.unavailable => Answer::Unavailable,
+            None if self.unavailable.contains(&number) => Answer::Unavailable,
             None => Answer::Absent,
+        }
+    }
+
+    /// Nothing is known of these.
+    fn lose(&mut self, numbers: &[u64]) {
+        for number in numbers.iter().copied().filter_map(CertificateNumber::from_number) {
+            self.views.remove(&number);
+            self.unavailable.insert(number);
         }
     }
 
@@ -147,16 +155,16 @@ impl Certificates {
         }
         let attach = AttachPrincipal::new(principal);
         let missing: Vec<u64> = missing.iter().map(|number| number.number()).collect();
-        for numbers in missing.chunks(MAX_BATCH) {
+        for (index, numbers) in missing.chunks(MAX_BATCH).enumerate() {
             let request = BatchGetForValidationRequest {
                 numbers: numbers.to_vec(),
                 own_draws: Vec::new(),
             };
             let Some(response) = self.call(&attach, request, purpose).await else {
-                answers.unavailable = true;
+                answers.lose(&missing[index * MAX_BATCH..]);
                 break;
             };
-            self.take(&tenant, response.views, &mut answers);
+            self.take(&tenant, numbers, response.views, &mut answers);
             answers.issues_for = response
                 .issues_for
                 .into_iter()
@@ -168,9 +176,16 @@ impl Certificates {
         answers
     }
 
-    /// Takes what certificates state and what was drawn in all.
-    fn take(&self, tenant: &Arc<str>, views: Vec<wire::ValidationView>, answers: &mut CertificateAnswers) {
+    /// Takes what certificates state and what was drawn in all, of those that were asked for.
+    fn take(
+        &self,
+        tenant: &Arc<str>,
+        asked: &[u64],
+        views: Vec<wire::ValidationView>,
+        answers: &mut CertificateAnswers,
+    ) {
         for view in views {
+            let number = view.number;
             match CertificateView::try_from(view) {
                 Ok(view) => {
                     let number = view.certificate.number;
@@ -181,7 +196,12 @@ impl Certificates {
                 }
                 Err(error) => {
                     tracing::error!(%error, "the certificate service answered with a malformed certificate");
-                    answers.unavailable = true;
+                    // By a number that was not asked for it may be any of those that were.
+                    answers.lose(if asked.contains(&number) {
+                        std::slice::from_ref(&number)
+                    } else {
+                        asked
+                    });
                 }
             }
         }
@@ -218,7 +238,7 @@ impl Certificates {
             let mut numbers: Vec<u64> = questions.iter().map(|(number, _)| number.number()).collect();
             numbers.dedup();
             let request = BatchGetForValidationRequest {
-                numbers,
+                numbers: numbers.clone(),
                 own_draws: questions
                     .iter()
                     .map(|(number, entry)| OwnDrawsQuestion {
@@ -229,13 +249,10 @@ impl Certificates {
             };
             let Some(response) = self.call(attach, request, purpose).await else {
                 // What is left cannot be told without them.
-                for (number, _) in questions {
-                    answers.views.remove(number);
-                }
-                answers.unavailable = true;
+                answers.lose(&numbers);
                 continue;
             };
-            self.take(tenant, response.views, answers);
+            self.take(tenant, &numbers, response.views, answers);
             for draw in response.own_draws {
                 let (Ok(number), Ok(entry)) = (
                     CertificateNumber::from_number(draw.number).ok_or(()),
@@ -368,6 +385,16 @@ fn lock(breaker: &Mutex<Breaker>) -> std::sync::MutexGuard<'_, Breaker> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_certificate_that_cannot_be_read_says_nothing_of_others() {
+        let [lost, absent] = ["123-1230000001-000001", "123-1230000001-000002"]
+            .map(|number| number.parse::<CertificateNumber>().unwrap());
+        let mut answers = CertificateAnswers::default();
+        answers.lose(&[lost.number()]);
+        assert_eq!(answers.certificate(lost), Answer::Unavailable);
+        assert_eq!(answers.certificate(absent), Answer::Absent);
+    }
 
     #[test]
     fn questions_about_one_certificate_stand_in_one_call() {

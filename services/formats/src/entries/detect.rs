@@ -54,6 +54,8 @@ pub(crate) enum Undetected {
     Empty,
     /// Something that has a form of its own, with its article.
     Foreign(&'static str),
+    /// A JSON array of objects.
+    JsonArray,
     /// None of the forms.
     Unknown,
 }
@@ -101,6 +103,9 @@ impl Detector {
         if is_first && let Some(found) = foreign(start, self.wanted == Form::Auto) {
             return Err(Undetected::Foreign(found));
         }
+        if is_first && matches!(self.wanted, Form::Auto | Form::Jsonl) && begins_array(start) {
+            return Err(Undetected::JsonArray);
+        }
         self.held.push(HeldLine::new(number, line));
         self.held_bytes += start.len();
         if self.wanted != Form::Auto {
@@ -143,6 +148,12 @@ impl Detector {
             Err(Undetected::Unknown)
         }
     }
+}
+
+/// Whether a line begins a JSON array of objects, the first of which may stand on the next line.
+fn begins_array(line: &[u8]) -> bool {
+    let behind = line.trim_ascii().strip_prefix(b"[").map(<[u8]>::trim_ascii_start);
+    behind.is_some_and(|behind| behind.is_empty() || behind.starts_with(b"{"))
 }
 
 /// Whether a line is the header of a table of any kind. Behind the first line one name may be a word of a text.
@@ -205,6 +216,23 @@ mod tests {
         assert_eq!(form_of(b" \r\n\n"), Err(EntryFileError::Empty));
         assert_eq!(form_of(b"\x1a"), Err(EntryFileError::Empty));
         assert_eq!(form_of(b"hello"), Err(EntryFileError::UnknownForm));
+        for array in [
+            &b"[{\"entryNumber\":\"B7603245278\",\"lineNumber\":1}]"[..],
+            b"\n [\n  {\"entryNumber\":\"B7603245278\"",
+            b"[ { \"a\" : 1 },\n{ \"a\" : 2 } ]",
+        ] {
+            assert_eq!(form_of(array), Err(EntryFileError::JsonArray));
+            assert_eq!(
+                read_entries(Form::Jsonl, array).unwrap_err(),
+                EntryFileError::JsonArray
+            );
+        }
+        // A workbook of the old form, and one with a password, which is kept in the same container.
+        let container = form_of(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0\n\0").unwrap_err();
+        let said = container.to_string();
+        for word in ["old Excel workbook (.xls)", "password", ".xlsx or CSV"] {
+            assert!(said.contains(word), "{said}");
+        }
         for other in [
             b"<!DOCTYPE html>".as_slice(),
             b"\x1f\x8b\x08",

@@ -226,8 +226,11 @@ fn fault(record: u64, fields: &[(String, Node)]) -> Reject {
                 *number > 0 && u32::try_from(*number).is_ok()
             }
             (Field::OrganicClaim, value) => matches!(value, Node::Boolean(_)),
-            (Field::Lots | Field::FurtherCertificateNumbers, Node::List(items)) => {
-                items.iter().all(|item| matches!(item, Node::Text(_)))
+            (Field::Lots | Field::FurtherCertificateNumbers, Node::List(parts)) => {
+                if let Some(reject) = mistyped_part(record, name, parts) {
+                    return reject;
+                }
+                true
             }
             (Field::Treatment, Node::Object(statements)) => {
                 if let Some(reject) = treatment_fault(record, statements) {
@@ -304,7 +307,7 @@ const fn expected(field: Field) -> &'static str {
         Field::LineNumber | Field::PgaLineNumber => "an integer from 1 to 4294967295",
         Field::OrganicClaim => "true or false",
         Field::Lots | Field::FurtherCertificateNumbers => "a list of texts",
-        Field::Treatment => "an object of booleans",
+        Field::Treatment => "an object of names with true or false",
         _ => "a text",
     }
 }
@@ -327,6 +330,15 @@ pub(crate) fn repeated(record: u64, name: &str) -> Reject {
         field: Some(crate::reject::shown(name)),
         ..Reject::new(record, "the field stands twice: keep one of them")
     }
+}
+
+/// The refusal of the first part of a list that is no text, by its place from 0; `None`: all of them are.
+pub(crate) fn mistyped_part(record: u64, name: &str, parts: &[Node]) -> Option<Reject> {
+    let at = parts.iter().position(|part| !matches!(part, Node::Text(_)))?;
+    let part = &parts[at];
+    let reject = mistyped(record, &format!("{name}[{at}]"), "a text", part);
+    let reason = format!("{}: {name} is a list of texts", reject.reason);
+    Some(Reject { reason, ..reject })
 }
 
 /// The refusal of a value of another JSON type.

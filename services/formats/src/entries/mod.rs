@@ -13,7 +13,7 @@ pub(crate) mod object;
 mod table;
 
 pub(crate) use fields::{Field, TreatmentField};
-pub(crate) use jsonl::{mistyped, repeated, unknown, write_line};
+pub(crate) use jsonl::{mistyped, mistyped_part, repeated, unknown, write_line};
 pub(crate) use table::Column as EntryColumn;
 
 use nopic_domain::entry::EntryLine;
@@ -89,6 +89,12 @@ pub enum EntryFileError {
         /// What it is, with its article.
         found: &'static str,
     },
+    /// One JSON array of all lines.
+    #[error(
+        "the file is one JSON array: write one entry line as one JSON object a line, without the brackets and the \
+         commas between the objects"
+    )]
+    JsonArray,
     /// Content of another kind than entry lines.
     #[error("the file holds {found}, not entry lines: give it to `{command}`")]
     OtherKind {
@@ -126,6 +132,7 @@ impl From<Undetected> for EntryFileError {
         match undetected {
             Undetected::Empty => Self::Empty,
             Undetected::Foreign(found) => Self::OtherContent { found },
+            Undetected::JsonArray => Self::JsonArray,
             Undetected::Unknown => Self::UnknownForm,
         }
     }

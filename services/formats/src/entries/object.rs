@@ -3,7 +3,7 @@
 use nopic_domain::date::{Date, parse_iso};
 
 use super::node::Node;
-use super::{mistyped, repeated, unknown};
+use super::{mistyped, mistyped_part, repeated, unknown};
 use crate::kind::nearest;
 use crate::reject::Reject;
 
@@ -115,14 +115,16 @@ impl<'a> Fields<'a> {
             Some(Node::List(items)) => items,
             Some(other) => return self.mistyped(name, "a list of texts", &other),
         };
-        let mut texts = Vec::with_capacity(items.len());
-        for item in items {
-            match item {
-                Node::Text(text) => texts.push(text),
-                other => return self.mistyped(name, "a list of texts", &other),
-            }
+        if let Some(reject) = mistyped_part(self.record, &format!("{}{name}", self.prefix), &items) {
+            return Err(reject);
         }
-        Ok(texts)
+        Ok(items
+            .into_iter()
+            .filter_map(|item| match item {
+                Node::Text(text) => Some(text),
+                _ => None,
+            })
+            .collect())
     }
 
     /// An integer from 1, if present.

@@ -230,8 +230,13 @@ fn a_file_that_is_no_flag_table_is_refused_with_a_reason() {
             FlagFileError::Empty,
         ),
         ("<!DOCTYPE html><html>", FlagFileError::WebPage),
-        ("PK\u{3}\u{4}rest", FlagFileError::NotText),
-        ("hts\0", FlagFileError::NotText),
+        (
+            "PK\u{3}\u{4}rest",
+            FlagFileError::OtherContent {
+                found: "a ZIP archive or an XLSX workbook",
+            },
+        ),
+        ("hts\0", FlagFileError::OtherContent { found: "binary data" }),
         (
             "entryNumber,lineNumber\nB76,1\n",
             FlagFileError::OtherKind {

@@ -235,7 +235,8 @@ fn describe(start: &[u8]) -> String {
     if start.starts_with(b"PK") {
         "a ZIP or XLSX file".to_owned()
     } else if start.starts_with(&[0xd0, 0xcf, 0x11, 0xe0]) {
-        "a workbook of the old form (XLS) or one with a password; save it as XLSX without one".to_owned()
+        "an old Excel workbook (.xls) or one with a password (save it as .xlsx, without a password)"
+            .to_owned()
     } else if start.starts_with(b"\x1f\x8b") {
         "a gzip file; unpack it first".to_owned()
     } else if start.starts_with(b"%PDF") {

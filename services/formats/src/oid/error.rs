@@ -182,6 +182,14 @@ pub enum OidProblem {
         /// The `errorMessage` of the page, shortened.
         message: String,
     },
+    /// A tag or a text that is longer than any is read.
+    #[error("{place}: a tag or a text is longer than {limit} bytes, which is more than is read; shorten it")]
+    LongText {
+        /// Where: a cell, or as near as is known.
+        place: String,
+        /// The bound in bytes.
+        limit: usize,
+    },
     /// A bound that keeps memory and time in hand was passed.
     #[error("{what} is larger than {limit} bytes; this is no file of the Organic INTEGRITY Database")]
     TooLarge {

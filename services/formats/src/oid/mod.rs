@@ -7,7 +7,7 @@
 //! Of two rows with one NOP operation ID both are handed on: which one counts is for the consumer to say, and each
 //! carries its record number for the report.
 
-mod archive;
+pub(crate) mod archive;
 mod columns;
 mod date;
 mod detect;

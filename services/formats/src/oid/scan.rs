@@ -150,6 +150,11 @@ impl<R: Read> Scanner<R> {
         self.passed + self.window.start as u64
     }
 
+    /// What comes next, as far as it was read.
+    pub(crate) fn ahead(&self) -> &[u8] {
+        &self.buffer[self.window.clone()]
+    }
+
     /// An error at this place.
     pub(crate) fn error(&self, reason: impl Into<String>) -> OidProblem {
         OidProblem::Xml {
@@ -168,9 +173,10 @@ impl<R: Read> Scanner<R> {
         }
         if self.window.end == self.buffer.len() {
             if self.buffer.len() >= LONGEST_TOKEN + CHUNK {
-                return Err(self.error(format!(
-                    "a tag or a text is longer than {LONGEST_TOKEN} bytes; this is no file of the database"
-                )));
+                return Err(OidProblem::LongText {
+                    place: format!("{}, byte {}", self.part, self.position()),
+                    limit: LONGEST_TOKEN,
+                });
             }
             self.buffer
                 .resize((self.buffer.len() * 2).min(LONGEST_TOKEN + CHUNK), 0);
@@ -219,7 +225,7 @@ impl<R: Read> Scanner<R> {
                     if !is_name_start(self.buffer.get(range.start).copied()) {
                         self.window.start = begin;
                         let reason = if self.buffer[range.start..range.end].starts_with(b"!") {
-                            "a document type or declaration is not accepted; this is no file of the database"
+                            "a document type or declaration is not read; download the file again, or save it anew"
                         } else {
                             "a `<` that begins no tag: the XML is not well formed; download it again"
                         };

@@ -147,7 +147,15 @@ impl<'s, R: Read> Sheet<'s, R> {
         let mut rich = RichText::default();
         self.raw.clear();
         loop {
-            match self.scanner.next()? {
+            let (name, row) = (self.name, self.row);
+            let token = self.scanner.next().map_err(|problem| match problem {
+                OidProblem::LongText { limit, .. } => OidProblem::LongText {
+                    place: format!("sheet {name:?}, cell {}{row}", letters(column)),
+                    limit,
+                },
+                other => other,
+            })?;
+            match token {
                 Token::Start(tag) => match local(tag.name) {
                     b"v" => {
                         in_value = !tag.is_empty;

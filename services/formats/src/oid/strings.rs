@@ -9,6 +9,8 @@ use super::scan::{Scanner, Token, local, unescape};
 
 /// The most bytes that all shared strings together may have.
 const LONGEST: usize = 1 << 30;
+/// How much of a text that is too long is shown, in bytes.
+const SHOWN_BYTES: usize = 40;
 
 /// Every shared string of a workbook, by its number.
 #[derive(Debug, Default)]
@@ -46,7 +48,22 @@ impl SharedStrings {
         let mut is_closed = false;
         let mut pieces = RichText::default();
         loop {
-            let text: &[u8] = match scanner.next()? {
+            let token = match scanner.next() {
+                Ok(token) => token,
+                Err(OidProblem::LongText { limit, .. }) => {
+                    let start = scanner.ahead().get(..SHOWN_BYTES).unwrap_or_default();
+                    return Err(OidProblem::LongText {
+                        place: format!(
+                            "text {} of the workbook's cells, which begins {:?}",
+                            strings.ends.len() + 1,
+                            String::from_utf8_lossy(start)
+                        ),
+                        limit,
+                    });
+                }
+                Err(problem) => return Err(problem),
+            };
+            let text: &[u8] = match token {
                 Token::Start(tag) => {
                     match local(tag.name) {
                         b"si" if tag.is_empty => strings.end()?,

@@ -86,7 +86,7 @@ impl<R: Read + Seek> Workbook<R> {
             };
             if is_too_deep {
                 return Err(scanner.error(format!(
-                    "elements are nested more than {DEEPEST} deep; this is no workbook of the database"
+                    "elements are nested more than {DEEPEST} deep; this is no workbook of a spreadsheet program"
                 )));
             }
         }

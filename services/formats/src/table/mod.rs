@@ -2,6 +2,7 @@
 
 pub(crate) mod csv;
 pub(crate) mod header;
+pub(crate) mod number;
 pub(crate) mod workbook;
 
 pub use self::header::HeaderError;

@@ -10,11 +10,13 @@ use thiserror::Error;
 use zip::ZipArchive;
 
 use super::header::HeaderError;
+use super::number::{is_date_format, shortest_decimal};
 use super::{RawRow, Table, TableReader};
 use crate::lines::LONGEST_LINE;
+use crate::oid::archive::open_entry;
 use crate::oid::error::{OidProblem, TooLarge};
 use crate::oid::scan::{Scanner, Token, local, unescape};
-use crate::oid::sheet::Sheet;
+use crate::oid::sheet::{Sheet, letters};
 use crate::oid::strings::SharedStrings;
 use crate::reject::{Reject, shown};
 
@@ -44,6 +46,33 @@ pub enum WorkbookError {
     /// More bytes than are unpacked.
     #[error("the workbook unpacks to more than {} MiB: split it, or give CSV or JSON lines", UNPACKED_LIMIT >> 20)]
     TooLarge,
+    /// A part of it needs a password.
+    #[error(
+        "{part} of the workbook needs a password, and none can be given here: save it without one, or as CSV"
+    )]
+    Encrypted {
+        /// Name of the part.
+        part: String,
+    },
+    /// A part of it is packed by a method that is not read.
+    #[error(
+        "{part} of the workbook is packed with {method}, which is not read (Deflate and no packing are): open it in a \
+         spreadsheet program and save it as .xlsx again, or as CSV"
+    )]
+    PackingNotRead {
+        /// Name of the part.
+        part: String,
+        /// The method's name, or its number.
+        method: String,
+    },
+    /// A text in it that is longer than any is read.
+    #[error("{place}: a tag or a text is longer than {limit} bytes, which is more than is read: shorten it")]
+    LongText {
+        /// The cell, or what is known of it.
+        place: String,
+        /// The bound in bytes.
+        limit: usize,
+    },
     /// Its parts do not fit together.
     #[error("the workbook cannot be read: {reason}")]
     Damaged {
@@ -68,6 +97,9 @@ impl From<OidProblem> for WorkbookError {
     fn from(problem: OidProblem) -> Self {
         match problem {
             OidProblem::TooLarge { .. } => Self::TooLarge,
+            OidProblem::Encrypted { entry } => Self::Encrypted { part: entry },
+            OidProblem::PackingNotRead { entry, method } => Self::PackingNotRead { part: entry, method },
+            OidProblem::LongText { place, limit } => Self::LongText { place, limit },
             other => Self::Damaged {
                 reason: other.to_string(),
             },
@@ -134,7 +166,7 @@ impl<'a> Parts<'a> {
         let Some(place) = self.places.get(&path.to_ascii_lowercase()) else {
             return Ok(None);
         };
-        let inner = self.archive.by_index(*place)?;
+        let inner = open_entry(&mut self.archive, *place)?;
         Ok(Some(Limited {
             inner,
             budget: &mut self.budget,
@@ -298,59 +330,6 @@ fn read_formats(parts: &mut Parts<'_>, path: &str) -> Result<Vec<bool>, OidProbl
     Ok(shows_date)
 }
 
-/// Whether a number format shows a day or a year.
-fn is_date_format(code: &str) -> bool {
-    let mut characters = code.chars();
-    while let Some(character) = characters.next() {
-        match character {
-            // Literal text, colours and conditions.
-            '"' => while characters.next().is_some_and(|next| next != '"') {},
-            '[' => while characters.next().is_some_and(|next| next != ']') {},
-            '\\' | '_' | '*' => {
-                characters.next();
-            }
-            'd' | 'D' | 'y' | 'Y' => return true,
-            _ => {}
-        }
-    }
-    false
-}
-
-/// The shortest decimal of at most 15 digits, without an exponent: what a spreadsheet shows of a number.
-pub(crate) fn shortest_decimal(number: f64) -> Option<String> {
-    if !number.is_finite() {
-        return None;
-    }
-    let scientific = format!("{number:.14e}");
-    let (mantissa, exponent) = scientific.split_once('e')?;
-    let exponent: i32 = exponent.parse().ok()?;
-    let (sign, mantissa) = match mantissa.strip_prefix('-') {
-        Some(mantissa) => ("-", mantissa),
-        None => ("", mantissa),
-    };
-    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
-    let digits = digits.trim_end_matches('0');
-    if digits.is_empty() {
-        return Some("0".to_owned());
-    }
-    // Where the point stands among the digits.
-    let point = exponent + 1;
-    let length = i32::try_from(digits.len()).ok()?;
-    Some(match usize::try_from(point) {
-        Ok(point) if point > 0 => {
-            if length <= exponent + 1 {
-                format!("{sign}{digits:0<point$}")
-            } else {
-                format!("{sign}{}.{}", &digits[..point], &digits[point..])
-            }
-        }
-        _ => {
-            let zeros = usize::try_from(-point).ok()?;
-            format!("{sign}0.{}{digits}", "0".repeat(zeros))
-        }
-    })
-}
-
 /// One row as it is collected.
 #[derive(Default)]
 struct Collected {
@@ -367,6 +346,14 @@ impl Collected {
             may_be_short: true,
         }
     }
+}
+
+/// How long a row is.
+#[derive(Default)]
+struct Length {
+    bytes: usize,
+    /// The place of its longest cell, from 0, and how many bytes that has.
+    longest: (usize, usize),
 }
 
 /// Reads the rows of the first sheet that has a header.
@@ -450,11 +437,14 @@ impl<T: Table> SheetReader<'_, T> {
     ) -> Result<bool, WorkbookError> {
         let mut has_rows = false;
         while let Some(number) = sheet.next_row()? {
-            let length = self.collect(sheet)?;
+            let Length { bytes, longest } = self.collect(sheet)?;
             has_rows |= !self.row.row().is_blank();
-            if length > LONGEST_LINE && self.table.has_header() {
+            if bytes > LONGEST_LINE && self.table.has_header() {
                 let reason = format!(
-                    "the row has {length} bytes, more than the {LONGEST_LINE} that are read: split it"
+                    "the row has {bytes} bytes, more than the {LONGEST_LINE} that are read, and {} of them stand in \
+                     cell {}{number}: shorten it",
+                    longest.1,
+                    letters(longest.0)
                 );
                 out.push(T::refused(Reject::new(number, reason)));
                 continue;
@@ -513,19 +503,22 @@ impl<T: Table> SheetReader<'_, T> {
         }
     }
 
-    /// Collects the cells of a row; how many bytes they have.
-    fn collect<R: Read>(&mut self, sheet: &mut Sheet<'_, R>) -> Result<usize, WorkbookError> {
+    /// Collects the cells of a row.
+    fn collect<R: Read>(&mut self, sheet: &mut Sheet<'_, R>) -> Result<Length, WorkbookError> {
         let Collected { text, ends } = &mut self.row;
         text.clear();
         ends.clear();
-        let mut length = 0;
+        let mut length = Length::default();
         loop {
             let start = text.len();
             let Some(cell) = sheet.next_cell(text)? else {
                 break;
             };
             let added = text.len() - start;
-            length += added;
+            length.bytes += added;
+            if added > length.longest.1 {
+                length.longest = (cell.column, added);
+            }
             // A cell far to the right costs the places before it.
             let passed = cell.column.saturating_sub(ends.len());
             let cost = added + passed.saturating_sub(FREE_PLACES) * COST_OF_A_PLACE;
@@ -533,7 +526,7 @@ impl<T: Table> SheetReader<'_, T> {
                 .cells_budget
                 .checked_sub(cost as u64)
                 .ok_or(WorkbookError::TooLarge)?;
-            if length > LONGEST_LINE || cell.column < ends.len() {
+            if length.bytes > LONGEST_LINE || cell.column < ends.len() {
                 // A row that is too long is refused; of two cells in one place the first counts.
                 text.truncate(start);
                 continue;
@@ -548,44 +541,5 @@ impl<T: Table> SheetReader<'_, T> {
             ends.push(text.len());
         }
         Ok(length)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_shown_as_a_spreadsheet_does() {
-        for (number, text) in [
-            (0.0, "0"),
-            (-0.0, "0"),
-            (1.0, "1"),
-            (0.1 + 0.2, "0.3"),
-            (13138.5, "13138.5"),
-            (804_400_020.0, "804400020"),
-            (2.788_547_079e9, "2788547079"),
-            (1e20, "100000000000000000000"),
-            (123_456_789_012_345_678.0, "123456789012346000"),
-            (1e-7, "0.0000001"),
-            (-0.25, "-0.25"),
-            (0.1, "0.1"),
-            (100.0, "100"),
-        ] {
-            assert_eq!(shortest_decimal(number).as_deref(), Some(text));
-        }
-        assert_eq!(shortest_decimal(f64::NAN), None);
-    }
-
-    #[test]
-    fn formats_that_show_a_day_are_known() {
-        for code in ["m/d/yyyy", "[$-409]d\\-mmm\\-yy;@", "yyyy\"x\"", "[Red]DD"] {
-            assert!(is_date_format(code), "{code}");
-        }
-        for code in [
-            "General", "0.00", "\"day\"0", "[dd]0", "h:mm:ss", "\\d0", "@", "_d0",
-        ] {
-            assert!(!is_date_format(code), "{code}");
-        }
     }
 }

@@ -90,3 +90,17 @@ pub(crate) fn workbook_of_parts(properties: &str, sheet: &str) -> Vec<u8> {
         ("xl/worksheets/sheet1.xml", sheet.as_bytes()),
     ])
 }
+
+/// The archive with two bytes of each of its headers changed: the offset in a local header, and in the directory.
+pub(crate) fn with_headers(mut archive: Vec<u8>, local: usize, value: u16) -> Vec<u8> {
+    for (signature, offset) in [(b"PK\x03\x04", local), (b"PK\x01\x02", local + 2)] {
+        let starts: Vec<usize> = (0..archive.len() - 3)
+            .filter(|start| archive[*start..].starts_with(signature))
+            .collect();
+        assert!(!starts.is_empty());
+        for start in starts {
+            archive[start + offset..start + offset + 2].copy_from_slice(&value.to_le_bytes());
+        }
+    }
+    archive
+}

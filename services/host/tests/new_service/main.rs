@@ -126,9 +126,7 @@ async fn a_service_of_one_file_and_one_line_is_at_home() {
 
     // Served, alone.
     let address = settings.listen.unwrap();
-    let options = settings
-        .options(nopic_host::find(&parts, "toy"), address)
-        .unwrap();
+    let options = settings.options(false, true, address).unwrap();
     let fallback = LogFallback::default();
     let observability =
         Observability::start("toy", true, &settings.observability, &storage.location, fallback).unwrap();

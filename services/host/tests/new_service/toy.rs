@@ -31,6 +31,7 @@ pub(crate) const GREET: &str = "/toy.v1.ToyService/Greet";
 pub(crate) const PART: Part = Part {
     name: "toy",
     about: "A toy",
+    is_door: false,
     services: &[GrpcService::hard(SERVICE)],
     descriptors: || &DESCRIPTORS,
     roles: &[Row::roles("toy.v1.ToyService/Greet", &[Role::Operator])],

@@ -14,7 +14,7 @@ use super::read::{hold_certificates, select_certificates};
 use super::{Store, sql};
 use crate::import_decision::{Change, Decision, Known, Stated, decide};
 use crate::store::row::{CertificateRow, json};
-use crate::store::{BroughtBack, ImportOrigin, ImportStore, Imported, audited};
+use crate::store::{BroughtBack, ImportOrigin, ImportStore, Imported, Overdrawn, audited};
 
 /// Certificates written by one statement: large enough to spread its cost, small enough to stay in the processor's
 /// cache.
@@ -147,6 +147,13 @@ async fn import_batch(
                     None => imported.added += 1,
                     Some(_) => imported.changed += 1,
                 }
+                imported
+                    .overdrawn
+                    .extend(change.ledger.past_limit().map(|excess| Overdrawn {
+                        number,
+                        limit: change.ledger.limit,
+                        excess,
+                    }));
                 let at = moments.get(&number).copied().unwrap_or(origin.at);
                 writes
                     .entry(at)

@@ -42,6 +42,7 @@ pub(crate) struct Deployment {
 pub(crate) struct ImportAnswers {
     pub(crate) rejects: Vec<common::Reject>,
     pub(crate) duplicates: Vec<wire::DuplicateCertificate>,
+    pub(crate) overdrawn: Vec<wire::OverdrawnCertificate>,
     pub(crate) result: wire::ImportResult,
 }
 
@@ -161,6 +162,7 @@ pub(crate) async fn send(client: &mut Client, parts: Vec<Request>) -> Result<Imp
             Answer::Progress(_) => {}
             Answer::Reject(reject) => answers.rejects.push(reject),
             Answer::Duplicate(duplicate) => answers.duplicates.push(duplicate),
+            Answer::Overdrawn(overdrawn) => answers.overdrawn.push(overdrawn),
             Answer::Result(result) => {
                 results += 1;
                 answers.result = result;

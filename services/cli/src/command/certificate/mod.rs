@@ -18,12 +18,13 @@ use nopic_proto::certificate::{
 
 use crate::command::columns;
 use crate::command::import_answers::{ImportReporter, Step};
-use crate::command::several::{Several, name_of, named};
+use crate::command::several::{Several, named};
 use crate::connection::{Services, need};
 use crate::context::{Context, Done};
 use crate::failure::Failure;
 use crate::options::date;
 use crate::output::listing::{Cell, Column, Listing, Page, column, printable};
+use crate::output::naming::name_of;
 use crate::output::progress::Progress;
 use crate::output::rejects::RejectsFiles;
 use crate::output::words::{count, counted};
@@ -272,7 +273,12 @@ fn step(answer: ImportCertificatesResponse) -> Option<Step<ImportResult>> {
             Step::Progress(counted(reached.certificates, "certificate", "certificates"))
         }
         Part::Reject(reject) => Step::Reject(reject),
-        Part::Duplicate(duplicate) => Step::Duplicate(format!(
+        Part::Overdrawn(overdrawn) => Step::Warning(format!(
+            "certificate {} (line {}): its draws come to {} kg more than its {} kg; it was taken, and whatever draws on it \
+             is found to exceed it",
+            overdrawn.number, overdrawn.record, overdrawn.excess_kg, overdrawn.total_kg
+        )),
+        Part::Duplicate(duplicate) => Step::Warning(format!(
             "certificate {} stands in lines {} and {}: line {} counts",
             duplicate.number, duplicate.lost_record, duplicate.won_record, duplicate.won_record
         )),

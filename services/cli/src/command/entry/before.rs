@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use nopic_proto::entry_validation::{Decision, EntryVersion, GetEntryRequest};
+use nopic_proto::entry_validation::{Cancellation, Decision, EntryVersion, GetEntryRequest};
 
 use crate::connection::Services;
 use crate::output::Terminal;
@@ -30,6 +30,10 @@ enum Stands {
     /// Some of its lines were filed again.
     InPart,
     No,
+    /// All that was decided is that its lines are taken back: whether it was filed again must be asked.
+    LinesTakenBack,
+    /// It was taken back as a whole.
+    TakenBack,
 }
 
 impl Filed {
@@ -46,8 +50,13 @@ impl Filed {
                         !decision.ended_at.is_empty() && decision.ended_at != decision.recorded_at
                     })
                     .count();
+                let takes_back = |decision: &Decision| {
+                    let verdict = decision.verdict.as_ref();
+                    verdict.is_some_and(|verdict| verdict.takes_back)
+                };
                 Some(Self {
                     stands: match ended {
+                        0 if decisions.iter().all(takes_back) => Stands::LinesTakenBack,
                         0 => Stands::Whole,
                         _ if ended == decisions.len() => Stands::No,
                         _ => Stands::InPart,
@@ -99,33 +108,51 @@ impl Before {
             return;
         };
         for entry in filed {
-            let is_earlier =
-                DateTime::parse_from_rfc3339(&entry.recorded_at).is_ok_and(|recorded| recorded < since);
-            let is_ended = entry.stands != Stands::Whole;
-            if !is_earlier && !is_ended || entry.entry_number == self.last {
+            let is_earlier = is_before(&entry.recorded_at, since);
+            let is_ended = matches!(entry.stands, Stands::InPart | Stands::No);
+            let may_be_told = is_ended || entry.stands == Stands::LinesTakenBack;
+            if !is_earlier && !may_be_told || entry.entry_number == self.last {
                 continue;
             }
             self.last.clone_from(&entry.entry_number);
-            self.count += 1;
-            if is_ended {
-                self.ended += 1;
-                if self.told.len() < TOLD {
-                    self.told
-                        .insert(entry.entry_number, (entry.version, entry.stands));
-                }
+            self.count += u64::from(is_earlier || is_ended);
+            self.ended += u64::from(is_ended);
+            if may_be_told && self.told.len() < TOLD {
+                self.told
+                    .insert(entry.entry_number, (entry.version, entry.stands));
             }
         }
     }
 
+    /// Looks at an entry that the file takes back; whether that was done before.
+    pub(super) fn note_cancelled(&mut self, cancellation: Cancellation) -> bool {
+        let Some(since) = self.since else {
+            return false;
+        };
+        let is_outdated = cancellation.current_version > cancellation.version;
+        if !is_outdated && !is_before(&cancellation.recorded_at, since) {
+            return false;
+        }
+        self.last.clone_from(&cancellation.entry_number);
+        self.count += 1;
+        self.ended += u64::from(is_outdated);
+        if self.told.len() < TOLD {
+            self.told.insert(
+                cancellation.entry_number,
+                (cancellation.version, Stands::TakenBack),
+            );
+        }
+        true
+    }
+
     /// Says it, with what happened since.
     pub(super) async fn tell(&self, terminal: &Terminal, services: &Services, file: &Path) {
-        if self.count == 0 {
-            return;
+        if self.count > 0 {
+            terminal.note(&format!(
+                "{} filed before with the same content: the first answer is shown, nothing was recorded or drawn again.",
+                counted(self.count, "entry of this file was", "entries of this file were")
+            ));
         }
-        terminal.note(&format!(
-            "{} filed before with the same content: the first answer is shown, nothing was recorded or drawn again.",
-            counted(self.count, "entry of this file was", "entries of this file were")
-        ));
         for (number, (version, stands)) in &self.told {
             let request = GetEntryRequest {
                 entry_number: number.clone(),
@@ -137,7 +164,9 @@ impl Before {
                 .get_entry(request)
                 .await
                 .map_or_else(|_| Vec::new(), |answer| answer.into_inner().versions);
-            terminal.note(&since(number, *version, *stands, &versions));
+            if let Some(told) = since(number, *version, *stands, &versions) {
+                terminal.note(&told);
+            }
         }
         let untold = self.ended.saturating_sub(self.told.len() as u64);
         if untold > 0 {
@@ -155,8 +184,13 @@ impl Before {
     }
 }
 
-/// What happened to an entry since it was filed.
-fn since(number: &str, version: u32, stands: Stands, versions: &[EntryVersion]) -> String {
+/// Whether something was recorded before this moment.
+fn is_before(recorded_at: &str, since: DateTime<Utc>) -> bool {
+    DateTime::parse_from_rfc3339(recorded_at).is_ok_and(|recorded| recorded < since)
+}
+
+/// What happened to an entry since it was filed; absent: nothing that must be told.
+fn since(number: &str, version: u32, stands: Stands, versions: &[EntryVersion]) -> Option<String> {
     let steps: Vec<String> = versions
         .iter()
         .filter(|later| later.version > version)
@@ -177,13 +211,29 @@ fn since(number: &str, version: u32, stands: Stands, versions: &[EntryVersion]) 
         .collect();
     let number = printable(number);
     let what = match stands {
+        Stands::LinesTakenBack if steps.is_empty() => return None,
+        Stands::LinesTakenBack => {
+            "this file took lines of it back before, and nothing was done now; what came since"
+        }
+        Stands::TakenBack if steps.is_empty() => {
+            let state = match versions.last() {
+                Some(_) => "it is taken back still".to_owned(),
+                None => format!("see `nopic entry show {number}`"),
+            };
+            return Some(format!(
+                "Entry {number}: this file took it back before, by version {version}, and nothing was done now: {state}."
+            ));
+        }
+        Stands::TakenBack => "this file took it back before, and nothing was done now; what came since",
         Stands::InPart => "a part of the answer that is shown does not stand any more",
         Stands::Whole | Stands::No => "the answer that is shown does not stand any more",
     };
     if steps.is_empty() {
-        return format!("Entry {number}: {what}: see `nopic entry show {number}`.");
+        return Some(format!(
+            "Entry {number}: {what}: see `nopic entry show {number}`."
+        ));
     }
-    format!("Entry {number}: {what}: {}.", steps.join("; then "))
+    Some(format!("Entry {number}: {what}: {}.", steps.join("; then ")))
 }
 
 #[cfg(test)]
@@ -245,9 +295,13 @@ mod tests {
             version(3, "CANCELLED", ""),
         ];
         assert_eq!(
-            since("A", 1, Stands::No, &versions),
+            since("A", 1, Stands::No, &versions).unwrap(),
             "Entry A: the answer that is shown does not stand any more: it was amended by version 2 at \
              2026-03-02T12:00:00Z (weight); then it was taken back by version 3 at 2026-03-02T12:00:00Z."
         );
+        let taken_back = |version| since("A", version, Stands::TakenBack, &versions).unwrap();
+        assert!(taken_back(1).contains("nothing was done now; what came since: it was amended by"));
+        assert!(taken_back(3).contains("took it back before, by version 3, and nothing was done now: it is"));
+        assert_eq!(since("A", 3, Stands::LinesTakenBack, &versions), None);
     }
 }

@@ -91,7 +91,7 @@ impl From<FileDocumentResponse> for Answer {
             filed,
             verdicts: answer.decisions.into_iter().filter_map(verdict).collect(),
             rejects: answer.rejects,
-            cancelled: answer.cancelled_entries,
+            cancelled: answer.cancellations,
             summary: answer.summary,
             resume_after: answer.resume_after,
         }

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
+use nopic_domain::identifier::CertificateNumber;
 use nopic_formats::entries::{EntryEvent, Form, read_entries};
 use nopic_proto::entry_validation::{
     AmendEntryRequest, CancelEntryRequest, Decision, ExplainDecisionRequest, GetEntryRequest,
@@ -315,8 +316,10 @@ pub(super) async fn explain(context: &Context, arguments: ExplainArguments) -> R
             line.certificate_number
         )?;
     }
-    if inputs.certificates_unavailable {
-        writeln!(out, "  certificates that could not be read")?;
+    for number in &inputs.unavailable_certificates {
+        if let Some(number) = CertificateNumber::from_number(*number) {
+            writeln!(out, "  no certificate {number}: it could not be read")?;
+        }
     }
     let principal = inputs.principal.clone().unwrap_or_default();
     writeln!(

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use nopic_chassis::retry::Backoff;
 use nopic_proto::common::Reject;
-use nopic_proto::entry_validation::{DocumentSummary, ResumeAfter, ValidateDocumentResponse, Verdict};
+use nopic_proto::entry_validation::{
+    Cancellation, DocumentSummary, ResumeAfter, ValidateDocumentResponse, Verdict,
+};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::time::Instant;
@@ -42,7 +44,7 @@ pub(super) struct Answer {
     pub(super) verdicts: Vec<Verdict>,
     pub(super) rejects: Vec<Reject>,
     /// Entries that were on record and are taken back.
-    pub(super) cancelled: Vec<String>,
+    pub(super) cancelled: Vec<Cancellation>,
     /// Entries as they are on record.
     pub(super) filed: Vec<Filed>,
     pub(super) summary: Option<DocumentSummary>,
@@ -83,6 +85,8 @@ pub(super) struct ResumableAnswers<'a> {
 struct Received {
     verdicts: u64,
     cancelled: u64,
+    /// Of these, by this command.
+    cancelled_now: u64,
     summary: Option<DocumentSummary>,
 }
 
@@ -117,12 +121,18 @@ impl ResumableAnswers<'_> {
     fn validated(mut self, followed: Result<Received, Failure>, tally: Tally) -> Result<Validated, Failure> {
         self.rejects.finish(self.terminal)?;
         let received = followed?;
+        let mut summary = received.summary.ok_or_else(broken_off)?;
+        if self.refuses_entries {
+            // Each was taken back or refused.
+            summary.deleted_entries = 0;
+        }
         let validated = Validated {
             tally,
             refused: self.rejects.count(),
             cancelled: received.cancelled,
+            cancelled_now: received.cancelled_now,
             before: self.before,
-            summary: received.summary.ok_or_else(broken_off)?,
+            summary,
         };
         let (read, judged) = (u64::from(validated.summary.lines), validated.tally.lines());
         let may_be_fewer = self.refuses_entries && validated.refused > 0;
@@ -190,12 +200,15 @@ impl ResumableAnswers<'_> {
             for reject in &answer.rejects {
                 self.rejects.add(reject, &self.progress)?;
             }
-            for entry in &answer.cancelled {
+            for cancellation in answer.cancelled {
                 received.cancelled += 1;
-                self.progress.note(&format!(
-                    "Entry {} is taken back: what it drew is given back.",
-                    printable(entry)
-                ));
+                let entry = printable(&cancellation.entry_number);
+                if !self.before.note_cancelled(cancellation) {
+                    received.cancelled_now += 1;
+                    self.progress.note(&format!(
+                        "Entry {entry} is taken back: what it drew is given back."
+                    ));
+                }
             }
             if let Some(place) = answer.resume_after {
                 return Ok(Ended::At(place));

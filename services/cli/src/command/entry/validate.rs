@@ -16,11 +16,12 @@ use super::before::Before;
 use super::resuming::{Begun, ResumableAnswers};
 use super::validated::OfFile;
 use super::validated::Validated;
-use crate::command::several::{Several, name_of, named};
+use crate::command::several::{Several, named};
 use crate::connection::{Services, need};
 use crate::context::{Context, Done};
 use crate::failure::Failure;
 use crate::input::Input;
+use crate::output::naming::name_of;
 use crate::output::printer::{Printed, Printer};
 use crate::output::progress::Progress;
 use crate::output::rejects::RejectsFiles;
@@ -318,14 +319,21 @@ fn beginning(validated: &Validated) -> String {
     if validated.refused > 0 {
         text.push_str(&format!(", {} could not be taken", count(validated.refused)));
     }
-    let cancelled = validated.cancelled;
-    if cancelled > 0 {
+    let now = validated.cancelled_now;
+    if now > 0 {
         text.push_str(&format!(
             ", {} taken back",
-            counted(cancelled, "entry was", "entries were")
+            counted(now, "entry was", "entries were")
         ));
     }
-    let deleted = u64::from(validated.summary.deleted_entries).saturating_sub(cancelled);
+    let before = validated.cancelled.saturating_sub(now);
+    if before > 0 {
+        text.push_str(&format!(
+            ", {} taken back before",
+            counted(before, "entry had been", "entries had been")
+        ));
+    }
+    let deleted = u64::from(validated.summary.deleted_entries);
     if deleted > 0 {
         text.push_str(&format!(
             ", {} to be deleted had nothing to judge",
@@ -359,6 +367,7 @@ mod tests {
             tally,
             refused: 2,
             cancelled: 0,
+            cancelled_now: 0,
             before: Before::default(),
             summary: DocumentSummary {
                 deleted_entries: 1,

@@ -17,6 +17,8 @@ pub(crate) struct Validated {
     pub(crate) refused: u64,
     /// Entries that were on record and are taken back.
     pub(crate) cancelled: u64,
+    /// Of these, by this command: the others were before.
+    pub(crate) cancelled_now: u64,
     /// Entries that were on record before.
     pub(super) before: Before,
     /// The server's word on the file.
@@ -53,6 +55,7 @@ impl Validated {
         self.tally.merge(other.tally);
         self.refused += other.refused;
         self.cancelled += other.cancelled;
+        self.cancelled_now += other.cancelled_now;
         self.summary.lines += other.summary.lines;
         self.summary.rejects += other.summary.rejects;
         self.summary.deleted_entries += other.summary.deleted_entries;

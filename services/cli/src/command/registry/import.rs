@@ -182,7 +182,7 @@ fn step(answer: ImportSnapshotResponse) -> Option<Step<ImportResult>> {
     Some(match answer.part? {
         Part::Progress(reached) => Step::Progress(counted(reached.rows, "row", "rows")),
         Part::Reject(reject) => Step::Reject(reject),
-        Part::Duplicate(duplicate) => Step::Duplicate(format!(
+        Part::Duplicate(duplicate) => Step::Warning(format!(
             "operation {} stands in rows {} and {}: row {} counts",
             duplicate.nop_id, duplicate.lost_record, duplicate.won_record, duplicate.won_record
         )),

@@ -9,12 +9,13 @@ use nopic_sql::row::{json, small};
 use rustc_hash::FxHashMap;
 
 use super::Store;
-use super::engine::{audit, hold, requests};
+use super::engine::{Connection, audit, hold, requests};
 use super::filings_sql as sql;
 use super::recording::write_decisions;
+use crate::store::refusals::{read_refused, write_refused};
 use crate::store::{
-    Begun, Deletion, FilingState, FilingStore, Lease, NewFiling, OpenFiling, SetAsideFiling, StoredDecision,
-    TakenFiling, codec,
+    Begun, Deletion, FilingState, FilingStore, Lease, NewFiling, NewRequest, OpenFiling, RequestOnRecord,
+    SetAsideFiling, StoredDecision, TakenFiling, codec,
 };
 
 fn taken(row: (i64, String, String, i64, bool, Vec<u8>)) -> TakenFiling {
@@ -43,22 +44,45 @@ fn busy(entry_number: Option<String>, new: NewFiling<'_>) -> Begun {
     }
 }
 
+/// Whether a filing of a request was begun before, or all of it refused; until the transaction ends, nobody else asks for
+/// the same.
+async fn is_known(connection: &mut Connection, request: NewRequest<'_>) -> Result<bool, Error> {
+    hold(connection, &[request.tenant, request.request_id]).await?;
+    let known: Option<(i64, Vec<u8>, String)> = sqlx::query_as(sql::SELECT_REQUEST)
+        .bind(request.tenant)
+        .bind(request.request_id)
+        .fetch_optional(connection)
+        .await?;
+    match known {
+        None => Ok(false),
+        Some((_, hash, _)) if hash == request.request_hash => Ok(true),
+        Some(_) => Err(Error::RequestReused(request.request_id.to_owned())),
+    }
+}
+
+async fn keep_refused(
+    connection: &mut Connection,
+    request: NewRequest<'_>,
+    at: DateTime<Utc>,
+) -> Result<(), Error> {
+    requests::answer(
+        connection,
+        request.tenant,
+        request.request_id,
+        &request.request_hash,
+        &write_refused(request.refused),
+        at,
+    )
+    .await
+}
+
 #[tonic::async_trait]
 impl FilingStore for Store {
     async fn begin_filing(&self, mut new: NewFiling<'_>) -> Result<Begun, Error> {
         let mut transaction = self.database.write("begin_filing").await?;
-        hold(&mut transaction, &[new.tenant, new.request_id]).await?;
-        let known: Option<(i64, Vec<u8>, String)> = sqlx::query_as(sql::SELECT_REQUEST)
-            .bind(new.tenant)
-            .bind(new.request_id)
-            .fetch_optional(&mut *transaction)
-            .await?;
-        if let Some((filing_id, hash, state)) = known {
-            return match (hash == new.request_hash, state.as_str()) {
-                (false, _) => Err(Error::RequestReused(new.request_id.to_owned())),
-                (true, "DONE") => Ok(Begun::Done(filing_id)),
-                (true, _) => Ok(busy(None, new)),
-            };
+        let request = new.request;
+        if is_known(&mut transaction, request).await? {
+            return Ok(busy(None, new));
         }
         let numbers: Vec<[&str; 1]> = new
             .inputs
@@ -67,7 +91,7 @@ impl FilingStore for Store {
             .map(|entry| [entry.entry_number.as_str()])
             .collect();
         let found: Vec<(i64, String, i64, Option<i64>, bool)> = sqlx::query_as(sql::SELECT_ENTRIES)
-            .bind(new.tenant)
+            .bind(request.tenant)
             .bind(json(numbers)?)
             .fetch_all(&mut *transaction)
             .await?;
@@ -90,6 +114,11 @@ impl FilingStore for Store {
                     current,
                 });
             }
+            let looked_at = new.looked_at.get(&entry.entry_number);
+            if looked_at.is_some_and(|looked_at| *looked_at != current) {
+                let entry_number = entry.entry_number.clone();
+                return Ok(busy(Some(entry_number), new));
+            }
             entry.version = current + 1;
             match known {
                 Some((entry_id, _)) => claimed.push([entry_id]),
@@ -97,9 +126,9 @@ impl FilingStore for Store {
             }
         }
         let filing_id: i64 = sqlx::query_scalar(sql::INSERT_FILING)
-            .bind(new.tenant)
-            .bind(new.request_id)
-            .bind(&new.request_hash[..])
+            .bind(request.tenant)
+            .bind(request.request_id)
+            .bind(&request.request_hash[..])
             .bind(codec::write_inputs(&new.inputs))
             .bind(new.lease.holder)
             .bind(new.lease.until)
@@ -119,7 +148,7 @@ impl FilingStore for Store {
             // In one order always, so that two filings do not wait for each other; behind the entries that are held.
             added.sort_unstable();
             let inserted = sqlx::query(sql::INSERT_ENTRIES)
-                .bind(new.tenant)
+                .bind(request.tenant)
                 .bind(json(added)?)
                 .bind(filing_id)
                 .execute(&mut *transaction)
@@ -130,38 +159,62 @@ impl FilingStore for Store {
                 return Ok(busy(None, new));
             }
         }
+        if !request.refused.is_empty() {
+            keep_refused(&mut transaction, request, new.lease.now).await?;
+        }
         transaction.commit().await?;
         Ok(Begun::Open(Box::new(OpenFiling {
             filing_id,
-            tenant: new.tenant.to_owned(),
+            tenant: request.tenant.to_owned(),
             attempt: 1,
             must_ask_ledger,
             inputs: new.inputs,
         })))
     }
 
-    async fn filing_state(
-        &self,
-        tenant: &str,
-        request_id: &str,
-    ) -> Result<Option<(i64, Vec<u8>, FilingState)>, Error> {
-        type Row = (i64, Vec<u8>, String, Option<DateTime<Utc>>, Option<String>);
-        let row: Option<Row> = sqlx::query_as(sql::SELECT_STATE)
+    async fn refuse_request(&self, new: NewRequest<'_>, at: DateTime<Utc>) -> Result<bool, Error> {
+        let mut transaction = self.database.write("refuse_request").await?;
+        if is_known(&mut transaction, new).await? {
+            return Ok(false);
+        }
+        keep_refused(&mut transaction, new, at).await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    async fn request_on_record(&self, tenant: &str, request_id: &str) -> Result<RequestOnRecord, Error> {
+        type Row = (
+            Option<i64>,
+            Option<Vec<u8>>,
+            Option<String>,
+            Option<DateTime<Utc>>,
+            Option<String>,
+            Option<Vec<u8>>,
+            Option<Vec<u8>>,
+        );
+        let row: Row = sqlx::query_as(sql::SELECT_ON_RECORD)
             .bind(tenant)
             .bind(request_id)
-            .fetch_optional(self.database.readers())
+            .fetch_one(self.database.readers())
             .await?;
-        Ok(row.map(|(filing_id, hash, state, set_aside_at, because)| {
-            let state = match set_aside_at {
-                Some(at) => FilingState::SetAside {
-                    at,
-                    because: because.unwrap_or_default(),
-                },
-                None if state == "DONE" => FilingState::Done,
-                None => FilingState::Open,
-            };
-            (filing_id, hash, state)
-        }))
+        let (filing_id, hash, state, set_aside_at, because, hash_of_refused, answer) = row;
+        let state = match set_aside_at {
+            Some(at) => FilingState::SetAside {
+                at,
+                because: because.unwrap_or_default(),
+            },
+            None if state.as_deref() == Some("DONE") => FilingState::Done,
+            None => FilingState::Open,
+        };
+        Ok(RequestOnRecord {
+            filing: filing_id
+                .zip(hash)
+                .map(|(filing_id, hash)| (filing_id, hash, state)),
+            refused: hash_of_refused
+                .zip(answer)
+                .map(|(hash, answer)| Ok::<_, Error>((hash, read_refused(&answer)?)))
+                .transpose()?,
+        })
     }
 
     async fn version_to_delete(&self, deletion: Deletion<'_>) -> Result<Option<u32>, Error> {

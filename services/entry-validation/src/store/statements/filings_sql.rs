@@ -3,8 +3,11 @@
 use super::engine::{for_update, look_up, one_of, rows, skip_locked};
 
 nopic_sql::statements! {
-    pub(super) const SELECT_REQUEST: &str = "SELECT filing_id, request_hash, state FROM filing
-        WHERE tenant = $1 AND request_id = $2";
+    /// The filing of a request; without one, that all of it was refused.
+    pub(super) const SELECT_REQUEST: &str =
+        "SELECT filing_id, request_hash, state FROM filing WHERE tenant = $1 AND request_id = $2
+        UNION ALL SELECT 0, request_hash, 'REFUSED' FROM request WHERE tenant = $1 AND request_id = $2
+        LIMIT 1";
     /// Entries are a JSON list of lists of one number.
     pub(super) const INSERT_ENTRIES: &str = concat!(
         "INSERT INTO entry (tenant, entry_number, version, claimed_by)
@@ -33,9 +36,12 @@ nopic_sql::statements! {
             rows!("$2")
         )
     );
-    pub(super) const SELECT_STATE: &str =
-        "SELECT filing_id, request_hash, state, set_aside_at, set_aside_because FROM filing
-        WHERE tenant = $1 AND request_id = $2";
+    /// One row always.
+    pub(super) const SELECT_ON_RECORD: &str =
+        "SELECT f.filing_id, f.request_hash, f.state, f.set_aside_at, f.set_aside_because, r.request_hash, r.answer
+        FROM (SELECT 1 AS one) o
+        LEFT JOIN filing f ON f.tenant = $1 AND f.request_id = $2
+        LEFT JOIN request r ON r.tenant = $1 AND r.request_id = $2";
     pub(super) const SELECT_VERSION: &str =
         "SELECT version, claimed_by,
             (SELECT v.kind FROM entry_version v WHERE v.entry_id = entry.entry_id AND v.version = entry.version)

@@ -1,6 +1,7 @@
 //! The store's statements and what runs them: compiled for each engine.
 
 mod decisions;
+mod entries;
 mod filings;
 mod filings_sql;
 mod flags;
@@ -48,6 +49,7 @@ impl store::Store for Store {
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&[&str]] = &[
     decisions::STATEMENTS,
+    entries::STATEMENTS,
     filings_sql::STATEMENTS,
     flags::STATEMENTS,
     links::STATEMENTS,

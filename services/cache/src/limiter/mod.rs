@@ -1,0 +1,71 @@
+//! How much a tenant may ask of the whole deployment: one limiter for every process that charges to it.
+//!
+//! Accounts are kept in Redis and taken from there in blocks ([`SharedLimiter`]), so that a call makes no round trip;
+//! a process without Redis, or from which it is gone, goes by accounts of its own ([`LocalLimiter`]) at the same rate.
+
+mod local;
+mod rate;
+mod shared;
+
+use std::sync::Arc;
+
+pub use local::LocalLimiter;
+pub use rate::{NoRate, Rate, Taken};
+pub use shared::{Block, Blocks, SharedLimiter};
+
+/// What is counted, and for whom.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Account {
+    what: &'static str,
+    tenant: Arc<str>,
+}
+
+impl Account {
+    /// Of this, by this tenant.
+    #[must_use]
+    pub fn new(what: &'static str, tenant: &str) -> Self {
+        Self {
+            what,
+            tenant: Arc::from(tenant),
+        }
+    }
+
+    /// What is counted.
+    #[must_use]
+    pub const fn what(&self) -> &'static str {
+        self.what
+    }
+
+    /// For whom.
+    #[must_use]
+    pub fn tenant(&self) -> &str {
+        &self.tenant
+    }
+}
+
+/// The limiter of a process.
+#[derive(Debug, Clone)]
+pub enum Limiter {
+    /// Its own.
+    Local(Arc<LocalLimiter>),
+    /// That of the deployment.
+    Shared(Arc<SharedLimiter<crate::redis::RedisBlocks>>),
+}
+
+impl Limiter {
+    /// Takes this of an account.
+    pub async fn take(&self, account: &Account, rate: Rate, cost: u32) -> Taken {
+        match self {
+            Self::Local(limiter) => limiter.take(account, rate, cost),
+            Self::Shared(limiter) => limiter.take(account, rate, cost).await,
+        }
+    }
+
+    /// What can be taken of an account now.
+    pub async fn left(&self, account: &Account, rate: Rate) -> u32 {
+        match self {
+            Self::Local(limiter) => limiter.left(account, rate),
+            Self::Shared(limiter) => limiter.left(account, rate).await,
+        }
+    }
+}

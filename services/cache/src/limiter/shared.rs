@@ -1,0 +1,271 @@
+//! Accounts of the whole deployment, taken in blocks: what is in a block was counted already, so that a call is allowed
+//! without a round trip, and what a process can give beyond the rate is at most the rest of one block.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustc_hash::FxHashMap;
+use tokio::time::Instant;
+
+use super::Account;
+use super::local::LocalLimiter;
+use super::rate::{Rate, Taken};
+
+/// A block is what the rate brings in this part of a second, and no more than this part of a burst.
+const BLOCKS_A_SECOND: u32 = 10;
+const BLOCKS_A_BURST: u32 = 4;
+/// What is left of a block is no longer given out after this time.
+const KEPT: Duration = Duration::from_secs(1);
+/// Accounts that are kept before those are forgotten that hold nothing.
+const ACCOUNTS: usize = 10_000;
+
+/// What the shared accounts gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Block {
+    /// So many units, at least what was asked; so many are left there.
+    Given {
+        /// Units of the block.
+        units: u32,
+        /// Units that are left in the account.
+        left: u32,
+    },
+    /// Nothing: it does not fit.
+    Refused {
+        /// When it would.
+        retry_after: Duration,
+    },
+}
+
+/// The shared accounts.
+pub trait Blocks: Send + Sync {
+    /// Takes the cost and, where they fit, up to so many units more. `None`: they cannot be asked.
+    fn take(
+        &self,
+        account: &Account,
+        rate: Rate,
+        cost: u32,
+        more: u32,
+    ) -> impl Future<Output = Option<Block>> + Send;
+}
+
+/// What this process holds of one account.
+#[derive(Debug, Default)]
+struct Held {
+    units: u32,
+    /// When the block was given.
+    since: Option<Instant>,
+    /// Before this time nothing fits: nobody asks in vain.
+    refused_until: Option<Instant>,
+    /// What was left in the shared account when it was asked last.
+    left: u32,
+}
+
+impl Held {
+    fn units(&self, now: Instant) -> u32 {
+        match self.since {
+            Some(since) if now.duration_since(since) < KEPT => self.units,
+            _ => 0,
+        }
+    }
+
+    /// Takes from the block, if it is enough.
+    fn take(&mut self, now: Instant, cost: u32) -> Option<Taken> {
+        let units = self.units(now).checked_sub(cost)?;
+        self.units = units;
+        Some(Taken::Allowed {
+            left: units.saturating_add(self.left),
+        })
+    }
+}
+
+/// One at a time asks for the next block of an account; others wait for it.
+type Place = Arc<(tokio::sync::Mutex<()>, Mutex<Held>)>;
+
+/// Accounts of the deployment.
+#[derive(Debug)]
+pub struct SharedLimiter<B> {
+    blocks: B,
+    places: Mutex<FxHashMap<Account, Place>>,
+    /// Counts while the shared accounts cannot be asked.
+    alone: LocalLimiter,
+}
+
+impl<B: Blocks> SharedLimiter<B> {
+    /// Over these accounts.
+    pub fn new(blocks: B) -> Self {
+        Self {
+            blocks,
+            places: Mutex::default(),
+            alone: LocalLimiter::default(),
+        }
+    }
+
+    /// Takes this of an account.
+    pub async fn take(&self, account: &Account, rate: Rate, cost: u32) -> Taken {
+        let place = self.place(account);
+        let at_once = |place: &Place| {
+            let mut held = lock(&place.1);
+            let now = Instant::now();
+            let wait = held
+                .refused_until
+                .and_then(|until| until.checked_duration_since(now));
+            match wait.filter(|wait| !wait.is_zero()) {
+                Some(retry_after) => Some(Taken::Refused { retry_after }),
+                None => held.take(now, cost),
+            }
+        };
+        if let Some(taken) = at_once(&place) {
+            return taken;
+        }
+        let _turn = place.0.lock().await;
+        // Whoever was before may have brought enough.
+        if let Some(taken) = at_once(&place) {
+            return taken;
+        }
+        let block = (rate.per_second() / BLOCKS_A_SECOND).min(rate.burst() / BLOCKS_A_BURST);
+        match self.blocks.take(account, rate, cost, block).await {
+            None => self.alone.take(account, rate, cost),
+            Some(Block::Given { units, left }) => {
+                let mut held = lock(&place.1);
+                let now = Instant::now();
+                let rest = held.units(now);
+                held.units = rest.saturating_add(units).saturating_sub(cost);
+                held.since = Some(now);
+                held.left = left;
+                held.refused_until = None;
+                Taken::Allowed {
+                    left: held.units.saturating_add(left),
+                }
+            }
+            Some(Block::Refused { retry_after }) => {
+                lock(&place.1).refused_until = Some(Instant::now() + retry_after);
+                Taken::Refused { retry_after }
+            }
+        }
+    }
+
+    /// What can be taken of an account now.
+    pub async fn left(&self, account: &Account, rate: Rate) -> u32 {
+        let held = lock(&self.place(account).1).units(Instant::now());
+        match self.blocks.take(account, rate, 0, 0).await {
+            Some(Block::Given { left, .. }) => left.saturating_add(held),
+            Some(Block::Refused { .. }) => held,
+            None => self.alone.left(account, rate),
+        }
+    }
+
+    fn place(&self, account: &Account) -> Place {
+        let mut places = lock(&self.places);
+        if let Some(place) = places.get(account) {
+            return Arc::clone(place);
+        }
+        if places.len() >= ACCOUNTS {
+            let now = Instant::now();
+            // One that somebody is at is not forgotten under his hands.
+            places.retain(|_, place| Arc::strong_count(place) > 1 || lock(&place.1).units(now) > 0);
+        }
+        let place = Place::default();
+        places.insert(account.clone(), Arc::clone(&place));
+        place
+    }
+}
+
+/// A panic elsewhere leaves a state that is still whole.
+fn lock<T>(state: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+    use super::*;
+    use crate::limiter::rate::EvenAt;
+
+    /// Shared accounts in memory, which can be gone.
+    #[derive(Debug)]
+    struct Memory {
+        began: Instant,
+        account: Mutex<EvenAt>,
+        asked: AtomicU32,
+        is_gone: AtomicBool,
+    }
+
+    fn memory() -> Arc<Memory> {
+        Arc::new(Memory {
+            began: Instant::now(),
+            account: Mutex::default(),
+            asked: AtomicU32::new(0),
+            is_gone: AtomicBool::new(false),
+        })
+    }
+
+    impl Blocks for Arc<Memory> {
+        async fn take(&self, _: &Account, rate: Rate, cost: u32, more: u32) -> Option<Block> {
+            tokio::task::yield_now().await;
+            if self.is_gone.load(Ordering::Relaxed) {
+                return None;
+            }
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            let now = self.began.elapsed();
+            let mut account = self.account.lock().unwrap();
+            match rate.take(&mut account, now, cost) {
+                Taken::Refused { retry_after } => Some(Block::Refused { retry_after }),
+                Taken::Allowed { left } => {
+                    let more = more.min(left);
+                    rate.take(&mut account, now, more);
+                    Some(Block::Given {
+                        units: cost + more,
+                        left: left - more,
+                    })
+                }
+            }
+        }
+    }
+
+    fn account() -> Account {
+        Account::new("requests", "a")
+    }
+
+    async fn allowed(limiter: &SharedLimiter<Arc<Memory>>, rate: Rate, times: u32) -> u32 {
+        let mut allowed = 0;
+        for _ in 0..times {
+            if matches!(limiter.take(&account(), rate, 1).await, Taken::Allowed { .. }) {
+                allowed += 1;
+            }
+        }
+        allowed
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_come_out_of_blocks_and_no_more_is_given_than_the_rate() {
+        let memory = memory();
+        let rate = Rate::new(1_000, 400).unwrap();
+        let limiters = [
+            SharedLimiter::new(Arc::clone(&memory)),
+            SharedLimiter::new(Arc::clone(&memory)),
+        ];
+        let mut given = 0;
+        for limiter in limiters.iter().cycle().take(20) {
+            given += allowed(limiter, rate, 50).await;
+        }
+        assert_eq!(given, 400);
+        let asked = memory.asked.load(Ordering::Relaxed);
+        assert!(asked <= 8, "it was asked {asked} times for 1,000 calls");
+        tokio::time::advance(Duration::from_millis(100)).await;
+        let given = allowed(&limiters[0], rate, 150).await + allowed(&limiters[1], rate, 150).await;
+        assert_eq!(given, 100);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_the_shared_accounts_the_same_rate_holds_here() {
+        let memory = memory();
+        let rate = Rate::new(100, 100).unwrap();
+        let limiter = SharedLimiter::new(Arc::clone(&memory));
+        memory.is_gone.store(true, Ordering::Relaxed);
+        assert_eq!(allowed(&limiter, rate, 500).await, 100);
+        memory.is_gone.store(false, Ordering::Relaxed);
+        assert_eq!(allowed(&limiter, rate, 500).await, 100);
+    }
+}
