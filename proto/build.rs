@@ -5,6 +5,7 @@ use std::path::PathBuf;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = [
         "nopic/common/v1/common.proto",
+        "nopic/access/v1/access.proto",
         "nopic/audit/v1/audit.proto",
         "nopic/registry/v1/registry.proto",
         "nopic/certificate/v1/certificate.proto",

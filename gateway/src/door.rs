@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use nopic_cache::limiter::Limiter;
-use nopic_chassis::part::{Front, Work};
+use nopic_chassis::clock::Clock;
+use nopic_chassis::part::{Front, OpenError, Work};
 use nopic_chassis::roles::{CheckRoles, Protected};
 use nopic_chassis::rpc::client::Client;
 use nopic_chassis::serving::ServingError;
@@ -12,6 +13,7 @@ use nopic_chassis::transport::{Secured, ServerOptions};
 use tokio::net::TcpListener;
 use tower::util::BoxCloneSyncService;
 
+use crate::access::AccessStore;
 use crate::authenticate::{Authenticate, Callers};
 use crate::limits::Limits;
 use crate::rate::Charge;
@@ -25,6 +27,9 @@ use crate::tenant_calls::BoundTenants;
 pub(crate) struct Door {
     /// Those who may come in.
     pub(crate) callers: Arc<dyn Callers>,
+    /// Where they are kept.
+    pub(crate) store: Arc<dyn AccessStore>,
+    pub(crate) clock: Arc<dyn Clock>,
     /// What each role may call, of every part.
     pub(crate) check: CheckRoles,
     /// Services of other processes, by their full names.
@@ -38,6 +43,11 @@ pub(crate) struct Door {
 }
 
 impl Front for Door {
+    fn knows_anybody(&self) -> Work<Result<bool, OpenError>> {
+        let (store, now) = (Arc::clone(&self.store), self.clock.now());
+        Box::pin(async move { store.is_anybody_known(now).await.map_err(OpenError::new) })
+    }
+
     fn serve(
         self: Box<Self>,
         listener: TcpListener,

@@ -4,6 +4,7 @@
 //! in (gRPC, gRPC-Web, JSON) is one gRPC call behind [`protocol`], and goes out by [`route`] to the services of this
 //! process or of others. Who may come in at all stands in the store of [`access`].
 
+mod access;
 mod access_log;
 mod authenticate;
 mod authorize;
@@ -33,6 +34,7 @@ use tonic::body::Body;
 use tonic::codegen::http;
 use tower::util::BoxCloneSyncService;
 
+pub use access::SCHEMA;
 pub use part::PART;
 pub use roles::ROLES;
 

@@ -9,12 +9,14 @@ use nopic_chassis::config::Reader;
 use nopic_chassis::part::{Asked, Open, OpenError, Opener, Opening, Part};
 use nopic_chassis::roles::{CheckRoles, RoleTable, Row};
 use nopic_chassis::serving::GrpcService;
+use nopic_proto::access::access_service_server::AccessServiceServer;
 use nopic_sql::audit::AuditLog;
 use nopic_sql::{Location, Schema};
 
-use crate::ROLES;
+use crate::access::{AccessRpc, KnownCallers, Provider, SCHEMA, Tokens};
 use crate::door::Door;
 use crate::limits::Limits;
+use crate::{ROLES, access};
 
 /// Calls at a time, unless the configuration says otherwise.
 const PLACES: usize = 1_024;
@@ -27,7 +29,7 @@ pub const PART: Part<Location, Schema, Arc<dyn AuditLog>> = Part {
     services: SERVICES,
     roles: ROLES,
     descriptors: || nopic_proto::DESCRIPTORS,
-    schema: None,
+    schema: Some(&SCHEMA),
     asks: &[
         Asked::everything("registry"),
         Asked::everything("certificate"),
@@ -36,21 +38,23 @@ pub const PART: Part<Location, Schema, Arc<dyn AuditLog>> = Part {
     configure,
 };
 
-const SERVICES: &[GrpcService] = &[];
+const SERVICES: &[GrpcService] = &[GrpcService::hard("nopic.access.v1.AccessService")];
 
 fn configure(reader: &mut Reader) -> Opener<Location, Arc<dyn AuditLog>> {
     let places = reader
         .number("gateway.max_calls", 1..=1_000_000)
         .and_then(|places| usize::try_from(places).ok())
         .unwrap_or(PLACES);
+    let provider = Provider::of(reader);
     let limits = Limits::read(reader);
     let redis = Options::read(reader);
-    Box::new(move |opening| Box::pin(open(opening, places, limits, redis)))
+    Box::new(move |opening| Box::pin(open(opening, places, provider, limits, redis)))
 }
 
 async fn open(
     opening: Opening<Location>,
     places: usize,
+    provider: Option<Provider>,
     limits: Limits,
     redis: Option<Options>,
 ) -> Result<Open<Arc<dyn AuditLog>>, OpenError> {
@@ -74,6 +78,20 @@ async fn open(
             }
         }
     }
+    let store = access::open(&opening.storage, opening.storage.schema_update())
+        .await
+        .map_err(OpenError::new)?;
+    let rpc = AccessRpc {
+        store: Arc::clone(&store),
+        clock: Arc::clone(&opening.clock),
+        rows: rows.concat().into(),
+    };
+    let tokens = provider.map(Tokens::new).transpose().map_err(OpenError::new)?;
+    let mut open = Open::serving(move |routes| {
+        let service = nopic_chassis::bounded!(AccessServiceServer::new(rpc.clone()));
+        routes.add_service(service);
+    });
+    open.audit = Some(store.audit_log());
     // Whoever is the only gateway counts for itself.
     let limiter = match redis.filter(|_| opening.process.is_alone()) {
         None => Limiter::Local(Arc::default()),
@@ -82,9 +100,14 @@ async fn open(
             Limiter::Shared(Arc::new(SharedLimiter::new(blocks)))
         }
     };
-    let mut open = Open::serving(|_| {});
     open.front = Some(Box::new(Door {
-        callers: Arc::new(Nobody),
+        callers: Arc::new(KnownCallers::new(
+            store.clone(),
+            Arc::clone(&opening.clock),
+            tokens,
+        )),
+        store,
+        clock: opening.clock,
         check: CheckRoles::new(table, None),
         elsewhere,
         places,
@@ -92,28 +115,4 @@ async fn open(
         limiter,
     }));
     Ok(open)
-}
-
-struct Nobody;
-
-#[async_trait::async_trait]
-impl crate::authenticate::Callers for Nobody {
-    async fn of_key(
-        &self,
-        _: &str,
-    ) -> Result<nopic_domain::principal::Principal, crate::authenticate::Refused> {
-        Err(crate::authenticate::Refused::Unknown)
-    }
-    async fn of_token(
-        &self,
-        _: &str,
-    ) -> Result<nopic_domain::principal::Principal, crate::authenticate::Refused> {
-        Err(crate::authenticate::Refused::Unknown)
-    }
-    async fn of_certificate(
-        &self,
-        _: &str,
-    ) -> Result<nopic_domain::principal::Principal, crate::authenticate::Refused> {
-        Err(crate::authenticate::Refused::Unknown)
-    }
 }

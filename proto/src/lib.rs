@@ -12,6 +12,11 @@ mod generated {
             tonic::include_proto!("nopic.common.v1");
         }
     }
+    pub mod access {
+        pub mod v1 {
+            tonic::include_proto!("nopic.access.v1");
+        }
+    }
     pub mod audit {
         pub mod v1 {
             tonic::include_proto!("nopic.audit.v1");
@@ -34,6 +39,7 @@ mod generated {
     }
 }
 
+pub use generated::access::v1 as access;
 pub use generated::audit::v1 as audit;
 pub use generated::certificate::v1 as certificate;
 pub use generated::common::v1 as common;

@@ -186,7 +186,7 @@ impl Services {
         let certificates = nopic_certificate::CertificateService::open(config, setup.clock())
             .await
             .expect("the certificate service starts")
-            .with_registry(Client::new(registry_channel.clone(), "registry"));
+            .with_registry(Client::by_channel(registry_channel.clone(), "registry"));
         let ledger_is_away = Arc::new(AtomicBool::new(false));
         let is_away = Arc::clone(&ledger_is_away);
         let ledger_refuses = Arc::new(AtomicBool::new(false));
@@ -207,8 +207,8 @@ impl Services {
             .add_service(certificates.lifecycle_service());
         let certificate_channel = connect(nopic_certificate::ROLES, routes, ENTRY_VALIDATION);
         let channels = Upstream {
-            registry: Client::new(registry_channel.clone(), "registry"),
-            certificate: Client::new(certificate_channel.clone(), "certificate"),
+            registry: Client::by_channel(registry_channel.clone(), "registry"),
+            certificate: Client::by_channel(certificate_channel.clone(), "certificate"),
         };
         let draining = Draining::default();
         let entry_validation = Self::entry_validation(&database.location, &channels, setup, draining).await;
@@ -236,10 +236,10 @@ impl Services {
     ) -> EntryValidation {
         let mut upstream = channels.clone();
         if !setup.registry_answers {
-            upstream.registry = Client::new(nobody(), "registry");
+            upstream.registry = Client::by_channel(nobody(), "registry");
         }
         if !setup.certificates_answer {
-            upstream.certificate = Client::new(nobody(), "certificate");
+            upstream.certificate = Client::by_channel(nobody(), "certificate");
         }
         let (policy, text) = setup.policy();
         let mut config = nopic_entry_validation::Config::new(location.clone(), policy, text);

@@ -137,6 +137,9 @@ pub struct Offer {
 
 /// A door: it takes the connections of a process in place of the ordinary server.
 pub trait Front: Send {
+    /// Whether anybody would be let in who shows a credential.
+    fn knows_anybody(&self) -> Work<Result<bool, OpenError>>;
+
     /// Serves on the listener until `stop` ends, then takes no new calls and lets the open ones end.
     fn serve(
         self: Box<Self>,

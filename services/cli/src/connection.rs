@@ -2,6 +2,7 @@
 
 mod key;
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,11 +10,14 @@ use nopic_chassis::metrics::Metrics;
 use nopic_chassis::part::Process;
 use nopic_chassis::principal::AttachPrincipal;
 use nopic_chassis::roles::Protected;
-use nopic_chassis::tls::{TlsFiles, tls_of};
+use nopic_chassis::tls::tls_of;
 use nopic_chassis::transport::{MAX_MESSAGE_BYTES, in_memory};
 use nopic_chassis::windows::with_windows;
 use nopic_domain::principal::Principal;
-use nopic_host::{Deployment, Opening, PARTS, Settings, Storage, built_in_caller, identity, read_policy};
+use nopic_host::{
+    Deployment, Identity, Opening, PARTS, Settings, Storage, built_in_caller, identity, read_policy,
+};
+use nopic_proto::access::access_service_client::AccessServiceClient;
 use nopic_proto::audit::audit_service_client::AuditServiceClient;
 use nopic_proto::certificate::certificate_life_service_client::CertificateLifeServiceClient;
 use nopic_proto::certificate::certificate_service_client::CertificateServiceClient;
@@ -23,10 +27,11 @@ use nopic_proto::entry_validation::entry_record_service_client::EntryRecordServi
 use nopic_proto::entry_validation::entry_trail_service_client::EntryTrailServiceClient;
 use nopic_proto::entry_validation::entry_validation_service_client::EntryValidationServiceClient;
 use nopic_proto::registry::registry_service_client::RegistryServiceClient;
+use tonic::codegen::http::Uri;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Code, Request, Status};
 
 use self::key::key;
@@ -46,6 +51,8 @@ pub(crate) mod need {
     pub(crate) const CERTIFICATES: &[&str] = &["certificate"];
     /// The certificates with their life, which asks the registry.
     pub(crate) const CERTIFICATE_LIFE: &[&str] = &["registry", "certificate"];
+    /// Who may come in, and nothing else.
+    pub(crate) const ACCESS: &[&str] = &["gateway"];
     /// Every one, such as entry validation, which asks the others.
     pub(crate) const ALL: &[&str] = &[];
 }
@@ -117,7 +124,7 @@ impl Services {
                 return Err(Failure::new(format!("The server at {url} has its own database."))
                     .advice("Leave out --database (and NOPIC_DATABASE), or leave out --endpoint to use the database."));
             }
-            let services = Self::remote(context, url).await?;
+            let services = Self::remote(url).await?;
             services.require_policy(context, need, url).await?;
             return Ok(services);
         }
@@ -146,12 +153,21 @@ impl Services {
                     data.display(),
                     number(&holder)
                 ));
-                let services = Self {
-                    channel: connect(url, None).await?,
-                    caller: local_caller(),
-                    target: format!("the server at {url}"),
-                    is_remote: false,
-                    _lock: None,
+                let services = if url.starts_with("https://") {
+                    // It knows its callers, on this machine, too.
+                    let remote = Self::remote(url).await?;
+                    Self {
+                        is_remote: false,
+                        ..remote
+                    }
+                } else {
+                    Self {
+                        channel: connect(url, None).await?,
+                        caller: local_caller(),
+                        target: format!("the server at {url}"),
+                        is_remote: false,
+                        _lock: None,
+                    }
                 };
                 services.require_policy(context, need, url).await?;
                 Ok(services)
@@ -165,7 +181,7 @@ impl Services {
         let Some(path) = &context.options.policy else {
             return Ok(());
         };
-        if [need::REGISTRY, need::CERTIFICATES].contains(&need) {
+        if [need::REGISTRY, need::CERTIFICATES, need::ACCESS].contains(&need) {
             return Ok(());
         }
         let (policy, _) = read_policy(Some(path))?;
@@ -224,7 +240,7 @@ impl Services {
         }
     }
 
-    async fn remote(context: &Context, url: &str) -> Result<Self, Failure> {
+    async fn remote(url: &str) -> Result<Self, Failure> {
         let identity = if url.starts_with("https://") {
             identity()?
         } else {
@@ -232,12 +248,13 @@ impl Services {
         };
         let caller = match key()? {
             // Whoever shows a certificate says for whom it calls.
-            _ if identity.is_some() => local_caller(),
+            _ if matches!(identity, Some(Identity::Certificate(_))) => local_caller(),
             Some(key) => {
-                if url.starts_with("http://") && !is_this_machine(url) {
-                    context
-                        .terminal
-                        .note("the API key travels unencrypted: the address begins with http://");
+                if !url.starts_with("https://") && !is_this_machine(url) {
+                    return Err(Failure::new(format!(
+                        "The API key is not sent to {url}: on the way everybody could read it."
+                    ))
+                    .advice("Use an address that begins with https://, or one of this machine."));
                 }
                 Caller::Key(key)
             }
@@ -310,6 +327,12 @@ impl Services {
     /// Calls to the entries on record.
     pub(crate) fn records(&self) -> EntryRecordServiceClient<Wire> {
         EntryRecordServiceClient::with_interceptor(self.channel.clone(), self.caller.clone())
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
+    /// Calls about who may come in.
+    pub(crate) fn access(&self) -> AccessServiceClient<Wire> {
+        AccessServiceClient::with_interceptor(self.channel.clone(), self.caller.clone())
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 
@@ -397,7 +420,7 @@ fn local_caller() -> Caller {
     Caller::Local(AttachPrincipal::new(&Principal::built_in(&person())))
 }
 
-async fn connect(url: &str, identity: Option<&TlsFiles>) -> Result<Channel, Failure> {
+async fn connect(url: &str, identity: Option<&Identity>) -> Result<Channel, Failure> {
     let wrong = || {
         Failure::new(format!("{url} is not the address of a server."))
             .advice("Give scheme, host and port, such as http://127.0.0.1:50051.")
@@ -414,17 +437,22 @@ async fn connect(url: &str, identity: Option<&TlsFiles>) -> Result<Channel, Fail
         (false, _) => endpoint,
         (true, None) => {
             return Err(
-                Failure::new(format!("{url}: this program has no certificate to show there.")).advice(
-                    "Name its files by NOPIC_CLIENT_CERTIFICATE and NOPIC_CLIENT_KEY, and the authority of the server's \
-                     by NOPIC_CLIENT_AUTHORITY.",
+                Failure::new(format!("{url}: this program does not know whose certificate to trust there.")).advice(
+                    "Name the authority of the server's by NOPIC_CLIENT_AUTHORITY (on many systems the file \
+                     /etc/ssl/certs/ca-certificates.crt), and where the server asks for a certificate, ours by \
+                     NOPIC_CLIENT_CERTIFICATE and NOPIC_CLIENT_KEY.",
                 ),
             );
         }
-        (true, Some(files)) => {
+        (true, Some(identity)) => {
             let name = endpoint.uri().host().unwrap_or_default().to_owned();
-            tls_of(files, &name)
-                .map_err(|error| error.to_string())
-                .and_then(|tls| endpoint.tls_config(tls).map_err(|error| error.to_string()))
+            let tls = match identity {
+                Identity::Certificate(files) => tls_of(files, &name).map_err(|error| error.to_string()),
+                Identity::Authority(authority) => Ok(ClientTlsConfig::new()
+                    .ca_certificate(Certificate::from_pem(authority))
+                    .domain_name(name)),
+            };
+            tls.and_then(|tls| endpoint.tls_config(tls).map_err(|error| error.to_string()))
                 .map_err(|error| Failure::new(format!("{url}: the certificates cannot be used: {error}.")))?
         }
     };
@@ -445,16 +473,41 @@ async fn connect(url: &str, identity: Option<&TlsFiles>) -> Result<Channel, Fail
     })
 }
 
+/// Whether an address is one of this machine, which nothing leaves.
 fn is_this_machine(url: &str) -> bool {
-    let host = url.strip_prefix("http://").unwrap_or(url);
-    ["127.", "localhost", "[::1]"]
-        .iter()
-        .any(|local| host.starts_with(local))
+    let Ok(uri) = url.parse::<Uri>() else {
+        return false;
+    };
+    let host = uri.host().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || address.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_but_loopback_is_this_machine() {
+        for url in [
+            "http://127.0.0.1:50051",
+            "http://localhost",
+            "http://[::1]:1",
+            "http://127.8.8.8",
+        ] {
+            assert!(is_this_machine(url), "{url}");
+        }
+        for url in [
+            "http://127.0.0.1.example",
+            "http://localhost.example:50051",
+            "http://127.0.0.1@nopic.example",
+            "http://10.0.0.1",
+            "http://[::2]:1",
+            "nowhere at all",
+        ] {
+            assert!(!is_this_machine(url), "{url}");
+        }
+    }
 
     #[tokio::test]
     async fn wrong_addresses_are_explained() {

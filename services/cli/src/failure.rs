@@ -19,8 +19,8 @@ pub(crate) fn from_status(status: &Status, target: &str) -> Failure {
              folder of your own.",
         ),
         Code::Unauthenticated => Failure::new(format!("{target} does not know who is calling.")).advice(
-            "Put the API key into the environment variable NOPIC_API_KEY, or the path of a file that holds it \
-             into NOPIC_API_KEY_FILE.",
+            "Put an API key, which its operator makes by `nopic key create`, into the environment variable \
+             NOPIC_API_KEY, or the path of a file that holds it into NOPIC_API_KEY_FILE.",
         ),
         Code::PermissionDenied => {
             Failure::new(format!("{target} does not allow this to the caller: {}", status.message().trim()))

@@ -27,7 +27,7 @@ pub use listening::listen;
 pub use observability::{LogFallback, Observability, ObservabilitySettings};
 pub use open::{Deployment, Opened, Opening, read_policy};
 pub use serve::Serving;
-pub use settings::{Settings, identity};
+pub use settings::{Identity, Settings, identity};
 pub use storage::Storage;
 
 /// A service, before it is opened.

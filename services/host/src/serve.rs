@@ -6,6 +6,7 @@ use std::sync::Arc;
 use nopic_chassis::callers::Authorize;
 use nopic_chassis::clock::Clock;
 use nopic_chassis::dependencies;
+use nopic_chassis::part::{OpenError, Work};
 use nopic_chassis::serving::{serve, stop_requested};
 use nopic_chassis::tls::{Clients, ServerTls, TlsFiles};
 use nopic_chassis::transport::{Secured, ServerOptions};
@@ -67,11 +68,11 @@ impl Settings {
                      true on loopback.",
                 ));
             }
-            _ if is_alone && !address.ip().is_loopback() => {
+            _ if !address.ip().is_loopback() => {
                 return Err(Failure::new(format!(
                     "Plain text is served on loopback only, not on {address}."
                 ))
-                .advice("Configure [tls] and [callers], or listen on 127.0.0.1."));
+                .advice("Configure [tls] (`nopic serve --help` lists the keys), or listen on 127.0.0.1."));
             }
             _ => None,
         };
@@ -82,6 +83,26 @@ impl Settings {
             ..ServerOptions::default()
         })
     }
+}
+
+/// Refuses to open a door to the world that nobody could come in by.
+async fn require_anybody(
+    knows_anybody: Work<Result<bool, OpenError>>,
+    address: SocketAddr,
+) -> Result<(), Failure> {
+    let is_anybody_known = knows_anybody
+        .await
+        .map_err(|error| Failure::new(format!("Who may come in cannot be looked up: {error}.")))?;
+    if is_anybody_known {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "On {address} nobody could come in: no key was made, and nobody is known by a certificate or token."
+    ))
+    .advice(
+        "Let somebody in on the same data first: `nopic tenant create TENANT`, `nopic person add TENANT NAME --role \
+         operator`, `nopic key create TENANT NAME`; or list names of certificates in [callers], or listen on 127.0.0.1.",
+    ))
 }
 
 impl Serving {
@@ -106,6 +127,13 @@ impl Serving {
         let address = listener
             .local_addr()
             .map_err(|error| Failure::new(format!("The address of the server cannot be told: {error}.")))?;
+        let lists_somebody = matches!(options.secured, Some(Secured::Callers(_, Some(_))));
+        if !address.ip().is_loopback() && !lists_somebody {
+            let knows_anybody = opened.front.as_ref().map(|front| front.knows_anybody());
+            if let Some(knows_anybody) = knows_anybody {
+                require_anybody(knows_anybody, address).await?;
+            }
+        }
         let scheme = if options.secured.is_some() {
             "https"
         } else {

@@ -178,21 +178,37 @@ fn policy(reader: &mut Reader) -> Option<PathBuf> {
     policy.or(old)
 }
 
-/// Certificates with which a command shows who it is to servers: `NOPIC_CLIENT_CERTIFICATE`, `NOPIC_CLIENT_KEY` and
-/// `NOPIC_CLIENT_AUTHORITY`.
+/// What a command has for connections to servers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Identity {
+    /// A certificate to show, and the authority of the server's.
+    Certificate(TlsFiles),
+    /// The authority of the server's certificate alone, as PEM: it shows who it is by other things.
+    Authority(Vec<u8>),
+}
+
+/// What the environment names for connections to servers: `NOPIC_CLIENT_AUTHORITY`, and to show a certificate
+/// `NOPIC_CLIENT_CERTIFICATE` and `NOPIC_CLIENT_KEY` beside it.
 ///
 /// # Errors
 /// One is missing, or cannot be used.
-pub fn identity() -> Result<Option<TlsFiles>, Failure> {
+pub fn identity() -> Result<Option<Identity>, Failure> {
     let mut reader = Reader::of_environment(environment());
-    let files = tls(&mut reader, "client");
+    let shows_one = ["client.certificate", "client.key"]
+        .iter()
+        .any(|key| reader.has(key));
+    let identity = if shows_one {
+        tls(&mut reader, "client").map(Identity::Certificate)
+    } else {
+        reader.file("client.authority").map(Identity::Authority)
+    };
     reader.finish().map_err(|error| {
         Failure::new(format!(
             "The certificates that NOPIC_CLIENT_CERTIFICATE, NOPIC_CLIENT_KEY and NOPIC_CLIENT_AUTHORITY name cannot be used:\n  - {}",
             error.problems.join("\n  - ")
         ))
     })?;
-    Ok(files)
+    Ok(identity)
 }
 
 fn environment() -> impl Iterator<Item = (String, String)> {

@@ -25,7 +25,7 @@ use crate::transport::in_memory;
 #[derive(Debug, Clone)]
 enum Way {
     Balanced(Balancer),
-    InMemory(Channel),
+    Channel(Channel),
 }
 
 /// A channel to a service.
@@ -74,10 +74,16 @@ impl Client {
         }
     }
 
+    /// Calls by a channel of one's own, which nobody balances.
+    #[must_use]
+    pub fn by_channel(channel: Channel, name: &'static str) -> Self {
+        Self::over(Way::Channel(channel), name)
+    }
+
     /// Calls of `caller` to a service of this process, without a socket.
     #[must_use]
     pub fn in_memory(services: Protected, name: &'static str, caller: &str) -> Self {
-        Self::over(Way::InMemory(in_memory(services, caller)), name)
+        Self::by_channel(in_memory(services, caller), name)
     }
 
     /// The same, with its calls counted.
@@ -99,7 +105,7 @@ impl Service<http::Request<Body>> for Client {
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), StdError>> {
         match &mut self.way {
             Way::Balanced(balancer) => balancer.poll_ready(context).map_err(Into::into),
-            Way::InMemory(channel) => channel.poll_ready(context).map_err(Into::into),
+            Way::Channel(channel) => channel.poll_ready(context).map_err(Into::into),
         }
     }
 
@@ -143,7 +149,7 @@ impl Service<http::Request<Body>> for Client {
         }
         let answer = match &mut self.way {
             Way::Balanced(balancer) => balancer.call(request),
-            Way::InMemory(channel) => {
+            Way::Channel(channel) => {
                 let answer = channel.call(request);
                 Box::pin(async move { answer.await.map_err(|error| status_of(error.into())) })
             }

@@ -1,5 +1,6 @@
 //! The commands, one a file.
 
+mod access;
 pub(crate) mod audit;
 pub(crate) mod certificate;
 mod columns;
@@ -20,6 +21,7 @@ mod several;
 
 use clap::Subcommand;
 
+use self::access::{key, person, tenant, whoami};
 use crate::context::{Context, Done};
 use crate::failure::Failure;
 
@@ -44,6 +46,13 @@ pub(crate) enum Command {
     Flags(flags::Command),
     #[command(subcommand)]
     Policy(policy::Command),
+    #[command(subcommand)]
+    Tenant(tenant::Command),
+    #[command(subcommand)]
+    Person(person::Command),
+    #[command(subcommand)]
+    Key(key::Command),
+    Whoami(whoami::Arguments),
     #[command(subcommand)]
     Audit(audit::Command),
     Sample(sample::Arguments),
@@ -74,6 +83,10 @@ async fn run_command(context: &Context, command: Command) -> Result<Done, Failur
         Command::Importer(command) => importer::run(context, command).await,
         Command::Flags(command) => flags::run(context, command).await,
         Command::Policy(command) => policy::run(context, command).await,
+        Command::Tenant(command) => tenant::run(context, command).await,
+        Command::Person(command) => person::run(context, command).await,
+        Command::Key(command) => key::run(context, command).await,
+        Command::Whoami(arguments) => whoami::run(context, arguments).await,
         Command::Audit(command) => audit::run(context, command).await,
         Command::Sample(arguments) => sample::run(context, &arguments),
         Command::Completions(arguments) => completions::run(&arguments),

@@ -23,7 +23,8 @@ const DEFAULT_PORT: u16 = 50_051;
 
 /// Serve gRPC until Ctrl-C or SIGTERM
 ///
-/// `all` is everything in one process: other commands that name the same data folder then ask this server. A service
+/// `all` is everything in one process: other commands that name the same data folder then ask this server. On loopback it
+/// is open; on any other address it needs [tls] and somebody who may come in (`nopic key create`). A service
 /// alone asks the others at the addresses of its configuration, over TLS with certificates on both sides.
 ///
 /// The configuration is a TOML file; each key of it can be set by the environment, too, as NOPIC_SERVER_LISTEN sets
@@ -42,6 +43,7 @@ const DEFAULT_PORT: u16 = 50_051;
 ///   [admin]                listen: address of an HTTP port with /metrics, /startup, /live, /ready and /log-filter
 ///   [telemetry]            log_format = "json" or "text", log_filter, otlp_endpoint = "http://collector:4317",
 ///                          otlp_authority, trace_percent
+///   [gateway.oidc]         issuer, audience, jwks (an https:// address, or a file): whose tokens are taken
 ///   [certificate]          issues_for = ["015"]
 ///   [entry-validation]     filing_attempts: tries of a filing that cannot be finished, before it is set aside
 #[derive(Debug, clap::Args)]

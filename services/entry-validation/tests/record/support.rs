@@ -73,7 +73,7 @@ impl Served {
         let mut config = Config::new(location, policy, SHIPPED.into());
         config.schema_update = SchemaUpdate::Apply;
         let nobody = || {
-            Client::new(
+            Client::by_channel(
                 Endpoint::from_static("http://127.0.0.1:9").connect_lazy(),
                 "nobody",
             )

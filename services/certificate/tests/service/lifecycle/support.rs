@@ -64,7 +64,7 @@ impl World {
         let service = CertificateService::open(config, Arc::new(clock.clone()))
             .await
             .unwrap()
-            .with_registry(rpc::client::Client::new(
+            .with_registry(rpc::client::Client::by_channel(
                 FakeRegistry::channel(known.clone()),
                 "registry",
             ));

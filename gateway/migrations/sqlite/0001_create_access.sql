@@ -1,0 +1,49 @@
+-- Who may come in. Moments are RFC 3339 in UTC. Nothing is deleted: what is over has an end.
+CREATE TABLE tenant (
+    tenant TEXT PRIMARY KEY,
+    -- The filer codes under which it files, with commas between them; *: every one.
+    filer_codes TEXT NOT NULL,
+    -- 3 digits.
+    certifier_id TEXT,
+    -- NOP operation IDs that it acts for, with commas between them.
+    nop_ids TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    suspended_at TEXT
+) STRICT, WITHOUT ROWID;
+
+-- A person or job of a tenant.
+CREATE TABLE person (
+    person_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant TEXT NOT NULL REFERENCES tenant (tenant),
+    name TEXT NOT NULL,
+    role TEXT NOT NULL,
+    -- The name in its client certificate.
+    certificate_name TEXT,
+    -- Who it is in the tokens of an identity provider.
+    token_issuer TEXT,
+    token_subject TEXT,
+    added_at TEXT NOT NULL,
+    removed_at TEXT,
+    CHECK ((token_issuer IS NULL) = (token_subject IS NULL))
+) STRICT;
+
+CREATE UNIQUE INDEX person_by_name ON person (tenant, name) WHERE removed_at IS NULL;
+CREATE UNIQUE INDEX person_by_certificate ON person (certificate_name) WHERE removed_at IS NULL;
+CREATE UNIQUE INDEX person_by_token ON person (token_issuer, token_subject) WHERE removed_at IS NULL;
+
+-- A key that a person or job calls with.
+CREATE TABLE api_key (
+    -- The part of it that is no secret.
+    prefix TEXT PRIMARY KEY,
+    person_id INTEGER NOT NULL REFERENCES person (person_id),
+    -- SHA-256 of the part that is.
+    secret_hash BLOB NOT NULL,
+    created_at TEXT NOT NULL,
+    created_by TEXT NOT NULL,
+    ends_at TEXT,
+    revoked_at TEXT,
+    -- The key that took its place.
+    replaced_by TEXT REFERENCES api_key (prefix)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX api_key_by_person ON api_key (person_id);
