@@ -11,7 +11,7 @@ use nopic_chassis::part::Process;
 use nopic_chassis::principal::AttachPrincipal;
 use nopic_chassis::roles::Protected;
 use nopic_chassis::tls::tls_of;
-use nopic_chassis::transport::{MAX_MESSAGE_BYTES, in_memory};
+use nopic_chassis::transport::{MAX_MESSAGE_BYTES, OWNER_KEY, in_memory};
 use nopic_chassis::windows::with_windows;
 use nopic_domain::principal::Principal;
 use nopic_host::{
@@ -72,18 +72,33 @@ pub(crate) type Wire = InterceptedService<Channel, Caller>;
 /// Says who calls.
 #[derive(Debug, Clone)]
 pub(crate) enum Caller {
-    /// Our own services: the person at this machine.
-    Local(AttachPrincipal),
+    /// Our own services, in this process or in one that works on our folder: the person at this machine.
+    Local(AttachPrincipal, Option<OwnerProof>),
     /// A server that knows callers by key.
     Key(MetadataValue<Ascii>),
     /// A server that is content without.
     Nobody,
 }
 
+/// What the process that works on our folder has written there for nobody but us.
+#[derive(Clone)]
+pub(crate) struct OwnerProof(MetadataValue<Ascii>);
+
+impl std::fmt::Debug for OwnerProof {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OwnerProof")
+    }
+}
+
 impl Interceptor for Caller {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         match self {
-            Self::Local(principal) => return principal.call(request),
+            Self::Local(principal, proof) => {
+                if let Some(proof) = proof {
+                    request.metadata_mut().insert(OWNER_KEY, proof.0.clone());
+                }
+                return principal.call(request);
+            }
             Self::Key(key) => {
                 request.metadata_mut().insert("authorization", key.clone());
             }
@@ -163,7 +178,7 @@ impl Services {
                 } else {
                     Self {
                         channel: connect(url, None).await?,
-                        caller: local_caller(),
+                        caller: Caller::Local(by_person(), holder.owner_proof()),
                         target: format!("the server at {url}"),
                         is_remote: false,
                         _lock: None,
@@ -304,13 +319,13 @@ impl Services {
     ) -> Result<CertificateLifeServiceClient<Wire>, Failure> {
         let mut caller = self.caller.clone();
         if acting.is_given() {
-            if !matches!(self.caller, Caller::Local(_)) {
+            let Caller::Local(_, proof) = &self.caller else {
                 return Err(Failure::new(
                     "A server takes who acts from the API key, not from the command line.",
                 )
                 .advice("Leave out --as-certifier and --as-exporter, and use a key of that person."));
-            }
-            caller = Caller::Local(AttachPrincipal::new(&acting.principal(&person())));
+            };
+            caller = Caller::Local(AttachPrincipal::new(&acting.principal(&person())), proof.clone());
         }
         Ok(
             CertificateLifeServiceClient::with_interceptor(self.channel.clone(), caller)
@@ -417,7 +432,18 @@ fn person() -> String {
 }
 
 fn local_caller() -> Caller {
-    Caller::Local(AttachPrincipal::new(&Principal::built_in(&person())))
+    Caller::Local(by_person(), None)
+}
+
+fn by_person() -> AttachPrincipal {
+    AttachPrincipal::new(&Principal::built_in(&person()))
+}
+
+impl lock::Holder {
+    /// Shows the process that it is asked by whoever can read the folder.
+    fn owner_proof(&self) -> Option<OwnerProof> {
+        self.owner.as_ref()?.0.parse().ok().map(OwnerProof)
+    }
 }
 
 async fn connect(url: &str, identity: Option<&Identity>) -> Result<Channel, Failure> {

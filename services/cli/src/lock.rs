@@ -27,6 +27,18 @@ pub(crate) struct Holder {
     pub(crate) endpoint: Option<String>,
     /// On which server's database it works, if not on the folder's files; without password.
     pub(crate) database: Option<String>,
+    /// What shows it that it is asked by whoever can read the folder.
+    pub(crate) owner: Option<OwnerText>,
+}
+
+/// A secret, which no log shows.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct OwnerText(pub(crate) String);
+
+impl std::fmt::Debug for OwnerText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OwnerText")
+    }
 }
 
 /// What came of trying.
@@ -40,16 +52,19 @@ pub(crate) enum Acquired {
 
 /// Tries to take the folder, which must exist.
 pub(crate) fn acquire(folder: &Path) -> io::Result<Acquired> {
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(folder.join(FILE_NAME))?;
+    let path = folder.join(FILE_NAME);
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&path)?;
     match file.try_lock() {
         Ok(()) => {
+            // One of an earlier version may be open to others.
+            #[cfg(unix)]
+            file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
             let lock = DataLock { file };
-            lock.write(None, None)?;
+            lock.write(None, None, None)?;
             Ok(Acquired::Held(lock))
         }
         Err(TryLockError::WouldBlock) => {
@@ -62,14 +77,14 @@ pub(crate) fn acquire(folder: &Path) -> io::Result<Acquired> {
 }
 
 impl DataLock {
-    /// Tells other commands where this process can be asked.
-    pub(crate) fn announce(&self, endpoint: &str, database: Option<&str>) -> io::Result<()> {
-        self.write(Some(endpoint), database)
+    /// Tells other commands where this process can be asked, and how they show that they may read this.
+    pub(crate) fn announce(&self, endpoint: &str, database: Option<&str>, owner: &str) -> io::Result<()> {
+        self.write(Some(endpoint), database, Some(owner))
     }
 
-    fn write(&self, endpoint: Option<&str>, database: Option<&str>) -> io::Result<()> {
+    fn write(&self, endpoint: Option<&str>, database: Option<&str>, owner: Option<&str>) -> io::Result<()> {
         let mut text = format!("process {}\n", std::process::id());
-        for (name, value) in [("endpoint", endpoint), ("database", database)] {
+        for (name, value) in [("endpoint", endpoint), ("database", database), ("owner", owner)] {
             if let Some(value) = value {
                 text.push_str(&format!("{name} {value}\n"));
             }
@@ -98,6 +113,7 @@ fn parse(text: &str) -> Holder {
         process: value("process ").and_then(|number| number.parse().ok()),
         endpoint: value("endpoint ").map(ToOwned::to_owned),
         database: value("database ").map(ToOwned::to_owned),
+        owner: value("owner ").map(|secret| OwnerText(secret.to_owned())),
     }
 }
 
@@ -129,17 +145,20 @@ mod tests {
             Holder {
                 process,
                 endpoint: None,
-                database: None
+                database: None,
+                owner: None,
             }
         );
         let database = Some("PostgreSQL database nopic on localhost:5432");
-        lock.announce("http://127.0.0.1:50051", database).unwrap();
+        lock.announce("http://127.0.0.1:50051", database, "secret")
+            .unwrap();
         assert_eq!(
             holder(folder.path()),
             Holder {
                 process,
                 endpoint: Some("http://127.0.0.1:50051".into()),
-                database: database.map(ToOwned::to_owned)
+                database: database.map(ToOwned::to_owned),
+                owner: Some(OwnerText("secret".into())),
             }
         );
     }
@@ -148,7 +167,7 @@ mod tests {
     fn what_an_ended_holder_wrote_is_forgotten() {
         let folder = tempfile::tempdir().unwrap();
         let lock = held(folder.path());
-        lock.announce("http://127.0.0.1:1", None).unwrap();
+        lock.announce("http://127.0.0.1:1", None, "secret").unwrap();
         drop(lock);
         // As a crash leaves it behind: text, but no lock.
         std::fs::write(

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use nopic_chassis::part::Process;
+use nopic_chassis::transport::OwnerSecret;
 use nopic_host::{
     Deployment, LogFallback, Observability, Opening, PARTS, Serving, Settings, built_in_caller, listen,
 };
@@ -154,6 +155,14 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
     Ok(Done::Well)
 }
 
+/// What other commands of whoever can read the folder show this server: made anew each time.
+fn owner_secret() -> Result<String, Failure> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Failure::new(format!("The system gives no random numbers: {error}.")))?;
+    Ok(hex::encode(bytes))
+}
+
 /// What is given on the command line or by its variables, else what the configuration says.
 fn with_settings(options: &GlobalOptions, settings: &Settings) -> GlobalOptions {
     let mut options = options.clone();
@@ -174,13 +183,15 @@ fn with_settings(options: &GlobalOptions, settings: &Settings) -> GlobalOptions 
 pub(crate) async fn serve_until_stopped(
     context: &Context,
     listener: tokio::net::TcpListener,
-    serving: Serving,
+    mut serving: Serving,
     announce: Option<&DataLock>,
     database: Option<&str>,
 ) -> Result<(), Failure> {
+    let secret = owner_secret()?;
+    serving.options.owner = announce.map(|_| OwnerSecret::new(&secret));
     let told = |url: &str| -> Result<(), Failure> {
         if let Some(lock) = announce {
-            lock.announce(url, database)
+            lock.announce(url, database, &secret)
                 .map_err(|error| Failure::writing(context.options.data(), &error))?;
         }
         // For scripts: the address is the result of this command.
