@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use nopic_cache::limiter::Limiter;
 use nopic_chassis::clock::Clock;
 use nopic_chassis::part::{Front, OpenError, Work};
 use nopic_chassis::roles::{CheckRoles, Protected};
@@ -15,13 +14,12 @@ use tower::util::BoxCloneSyncService;
 
 use crate::access::AccessStore;
 use crate::authenticate::{Authenticate, Callers};
-use crate::limits::Limits;
+use crate::quota::Quotas;
 use crate::rate::Charge;
 use crate::route::Route;
 use crate::server;
 use crate::shed::Shed;
 use crate::stack::{Parts, stack};
-use crate::tenant_calls::BoundTenants;
 
 /// What the gateway needs to open its door.
 pub(crate) struct Door {
@@ -36,10 +34,8 @@ pub(crate) struct Door {
     pub(crate) elsewhere: HashMap<&'static str, Client>,
     /// Calls at a time.
     pub(crate) places: usize,
-    /// What each tenant may ask.
-    pub(crate) limits: Limits,
-    /// Where that is counted.
-    pub(crate) limiter: Limiter,
+    /// What each tenant may ask, and where that is counted.
+    pub(crate) quotas: Quotas,
 }
 
 impl Front for Door {
@@ -69,8 +65,8 @@ impl Front for Door {
         let here = BoxCloneSyncService::new(calls.into_service());
         let calls = stack(Parts {
             shed: Shed::new(self.places, &options.metrics),
-            tenants: BoundTenants::new(self.limits.calls, &options.metrics),
-            charge: Charge::new(self.limiter, self.limits, &options.metrics),
+            charge: Charge::new(self.quotas.limiter, self.quotas.limits, &options.metrics),
+            tenants: self.quotas.tenants,
             metrics: options.metrics.clone(),
             authenticate: Arc::new(authenticate),
             check: self.check,

@@ -16,6 +16,7 @@ mod limits;
 mod messages;
 mod part;
 mod protocol;
+mod quota;
 mod rate;
 mod refusal;
 mod request_id;

@@ -16,6 +16,8 @@ use nopic_sql::{Location, Schema};
 use crate::access::{AccessRpc, KnownCallers, Provider, SCHEMA, Tokens};
 use crate::door::Door;
 use crate::limits::Limits;
+use crate::quota::Quotas;
+use crate::tenant_calls::BoundTenants;
 use crate::{ROLES, access};
 
 /// Calls at a time, unless the configuration says otherwise.
@@ -81,7 +83,21 @@ async fn open(
     let store = access::open(&opening.storage, opening.storage.schema_update())
         .await
         .map_err(OpenError::new)?;
+    // Whoever is the only gateway counts for itself.
+    let limiter = match redis.filter(|_| opening.process.is_alone()) {
+        None => Limiter::Local(Arc::default()),
+        Some(options) => {
+            let blocks = RedisBlocks::new(options).map_err(OpenError::new)?;
+            Limiter::Shared(Arc::new(SharedLimiter::new(blocks)))
+        }
+    };
+    let quotas = Quotas {
+        limits,
+        limiter,
+        tenants: BoundTenants::new(limits.calls, &opening.metrics),
+    };
     let rpc = AccessRpc {
+        quotas: quotas.clone(),
         store: Arc::clone(&store),
         clock: Arc::clone(&opening.clock),
         rows: rows.concat().into(),
@@ -92,14 +108,6 @@ async fn open(
         routes.add_service(service);
     });
     open.audit = Some(store.audit_log());
-    // Whoever is the only gateway counts for itself.
-    let limiter = match redis.filter(|_| opening.process.is_alone()) {
-        None => Limiter::Local(Arc::default()),
-        Some(options) => {
-            let blocks = RedisBlocks::new(options).map_err(OpenError::new)?;
-            Limiter::Shared(Arc::new(SharedLimiter::new(blocks)))
-        }
-    };
     open.front = Some(Box::new(Door {
         callers: Arc::new(KnownCallers::new(
             store.clone(),
@@ -111,8 +119,7 @@ async fn open(
         check: CheckRoles::new(table, None),
         elsewhere,
         places,
-        limits,
-        limiter,
+        quotas,
     }));
     Ok(open)
 }

@@ -20,4 +20,5 @@ pub const ROLES: &[Row] = &[
     Row::roles("nopic.access.v1.AccessService/RevokeKey", OPERATOR),
     Row::roles("nopic.access.v1.AccessService/RotateKey", OPERATOR),
     Row::any_role("nopic.access.v1.AccessService/WhoAmI"),
+    Row::any_role("nopic.access.v1.AccessService/GetQuota"),
 ];

@@ -48,6 +48,14 @@ impl BoundTenants {
         }
     }
 
+    /// Places that a tenant has left.
+    pub(crate) fn left(&self, tenant: &str) -> usize {
+        let tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        tenants
+            .get(tenant)
+            .map_or(self.most, |places| places.available_permits())
+    }
+
     /// A place, until it is dropped.
     fn place(&self, tenant: &str) -> Option<OwnedSemaphorePermit> {
         // A panic elsewhere leaves a map that is whole.

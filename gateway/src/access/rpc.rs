@@ -20,9 +20,10 @@ use super::convert;
 use super::error::Error;
 use super::key::NewKey;
 use super::store::{AccessStore, Act, Filter};
+use crate::quota::Quotas;
 
 /// Longest time of grace of a key that was replaced, in seconds: 30 days.
-const MAX_GRACE: u64 = 30 * 86_400;
+const MAX_GRACE: u32 = 30 * 86_400;
 
 /// What the gateway serves itself.
 #[derive(Clone)]
@@ -31,6 +32,8 @@ pub(crate) struct AccessRpc {
     pub(crate) clock: Arc<dyn Clock>,
     /// Who may call what, of every part.
     pub(crate) rows: Arc<[Row]>,
+    /// What tenants may ask.
+    pub(crate) quotas: Quotas,
 }
 
 impl fmt::Debug for AccessRpc {
@@ -276,8 +279,7 @@ impl AccessService for AccessRpc {
         let act = self.act(&principal, "rotate key", (&request.request_id, ""), &request)?;
         let prefix = convert::prefix(&request.prefix)?;
         let ends_at = convert::ends_at(&request.ends_at, act.now)?;
-        let grace = i64::try_from(request.grace_seconds)
-            .ok()
+        let grace = Some(i64::from(request.grace_seconds))
             .filter(|_| request.grace_seconds <= MAX_GRACE)
             .map(TimeDelta::seconds)
             .ok_or_else(|| {
@@ -311,6 +313,16 @@ impl AccessService for AccessRpc {
         Ok(Response::new(wire::WhoAmIResponse {
             principal: Some(principal::to_wire(principal)),
             methods,
+        }))
+    }
+
+    async fn get_quota(
+        &self,
+        request: Request<wire::GetQuotaRequest>,
+    ) -> Result<Response<wire::GetQuotaResponse>, Status> {
+        let principal = principal::of(request.extensions())?;
+        Ok(Response::new(wire::GetQuotaResponse {
+            quotas: self.quotas.of(&principal.tenant).await,
         }))
     }
 }

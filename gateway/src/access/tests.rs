@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use nopic_cache::limiter::{Limiter, Rate};
 use nopic_chassis::clock::SystemClock;
+use nopic_chassis::metrics::Metrics;
 use nopic_domain::principal::{Principal, Role};
 use nopic_proto::access as wire;
 use nopic_proto::access::access_service_server::AccessService as _;
@@ -21,6 +23,9 @@ use super::store::LookUp;
 use super::{AccessRpc, KnownCallers, open};
 use crate::ROLES;
 use crate::authenticate::{Callers as _, Refused};
+use crate::limits::Limits;
+use crate::quota::Quotas;
+use crate::tenant_calls::BoundTenants;
 
 /// How long what was taken back may still be good for.
 const AT_MOST: Duration = Duration::from_secs(2);
@@ -40,6 +45,7 @@ impl Gateway {
                 store: Arc::clone(&store),
                 clock: clock.clone(),
                 rows: ROLES.into(),
+                quotas: quotas(),
             },
             callers: KnownCallers::new(store, clock, None),
         }
@@ -437,5 +443,18 @@ async fn nobody_comes_in_by_an_answer_older_than_two_seconds() {
         store.fails.store(false, Ordering::SeqCst);
         // What failed is not kept.
         assert!(callers.of_key(&secret).await.is_ok());
+    }
+}
+
+fn quotas() -> Quotas {
+    let limits = Limits {
+        requests: Rate::new(10, 20).unwrap(),
+        kilobytes: Rate::new(100, 200).unwrap(),
+        calls: 3,
+    };
+    Quotas {
+        limits,
+        limiter: Limiter::Local(Arc::default()),
+        tenants: BoundTenants::new(limits.calls, &Metrics::default()),
     }
 }

@@ -83,7 +83,7 @@ pub(crate) enum Command {
         prefix: String,
         /// For how many seconds the old one goes on beside the new one
         #[arg(long, value_name = "SECONDS", default_value_t = 0)]
-        grace: u64,
+        grace: u32,
         #[command(flatten)]
         of: NewKey,
     },
