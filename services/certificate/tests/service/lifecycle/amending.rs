@@ -121,6 +121,7 @@ async fn what_filing_drew_moves_too_and_can_be_given_back(
         weight_units: units,
         may_exceed: true,
         may_reuse: false,
+        beside_replaced: false,
     };
     let draws = |id: &str, version: u32, number: &str, units: i64| wire::SetDrawsRequest {
         request_id: id.into(),

@@ -287,6 +287,7 @@ async fn draws_of_a_row_replace_imported_ones_and_leave_filed_ones_alone(
                 weight_units: 5_000_000,
                 may_exceed: true,
                 may_reuse: false,
+                beside_replaced: false,
             }],
         }],
         certificates: vec![wire::JudgedCertificate {

@@ -289,6 +289,7 @@ async fn file_step(world: &World, model: &mut Model, random: &mut Random, step: 
                 weight_units: i64::from(kg) * 10_000,
                 may_exceed: false,
                 may_reuse: false,
+                beside_replaced: false,
             }],
         }],
         certificates: vec![wire::JudgedCertificate {
