@@ -121,6 +121,7 @@ impl Document {
                 Record::Deleted {
                     entry_number,
                     of_file,
+                    ..
                 } => {
                     // What stands before it in the file is filed before it.
                     let filed = self.parts.file_rest().await?;
