@@ -165,6 +165,36 @@ async fn what_filing_drew_moves_too_and_can_be_given_back(
 
 #[rstest]
 #[tokio::test]
+async fn a_certificate_of_several_entries_is_not_made_one_for_a_single_shipment(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let world = World::new(engine).await;
+    let draw = |entries: u32| {
+        let of = |number| {
+            format!(
+                "{{\"entryNumber\":\"{}\",\"lineNumber\":1,\"weightKg\":\"10\"}}",
+                entry(number)
+            )
+        };
+        format!("[{}]", (1..=entries).map(of).collect::<Vec<_>>().join(","))
+    };
+    let single = |id: &str, version| wire::AmendCertificateRequest {
+        kind: wire::CertificateKind::SingleShipment.into(),
+        total_weight_kg: String::new(),
+        ..amend(id, NUMBER, version)
+    };
+    world.import(&imported(NUMBER, &draw(2))).await;
+    assert_refused(
+        world.certifier().amend_certificate(single("a", 1)).await,
+        Code::FailedPrecondition,
+        &["kind", "several entries have drawn", NUMBER],
+    );
+    world.import(&imported(NUMBER, &draw(1))).await;
+    world.certifier().amend_certificate(single("b", 1)).await.unwrap();
+}
+
+#[rstest]
+#[tokio::test]
 async fn a_successor_may_not_allow_less_than_was_drawn(
     #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
 ) {
