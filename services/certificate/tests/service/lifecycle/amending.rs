@@ -179,7 +179,7 @@ async fn a_certificate_of_several_entries_is_not_made_one_for_a_single_shipment(
         format!("[{}]", (1..=entries).map(of).collect::<Vec<_>>().join(","))
     };
     let single = |id: &str, version| wire::AmendCertificateRequest {
-        kind: wire::CertificateKind::SingleShipment.into(),
+        kind: "SINGLE_SHIPMENT".into(),
         total_weight_kg: String::new(),
         ..amend(id, NUMBER, version)
     };
