@@ -81,7 +81,8 @@ impl From<Error> for Status {
                 | Refusal::IssuedAfterExport { .. }
                 | Refusal::ValidBeforeIssue { .. }
                 | Refusal::NumberInconsistent { .. }
-                | Refusal::LessThanDrawn { .. } => Self::failed_precondition(message),
+                | Refusal::LessThanDrawn { .. }
+                | Refusal::SeveralHaveDrawn(_) => Self::failed_precondition(message),
             },
             Error::Store(error) => store_failure(&error),
         }

@@ -22,7 +22,7 @@ use tonic::Status;
 use crate::convert;
 use crate::error::Error;
 use crate::import_decision::Stated;
-use crate::store::{BroughtBack, CertificateStore, ImportOrigin, Imported, Overdrawn};
+use crate::store::{CertificateStore, EndedHere, ImportOrigin, Imported, Overdrawn};
 
 /// What one file may state, so that what is held stays below about a gigabyte.
 const MAX_CERTIFICATES: usize = 1_000_000;
@@ -59,6 +59,7 @@ impl ImportCall {
             }
         }
         file.finish()?;
+        file.refuse_circles();
         self.send(file.answers.drain(..)).await?;
         // Neighbours in the file of the database are written together.
         file.stated
@@ -226,9 +227,42 @@ impl File {
         }));
     }
 
-    /// What the store refused: no row brings back what a step here has ended.
-    fn refuse(&mut self, certificate: BroughtBack) {
-        let BroughtBack {
+    /// Two certificates do not supersede each other.
+    fn refuse_circles(&mut self) {
+        let successor = |number| {
+            let (place, _) = self.places.get(&number)?;
+            self.stated.get(*place)?.certificate.superseded_by
+        };
+        let mut circular: Vec<(CertificateNumber, CertificateNumber)> = self
+            .places
+            .keys()
+            .filter_map(|number| Some((*number, successor(*number)?)))
+            .filter(|(number, next)| successor(*next) == Some(*number))
+            .collect();
+        circular.sort_unstable();
+        for (number, next) in circular {
+            let record = self.places.get(&number).map_or(0, |(_, record)| *record);
+            self.reject(Reject {
+                key: Some(number.to_string()),
+                field: Some("supersededBy".to_owned()),
+                value: next.to_string(),
+                ..Reject::new(
+                    u64::from(record),
+                    format!("{next} is superseded by this one in the same file: say which of them replaced the other")
+                )
+            });
+            let place = self
+                .stated
+                .iter()
+                .position(|stated| stated.certificate.number == number);
+            let lost = place.and_then(|place| self.stated.swap_remove(place).draws);
+            self.draws -= lost.map_or(0, |draws| draws.len());
+        }
+    }
+
+    /// What the store refused: no row brings back what a step here has ended, or says that it ended otherwise.
+    fn refuse(&mut self, certificate: EndedHere) {
+        let EndedHere {
             number,
             status,
             superseded_by,
@@ -239,21 +273,30 @@ impl File {
             .stated
             .binary_search_by_key(&number, |stated| stated.certificate.number);
         let stated = found.ok().and_then(|place| self.stated.get(place));
-        let (states, draws) = stated.map_or(("", 0), |stated| {
-            let draws = stated.draws.as_ref().map_or(0, Vec::len);
-            (stated.certificate.status.as_str(), draws)
-        });
+        let draws = stated
+            .and_then(|stated| stated.draws.as_ref())
+            .map_or(0, Vec::len);
+        let (field, states) = match stated.map(|stated| &stated.certificate) {
+            Some(certificate) if certificate.status == status => (
+                "supersededBy",
+                certificate.superseded_by.map(|number| number.to_string()),
+            ),
+            certificate => (
+                "status",
+                certificate.map(|certificate| certificate.status.as_str().to_owned()),
+            ),
+        };
         self.draws -= draws;
         let successor = superseded_by.map_or_else(String::new, |number| format!(" by {number}"));
         self.reject(Reject {
             key: Some(number.to_string()),
-            field: Some("status".to_owned()),
-            value: states.to_owned(),
+            field: Some(field.to_owned()),
+            value: states.unwrap_or_default(),
             ..Reject::new(
                 u64::from(record),
                 format!(
-                    "the certificate was ended here and is {status}{successor}: an import does not bring it back; leave \
-                     the row out, or ask its certifier to issue another certificate"
+                    "the certificate was ended here and is {status}{successor}: an import does not bring it back, nor say \
+                     that it ended otherwise; leave the row out, or ask its certifier to issue another certificate"
                 ),
             )
         });

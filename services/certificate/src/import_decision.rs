@@ -93,20 +93,22 @@ pub(crate) struct Change {
 pub(crate) enum Decision {
     /// It says nothing new.
     Unchanged,
-    /// It would bring back what a step here has ended.
+    /// It would bring back what a step here has ended, or says that it ended otherwise.
     Refused,
     /// It is to be written.
     Change(Change),
 }
 
-/// Whether the file states as alive what is known as voided or superseded.
-pub(crate) fn brings_back(stated: &Stated, known: &Known) -> bool {
-    known.certificate.status.is_ended() && !stated.certificate.status.is_ended()
+/// Whether what is known as voided or superseded is alive by the file, or ended otherwise: its draws moved to its
+/// successor, and would stand twice.
+pub(crate) fn contradicts_end(stated: &Stated, known: &Known) -> bool {
+    let end = |certificate: &Certificate| (certificate.status, certificate.superseded_by);
+    known.certificate.status.is_ended() && end(&stated.certificate) != end(&known.certificate)
 }
 
 /// Decides what follows from a file's statement.
 pub(crate) fn decide(stated: &Stated, known: Option<&Known>, tenant: &str) -> Decision {
-    if known.is_some_and(|known| known.was_ended_here && brings_back(stated, known)) {
+    if known.is_some_and(|known| known.was_ended_here && contradicts_end(stated, known)) {
         return Decision::Refused;
     }
     let before: &[ImportedDraw] = known.map_or(&[], |known| &known.imported);
@@ -362,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_step_ended_is_not_brought_back() {
+    fn what_a_step_ended_is_not_brought_back_nor_ended_otherwise() {
         let ended = |status, was_ended_here| Known {
             certificate: Certificate {
                 status,
@@ -381,14 +383,14 @@ mod tests {
         for before in [CertificateStatus::Voided, CertificateStatus::Superseded] {
             for now in CertificateStatus::ALL {
                 let decided = decide(&states(now), Some(&ended(before, true)), "ours");
-                assert_eq!(
-                    decided == Decision::Refused,
-                    !now.is_ended(),
-                    "{before:?} {now:?}"
-                );
+                assert_eq!(decided == Decision::Refused, now != before, "{before:?} {now:?}");
                 let imported = decide(&states(now), Some(&ended(before, false)), "ours");
                 assert!(matches!(imported, Decision::Change(_)));
             }
         }
+        let mut by_another = states(CertificateStatus::Superseded);
+        by_another.certificate.superseded_by = Some("012-0120000001-000077".parse().unwrap());
+        let known = ended(CertificateStatus::Superseded, true);
+        assert_eq!(decide(&by_another, Some(&known), "ours"), Decision::Refused);
     }
 }

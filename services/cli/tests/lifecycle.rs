@@ -145,6 +145,34 @@ fn a_certificate_lives_from_the_request_to_its_end() {
 }
 
 #[test]
+fn a_request_sent_again_shows_what_became_of_it() {
+    let place = Place::new();
+    place.file("form.json", FORM);
+    let request = [
+        "certificate",
+        "request",
+        "form.json",
+        "--as-exporter",
+        "0150000001",
+    ];
+    let first = place.done(&request);
+    let again = place.done(&request);
+    assert_eq!(again.out, first.out);
+    assert!(!again.said.contains("--request-id"), "{}", again.said);
+    done(as_certifier(&place, &["review", "start", "1"]));
+    done(as_certifier(
+        &place,
+        &["review", "reject", "1", "--reasons", "no contract"],
+    ));
+    let again = place.done(&request);
+    assert!(again.out.contains("stage          REJECTED\n"), "{}", again.out);
+    assert!(again.said.contains("request 1 was made before"), "{}", again.said);
+    assert!(again.said.contains("--request-id"), "{}", again.said);
+    let anew = place.done(&[&request[..], &["--request-id", "anew"]].concat());
+    assert!(anew.out.contains("stage          REQUESTED\n"), "{}", anew.out);
+}
+
+#[test]
 fn nobody_acts_in_anothers_name() {
     let place = Place::new();
     place.file("form.json", FORM);

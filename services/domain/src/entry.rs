@@ -140,6 +140,12 @@ impl NormalisedLine {
         self.0.entry_action.as_deref() == Some("DELETE")
     }
 
+    /// Whether the line takes the place of all that its entry has on record.
+    #[must_use]
+    pub fn replaces(&self) -> bool {
+        self.0.entry_action.as_deref() == Some("REPLACE")
+    }
+
     /// What the line declares.
     #[must_use]
     pub fn declaration(&self) -> Declaration {

@@ -3,6 +3,7 @@
 use nopic_domain::decision::Verdict;
 use nopic_domain::entry::NormalisedLine;
 use nopic_domain::rules::{EntryRun, Judgement, judge_entry};
+use rustc_hash::FxHashSet;
 
 use crate::engine::Engine;
 use crate::error::Error;
@@ -25,9 +26,16 @@ pub(crate) struct Runs {
     waiting: Vec<NormalisedLine>,
     /// Lines of the request whose verdict was given.
     answered: u64,
+    /// Entries that the request takes back: what they have on record does not count for the lines that come.
+    deleted: FxHashSet<String>,
 }
 
 impl Runs {
+    /// An entry is taken back before the lines that come. The lines before were judged with their end.
+    pub(crate) fn delete(&mut self, entry_number: String) {
+        self.deleted.insert(entry_number);
+    }
+
     /// Judges a batch. Verdicts come in the order of the lines; those that may depend on later lines of their entry
     /// come with a later batch, the last ones with `end`.
     pub(crate) async fn judge(
@@ -71,7 +79,7 @@ impl Runs {
             if is_last && !end {
                 let mut unfinished = open.take().unwrap_or_else(|| OpenRun {
                     entry_number: group[0].entry_number.clone(),
-                    run: EntryRun::default(),
+                    run: self.begin(&group[0].entry_number),
                     answered: 0,
                 });
                 unfinished.run.announce(&group[already_announced..]);
@@ -84,6 +92,10 @@ impl Runs {
             } else if let Some(mut open) = open.take() {
                 open.run.announce(&group[already_announced..]);
                 judge_group(&mut open.run, group, &known, &mut judgements);
+            } else if self.deleted.contains(&group[0].entry_number) {
+                let mut run = EntryRun::anew();
+                run.announce(group);
+                judge_group(&mut run, group, &known, &mut judgements);
             } else {
                 judge_entry(group, &known.policy, &known.flags, &known, &mut judgements);
             }
@@ -101,6 +113,14 @@ impl Runs {
             .zip(&judgements)
             .map(|(line, judgement)| known.verdict(inquiry.detail, line, judgement))
             .collect())
+    }
+
+    fn begin(&self, entry_number: &str) -> EntryRun {
+        if self.deleted.contains(entry_number) {
+            EntryRun::anew()
+        } else {
+            EntryRun::default()
+        }
     }
 
     /// How many lines are answered up to the end of the last complete entry: there a request can be resumed by another.

@@ -92,16 +92,15 @@ impl EntryScope {
         self.complete.extend(EntryNumber::parse(entry_number));
     }
 
-    /// An entry is taken back here: what is filed of it behind is another entry, as it were.
-    pub(crate) fn deleted(&mut self, entry_number: &str) {
+    /// An entry is taken back here: what is filed of it behind is another entry, as it were. Whether lines of it stood
+    /// before.
+    pub(crate) fn deleted(&mut self, entry_number: &str) -> bool {
         if let Some(open) = self.open.take()
             && let Some(number) = EntryNumber::parse(&open.entry_number)
         {
             self.complete.insert(number);
         }
-        if let Some(number) = EntryNumber::parse(entry_number) {
-            self.complete.remove(&number);
-        }
+        EntryNumber::parse(entry_number).is_some_and(|number| self.complete.remove(&number))
     }
 }
 
@@ -154,7 +153,7 @@ mod tests {
     fn an_entry_that_is_taken_back_may_come_anew() {
         let mut scope = EntryScope::default();
         assert!(scope.line(ONE).is_ok() && scope.line(OTHER).is_ok());
-        scope.deleted(ONE);
+        assert!(scope.deleted(ONE) && !scope.deleted(ONE));
         assert_eq!(scope.line(ONE), Ok(Place::Begins));
         // The one that was open is complete.
         assert_eq!(scope.line(OTHER), Err(Refusal::SecondPlace));

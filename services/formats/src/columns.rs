@@ -109,7 +109,10 @@ const fn of_entry(field: Field) -> (&'static str, &'static str) {
             "Entry number: filer code, 7 digits, check digit; dashes allowed.",
             "B7603245278",
         ),
-        Field::EntryAction => ("ADD, REPLACE or DELETE; empty means ADD.", "ADD"),
+        Field::EntryAction => (
+            "ADD, REPLACE (of the whole entry) or DELETE; empty means ADD.",
+            "ADD",
+        ),
         Field::LineNumber => ("Line of the entry, a whole number from 1.", "1"),
         Field::PgaLineNumber => (
             "PGA line of the entry line, a whole number from 1; empty means 1.",

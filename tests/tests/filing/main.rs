@@ -1,6 +1,7 @@
 //! Filing through the services' gRPC code, on both engines.
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
+mod actions;
 mod audit;
 mod clock;
 mod document;

@@ -126,6 +126,7 @@ fn line_draw(
             weight,
             may_exceed: line.may_exceed,
             may_reuse: line.may_reuse,
+            beside_replaced: line.beside_replaced,
         })
     };
     let ask = match Mode::try_from(line.mode) {

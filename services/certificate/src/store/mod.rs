@@ -135,7 +135,7 @@ pub(crate) struct Imported {
     pub(crate) changed: u32,
     pub(crate) unchanged: u32,
     /// Certificates that the file would bring back after a step here had ended them: left as they are.
-    pub(crate) refused: Vec<BroughtBack>,
+    pub(crate) refused: Vec<EndedHere>,
     /// Certificates that were added or changed, and more is drawn from them than they allow.
     pub(crate) overdrawn: Vec<Overdrawn>,
 }
@@ -151,7 +151,7 @@ pub(crate) struct Overdrawn {
 
 /// A certificate that a step here voided or superseded, as it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct BroughtBack {
+pub(crate) struct EndedHere {
     pub(crate) number: CertificateNumber,
     pub(crate) status: CertificateStatus,
     pub(crate) superseded_by: Option<CertificateNumber>,

@@ -145,6 +145,11 @@ impl Inputs {
             .collect();
     }
 
+    /// Whether the lines take the place of all that their entry has on record, whatever action they state.
+    pub(super) fn amends(&self) -> bool {
+        self.kind == Kind::Amended
+    }
+
     /// The entries with their lines.
     pub(super) fn lines_of_entries(&self) -> Result<Vec<(&FiledEntry, &[NormalisedLine])>, Inconsistent> {
         let mut rest = self.lines.as_slice();

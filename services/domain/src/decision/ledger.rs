@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{FiledEntry, Inputs};
+use super::Inputs;
 use crate::certificate::{CertificateView, DrawnBy};
 use crate::date::Date;
 use crate::identifier::{CertificateNumber, CertifierId, EntryNumber, NopId};
@@ -73,7 +73,7 @@ pub(super) struct OfEntry<'a> {
 }
 
 impl<'a> OfEntry<'a> {
-    pub(super) fn new(inputs: &'a Inputs, entry: &FiledEntry, answer: &EntryAnswer) -> Self {
+    pub(super) fn new(inputs: &'a Inputs, answer: &EntryAnswer) -> Self {
         let mut states = FxHashMap::default();
         for state in &answer.states {
             let Some(view) = inputs.certificates.get(&state.number) else {
@@ -81,7 +81,7 @@ impl<'a> OfEntry<'a> {
             };
             let mut own = state.own_draws.clone();
             let mut drawn = state.drawn;
-            if !entry.keep_other_lines {
+            if inputs.amends() {
                 // All of it is given back, whatever action the lines state.
                 drawn = own
                     .iter()

@@ -56,7 +56,9 @@ pub struct Decision {
     pub has_valid_certificate: bool,
     /// Weight and its part past the limit; absent where nothing is drawn.
     pub drawn: Option<(Weight, Weight)>,
-    /// Whether the decision stands for the line: not where the line takes itself back, or repeats another.
+    /// Whether the decision stands for the line: not where the line takes itself back, or repeats another. The first line
+    /// of a number alone says what the version has under it, so one that repeats a line that was taken back stands
+    /// nowhere either.
     pub stands: bool,
 }
 
@@ -87,7 +89,7 @@ pub fn draws(inputs: &Inputs, policy: &Policy, flags: &FlagTable) -> Result<Draw
                 .map(|(line, judgement)| LineDraw {
                     line_number: line.line_number,
                     pga_line_number: line.pga_line_number(),
-                    ask: ask_of_ledger(line, judgement, policy),
+                    ask: ask_of_ledger(line, judgement, policy, inputs.amends() || line.replaces()),
                 })
                 .collect(),
         });
@@ -138,7 +140,7 @@ pub fn decide(
                 .next()
                 .ok_or_else(|| Inconsistent::Ledger("fewer entries than the filing has".to_owned()))?
         };
-        let knowledge = OfEntry::new(inputs, entry, answer);
+        let knowledge = OfEntry::new(inputs, answer);
         judgements.clear();
         judge_entry(lines, policy, flags, &knowledge, &mut judgements);
         let mut outcomes = answer.lines.iter();

@@ -136,6 +136,8 @@ pub struct Take {
     pub may_exceed: bool,
     /// Whether a single-shipment certificate may be used that another entry used.
     pub may_reuse: bool,
+    /// Whether it must fit beside what the entry's lines drew that are not named, although that is given back.
+    pub beside_replaced: bool,
 }
 
 /// A draw that an entry has on record.
@@ -200,7 +202,8 @@ pub struct UnknownAccount(pub CertificateNumber);
 ///
 /// An entry first gives back what the named lines drew, and all that it drew where other lines do not stay. Then each
 /// line is held against what is left, less what earlier lines of the entry took from it: what they drew, and what
-/// those would have drawn that are only counted.
+/// those would have drawn that are only counted; and, where the line does not replace others itself, less what those
+/// drew that are replaced.
 ///
 /// # Errors
 /// An entry names a certificate, or has drawn on one, that is none of the accounts: these are then not to be used.
@@ -235,6 +238,8 @@ struct Running {
     used_by_another: bool,
     /// What lines that are only counted took.
     counted: Weight,
+    /// What the entry's lines drew that it no longer has.
+    replaced: Weight,
 }
 
 fn decide_entry(
@@ -258,10 +263,15 @@ fn decide_entry(
             },
             used_by_another: drawn_by.include_other_than(&entry.entry_number),
             counted: Weight::ZERO,
+            replaced: Weight::ZERO,
         });
     }
 
-    let ended = give_back(accounts, entry)?;
+    let ended = give_back(accounts, entry, |draw| {
+        if let Some(running) = places.get(&draw.number).and_then(|place| running.get_mut(*place)) {
+            running.replaced = running.replaced.saturating_add(draw.weight);
+        }
+    })?;
 
     let mut lines = Vec::with_capacity(entry.lines.len());
     for line in &entry.lines {
@@ -302,6 +312,7 @@ fn decide_entry(
 fn give_back(
     accounts: &mut FxHashMap<CertificateNumber, Account>,
     entry: &EntryDraws,
+    mut replaced: impl FnMut(&OwnDraw),
 ) -> Result<Vec<bool>, UnknownAccount> {
     if entry.own.is_empty() {
         return Ok(Vec::new());
@@ -315,9 +326,13 @@ fn give_back(
         .own
         .iter()
         .map(|draw| {
-            let ends = !entry.keep_other_lines || named.contains(&(draw.line_number, draw.pga_line_number));
+            let is_named = named.contains(&(draw.line_number, draw.pga_line_number));
+            let ends = is_named || !entry.keep_other_lines;
             if ends {
                 account(accounts, draw.number)?.give_back(entry.entry_number, draw);
+            }
+            if ends && !is_named {
+                replaced(draw);
             }
             Ok(ends)
         })
@@ -329,10 +344,16 @@ fn take_from(account: &Account, running: &Running, take: &Take) -> LineOutcome {
     if account.single_shipment && running.used_by_another && !take.may_reuse {
         return LineOutcome::AlreadyUsed;
     }
+    let beside = if take.beside_replaced {
+        running.replaced
+    } else {
+        Weight::ZERO
+    };
     let left = account
         .limit
         .saturating_sub(account.drawn)
-        .saturating_sub(running.counted);
+        .saturating_sub(running.counted)
+        .saturating_sub(beside);
     let drawn = account.drawn.saturating_add(take.weight);
     // No sum may come near the end of 64 bits, whatever the policy permits.
     if (take.weight > left && !take.may_exceed) || drawn > MAX_DRAWN {

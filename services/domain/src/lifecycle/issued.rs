@@ -54,6 +54,8 @@ pub struct DrawnSoFar {
     pub excess: Weight,
     /// The part of that which is marked on the draws that have it.
     pub marked: Weight,
+    /// Whether more than one entry has drawn.
+    pub by_several: bool,
 }
 
 /// The certificate without force, and why.
@@ -212,12 +214,16 @@ pub fn require_checked(
 /// as it is meant: in kilograms it is the successor's own.
 ///
 /// # Errors
-/// It would allow less than was drawn.
+/// It would allow less than was drawn, or one shipment where several entries have drawn.
 pub fn move_along(
     certificate: &Certificate,
     successor: &Certificate,
     so_far: DrawnSoFar,
 ) -> Result<DrawnSoFar, Refusal> {
+    let is_single = |certificate: &Certificate| certificate.kind == CertificateKind::SingleShipment;
+    if so_far.by_several && is_single(successor) && !is_single(certificate) {
+        return Err(Refusal::SeveralHaveDrawn(certificate.number));
+    }
     let tolerance = past(certificate.total_weight_kg, so_far.limit);
     let tolerance = share(tolerance, certificate.total_weight_kg, successor.total_weight_kg);
     let limit = successor.total_weight_kg.saturating_add(tolerance);

@@ -105,6 +105,12 @@ pub enum Refusal {
         /// What the successor would allow, excess that was permitted before included.
         limit: Weight,
     },
+    /// A certificate for one shipment of which several entries have drawn.
+    #[error(
+        "kind: several entries have drawn on {0}, and a SINGLE_SHIPMENT certificate is for one: take back all but one of \
+         them first (`nopic certificate show {0} --draws` lists those of yours), or leave the kind"
+    )]
+    SeveralHaveDrawn(CertificateNumber),
     /// An amendment of nothing.
     #[error("the amendment changes nothing: state what the successor says otherwise")]
     NothingChanges,

@@ -311,6 +311,7 @@ fn a_successor_allows_what_was_drawn_and_keeps_the_tolerance_as_a_share() {
             drawn: weight(drawn),
             excess: weight(excess),
             marked: weight(excess),
+            by_several: false,
         };
         move_along(&certificate, &next, so_far)
     };

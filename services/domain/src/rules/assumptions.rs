@@ -24,6 +24,10 @@ impl<K: Knowledge> Case<'_, K> {
     }
 
     fn implausible_date(&self) -> Option<Details> {
+        // What is taken back is not put on record, so an old entry can be.
+        if self.checked.is_deletion {
+            return None;
+        }
         let filed = self.knowledge.filing_day()?;
         let span = self.policy.filing_span();
         let after = (self.checked.entry_date - filed).num_days();

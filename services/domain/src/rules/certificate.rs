@@ -208,7 +208,7 @@ impl<K: Knowledge> Case<'_, K> {
                 .add(Code::WeightMissing, vec![("number", number.into())]);
             return;
         };
-        let replaces = self.checked.replaces;
+        let replaces = entry.begins_anew || self.line.replaces();
         let this_line = (self.line.line_number, self.line.pga_line_number());
         let given_back = self
             .knowledge

@@ -16,9 +16,10 @@ use super::{Judgement, certificate_number};
 ///   the rules count it.
 /// - Else it draws; a line that states no weight draws zero, which is use of its certificate all the same.
 ///
-/// It may pass what is left, or use what another entry used, where the policy lets such a line be filed.
+/// It may pass what is left, or use what another entry used, where the policy lets such a line be filed. `replaces`:
+/// nothing that its entry has on record counts for it.
 #[must_use]
-pub fn ask_of_ledger(line: &NormalisedLine, judgement: &Judgement, policy: &Policy) -> Ask {
+pub fn ask_of_ledger(line: &NormalisedLine, judgement: &Judgement, policy: &Policy, replaces: bool) -> Ask {
     let Some(number) = certificate_number(line).filter(|_| judgement.certificate_version.is_some()) else {
         return Ask::Nothing(None);
     };
@@ -41,6 +42,7 @@ pub fn ask_of_ledger(line: &NormalisedLine, judgement: &Judgement, policy: &Poli
         // The rules compare no weight where none is stated.
         may_exceed: weight.is_none() || may(Code::CertificateQuantityExceeded),
         may_reuse: may(Code::CertificateAlreadyUsed),
+        beside_replaced: !replaces,
     };
     if findings().all(|finding| finding.severity < Severity::Indeterminate) {
         Ask::Draw(take)
@@ -90,7 +92,7 @@ mod tests {
             remedies: Vec::new(),
             certificate_version: read.then_some(1),
         };
-        ask_of_ledger(line, &judgement, &policy)
+        ask_of_ledger(line, &judgement, &policy, true)
     }
 
     #[test]
@@ -102,6 +104,7 @@ mod tests {
             weight: Weight::from_units(25_000),
             may_exceed: false,
             may_reuse: false,
+            beside_replaced: false,
         };
         for (found, expected) in [
             (vec![], Ask::Draw(take)),
@@ -163,6 +166,7 @@ mod tests {
             weight: Weight::ZERO,
             may_exceed: true,
             may_reuse: false,
+            beside_replaced: false,
         };
         assert_eq!(ask(&line, &missing, true), Ask::Draw(take));
         let rejected = [missing[0], (Code::TreatmentProhibited, Severity::Reject)];

@@ -26,7 +26,6 @@ words! {
 pub(super) struct Checked<'a> {
     pub(super) entry_number: EntryNumber,
     pub(super) is_deletion: bool,
-    pub(super) replaces: bool,
     pub(super) entry_date: Date,
     /// The field that stands for the entry date where that is absent.
     pub(super) assumed_date: Option<&'static str>,
@@ -196,7 +195,6 @@ impl Fields<'_> {
         Some(Checked {
             entry_number: entry_number?,
             is_deletion: line.takes_back(),
-            replaces: line.entry_action.as_deref() == Some("REPLACE"),
             entry_date: entry_date?,
             assumed_date: dated_by.filter(|field| *field != "entryDate"),
             is_article_set_header: article_set == Some(true),

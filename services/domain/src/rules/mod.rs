@@ -14,7 +14,7 @@ mod party;
 mod registry;
 mod remedies;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::certificate::CertificateView;
 use crate::date::Date;
@@ -31,7 +31,7 @@ use line::Checked;
 pub use party::{given_importer, has_valid_certificate, importer, is_organic};
 
 /// Names the rules in the evidence of a verdict; rises when the same inputs may give another verdict.
-pub const RULES_VERSION: &str = "2";
+pub const RULES_VERSION: &str = "3";
 
 /// The most lines that one entry may have.
 pub const MAX_LINES_PER_ENTRY: usize = 10_000;
@@ -139,12 +139,23 @@ pub struct Judgement {
 /// ([`EntryRun::must_wait`]), because what the entry has on record for a line that is present does not count.
 #[derive(Debug, Default)]
 pub struct EntryRun {
+    /// Whether nothing that the entry has on record counts, whatever action its lines state.
+    begins_anew: bool,
     /// Every line that was announced, and whether one of its numbers was judged.
     present: FxHashMap<LineKey, bool>,
     taken: FxHashMap<CertificateNumber, Weight>,
 }
 
 impl EntryRun {
+    /// That of an entry which was taken back just before: nothing that it has on record counts.
+    #[must_use]
+    pub fn anew() -> Self {
+        Self {
+            begins_anew: true,
+            ..Self::default()
+        }
+    }
+
     /// Notes that these lines are present.
     pub fn announce(&mut self, lines: &[NormalisedLine]) {
         self.present.reserve(lines.len());
@@ -160,7 +171,7 @@ impl EntryRun {
         else {
             return false;
         };
-        line.entry_action.as_deref() != Some("REPLACE")
+        !(self.begins_anew || line.replaces())
             && knowledge.recorded_draws(number, &entry).iter().any(|draw| {
                 !self
                     .present
@@ -180,6 +191,7 @@ impl EntryRun {
         for line in lines {
             let repeated = std::mem::replace(self.present.entry(line_key(line)).or_default(), true);
             let entry = Entry {
+                begins_anew: self.begins_anew,
                 present: &self.present,
                 taken: Some(&mut self.taken),
             };
@@ -200,6 +212,7 @@ pub fn judge_entry(
     if let [line] = lines {
         // Most entries: nothing to count over lines, hence nothing to allocate.
         let entry = Entry {
+            begins_anew: false,
             present: &FxHashMap::default(),
             taken: None,
         };
@@ -211,6 +224,20 @@ pub fn judge_entry(
     run.judge(lines, policy, flags, knowledge, judgements);
 }
 
+/// Whether these lines of one entry take the place of all that it has on record: where one of them says so that rule 1
+/// does not reject.
+#[must_use]
+pub fn replace_entry(lines: &[NormalisedLine], policy: &Policy) -> bool {
+    if !lines.iter().any(NormalisedLine::replaces) {
+        return false;
+    }
+    let mut seen = FxHashSet::default();
+    lines.iter().any(|line| {
+        let repeated = !seen.insert(line_key(line));
+        line.replaces() && line::check(line, repeated, policy).2.is_some()
+    })
+}
+
 /// Line and PGA line.
 type LineKey = (u32, u32);
 
@@ -220,6 +247,8 @@ fn line_key(line: &NormalisedLine) -> LineKey {
 
 /// What a line shares with the others of its entry.
 struct Entry<'a> {
+    /// Whether nothing that it has on record counts.
+    begins_anew: bool,
     /// Lines of the request, this one perhaps apart.
     present: &'a FxHashMap<LineKey, bool>,
     /// What earlier lines would take from each certificate; absent where there is one line only.

@@ -48,6 +48,7 @@ struct Line {
     units: i64,
     may_exceed: bool,
     may_reuse: bool,
+    beside_replaced: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -80,6 +81,17 @@ impl Model {
         let used: Vec<bool> = (0..certificates.len())
             .map(|certificate| self.others(certificate, filing.entry))
             .collect();
+        let replaced: Vec<i64> = (0..certificates.len())
+            .map(|place| {
+                let is_replaced = |draw: &&Draw| {
+                    draw.entry == filing.entry
+                        && draw.certificate == place
+                        && !filing.keep
+                        && !filing.lines.iter().any(|line| line.line == draw.line)
+                };
+                self.0.iter().filter(is_replaced).map(|draw| draw.units).sum()
+            })
+            .collect();
         self.0.retain(|draw| {
             draw.entry != filing.entry
                 || (filing.keep && !filing.lines.iter().any(|line| line.line == draw.line))
@@ -91,9 +103,14 @@ impl Model {
             .map(|line| {
                 let certificate = &certificates[line.certificate];
                 let drawn = self.drawn(line.certificate);
+                let beside = if line.beside_replaced {
+                    replaced[line.certificate]
+                } else {
+                    0
+                };
                 let refused = if certificate.single_shipment && used[line.certificate] && !line.may_reuse {
                     Some(LineOutcome::AlreadyUsed)
-                } else if drawn + counted[line.certificate] + line.units > certificate.limit
+                } else if drawn + counted[line.certificate] + beside + line.units > certificate.limit
                     && !line.may_exceed
                 {
                     Some(LineOutcome::Exceeded)
@@ -131,25 +148,26 @@ fn lines() -> impl Strategy<Value = Vec<Line>> {
         0u8..4,
         0..CERTIFICATES,
         0i64..60,
-        any::<bool>(),
-        any::<bool>(),
-        any::<bool>(),
+        (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>()),
     );
     proptest::collection::vec(line, 0..6).prop_map(|lines| {
         let mut number = 0;
         lines
             .into_iter()
-            .filter_map(|(mode, certificate, units, may_exceed, may_reuse, present)| {
-                number += 1;
-                present.then_some(Line {
-                    line: number,
-                    mode: mode.min(2),
-                    certificate,
-                    units,
-                    may_exceed: may_exceed && units % 3 == 0,
-                    may_reuse,
-                })
-            })
+            .filter_map(
+                |(mode, certificate, units, (may_exceed, may_reuse, beside_replaced, present))| {
+                    number += 1;
+                    present.then_some(Line {
+                        line: number,
+                        mode: mode.min(2),
+                        certificate,
+                        units,
+                        may_exceed: may_exceed && units % 3 == 0,
+                        may_reuse,
+                        beside_replaced,
+                    })
+                },
+            )
             .collect()
     })
 }
@@ -217,6 +235,7 @@ fn entry_draws(model: &Model, filing: &Filing) -> EntryDraws {
                     weight: weight(line.units),
                     may_exceed: line.may_exceed,
                     may_reuse: line.may_reuse,
+                    beside_replaced: line.beside_replaced,
                 };
                 LineDraw {
                     line_number: line.line,
@@ -300,6 +319,7 @@ fn take(units: i64) -> Take {
         weight: weight(units),
         may_exceed: false,
         may_reuse: false,
+        beside_replaced: false,
     }
 }
 

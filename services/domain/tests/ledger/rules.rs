@@ -11,7 +11,7 @@ use nopic_domain::ledger::{Account, Ask, EntryDraws, LineDraw, LineOutcome, OwnD
 use nopic_domain::policy::Policy;
 use nopic_domain::registry::Timeline;
 use nopic_domain::rules::{
-    Answer, Judgement, Knowledge, RecordedDraw, RegistryState, ask_of_ledger, judge_entry,
+    Answer, Judgement, Knowledge, RecordedDraw, RegistryState, ask_of_ledger, judge_entry, replace_entry,
 };
 use nopic_domain::weight::Weight;
 use proptest::prelude::*;
@@ -22,6 +22,7 @@ use crate::support::{World, certificate_number, entry_line};
 /// Certificates of the world that take part.
 const CERTIFICATES: u32 = 3;
 const TOTAL: i64 = 1_000;
+const MAX_LINES: usize = 7;
 
 static WORLD: LazyLock<World> = LazyLock::new(World::new);
 
@@ -114,7 +115,7 @@ fn line() -> impl Strategy<Value = Line> {
 }
 
 fn lines() -> impl Strategy<Value = Vec<Line>> {
-    proptest::collection::vec((line(), any::<bool>()), 1..8).prop_map(|lines| {
+    proptest::collection::vec((line(), any::<bool>()), 1..=MAX_LINES).prop_map(|lines| {
         (1..)
             .zip(lines)
             .filter(|(number, (_, present))| *number == 1 || *present)
@@ -258,11 +259,21 @@ proptest! {
     fn the_ledger_agrees_with_the_rules(
         lines in lines(),
         ledgers in proptest::collection::vec(ledger(), CERTIFICATES as usize),
-        (replaces, registry_answers) in (any::<bool>(), proptest::bool::weighted(0.8)),
+        // Lines of mixed actions as well.
+        actions in prop_oneof![
+            Just(vec![false; MAX_LINES]),
+            Just(vec![true; MAX_LINES]),
+            proptest::collection::vec(any::<bool>(), MAX_LINES),
+        ],
+        registry_answers in proptest::bool::weighted(0.8),
     ) {
         let world = &*WORLD;
         let recorded = recorded(world, &ledgers, registry_answers);
-        let normalised: Vec<NormalisedLine> = lines.iter().map(|line| normalised(line, replaces)).collect();
+        let normalised: Vec<NormalisedLine> = lines
+            .iter()
+            .zip(&actions)
+            .map(|(line, replaces)| normalised(line, *replaces))
+            .collect();
         let mut judgements = Vec::new();
         judge_entry(&normalised, &world.policy, &world.flags, &recorded, &mut judgements);
 
@@ -277,14 +288,14 @@ proptest! {
         });
         let draws = EntryDraws {
             entry_number: entry(1),
-            keep_other_lines: !replaces,
+            keep_other_lines: !replace_entry(&normalised, &world.policy),
             lines: normalised
                 .iter()
                 .zip(&judgements)
                 .map(|(line, judgement)| LineDraw {
                     line_number: line.line_number,
                     pga_line_number: line.pga_line_number(),
-                    ask: ask_of_ledger(line, judgement, &world.policy),
+                    ask: ask_of_ledger(line, judgement, &world.policy, line.replaces()),
                 })
                 .collect(),
             own: own.collect(),

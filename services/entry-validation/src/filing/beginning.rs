@@ -32,7 +32,7 @@ pub(super) async fn begin(engine: &Engine, inquiry: &Inquiry, mut request: Reque
     let lines = std::mem::take(&mut request.lines);
     may_file(
         &inquiry.principal,
-        &entries_of(request.of_entry.as_ref(), &lines)?,
+        &entries_of(request.of_entry.as_ref(), &lines, &engine.policy)?,
     )?;
     let mut sifted = Sifted::new(lines, std::mem::take(&mut request.refused));
     let mut waited = Duration::ZERO;
@@ -122,7 +122,7 @@ async fn begin_now(
     }
     let mut inputs = Inputs {
         evidence: Arc::default(),
-        entries: entries_of(request.of_entry.as_ref(), &sifted.lines)?,
+        entries: entries_of(request.of_entry.as_ref(), &sifted.lines, &known.policy)?,
         lines: std::mem::take(&mut sifted.lines),
         certificates: BTreeMap::new(),
         unavailable_certificates: BTreeSet::new(),

@@ -4,8 +4,9 @@ use nopic_domain::decision::{FiledEntry, weight};
 use nopic_domain::entry::NormalisedLine;
 use nopic_domain::identifier::CertificateNumber;
 use nopic_domain::ledger::MAX_DRAWN;
+use nopic_domain::policy::Policy;
 use nopic_domain::principal::Principal;
-use nopic_domain::rules::{Answer, Knowledge as _, certificate_number};
+use nopic_domain::rules::{Answer, Knowledge as _, certificate_number, replace_entry};
 use nopic_domain::weight::Weight;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -17,6 +18,7 @@ use crate::knowledge::Known;
 pub(super) fn entries(
     of_entry: Option<&(String, u32)>,
     lines: &[NormalisedLine],
+    policy: &Policy,
 ) -> Result<Vec<FiledEntry>, Error> {
     if let Some((entry_number, _)) = of_entry {
         if let Some(other) = lines.iter().find(|line| line.entry_number != *entry_number) {
@@ -45,9 +47,7 @@ pub(super) fn entries(
         entries.push(FiledEntry {
             entry_number: entry_number.clone(),
             line_count: count(lines.len()),
-            keep_other_lines: !lines
-                .iter()
-                .any(|line| line.entry_action.as_deref() == Some("REPLACE")),
+            keep_other_lines: !replace_entry(lines, policy),
             version: 0,
         });
     }

@@ -2,7 +2,7 @@
 
 use nopic_domain::decision::Kind;
 use nopic_domain::entry::NormalisedLine;
-use nopic_domain::finding::Code;
+use nopic_domain::finding::{Code, Severity};
 use nopic_domain::rules::{Judgement, judge_entry};
 use rustc_hash::FxHashMap;
 
@@ -105,12 +105,16 @@ fn not_there(latest: Option<&LatestVersion>) -> Option<Reason> {
     }
 }
 
-/// What rule 1 found, which alone judges a line that takes one back.
+/// What keeps a line that takes one back from doing so: that rule 1 found it wrong, or whatever rejects it or leaves open
+/// whether it may be filed.
 fn problems(known: &Known, judgement: &Judgement) -> String {
     let problems: Vec<String> = judgement
         .findings
         .iter()
-        .filter(|finding| matches!(finding.code, Code::EntryNumberInvalid | Code::LineInvalid))
+        .filter(|finding| {
+            matches!(finding.code, Code::EntryNumberInvalid | Code::LineInvalid)
+                || finding.severity >= Severity::Indeterminate
+        })
         .map(|finding| format!("{}: {}", finding.code.as_str(), known.policy.message(finding)))
         .collect();
     problems.join(" ")

@@ -19,6 +19,7 @@ use nopic_proto::entry_validation::document_options::Form as WireForm;
 use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
 
+use super::fields::entry_number;
 use super::resuming::{Patience, Record, Resumed, first};
 use super::{MESSAGES_AHEAD, VERDICTS_PER_MESSAGE};
 use crate::engine::Engine;
@@ -36,10 +37,14 @@ const LINGER: Duration = Duration::from_millis(50);
 /// What the reading task hands to the judging one.
 #[derive(Default)]
 struct Batch {
+    /// Entries that are taken back before these lines.
+    deleted: Vec<String>,
     lines: Vec<NormalisedLine>,
     /// Of each line: which record it is, from 1.
     records: Vec<u64>,
     rejects: Vec<Reject>,
+    /// Whether nothing behind the lines belongs to their last entry.
+    ends_entry: bool,
     /// Of the whole document; set in the last batch.
     summary: Option<wire::DocumentSummary>,
 }
@@ -52,17 +57,18 @@ impl Batch {
                 self.records.push(place);
             }
             Record::Reject { reject, .. } => self.rejects.push(reject),
-            // Nothing to judge.
-            Record::Deleted { .. } => {}
+            Record::Deleted { entry_number, .. } => self.deleted.push(self::entry_number(&entry_number)),
         }
     }
 
     fn is_empty(&self) -> bool {
-        self.lines.is_empty() && self.rejects.is_empty()
+        self.lines.is_empty() && self.rejects.is_empty() && self.deleted.is_empty()
     }
 
     fn is_full(&self) -> bool {
-        self.lines.len() >= LINES_PER_BATCH || self.rejects.len() >= LINES_PER_BATCH
+        [self.lines.len(), self.rejects.len(), self.deleted.len()]
+            .iter()
+            .any(|count| *count >= LINES_PER_BATCH)
     }
 }
 
@@ -179,7 +185,18 @@ async fn read_document(
     let mut take = async |events: &mut Vec<EntryEvent>, batch: &mut Batch| {
         for event in events.drain(..) {
             let record = Record::of(event, &mut scope);
-            if resumed.is_to_be_answered(&record) {
+            if let Record::Deleted {
+                stood_before: true, ..
+            } = &record
+            {
+                // What stands before it is judged without it.
+                batch.ends_entry = true;
+                if batches.send(std::mem::take(batch)).await.is_err() {
+                    return false;
+                }
+            }
+            // What is taken back before the lines that are to be answered counts for them.
+            if resumed.is_to_be_answered(&record) || matches!(record, Record::Deleted { .. }) {
                 batch.add(record, resumed.records());
                 if batch.is_full() && batches.send(std::mem::take(batch)).await.is_err() {
                     return false;
@@ -257,7 +274,7 @@ impl Judging {
             let Some(batch) = batch else {
                 return Ok(Ended::Read);
             };
-            if !self.answer(batch, false).await? {
+            if !self.answer(batch).await? {
                 return Ok(Ended::Read);
             }
         }
@@ -278,10 +295,11 @@ impl Judging {
             let end = self.runs.end_of_entry(&batch.lines);
             // The last batch is answered to its end, for nothing comes behind it.
             let end = end.filter(|_| batch.summary.is_none());
+            batch.ends_entry |= end.is_some();
             batch.lines.truncate(end.unwrap_or(batch.lines.len()));
             batch.records.truncate(batch.lines.len());
             is_cut = end.is_some();
-            if !self.answer(batch, end.is_some()).await? {
+            if !self.answer(batch).await? {
                 return Ok(Ended::Read);
             }
         }
@@ -290,7 +308,7 @@ impl Judging {
             && let Ok(last) = batches.try_recv()
             && last.summary.is_some()
         {
-            self.answer(last, false).await?;
+            self.answer(last).await?;
             return Ok(Ended::Read);
         }
         let last = wire::ValidateDocumentResponse {
@@ -302,13 +320,21 @@ impl Judging {
     }
 
     /// Judges and answers a batch; whether another may follow.
-    async fn answer(&mut self, batch: Batch, ends_entry: bool) -> Result<bool, Status> {
+    async fn answer(&mut self, batch: Batch) -> Result<bool, Status> {
         let is_last = batch.summary.is_some();
+        for entry_number in batch.deleted {
+            self.runs.delete(entry_number);
+        }
         self.behind.extend(batch.records);
         self.reached.rejects += batch.rejects.len() as u64;
         let verdicts = self
             .runs
-            .judge(&self.engine, &self.inquiry, batch.lines, is_last || ends_entry)
+            .judge(
+                &self.engine,
+                &self.inquiry,
+                batch.lines,
+                is_last || batch.ends_entry,
+            )
             .await?;
         while self.lines < self.runs.answered_entries() {
             self.lines += 1;

@@ -85,13 +85,13 @@ impl Document {
             let is_answered = !self.resumed.is_to_be_answered(&record);
             // What is refused or cannot be read may be told already, and its entry still to be filed.
             if let Record::Reject { reject, refusal } = &record {
-                match refusal {
-                    Some(refusal) => {
-                        if let Some(entry) = self.parts.refuse(*refusal).filter(|_| !is_answered) {
-                            self.refuse(entry).await?;
-                        }
-                    }
-                    None => self.parts.cannot_read(reject.key.as_deref())?,
+                let told = reject.record;
+                let of_entry = match (refusal, reject.key.as_deref()) {
+                    (Some(refusal), key) => self.parts.refuse(*refusal, key.unwrap_or_default(), told),
+                    (None, key) => self.parts.cannot_read(key, told)?,
+                };
+                if let Some(entry) = of_entry.filter(|_| !is_answered) {
+                    self.refuse(entry).await?;
                 }
             }
             if is_answered {
@@ -121,6 +121,7 @@ impl Document {
                 Record::Deleted {
                     entry_number,
                     of_file,
+                    ..
                 } => {
                     // What stands before it in the file is filed before it.
                     let filed = self.parts.file_rest().await?;

@@ -10,8 +10,9 @@ use nopic_chassis::answers::{Answers, CallerGone, in_messages};
 use nopic_domain::date::Date;
 use nopic_domain::decision::Kind;
 use nopic_domain::entry::NormalisedLine;
+use nopic_domain::identifier::EntryNumber;
 use nopic_domain::principal::Principal;
-use nopic_domain::rules::MAX_LINES_PER_ENTRY;
+use nopic_domain::rules::{MAX_LINES_PER_ENTRY, replace_entry};
 use nopic_proto::common;
 use nopic_proto::entry_validation as wire;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -34,6 +35,10 @@ use crate::store::{Deletion, Refused};
 const MAX_INCOMPLETE: usize = 100_000;
 const NOT_REPLACED: &str = "a line of this entry cannot be read, so the entry is not replaced: what the line drew would be \
                             given back; correct the line and file the entry again";
+const STANDS_APART: &str = "lines of this entry stand in a second place, so the entry is not replaced: what they drew would be given \
+                            back; put its lines together and file the entry again";
+const REPLACED_BEFORE: &str = "the entry was replaced before this line of it was read: what the line drew is given back; put the \
+                               entry's lines together and file it again";
 pub(super) const NOT_YOURS: &str = "the entry has another filer code than those that you file under";
 const NONE_OF_IT: &str = "this entry has more lines than an entry may have: none of them is filed";
 pub(super) const NOTHING_TO_TAKE_BACK: &str =
@@ -133,6 +138,10 @@ pub(super) struct Parts {
     last_entry: usize,
     /// Entries of which something could not be read.
     incomplete: FxHashSet<String>,
+    /// Entries of which lines stand in a second place.
+    apart: FxHashSet<EntryNumber>,
+    /// Entries that were replaced as a whole: what of them comes later comes too late.
+    replaced: FxHashSet<EntryNumber>,
     /// Whether something could not be read that may be of the entry to come.
     next_is_incomplete: bool,
     /// Where the entry begins whose lines come and are too many.
@@ -159,6 +168,8 @@ impl Parts {
             waiting: Vec::new(),
             last_entry: 0,
             incomplete: FxHashSet::default(),
+            apart: FxHashSet::default(),
+            replaced: FxHashSet::default(),
             next_is_incomplete: false,
             refused_from: None,
             filed: 0,
@@ -202,12 +213,34 @@ impl Parts {
     pub(super) fn pass(&mut self, line: &NormalisedLine) {
         self.next_is_incomplete = false;
         self.incomplete.remove(&line.entry_number);
+        self.note_replaced(std::slice::from_ref(line));
     }
 
-    /// A line was not taken. The entry that goes with it: it is filed as a whole, or not.
-    pub(super) fn refuse(&mut self, refusal: Refusal) -> Option<RefusedEntry> {
-        if refusal != Refusal::TooLong {
-            return None;
+    fn note_replaced(&mut self, lines: &[NormalisedLine]) {
+        if replace_entry(lines, &self.engine.policy) {
+            self.replaced.extend(EntryNumber::parse(&lines[0].entry_number));
+        }
+    }
+
+    /// Says of an entry that was replaced already that a line of it comes too late; once.
+    fn comes_too_late(&mut self, entry_number: &str, told: u64) -> Option<RefusedEntry> {
+        let was_replaced = self.replaced.remove(&EntryNumber::parse(entry_number)?);
+        was_replaced.then(|| RefusedEntry {
+            told,
+            entry_number: entry_number.to_owned(),
+            reason: REPLACED_BEFORE.into(),
+        })
+    }
+
+    /// A line of this entry was not taken. What there is to say of the entry: it is filed as a whole, or not.
+    pub(super) fn refuse(&mut self, refusal: Refusal, entry_number: &str, told: u64) -> Option<RefusedEntry> {
+        match refusal {
+            Refusal::TooLong => {}
+            Refusal::SecondPlace => {
+                self.apart.extend(EntryNumber::parse(entry_number));
+                return self.comes_too_late(entry_number, told);
+            }
+            Refusal::TooManyEntries => return None,
         }
         self.searched = LINES_PER_PART;
         let dropped = self.waiting.drain(self.last_entry..).next()?;
@@ -219,14 +252,22 @@ impl Parts {
         })
     }
 
-    /// Something could not be read: of this entry, or, where that cannot be told, of the one before it or behind it.
+    /// Something could not be read: of this entry, or, where that cannot be told, of the one before it or behind it. What
+    /// there is to say of the entry.
     ///
     /// # Errors
     /// There is too much of it.
-    pub(super) fn cannot_read(&mut self, entry_number: Option<&str>) -> Result<(), Error> {
+    pub(super) fn cannot_read(
+        &mut self,
+        entry_number: Option<&str>,
+        told: u64,
+    ) -> Result<Option<RefusedEntry>, Error> {
+        let mut too_late = None;
         match entry_number {
             Some(number) => {
-                self.incomplete.insert(entry_number_of(number));
+                let number = entry_number_of(number);
+                too_late = self.comes_too_late(&number, told);
+                self.incomplete.insert(number);
             }
             None => {
                 if let Some(last) = self.waiting.last() {
@@ -240,7 +281,7 @@ impl Parts {
                 "more than {MAX_INCOMPLETE} entries have lines that cannot be read: correct the file"
             )));
         }
-        Ok(())
+        Ok(too_late)
     }
 
     /// The place before the first line that waits, or that belongs to an entry which is being refused.
@@ -298,6 +339,14 @@ impl Parts {
                 None => kept.push(entry),
                 Some(reason) => left_out.push((entry, reason)),
             }
+        }
+        // Of an entry that is filed nothing is known to stand apart any more.
+        let waiting = self.waiting.iter().map(|waiting| &waiting.line.entry_number);
+        let waiting: FxHashSet<EntryNumber> =
+            waiting.filter_map(|number| EntryNumber::parse(number)).collect();
+        self.apart.retain(|number| waiting.contains(number));
+        for entry in &kept {
+            self.note_replaced(&entry.lines);
         }
         let mut refused = Vec::new();
         if kept.is_empty() {
@@ -372,12 +421,15 @@ impl Parts {
 
     /// Why an entry is not filed, whatever is on record of it.
     fn why_not(&mut self, entry: &Entry) -> Option<&'static str> {
-        let replaces = |line: &NormalisedLine| line.entry_action.as_deref() == Some("REPLACE");
+        let is_apart = EntryNumber::parse(entry.number()).is_some_and(|number| self.apart.contains(&number));
+        let replaces = entry.lines.iter().any(NormalisedLine::replaces);
         let is_incomplete = self.incomplete.remove(entry.number());
         if !self.inquiry.principal.owns_entry(entry.number()) {
             Some(NOT_YOURS)
-        } else if is_incomplete && entry.lines.iter().any(replaces) {
+        } else if is_incomplete && replaces {
             Some(NOT_REPLACED)
+        } else if is_apart && replaces {
+            Some(STANDS_APART)
         } else {
             None
         }
@@ -397,6 +449,9 @@ impl Parts {
     pub(super) async fn cancel(&mut self, as_filed: &str) -> Result<Deleted, Error> {
         // A line of the entry has it kept in this form, however the file writes it.
         let entry_number = entry_number_of(as_filed);
+        if let Some(number) = EntryNumber::parse(&entry_number) {
+            self.replaced.remove(&number);
+        }
         let tenant = self.inquiry.principal.tenant.clone();
         let asked = wire::CancelEntryRequest {
             entry_number: entry_number.clone(),
@@ -488,19 +543,22 @@ pub(super) async fn lines(
             match scope.line(&line.entry_number) {
                 Ok(place) => parts.push(line, read, read, place),
                 Err(refusal) => {
-                    rejects.extend(parts.refuse(refusal).map(RefusedEntry::reject));
+                    let of_entry = parts.refuse(refusal, &line.entry_number, read);
+                    rejects.extend(of_entry.map(RefusedEntry::reject));
                     rejects.push(refused(read, &line, refusal));
+                }
+            }
+            // Line by line, so that nothing is known of what comes later, however it comes.
+            while let Some(filed) = parts.file_complete().await? {
+                send_rejects(&answers, std::mem::take(&mut rejects)).await?;
+                send(&answers, filed).await?;
+                // What a caller that has finished sent is filed to its end.
+                if engine.draining.has_begun() && !request.end {
+                    return Ok(resume(&answers, &parts, read).await?);
                 }
             }
         }
         send_rejects(&answers, rejects).await?;
-        while let Some(filed) = parts.file_complete().await? {
-            send(&answers, filed).await?;
-            // What a caller that has finished sent is filed to its end.
-            if engine.draining.has_begun() && !request.end {
-                return Ok(resume(&answers, &parts, read).await?);
-            }
-        }
         if request.end {
             return Ok(send(&answers, parts.file_rest().await?).await?);
         }

@@ -91,6 +91,8 @@ pub(super) enum Record {
         entry_number: String,
         /// Number of the line of the file.
         of_file: u64,
+        /// Whether lines of it stood before.
+        stood_before: bool,
     },
 }
 
@@ -119,10 +121,11 @@ impl Record {
                 refusal: None,
             },
             EntryEvent::Deleted { record, entry_number } => {
-                scope.deleted(&super::fields::entry_number(&entry_number));
+                let stood_before = scope.deleted(&super::fields::entry_number(&entry_number));
                 Self::Deleted {
                     entry_number,
                     of_file: record,
+                    stood_before,
                 }
             }
         }

@@ -140,5 +140,6 @@ fn line_draw(line: &LineDraw) -> wire::LineDraw {
         weight_units: take.map_or(0, |take| take.weight.units()),
         may_exceed: take.is_some_and(|take| take.may_exceed),
         may_reuse: take.is_some_and(|take| take.may_reuse),
+        beside_replaced: take.is_some_and(|take| take.beside_replaced),
     }
 }

@@ -14,7 +14,7 @@ use super::read::{hold_certificates, select_certificates};
 use super::{Store, sql};
 use crate::import_decision::{Change, Decision, Known, Stated, decide};
 use crate::store::row::{CertificateRow, json};
-use crate::store::{BroughtBack, ImportOrigin, ImportStore, Imported, Overdrawn, audited};
+use crate::store::{EndedHere, ImportOrigin, ImportStore, Imported, Overdrawn, audited};
 
 /// Certificates written by one statement: large enough to spread its cost, small enough to stay in the processor's
 /// cache.
@@ -137,7 +137,7 @@ async fn import_batch(
         let known = known.get(&number);
         match (decide(stated, known, tenant), known) {
             (Decision::Unchanged, _) => imported.unchanged += 1,
-            (Decision::Refused, known) => imported.refused.extend(known.map(|known| BroughtBack {
+            (Decision::Refused, known) => imported.refused.extend(known.map(|known| EndedHere {
                 number,
                 status: known.certificate.status,
                 superseded_by: known.certificate.superseded_by,

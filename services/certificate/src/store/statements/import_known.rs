@@ -9,7 +9,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::engine::Connection;
 use super::sql;
-use crate::import_decision::{Filed, ImportedDraw, Known, Stated, brings_back};
+use crate::import_decision::{Filed, ImportedDraw, Known, Stated, contradicts_end};
 use crate::store::StoredCertificate;
 use crate::store::row::{corrupt, entry_number, json, not_before, number_of, small};
 
@@ -36,17 +36,17 @@ pub(super) async fn load(
     if known.is_empty() {
         return Ok(known);
     }
-    let brought_back: Vec<CertificateNumber> = stated
+    let contradicted: Vec<CertificateNumber> = stated
         .iter()
         .filter(|stated| {
             let known = known.get(&stated.certificate.number);
-            known.is_some_and(|known| brings_back(stated, known))
+            known.is_some_and(|known| contradicts_end(stated, known))
         })
         .map(|stated| stated.certificate.number)
         .collect();
-    if !brought_back.is_empty() {
+    if !contradicted.is_empty() {
         let ended_here: Vec<i64> = sqlx::query_scalar(sql::SELECT_ENDED_HERE)
-            .bind(keys_of(brought_back.iter())?)
+            .bind(keys_of(contradicted.iter())?)
             .fetch_all(&mut *connection)
             .await?;
         for key in ended_here {

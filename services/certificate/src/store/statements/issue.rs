@@ -202,14 +202,14 @@ async fn hold_certificate(
     number: CertificateNumber,
     now: DateTime<Utc>,
 ) -> Result<Held, Error> {
-    // Version, content, limit, drawn, excess, number of draws, marked, last change.
-    type Row = (i64, String, i64, i64, i64, i64, i64, i64);
+    // Version, content, limit, drawn, excess, number of draws, marked, last change, whether several drew.
+    type Row = (i64, String, i64, i64, i64, i64, i64, i64, bool);
     let row: Option<Row> = sqlx::query_as(sql::HOLD_CERTIFICATE)
         .bind(number.key())
         .fetch_optional(connection)
         .await
         .map_err(SqlError::from)?;
-    let (version, content, limit, drawn, excess, draw_count, marked, changed_micros) =
+    let (version, content, limit, drawn, excess, draw_count, marked, changed_micros, by_several) =
         row.ok_or(Error::NotFound(number))?;
     Ok(Held {
         certificate: serde_json::from_str(&content).map_err(|error| corrupt("certificate.content", error))?,
@@ -219,6 +219,7 @@ async fn hold_certificate(
             drawn: Weight::from_units(drawn),
             excess: Weight::from_units(excess),
             marked: Weight::from_units(marked),
+            by_several,
         },
         draw_count: small("certificate.draw_count", draw_count)?,
         at: not_before(now, changed_micros),

@@ -96,7 +96,8 @@ nopic_sql::statements! {
     /// One certificate with the sums of its ledger, held until the transaction ends.
     pub(super) const HOLD_CERTIFICATE: &str = concat!(
         "SELECT version, CAST(content AS TEXT), limit_units, drawn_units, excess_units, draw_count,
-            marked_units, changed_micros
+            marked_units, changed_micros,
+            draw_count > 0 AND (drawer_tenant IS NULL OR first_drawer <> last_drawer)
         FROM certificate WHERE certificate = $1",
         for_update!()
     );

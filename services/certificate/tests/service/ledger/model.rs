@@ -90,6 +90,20 @@ impl Model {
                     .any(|drawer| *drawer != (tenant, entry))
             })
             .collect();
+        let ends = |draw: &Standing| {
+            (draw.tenant, draw.entry) == (tenant, entry)
+                && !keep
+                && !lines.iter().any(|line| line.line_number == draw.line)
+        };
+        let replaced: Vec<i64> = (1..=CERTIFICATES)
+            .map(|serial| {
+                let of = self
+                    .draws
+                    .iter()
+                    .filter(|draw| draw.serial == serial && ends(draw));
+                of.map(|draw| draw.units).sum()
+            })
+            .collect();
         self.draws.retain(|draw| {
             (draw.tenant, draw.entry) != (tenant, entry)
                 || (keep && !lines.iter().any(|line| line.line_number == draw.line))
@@ -106,9 +120,12 @@ impl Model {
                 let drawn = self.drawn(serial);
                 let stated = &self.certificates[place];
                 let single = stated.certificate.kind == CertificateKind::SingleShipment;
+                let beside = if line.beside_replaced { replaced[place] } else { 0 };
                 let refused = if single && used[place] && !line.may_reuse {
                     Some(Outcome::AlreadyUsed)
-                } else if drawn + counted[place] + line.weight_units > stated.limit && !line.may_exceed {
+                } else if drawn + counted[place] + beside + line.weight_units > stated.limit
+                    && !line.may_exceed
+                {
                     Some(Outcome::Exceeded)
                 } else {
                     None
@@ -253,6 +270,7 @@ fn random_lines(random: &mut Random) -> Vec<wire::LineDraw> {
                 weight_units: units(random, 10),
                 may_exceed: random.below(5) == 0,
                 may_reuse: random.below(3) == 0,
+                beside_replaced: random.below(3) == 0,
             };
             (random.below(2) == 0).then_some(line)
         })

@@ -121,6 +121,7 @@ async fn what_filing_drew_moves_too_and_can_be_given_back(
         weight_units: units,
         may_exceed: true,
         may_reuse: false,
+        beside_replaced: false,
     };
     let draws = |id: &str, version: u32, number: &str, units: i64| wire::SetDrawsRequest {
         request_id: id.into(),
@@ -160,6 +161,36 @@ async fn what_filing_drew_moves_too_and_can_be_given_back(
         .unwrap();
     let state = world.certificate(&number).await.state.unwrap();
     assert_eq!((state.drawn_kg.as_str(), state.draw_count), ("300", 1));
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_certificate_of_several_entries_is_not_made_one_for_a_single_shipment(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let world = World::new(engine).await;
+    let draw = |entries: u32| {
+        let of = |number| {
+            format!(
+                "{{\"entryNumber\":\"{}\",\"lineNumber\":1,\"weightKg\":\"10\"}}",
+                entry(number)
+            )
+        };
+        format!("[{}]", (1..=entries).map(of).collect::<Vec<_>>().join(","))
+    };
+    let single = |id: &str, version| wire::AmendCertificateRequest {
+        kind: "SINGLE_SHIPMENT".into(),
+        total_weight_kg: String::new(),
+        ..amend(id, NUMBER, version)
+    };
+    world.import(&imported(NUMBER, &draw(2))).await;
+    assert_refused(
+        world.certifier().amend_certificate(single("a", 1)).await,
+        Code::FailedPrecondition,
+        &["kind", "several entries have drawn", NUMBER],
+    );
+    world.import(&imported(NUMBER, &draw(1))).await;
+    world.certifier().amend_certificate(single("b", 1)).await.unwrap();
 }
 
 #[rstest]

@@ -109,14 +109,35 @@ async fn what_a_step_ended_stays_ended_and_the_row_is_named(
             answers.rejects
         );
     }
+    // How it ended is not said otherwise.
+    for (number, status, more, field) in [
+        (FIRST, "VOIDED", "", "status"),
+        (
+            FIRST,
+            "SUPERSEDED",
+            ",\"supersededBy\":\"015-0150000001-000077\"",
+            "supersededBy",
+        ),
+        (
+            SECOND,
+            "SUPERSEDED",
+            ",\"supersededBy\":\"015-0150000001-000077\"",
+            "status",
+        ),
+    ] {
+        let answers = imported(&world, &row(number, status, more)).await;
+        assert_eq!(answers.result.rejected, 1, "{number} {status}");
+        let reject = &answers.rejects[0];
+        assert_eq!((reject.key.as_str(), reject.field.as_str()), (number, field));
+        assert!(
+            reject.reason.contains("nor say that it ended otherwise"),
+            "{reject:?}"
+        );
+    }
     // What it is already may be stated, also in other words, and brings nothing back later.
     let mut words = row(FIRST, "SUPERSEDED", &format!(",\"supersededBy\":\"{SECOND}\""));
     words = words.replace("almonds", "raw almonds");
     assert_eq!(imported(&world, &words).await.result.changed, 1);
-    assert_eq!(
-        imported(&world, &row(FIRST, "VOIDED", "")).await.result.changed,
-        1
-    );
     assert_eq!(imported(&world, &file).await.result.rejected, 1);
     // What an import alone ended, an import may bring back.
     let other = "015-0150000001-000009";
@@ -128,6 +149,26 @@ async fn what_a_step_ended_stays_ended_and_the_row_is_named(
         imported(&world, &row(other, "ISSUED", "")).await.result.changed,
         1
     );
+}
+
+#[rstest]
+#[tokio::test]
+async fn two_certificates_do_not_supersede_each_other(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let world = World::new(engine).await;
+    let third = "015-0150000001-000003";
+    let by = |number, next| row(number, "SUPERSEDED", &format!(",\"supersededBy\":\"{next}\""));
+    let file = by(FIRST, SECOND) + &by(third, SECOND) + &by(SECOND, FIRST);
+    let answers = imported(&world, &file).await;
+    let told: Vec<_> = answers
+        .rejects
+        .iter()
+        .map(|reject| (reject.record, reject.key.as_str(), reject.value.as_str()))
+        .collect();
+    assert_eq!(told, [(1, FIRST, SECOND), (3, SECOND, FIRST)]);
+    assert_eq!((answers.result.certificates, answers.result.added), (1, 1));
+    assert_eq!(world.certificate(third).await.state.unwrap().version, 1);
 }
 
 /// As programs before this one left it.
@@ -287,6 +328,7 @@ async fn draws_of_a_row_replace_imported_ones_and_leave_filed_ones_alone(
                 weight_units: 5_000_000,
                 may_exceed: true,
                 may_reuse: false,
+                beside_replaced: false,
             }],
         }],
         certificates: vec![wire::JudgedCertificate {

@@ -102,7 +102,9 @@ fn refused_well(status: &Status) {
 async fn import_step(world: &World, model: &mut Model, random: &mut Random) {
     let serial = 1 + below(random, IMPORTED);
     let status = ["ISSUED", "ISSUED", "ISSUED", "VOIDED", "SUPERSEDED"][below(random, 5) as usize];
-    let superseded_by = (status == "SUPERSEDED").then(|| 1 + below(random, 2 * IMPORTED));
+    // Not by itself.
+    let superseded_by =
+        (status == "SUPERSEDED").then(|| 1 + (serial + below(random, 2 * IMPORTED - 1)) % (2 * IMPORTED));
     let total_kg = 1_000 * (1 + below(random, 2));
     let draws: Option<Vec<(u32, u32)>> = (random.below(2) == 0).then(|| {
         (0..ENTRIES)
@@ -151,12 +153,21 @@ async fn import_step(world: &World, model: &mut Model, random: &mut Random) {
         stated: true,
     };
     match model.of(serial) {
-        Some(known) if known.ended_here && known.is_ended() && !stated.is_ended() => {
+        Some(known)
+            if known.ended_here
+                && known.is_ended()
+                && (known.status, known.superseded_by) != (stated.status, stated.superseded_by) =>
+        {
             assert_eq!(answers.rejects.len(), 1);
             let reject = &answers.rejects[0];
+            let field = if known.status == stated.status {
+                "supersededBy"
+            } else {
+                "status"
+            };
             assert_eq!(
                 (reject.key.as_str(), reject.field.as_str()),
-                (number(serial).as_str(), "status")
+                (number(serial).as_str(), field)
             );
             assert!(reject.reason.contains(known.status), "{reject:?}");
             let result = answers.result;
@@ -289,6 +300,7 @@ async fn file_step(world: &World, model: &mut Model, random: &mut Random, step: 
                 weight_units: i64::from(kg) * 10_000,
                 may_exceed: false,
                 may_reuse: false,
+                beside_replaced: false,
             }],
         }],
         certificates: vec![wire::JudgedCertificate {

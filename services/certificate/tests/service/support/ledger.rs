@@ -110,6 +110,7 @@ pub(crate) fn draw(line_number: u32, serial: u32, weight_units: i64) -> wire::Li
         weight_units,
         may_exceed: false,
         may_reuse: false,
+        beside_replaced: false,
     }
 }
 

@@ -45,7 +45,22 @@ pub(super) async fn request(context: &Context, arguments: RequestArguments) -> R
     message.request_id = naming.id("request", &message);
     let (services, mut client) = connect(context, &acting).await?;
     let answer = services.answer(client.request_certificate(message).await)?;
-    print_answer(context, output, answer.state, None)
+    // Asked again, the answer is the first one.
+    let first = answer.state.unwrap_or_default();
+    let present = GetRequestRequest {
+        request: first.request,
+        as_of: String::new(),
+    };
+    let present = services.answer(client.get_request(present).await)?;
+    let present = present.state.unwrap_or_default();
+    if present.version != first.version {
+        context.terminal.note(&format!(
+            "request {} was made before by the same form, and this is its present state; to ask anew, name another \
+             request (--request-id)",
+            present.request
+        ));
+    }
+    print_answer(context, output, Some(present), None)
 }
 
 fn print_answer(

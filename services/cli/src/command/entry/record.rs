@@ -118,7 +118,8 @@ pub(crate) struct ExplainArguments {
     decision_id: u64,
 }
 
-/// Put a new version of an entry on record in place of the current one
+/// Put a new version of an entry on record in place of the current one; an entry that was taken back is on record
+/// again by it
 #[derive(Debug, clap::Args)]
 #[command(
     after_long_help = "Example:\n  nopic entry amend B76-0324527-8 corrected.csv --current 1 --reason \"weight \
