@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use nopic_cache::limiter::{Limiter, SharedLimiter};
+use nopic_cache::Limiter;
+use nopic_cache::limiter::SharedLimiter;
 use nopic_cache::redis::{Options, RedisBlocks};
 use nopic_chassis::config::Reader;
 use nopic_chassis::part::{Asked, Open, OpenError, Opener, Opening, Part};

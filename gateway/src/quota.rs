@@ -1,6 +1,7 @@
 //! What tenants may ask, as they are told it.
 
-use nopic_cache::limiter::{Account, Limiter, Rate};
+use nopic_cache::Limiter;
+use nopic_cache::limiter::{Account, Rate};
 use nopic_proto::access as wire;
 
 use crate::limits::{Limit, Limits};

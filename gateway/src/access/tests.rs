@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use nopic_cache::limiter::{Limiter, Rate};
+use nopic_cache::Limiter;
+use nopic_cache::limiter::Rate;
 use nopic_chassis::clock::SystemClock;
 use nopic_chassis::metrics::Metrics;
 use nopic_domain::principal::{Principal, Role};
@@ -347,7 +348,8 @@ async fn whoever_asks_hears_what_the_role_may_call() {
     };
     let broker = ask(Role::Broker).await;
     assert_eq!(broker.principal.unwrap().role, "BROKER");
-    assert_eq!(broker.methods, ["nopic.access.v1.AccessService/WhoAmI"]);
+    let methods = ["GetQuota", "WhoAmI"].map(|method| format!("nopic.access.v1.AccessService/{method}"));
+    assert_eq!(broker.methods, methods);
     assert_eq!(ask(Role::Operator).await.methods.len(), ROLES.len());
 }
 
@@ -457,4 +459,21 @@ fn quotas() -> Quotas {
         limiter: Limiter::Local(Arc::default()),
         tenants: BoundTenants::new(limits.calls, &Metrics::default()),
     }
+}
+
+#[tokio::test]
+async fn whoever_asks_hears_what_is_left() {
+    let (_database, one, _) = two(Engine::Sqlite).await;
+    let request = as_role(wire::GetQuotaRequest {}, Role::Broker);
+    let quotas = one.rpc.get_quota(request).await.unwrap().into_inner().quotas;
+    let told: Vec<_> = quotas
+        .iter()
+        .map(|quota| (quota.limit.as_str(), quota.per_second, quota.at_once, quota.left))
+        .collect();
+    let expected = [
+        ("requests", 10, 20, 20),
+        ("kilobytes", 100, 200, 200),
+        ("calls", 0, 3, 3),
+    ];
+    assert_eq!(told, expected);
 }

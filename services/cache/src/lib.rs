@@ -6,11 +6,13 @@
 
 pub use nopic_chassis::breaker;
 pub mod limiter;
+mod process_limiter;
 pub mod reader;
 pub mod redis;
 pub mod shard;
 pub mod stats;
 
+pub use process_limiter::Limiter;
 pub use reader::{
     Confirmed, Manifest, ReaderOptions, RevisionChoice, ShardSource, SourceError, StatusReader, StatusView,
     Unavailable,

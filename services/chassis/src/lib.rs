@@ -19,6 +19,7 @@ pub mod requests;
 pub mod retry;
 pub mod roles;
 pub mod rpc;
+mod served;
 pub mod serving;
 pub mod telemetry;
 pub mod tls;

@@ -22,7 +22,7 @@ use crate::draining::Draining;
 use crate::metrics::Metrics;
 use crate::roles::{Protected, Row};
 use crate::rpc::client::Client;
-use crate::serving::{GrpcService, ServingError};
+use crate::served::{GrpcService, ServingError};
 use crate::transport::ServerOptions;
 
 /// A future that a part is left to.

@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::time::Duration;
 
-use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tonic_health::ServingStatus;
@@ -11,63 +10,11 @@ use tonic_health::server::HealthReporter;
 
 use crate::part::{Front, Work};
 use crate::roles::Protected;
+pub use crate::served::{GrpcService, ServingError, serves};
 use crate::transport::{self, ServerOptions};
 
 /// How long open calls may take to end once the server is to stop.
 pub const DRAIN: Duration = Duration::from_secs(10);
-
-/// Why a server ended other than by its own will.
-#[derive(Debug, Error)]
-pub enum ServingError {
-    /// The descriptors of the contract cannot be read: a fault of the build.
-    #[error("reflection cannot be offered: {0}")]
-    Reflection(#[from] tonic_reflection::server::Error),
-    /// What the server reports.
-    #[error("the server failed: {0}")]
-    Server(#[from] tonic::transport::Error),
-    /// What a door reports that takes the connections.
-    #[error("the door failed: {0}")]
-    Front(String),
-}
-
-/// A gRPC service, which has a health of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct GrpcService {
-    name: &'static str,
-    needs_all: bool,
-}
-
-impl GrpcService {
-    /// One that does not serve while a hard dependency is gone.
-    #[must_use]
-    pub const fn hard(name: &'static str) -> Self {
-        Self {
-            name,
-            needs_all: true,
-        }
-    }
-
-    /// One that answers without them, too.
-    #[must_use]
-    pub const fn soft(name: &'static str) -> Self {
-        Self {
-            name,
-            needs_all: false,
-        }
-    }
-
-    /// Its full name: `package.Service`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        self.name
-    }
-}
-
-/// Whether the server as a whole serves anything: by its services, and whether every hard dependency is there.
-#[must_use]
-pub fn serves(services: &[GrpcService], has_all: bool) -> bool {
-    has_all || services.iter().any(|service| !service.needs_all)
-}
 
 /// What is served: calls, and what stands in health and reflection.
 #[derive(Debug, Clone)]

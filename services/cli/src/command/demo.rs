@@ -9,11 +9,13 @@ use nopic_chassis::metrics::Metrics;
 use nopic_chassis::part::Process;
 use nopic_chassis::transport::ServerOptions;
 use nopic_domain::entry::EntryLine;
+use nopic_domain::principal::{BUILT_IN_TENANT, Role};
 use nopic_formats::entries::{AbiTransmission, write_abi, write_csv, write_csv_header};
 use nopic_formats::sample::{SampleLine, SampleOptions, World, generate};
 use nopic_host::{
     Deployment, Observability, Opening, PARTS, Serving, Settings, Storage, built_in_caller, listen,
 };
+use nopic_proto::access::{AddPersonRequest, CreateKeyRequest, CreateTenantRequest, Person, Tenant};
 use nopic_proto::registry::import_result;
 
 use super::entry::{Reading, Validated, sentences, summary, validate};
@@ -45,7 +47,7 @@ const CLEAN_ENTRIES: usize = 3;
 ///
 /// Starts every service on embedded databases in a temporary folder, imports a sample of the registry and of
 /// certificates in the forms in which they come, validates an ABI transmission and a CSV, and prints the verdicts. Then
-/// it serves gRPC until Ctrl-C. Nothing is left behind.
+/// it serves gRPC and JSON until Ctrl-C, with a key and three lines to paste. Nothing is left behind.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:\n  nopic demo --exit\n  nopic demo --port 50051")]
 pub(crate) struct Arguments {
@@ -99,15 +101,59 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
     load(context, &services, &sample).await?;
     judge(context, &services, &sample).await?;
     if let Some(listener) = listener {
+        let key = key(&services).await?;
         let serving = Serving {
             opened,
             options: ServerOptions::default(),
             observability: Observability::unseen(),
             clock: context.clock.clone(),
         };
-        serve_until_stopped(context, listener, serving, None, None).await?;
+        let welcome = |url: &str| welcome(url, &key, &sample.csv);
+        serve_until_stopped(context, listener, serving, None, None, welcome).await?;
     }
     Ok(Done::Well)
+}
+
+/// A key of an operator of the built-in tenant, which ends with the demonstration.
+async fn key(services: &Services) -> Result<String, Failure> {
+    let (tenant, person) = (BUILT_IN_TENANT.to_owned(), "demo".to_owned());
+    let made = CreateTenantRequest {
+        request_id: "demo-tenant".to_owned(),
+        tenant: Some(Tenant {
+            tenant: tenant.clone(),
+            all_filer_codes: true,
+            ..Tenant::default()
+        }),
+    };
+    services.answer(services.access().create_tenant(made).await)?;
+    let added = AddPersonRequest {
+        request_id: "demo-person".to_owned(),
+        person: Some(Person {
+            tenant: tenant.clone(),
+            name: person.clone(),
+            role: Role::Operator.as_str().to_owned(),
+            ..Person::default()
+        }),
+    };
+    services.answer(services.access().add_person(added).await)?;
+    let made = CreateKeyRequest {
+        request_id: "demo-key".to_owned(),
+        tenant,
+        person,
+        ends_at: String::new(),
+    };
+    Ok(services.answer(services.access().create_key(made).await)?.secret)
+}
+
+/// Three lines to paste: a question, a file, and this program as a client.
+fn welcome(url: &str, key: &str, csv: &Path) -> String {
+    format!(
+        "\nAn API key for this demonstration, and three lines to paste:\n\n  export NOPIC_API_KEY={key}\n  curl \
+         --header \"Authorization: Bearer $NOPIC_API_KEY\" {url}/v1/revision\n  curl --header \"Authorization: Bearer \
+         $NOPIC_API_KEY\" --data-binary @{} \"{url}/v1/entries:validateDocument\"\n  nopic registry list --endpoint \
+         {url}\n\nEvery path is explained at {url}/docs\n",
+        csv.display()
+    )
 }
 
 /// The files of the sample.

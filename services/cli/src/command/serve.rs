@@ -151,7 +151,8 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
     };
     let announce = alone.is_none().then_some(&lock);
     let database = deployment.storage.server();
-    serve_until_stopped(context, listener, serving, announce, database.as_deref()).await?;
+    let nothing = |_: &str| String::new();
+    serve_until_stopped(context, listener, serving, announce, database.as_deref(), nothing).await?;
     Ok(Done::Well)
 }
 
@@ -179,13 +180,14 @@ fn with_settings(options: &GlobalOptions, settings: &Settings) -> GlobalOptions 
 }
 
 /// Serves, tells where, and drains when asked to stop. `announce`: the folder whose other users are told of this server,
-/// and of the `database` that it works on.
+/// and of the `database` that it works on. `welcome`: what is printed behind the address.
 pub(crate) async fn serve_until_stopped(
     context: &Context,
     listener: tokio::net::TcpListener,
     mut serving: Serving,
     announce: Option<&DataLock>,
     database: Option<&str>,
+    welcome: impl FnOnce(&str) -> String,
 ) -> Result<(), Failure> {
     let secret = owner_secret()?;
     serving.options.owner = announce.map(|_| OwnerSecret::new(&secret));
@@ -197,6 +199,7 @@ pub(crate) async fn serve_until_stopped(
         // For scripts: the address is the result of this command.
         let mut out = output::results();
         writeln!(out, "serving gRPC on {url}")?;
+        write!(out, "{}", welcome(url))?;
         out.flush()?;
         context.terminal.note("Ctrl-C ends it");
         Ok(())

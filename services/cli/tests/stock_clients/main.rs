@@ -15,8 +15,10 @@ fn served() -> (Place, Serving, String) {
     let place = Place::new();
     place.sample(50, 40, 60, 3);
     let server = place.serve(&["serve", "all", "--listen", "127.0.0.1:0"]);
+    place.done(&["tenant", "create", "default", "--all-filer-codes"]);
+    place.done(&["person", "add", "default", "clients", "--role", "operator"]);
     let key = place
-        .done(&["key", "create", "clients", "--role", "OPERATOR", "--quiet"])
+        .done(&["key", "create", "default", "clients", "--quiet"])
         .out;
     (place, server, key.trim().to_owned())
 }
