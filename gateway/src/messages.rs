@@ -1,12 +1,14 @@
 //! Messages are bounded where they are not decoded: each says its length before it comes, and one that is too long, or
 //! one too many of the long ones, is refused by that, before memory is given to it anywhere.
 
+use std::collections::HashMap;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
+use nopic_domain::principal::Principal;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::Status;
 use tonic::body::Body;
@@ -19,18 +21,51 @@ use crate::{Request, Response};
 pub(crate) const MAX_MESSAGE_BYTES: u32 = 16 << 20;
 /// Shorter ones are not counted among those under way.
 const SHORT: u32 = 64 << 10;
-/// Kilobytes of long messages under way at a time, of all callers.
+/// Kilobytes of long messages under way at a time, of all callers and of one tenant: no tenant takes all the room.
 const UNDER_WAY: usize = 128 << 10;
+const OF_A_TENANT: usize = 32 << 10;
+/// Tenants that are kept before those are forgotten that have no long message under way.
+const TENANTS: usize = 10_000;
 /// Of a message: whether it is packed, and its length.
 const PREFIX: usize = 5;
 
 /// Bounds the messages of requests.
-#[derive(Debug, Clone)]
-pub(crate) struct BoundMessages(Arc<Semaphore>);
+#[derive(Debug, Clone, Default)]
+pub(crate) struct BoundMessages(Arc<Room>);
 
-impl Default for BoundMessages {
+/// The room for long messages.
+#[derive(Debug)]
+struct Room {
+    all: Arc<Semaphore>,
+    tenants: Mutex<HashMap<String, Arc<Semaphore>>>,
+}
+
+impl Default for Room {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(UNDER_WAY)))
+        Self {
+            all: Arc::new(Semaphore::new(UNDER_WAY)),
+            tenants: Mutex::default(),
+        }
+    }
+}
+
+impl Room {
+    /// So many kilobytes for a tenant, until they are dropped.
+    fn take(&self, tenant: &str, kilobytes: u32) -> Option<[OwnedSemaphorePermit; 2]> {
+        // A panic elsewhere leaves a map that is whole.
+        let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        if tenants.len() >= TENANTS {
+            tenants.retain(|_, room| room.available_permits() < OF_A_TENANT);
+        }
+        let own = match tenants.get(tenant) {
+            Some(own) => own,
+            None => tenants
+                .entry(tenant.to_owned())
+                .or_insert_with(|| Arc::new(Semaphore::new(OF_A_TENANT))),
+        };
+        let own = Arc::clone(own).try_acquire_many_owned(kilobytes).ok()?;
+        let all = Arc::clone(&self.all).try_acquire_many_owned(kilobytes).ok()?;
+        Some([own, all])
     }
 }
 
@@ -40,7 +75,7 @@ impl<S> Layer<S> for BoundMessages {
     fn layer(&self, inner: S) -> WithBoundMessages<S> {
         WithBoundMessages {
             inner,
-            under_way: Arc::clone(&self.0),
+            room: Arc::clone(&self.0),
         }
     }
 }
@@ -49,7 +84,7 @@ impl<S> Layer<S> for BoundMessages {
 #[derive(Debug, Clone)]
 pub(crate) struct WithBoundMessages<S> {
     inner: S,
-    under_way: Arc<Semaphore>,
+    room: Arc<Room>,
 }
 
 impl<S: Service<Request, Response = Response>> Service<Request> for WithBoundMessages<S> {
@@ -62,7 +97,9 @@ impl<S: Service<Request, Response = Response>> Service<Request> for WithBoundMes
     }
 
     fn call(&mut self, request: Request) -> S::Future {
-        let under_way = Arc::clone(&self.under_way);
+        let room = Arc::clone(&self.room);
+        let caller = request.extensions().get::<Principal>();
+        let tenant = caller.map_or_else(String::new, |caller| caller.tenant.clone());
         self.inner.call(request.map(|body| {
             if http_body::Body::is_end_stream(&body) {
                 return body;
@@ -70,7 +107,8 @@ impl<S: Service<Request, Response = Response>> Service<Request> for WithBoundMes
             Body::new(Measured {
                 body,
                 lengths: Lengths::default(),
-                under_way,
+                tenant,
+                room,
                 held: None,
                 is_refused: false,
             })
@@ -132,15 +170,16 @@ impl Lengths {
 struct Measured {
     body: Body,
     lengths: Lengths,
-    under_way: Arc<Semaphore>,
-    /// The places of the message that has begun, if it is long.
-    held: Option<OwnedSemaphorePermit>,
+    tenant: String,
+    room: Arc<Room>,
+    /// The room of the message that has begun, if it is long.
+    held: Option<[OwnedSemaphorePermit; 2]>,
     is_refused: bool,
 }
 
 impl Measured {
     fn measure(&mut self, data: &[u8]) -> Result<(), Status> {
-        let (held, under_way) = (&mut self.held, &self.under_way);
+        let (held, room, tenant) = (&mut self.held, &self.room, &self.tenant);
         self.lengths.follow(data, |seen| match seen {
             Seen::End => {
                 *held = None;
@@ -151,8 +190,7 @@ impl Measured {
                  files in chunks"
             ))),
             Seen::Begin(length) if length > SHORT => {
-                let place = Arc::clone(under_way).try_acquire_many_owned(length >> 10);
-                *held = Some(place.map_err(|_| too_much_under_way())?);
+                *held = Some(room.take(tenant, length >> 10).ok_or_else(too_much_under_way)?);
                 Ok(())
             }
             Seen::Begin(_) => Ok(()),
@@ -196,6 +234,20 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn no_tenant_takes_the_room_of_all() {
+        let room = Room::default();
+        let longest = MAX_MESSAGE_BYTES >> 10;
+        let held: Vec<_> = (0..10).map_while(|_| room.take("a", longest)).collect();
+        assert_eq!(held.len(), 2);
+        let others: Vec<_> = (0..10)
+            .map_while(|number| room.take(&number.to_string(), longest))
+            .collect();
+        assert_eq!(others.len(), 6);
+        drop(held);
+        assert!(room.take("b", longest).is_some());
+    }
 
     proptest! {
         /// However it is cut, the same messages are seen.

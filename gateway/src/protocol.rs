@@ -47,13 +47,18 @@ impl Form {
         let content = request
             .headers()
             .get(CONTENT_TYPE)
-            .map_or(&b""[..], |value| value.as_bytes());
-        if content.starts_with(b"application/grpc-web") {
-            Self::GrpcWeb
-        } else if content.starts_with(b"application/grpc") {
-            Self::Grpc
-        } else {
-            Self::Http
+            .and_then(|value| value.to_str().ok());
+        let content = content
+            .and_then(|text| text.split(';').next())
+            .unwrap_or_default()
+            .trim();
+        match content {
+            "application/grpc" | "application/grpc+proto" => Self::Grpc,
+            "application/grpc-web"
+            | "application/grpc-web+proto"
+            | "application/grpc-web-text"
+            | "application/grpc-web-text+proto" => Self::GrpcWeb,
+            _ => Self::Http,
         }
     }
 }

@@ -128,10 +128,13 @@ async fn to_end(mut body: Body) -> Result<Whole, Refusal> {
                 return Err(too_large());
             }
             bytes.extend_from_slice(&data);
-            let more = bytes.len().div_ceil(1 << 10) - room.num_permits();
-            // Bounded above.
-            let more = u32::try_from(more).unwrap_or(u32::MAX);
-            room.merge(BODIES.try_acquire_many(more).map_err(full)?);
+            // Small ones come through whatever others send.
+            if bytes.len() > LARGE {
+                let more = bytes.len().div_ceil(1 << 10) - room.num_permits();
+                // Bounded above.
+                let more = u32::try_from(more).unwrap_or(u32::MAX);
+                room.merge(BODIES.try_acquire_many(more).map_err(full)?);
+            }
         }
     }
     Ok((bytes.freeze(), room))

@@ -18,7 +18,7 @@ pub(crate) fn from_status(status: &Status, target: &str) -> Failure {
             "Check the address and that `nopic serve all` runs there, or leave out --endpoint to work on a \
              folder of your own.",
         ),
-        Code::Unauthenticated => Failure::new(format!("{target} does not know who is calling.")).advice(
+        Code::Unauthenticated => Failure::new(format!("{target} does not know who is calling: {said}")).advice(
             "Put an API key, which its operator makes by `nopic key create`, into the environment variable \
              NOPIC_API_KEY, or the path of a file that holds it into NOPIC_API_KEY_FILE.",
         ),

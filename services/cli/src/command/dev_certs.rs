@@ -94,7 +94,10 @@ fn authority(context: &Context) -> Result<CertifiedIssuer<'static, KeyPair>, rcg
 }
 
 fn leaf(context: &Context, name: &str) -> Result<CertificateParams, rcgen::Error> {
-    let mut params = params(context, vec![name.to_owned(), "localhost".to_owned()])?;
+    let mut params = params(
+        context,
+        [name, "localhost", "127.0.0.1"].map(ToOwned::to_owned).to_vec(),
+    )?;
     params.distinguished_name.push(DnType::CommonName, name);
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![

@@ -3,9 +3,13 @@
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use ring::rand::SystemRandom;
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
+
+/// How often this process has made one: services that make theirs at once write each a file of its own.
+static MADE: AtomicU64 = AtomicU64::new(0);
 
 /// An Ed25519 key pair.
 #[derive(Debug)]
@@ -36,9 +40,10 @@ impl SigningKey {
     fn make(path: &Path) -> io::Result<Self> {
         let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())
             .map_err(|_| io::Error::other("the system gives no random numbers"))?;
-        // Written beside and linked into place: of two processes that make one at once, both use the first's, and a
-        // crash leaves no half of a key.
-        let beside = path.with_extension(format!("{}.new", std::process::id()));
+        // Written beside and linked into place: of two processes, or two services of one, that make one at once, both use
+        // the first's, and a crash leaves no half of a key.
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let beside = path.with_extension(format!("{}-{number}.new", std::process::id()));
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true);
         #[cfg(unix)]
