@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::future::BoxFuture;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
@@ -18,7 +19,8 @@ use nopic_chassis::incoming::Peer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, sleep_until};
 use tonic::body::Body;
-use tonic::codegen::http;
+use tonic::codegen::http::header::CONNECTION;
+use tonic::codegen::http::{self, HeaderValue, Version};
 use tower::Service;
 
 use crate::held::holding;
@@ -163,10 +165,61 @@ impl Service<http::Request<Incoming>> for PerCall {
 
     fn call(&mut self, request: http::Request<Incoming>) -> Self::Future {
         let open = OpenCall::begin(&self.activity);
-        let mut request: Request = request.map(Body::new);
+        let is_reused = request.version() < Version::HTTP_2;
+        let is_read = Arc::new(AtomicBool::new(request.body().is_end_stream()));
+        let mut request: Request = request.map(|body| {
+            Body::new(Read {
+                body,
+                is_over: Arc::clone(&is_read),
+            })
+        });
         request.extensions_mut().insert(self.peer.clone());
         let answer = self.calls.call(request);
-        Box::pin(async move { Ok(holding(answer.await?, open)) })
+        Box::pin(async move {
+            let mut response = answer.await?;
+            if is_reused && !is_read.load(Ordering::Acquire) {
+                // What is left of the request stands before the next one: this connection has none, and says so before
+                // its caller sends one.
+                response
+                    .headers_mut()
+                    .insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok(holding(response, open))
+        })
+    }
+}
+
+/// A request's body that notes when it was read to its end.
+struct Read {
+    body: Incoming,
+    is_over: Arc<AtomicBool>,
+}
+
+impl hyper::body::Body for Read {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        if matches!(frame, Poll::Ready(None)) || self.body.is_end_stream() {
+            self.is_over.store(true, Ordering::Release);
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        let is_over = self.body.is_end_stream();
+        if is_over {
+            self.is_over.store(true, Ordering::Release);
+        }
+        is_over
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

@@ -51,11 +51,6 @@ async fn grpc_web_is_the_same_call_over_http_1() {
 #[tokio::test]
 async fn json_passes_the_same_door() {
     let door = Door::open(Bounds::default()).await;
-    let stream = TcpStream::connect(door.address).await.unwrap();
-    let (mut caller, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .unwrap();
-    tokio::spawn(connection);
     for (verb, path, key, status) in [
         ("POST", "/v1/entries:validate", None, 401),
         ("POST", "/v1/entries:validate", Some("Bearer nopic_unknown"), 401),
@@ -86,6 +81,12 @@ async fn json_passes_the_same_door() {
             request = request.header("authorization", key);
         }
         let request = request.body(Full::new(Bytes::from_static(b"{wrong"))).unwrap();
+        // What is refused unread ends its connection.
+        let stream = TcpStream::connect(door.address).await.unwrap();
+        let (mut caller, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .unwrap();
+        tokio::spawn(connection);
         let response = caller.send_request(request).await.unwrap();
         assert_eq!(response.status(), status, "{path} {key:?}");
         assert_eq!(response.headers()["x-request-id"], "mine");
@@ -96,5 +97,28 @@ async fn json_passes_the_same_door() {
             let problem: serde_json::Value = serde_json::from_slice(&body).unwrap();
             assert_eq!(problem["instance"], "mine");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_connection_whose_request_was_not_read_says_that_it_ends() {
+    let door = Door::open(Bounds::default()).await;
+    for (key, ends) in [("nopic_unknown", true), ("nopic_a", false)] {
+        let stream = TcpStream::connect(door.address).await.unwrap();
+        let (mut caller, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .unwrap();
+        tokio::spawn(connection);
+        let mut request = web(SAY, "application/grpc-web+proto", b"\0\0\0\0\x02hi");
+        request.headers_mut().insert(
+            "authorization",
+            HeaderValue::from_str(&format!("Bearer {key}")).unwrap(),
+        );
+        let response = caller.send_request(request).await.unwrap();
+        let says = response
+            .headers()
+            .get("connection")
+            .is_some_and(|value| value == "close");
+        assert_eq!(says, ends, "{key}");
     }
 }

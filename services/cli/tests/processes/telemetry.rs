@@ -433,15 +433,12 @@ async fn logs_are_json_with_trace_ids_and_their_filter_can_be_changed() {
     };
     assert_eq!(
         get(&address, "/log-filter").await,
-        (200, "warn,sqlx=error\n".to_owned())
+        before,
+        "what was asked changed nothing"
     );
     let (status, why) = put("nopic=loud").await;
     assert!(status == 400 && why.contains("nopic=loud"), "{status} {why}");
-    assert_eq!(
-        get(&address, "/log-filter").await.1,
-        "warn,sqlx=error\n",
-        "the old one stays"
-    );
+    assert_eq!(get(&address, "/log-filter").await, before, "the old one stays");
     assert_eq!(put("warn,sqlx=debug").await.0, 200);
 
     let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
