@@ -1,6 +1,6 @@
 //! Addresses that come and go.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tonic::Code;
@@ -14,12 +14,16 @@ async fn addresses_that_change_under_calls_fail_none() {
     let addresses = Arc::new(Mutex::new(vec![first.address]));
     let balancer = balancer(&addresses);
     let is_over = Arc::new(AtomicBool::new(false));
-    let callers: Vec<_> = (0..4)
-        .map(|_| {
+    let answered: [Arc<AtomicUsize>; 4] = Default::default();
+    let callers: Vec<_> = answered
+        .iter()
+        .map(|answered| {
             let (balancer, is_over) = (balancer.clone(), Arc::clone(&is_over));
+            let answered = Arc::clone(answered);
             tokio::spawn(async move {
                 while !is_over.load(Ordering::Relaxed) {
                     assert_eq!(call(&balancer).await, Code::Ok);
+                    answered.fetch_add(1, Ordering::Relaxed);
                 }
             })
         })
@@ -37,6 +41,13 @@ async fn addresses_that_change_under_calls_fail_none() {
     let states = || balancer.shared.states();
     while states().connected != 1 {
         third.called(third.calls()).await;
+    }
+    // Each has had its answer to what it asked before: nobody waits for those that go.
+    for answered in &answered {
+        let before = answered.load(Ordering::Relaxed);
+        while answered.load(Ordering::Relaxed) == before {
+            third.called(third.calls()).await;
+        }
     }
     first.kill();
     second.kill();
