@@ -6,6 +6,7 @@
 
 mod access;
 mod access_log;
+mod admission;
 mod authenticate;
 mod authorize;
 mod connection;
@@ -26,6 +27,7 @@ mod server;
 mod shed;
 mod stack;
 mod tenant_calls;
+mod tenant_places;
 #[cfg(test)]
 mod tests;
 

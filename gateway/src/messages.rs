@@ -1,9 +1,8 @@
 //! Messages are bounded where they are not decoded: each says its length before it comes, and one that is too long, or
 //! one too many of the long ones, is refused by that, before memory is given to it anywhere.
 
-use std::collections::HashMap;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -15,6 +14,7 @@ use tonic::body::Body;
 use tower::{Layer, Service};
 
 use crate::refusal::too_much_under_way;
+use crate::tenant_places::TenantPlaces;
 use crate::{Request, Response};
 
 /// Longest message of a request.
@@ -24,8 +24,6 @@ const SHORT: u32 = 64 << 10;
 /// Kilobytes of long messages under way at a time, of all callers and of one tenant: no tenant takes all the room.
 const UNDER_WAY: usize = 128 << 10;
 const OF_A_TENANT: usize = 32 << 10;
-/// Tenants that are kept before those are forgotten that have no long message under way.
-const TENANTS: usize = 10_000;
 /// Of a message: whether it is packed, and its length.
 const PREFIX: usize = 5;
 
@@ -33,18 +31,18 @@ const PREFIX: usize = 5;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct BoundMessages(Arc<Room>);
 
-/// The room for long messages.
+/// The room for long messages, in kilobytes.
 #[derive(Debug)]
 struct Room {
     all: Arc<Semaphore>,
-    tenants: Mutex<HashMap<String, Arc<Semaphore>>>,
+    tenants: TenantPlaces,
 }
 
 impl Default for Room {
     fn default() -> Self {
         Self {
             all: Arc::new(Semaphore::new(UNDER_WAY)),
-            tenants: Mutex::default(),
+            tenants: TenantPlaces::new(OF_A_TENANT),
         }
     }
 }
@@ -52,18 +50,7 @@ impl Default for Room {
 impl Room {
     /// So many kilobytes for a tenant, until they are dropped.
     fn take(&self, tenant: &str, kilobytes: u32) -> Option<[OwnedSemaphorePermit; 2]> {
-        // A panic elsewhere leaves a map that is whole.
-        let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
-        if tenants.len() >= TENANTS {
-            tenants.retain(|_, room| room.available_permits() < OF_A_TENANT);
-        }
-        let own = match tenants.get(tenant) {
-            Some(own) => own,
-            None => tenants
-                .entry(tenant.to_owned())
-                .or_insert_with(|| Arc::new(Semaphore::new(OF_A_TENANT))),
-        };
-        let own = Arc::clone(own).try_acquire_many_owned(kilobytes).ok()?;
+        let own = self.tenants.take(tenant, kilobytes)?;
         let all = Arc::clone(&self.all).try_acquire_many_owned(kilobytes).ok()?;
         Some([own, all])
     }

@@ -65,6 +65,7 @@ pub(crate) async fn serve(
                 is_stopping = true;
                 continue;
             }
+            // It goes on for as long as it is polled.
             () = &mut follow => continue,
             Some(_) = connections.join_next(), if !connections.is_empty() => continue,
             connection = incoming.next() => connection,

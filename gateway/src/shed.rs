@@ -1,16 +1,14 @@
 //! How many calls are under way at a time: what is more is refused at once, long calls before short ones.
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use futures::future::BoxFuture;
 use nopic_chassis::metrics::{Count, Metrics};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tower::{Layer, Service};
+use tonic::Status;
 
-use crate::held::holding;
+use crate::Request;
+use crate::admission::Admit;
 use crate::refusal::too_busy;
-use crate::{Request, Response};
 
 /// Of a hundred places so many are for long calls; the others are kept for short ones.
 const FOR_LONG_CALLS: usize = 75;
@@ -62,44 +60,14 @@ fn is_long(path: &str) -> bool {
         .is_some_and(|method| LONG.iter().any(|word| method.contains(word)))
 }
 
-impl<S> Layer<S> for Shed {
-    type Service = Shedding<S>;
+impl Admit for Shed {
+    type Place = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
 
-    fn layer(&self, inner: S) -> Shedding<S> {
-        Shedding {
-            inner,
-            shed: self.clone(),
-        }
-    }
-}
-
-/// Calls behind [`Shed`].
-#[derive(Debug, Clone)]
-pub(crate) struct Shedding<S> {
-    inner: S,
-    shed: Shed,
-}
-
-impl<S> Service<Request> for Shedding<S>
-where
-    S: Service<Request, Response = Response>,
-    S::Future: Send + 'static,
-    S::Error: Send + 'static,
-{
-    type Response = Response;
-    type Error = S::Error;
-    type Future = BoxFuture<'static, Result<Response, S::Error>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, request: Request) -> Self::Future {
-        let Some(place) = self.shed.place(request.uri().path()) else {
-            self.shed.refused.add();
-            return Box::pin(std::future::ready(Ok(too_busy().into_http())));
-        };
-        let answer = self.inner.call(request);
-        Box::pin(async move { Ok(holding(answer.await?, place)) })
+    fn admit(&self, request: &Request) -> Result<Option<Self::Place>, Status> {
+        let place = self.place(request.uri().path());
+        place.map(Some).ok_or_else(|| {
+            self.refused.add();
+            too_busy()
+        })
     }
 }

@@ -11,6 +11,7 @@ use nopic_chassis::rpc::server::Observe;
 
 use crate::Calls;
 use crate::access_log::LogAccess;
+use crate::admission::Admission;
 use crate::authenticate::Authenticate;
 use crate::authorize::Authorize;
 use crate::messages::BoundMessages;
@@ -45,13 +46,13 @@ pub(crate) fn stack(parts: Parts) -> Calls {
         // Span, numbers and deadline by method, which only now is known for every form.
         .layer(Observe::new(&parts.metrics))
         // Before any work: what is too much is refused while it is cheap.
-        .layer(parts.shed)
+        .layer(Admission(parts.shed))
         // Who calls, by key, token or certificate; nothing behind this reads a credential.
         .layer(Authenticate::layer(parts.authenticate))
         // What the caller's role may call, before a byte of the body is read.
         .layer(Authorize::new(parts.check))
         // A tenant's places, held until its answers are over, before anything is charged for what has none.
-        .layer(parts.tenants)
+        .layer(Admission(parts.tenants))
         // What a tenant may ask a second: the last that refuses, so that only calls that are made are charged.
         .layer(parts.charge)
         // What a call may send at once, by what its messages say of themselves: nothing behind gives them memory before.

@@ -18,7 +18,7 @@ use tower::Service;
 use super::call::{self, MAX_BYTES, early, inward, lazily, own, work};
 use super::contract::Method;
 use super::frames::{Messages, frame};
-use super::refusal::{Refusal, Slot, code_name};
+use super::refusal::{Refusal, Slot};
 use super::rest::{self, essence};
 use super::{problem, read};
 use crate::{Request, Response};
@@ -201,7 +201,7 @@ pub(crate) fn refused(refusal: &Refusal) -> Response {
 fn json(refusal: &Refusal) -> Value {
     let code = match refusal.status.code() {
         Code::Cancelled => "canceled".to_owned(),
-        code => code_name(code).to_lowercase(),
+        code => nopic_chassis::rpc::code_name(code).to_lowercase(),
     };
     let mut error = Map::new();
     error.insert("code".to_owned(), code.into());

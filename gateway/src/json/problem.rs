@@ -8,7 +8,7 @@ use tonic::codegen::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENT
 use tonic::codegen::http::{HeaderValue, Method as Verb, StatusCode};
 use tonic::{Code, Status};
 
-use super::refusal::{Refusal, code_name};
+use super::refusal::Refusal;
 use crate::Response;
 use crate::request_id::RequestId;
 
@@ -36,7 +36,7 @@ pub(crate) fn json(refusal: &Refusal, id: Option<&RequestId>) -> Vec<u8> {
         status: refusal.http.as_u16(),
         detail: refusal.status.message(),
         instance: id.and_then(|id| id.0.to_str().ok()),
-        code: code_name(refusal.status.code()),
+        code: nopic_chassis::rpc::code_name(refusal.status.code()),
         details: refusal
             .details()
             .iter()

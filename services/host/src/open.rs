@@ -140,7 +140,9 @@ impl Opening<'_> {
                 continue;
             }
             let mut clients = Clients::default();
-            for asked in part.asks {
+            // A door hands calls on to what its process serves, without a client.
+            let asks = if part.is_door { &[] } else { part.asks };
+            for asked in asks {
                 if let Some((other, open)) = open.iter().find(|(other, _)| other.name == asked.part) {
                     let mut routes = RoutesBuilder::default();
                     (open.routes)(&mut routes);

@@ -96,7 +96,8 @@ impl Drop for Ending {
 }
 
 /// A status as gRPC spells it.
-fn code_name(code: Code) -> &'static str {
+#[must_use]
+pub fn code_name(code: Code) -> &'static str {
     match code {
         Code::Ok => "OK",
         Code::Cancelled => "CANCELLED",

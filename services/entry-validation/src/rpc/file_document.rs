@@ -12,7 +12,8 @@ use tonic::{Status, Streaming};
 
 use super::VERDICTS_PER_MESSAGE;
 use super::document::{FileName, form_of, wire_form_of};
-use super::file_stream::{Deleted, FiledPart, Parts, RefusedEntry, ended_early};
+use super::file_stream::ended_early;
+use super::parts::{Deleted, FiledPart, Parts, RefusedEntry};
 use super::resuming::{Record, Resumed, arrived, first, next_or_drain};
 use crate::engine::Engine;
 use crate::scope::EntryScope;

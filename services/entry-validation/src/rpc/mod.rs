@@ -6,6 +6,7 @@ mod file_document;
 mod file_stream;
 mod flags;
 mod links;
+mod parts;
 mod policy;
 mod record;
 mod resuming;
