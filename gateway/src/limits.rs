@@ -1,8 +1,6 @@
 //! How much a tenant may ask of this deployment, and the section `[limits]` of a configuration.
 
-use std::fmt;
-
-use nopic_cache::limiter::Rate;
+use nopic_cache::limiter::{LINES, Rate, lines, rate};
 use nopic_chassis::config::Reader;
 
 /// Bounds for each tenant.
@@ -14,6 +12,8 @@ pub(crate) struct Limits {
     pub(crate) kilobytes: Rate,
     /// Calls at a time.
     pub(crate) calls: usize,
+    /// Lines a second, which entry validation charges.
+    pub(crate) lines: Rate,
 }
 
 /// What is limited, as it is named to callers.
@@ -25,6 +25,8 @@ pub(crate) enum Limit {
     Kilobytes,
     /// Calls at a time.
     Calls,
+    /// Lines a second.
+    Lines,
 }
 
 impl Limit {
@@ -34,13 +36,8 @@ impl Limit {
             Self::Requests => "requests",
             Self::Kilobytes => "kilobytes",
             Self::Calls => "calls",
+            Self::Lines => LINES,
         }
-    }
-}
-
-impl fmt::Display for Limit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }
 
@@ -53,24 +50,13 @@ impl Limits {
     /// Reads the section.
     pub(crate) fn read(reader: &mut Reader) -> Self {
         Self {
-            requests: rate(reader, "requests", REQUESTS),
-            kilobytes: rate(reader, "kilobytes", KILOBYTES),
+            requests: rate(reader, Limit::Requests.name(), REQUESTS),
+            kilobytes: rate(reader, Limit::Kilobytes.name(), KILOBYTES),
             calls: reader
                 .number("limits.calls", 1..=100_000)
                 .and_then(|calls| usize::try_from(calls).ok())
                 .unwrap_or(CALLS),
+            lines: lines(reader),
         }
     }
-}
-
-fn rate(reader: &mut Reader, what: &str, (per_second, burst): (u32, u32)) -> Rate {
-    let mut number = |key: &str, usual: u32| {
-        reader
-            .number(&format!("limits.{what}_{key}"), 1..=1_000_000_000)
-            .and_then(|number| u32::try_from(number).ok())
-            .unwrap_or(usual)
-    };
-    let (per_second, burst) = (number("per_second", per_second), number("burst", burst));
-    // Neither is zero: the reader takes none, nor is one above.
-    Rate::new(per_second, burst).unwrap_or_else(|_| unreachable!("at least 1 of each"))
 }

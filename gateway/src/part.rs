@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use nopic_cache::Limiter;
-use nopic_cache::limiter::SharedLimiter;
-use nopic_cache::redis::{Options, RedisBlocks};
+use nopic_cache::redis::Options;
 use nopic_chassis::config::Reader;
 use nopic_chassis::part::{Asked, Open, OpenError, Opener, Opening, Part};
 use nopic_chassis::roles::{CheckRoles, RoleTable, Row};
@@ -85,13 +84,8 @@ async fn open(
         .await
         .map_err(OpenError::new)?;
     // Whoever is the only gateway counts for itself.
-    let limiter = match redis.filter(|_| opening.process.is_alone()) {
-        None => Limiter::Local(Arc::default()),
-        Some(options) => {
-            let blocks = RedisBlocks::new(options).map_err(OpenError::new)?;
-            Limiter::Shared(Arc::new(SharedLimiter::new(blocks)))
-        }
-    };
+    let limiter =
+        Limiter::of_process(redis.filter(|_| opening.process.is_alone())).map_err(OpenError::new)?;
     let quotas = Quotas {
         limits,
         limiter,

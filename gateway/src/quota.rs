@@ -27,6 +27,7 @@ impl Quotas {
         vec![
             self.rate(tenant, Limit::Requests, self.limits.requests).await,
             self.rate(tenant, Limit::Kilobytes, self.limits.kilobytes).await,
+            self.rate(tenant, Limit::Lines, self.limits.lines).await,
             calls,
         ]
     }

@@ -11,6 +11,7 @@ use http_body::{Frame, SizeHint};
 use nopic_cache::Limiter;
 use nopic_cache::limiter::{Account, Taken};
 use nopic_chassis::metrics::{Count, Metrics};
+use nopic_chassis::refusal::over_limit;
 use nopic_domain::principal::Principal;
 use tokio::time::{Sleep, sleep};
 use tonic::Status;
@@ -18,7 +19,6 @@ use tonic::body::Body;
 use tower::{Layer, Service};
 
 use crate::limits::{Limit, Limits};
-use crate::refusal::over_limit;
 use crate::{Request, Response};
 
 /// Charges calls and bytes to their tenants.
@@ -99,7 +99,7 @@ where
             if let Taken::Refused { retry_after } = charge.limiter.take(&account, rate, 1).await {
                 charge.refused.add();
                 let bound = format_args!("{} a second, {} at once", rate.per_second(), rate.burst());
-                return Ok(over_limit(Limit::Requests, &tenant, bound, retry_after).into_http());
+                return Ok(over_limit(Limit::Requests.name(), &tenant, bound, retry_after).into_http());
             }
             let request = request.map(|body| {
                 if http_body::Body::is_end_stream(&body) {

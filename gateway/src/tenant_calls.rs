@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nopic_chassis::metrics::{Count, Metrics};
+use nopic_chassis::refusal::over_limit;
 use nopic_domain::principal::Principal;
 use tokio::sync::OwnedSemaphorePermit;
 use tonic::Status;
@@ -11,7 +12,6 @@ use tonic::Status;
 use crate::Request;
 use crate::admission::Admit;
 use crate::limits::Limit;
-use crate::refusal::over_limit;
 use crate::tenant_places::TenantPlaces;
 
 /// When to come again: a call ends at any time.
@@ -59,7 +59,7 @@ impl Admit for BoundTenants {
         self.places.take(&caller.tenant, 1).map(Some).ok_or_else(|| {
             self.refused.add();
             let bound = format_args!("{} calls at a time", self.places.most());
-            over_limit(Limit::Calls, &caller.tenant, bound, RETRY_AFTER)
+            over_limit(Limit::Calls.name(), &caller.tenant, bound, RETRY_AFTER)
         })
     }
 }

@@ -453,6 +453,7 @@ fn quotas() -> Quotas {
         requests: Rate::new(10, 20).unwrap(),
         kilobytes: Rate::new(100, 200).unwrap(),
         calls: 3,
+        lines: Rate::new(1_000, 2_000).unwrap(),
     };
     Quotas {
         limits,
@@ -473,6 +474,7 @@ async fn whoever_asks_hears_what_is_left() {
     let expected = [
         ("requests", 10, 20, 20),
         ("kilobytes", 100, 200, 200),
+        ("lines", 1_000, 2_000, 2_000),
         ("calls", 0, 3, 3),
     ];
     assert_eq!(told, expected);

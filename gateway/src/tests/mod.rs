@@ -133,6 +133,7 @@ pub(crate) fn calls(bounds: Bounds, metrics: &Metrics) -> Calls {
         requests: bounds.requests,
         kilobytes: Rate::new(1_000_000, 1_000_000).unwrap(),
         calls: bounds.tenant_calls,
+        lines: bounds.requests,
     };
     let authenticate = Authenticate {
         callers: Arc::new(ByName),

@@ -1,9 +1,12 @@
 //! The limiter of a process: its own, or that of the deployment.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use crate::limiter::{Account, LocalLimiter, Rate, SharedLimiter, Taken};
-use crate::redis::RedisBlocks;
+use crate::redis::{Options, OptionsError, RedisBlocks};
+
+/// What is counted in this process alone is counted in one place, whatever parts it serves.
+static OWN: LazyLock<Arc<LocalLimiter>> = LazyLock::new(Arc::default);
 
 /// The limiter of a process.
 #[derive(Debug, Clone)]
@@ -15,6 +18,17 @@ pub enum Limiter {
 }
 
 impl Limiter {
+    /// That of the deployment by its Redis; without, this process's own.
+    ///
+    /// # Errors
+    /// Options that cannot be used.
+    pub fn of_process(redis: Option<Options>) -> Result<Self, OptionsError> {
+        Ok(match redis {
+            None => Self::Local(Arc::clone(&OWN)),
+            Some(options) => Self::Shared(Arc::new(SharedLimiter::new(RedisBlocks::new(options)?))),
+        })
+    }
+
     /// Takes this of an account.
     pub async fn take(&self, account: &Account, rate: Rate, cost: u32) -> Taken {
         match self {

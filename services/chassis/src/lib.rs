@@ -15,6 +15,7 @@ pub mod incoming;
 pub mod metrics;
 pub mod part;
 pub mod principal;
+pub mod refusal;
 pub mod requests;
 pub mod retry;
 pub mod roles;

@@ -14,6 +14,7 @@ use nopic_domain::rules::{RULES_VERSION, RegistryState, certificate_number};
 use rustc_hash::FxHashSet;
 
 use crate::abandoned::Abandoned;
+use crate::charge::LineCharge;
 use crate::error::Error;
 use crate::flags::FollowedFlags;
 use crate::importer_links::LinkTable;
@@ -39,6 +40,8 @@ pub(crate) struct Engine {
     /// How often a filing is tried before it is set aside.
     pub(crate) filing_attempts: u32,
     pub(crate) set_aside: Arc<SetAside>,
+    /// What the lines of calls cost their tenants.
+    pub(crate) charge: LineCharge,
     registry: StatusReader<Statuses>,
     certificates: Certificates,
     links: LinkTable,
@@ -52,6 +55,7 @@ pub(crate) struct Process {
     pub(crate) verdicts: Arc<Verdicts>,
     pub(crate) filing_attempts: u32,
     pub(crate) set_aside: Arc<SetAside>,
+    pub(crate) charge: LineCharge,
 }
 
 impl std::fmt::Debug for Engine {
@@ -83,6 +87,7 @@ impl Engine {
             verdicts: process.verdicts,
             filing_attempts: process.filing_attempts,
             set_aside: process.set_aside,
+            charge: process.charge,
             draining: process.draining,
             registry,
             ledger: LedgerClient::new(upstream.certificate.clone()),

@@ -5,6 +5,7 @@
 //! indeterminate and hides nothing else.
 
 mod abandoned;
+mod charge;
 mod convert;
 mod engine;
 mod error;
@@ -38,6 +39,7 @@ use nopic_sql::audit::AuditLog;
 use nopic_sql::{Location, SchemaUpdate};
 use thiserror::Error;
 
+use charge::LineCharge;
 use engine::{Engine, Process};
 use rpc::{RecordRpc, Rpc, TrailRpc};
 use upstream::Statuses;
@@ -66,6 +68,8 @@ pub struct Config {
     pub draining: Draining,
     /// How often a filing that cannot be finished is tried before it is set aside.
     pub filing_attempts: u32,
+    /// How many lines each tenant may send; absent: nobody counts them.
+    pub lines: Option<LineLimit>,
 }
 
 impl Config {
@@ -83,6 +87,7 @@ impl Config {
             worker: None,
             draining: Draining::default(),
             filing_attempts: 20,
+            lines: None,
         }
     }
 }
@@ -130,6 +135,7 @@ impl EntryValidation {
             verdicts: metrics::Verdicts::new(&config.metrics),
             filing_attempts: config.filing_attempts,
             set_aside: metrics::SetAside::new(&config.metrics),
+            charge: LineCharge(config.lines),
         };
         let engine = Engine::new(config.policy, store, clock, upstream, statuses, process).await?;
         Ok(Self(Arc::new(engine)))
@@ -189,6 +195,7 @@ impl EntryValidation {
     }
 }
 
+pub use charge::LineLimit;
 pub use part::PART;
 pub use roles::ROLES;
 pub use store::SCHEMA;

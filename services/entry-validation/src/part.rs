@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use nopic_cache::Limiter;
+use nopic_cache::limiter::{self, Rate};
 use nopic_cache::redis::Options;
 use nopic_chassis::config::Reader;
 use nopic_chassis::part::{Asked, Open, OpenError, Opener, Opening, Part, Process};
@@ -12,7 +14,7 @@ use nopic_sql::audit::AuditLog;
 use nopic_sql::{Location, Schema};
 use thiserror::Error;
 
-use crate::{Config, EntryValidation, ROLES, SCHEMA, Upstream};
+use crate::{Config, EntryValidation, LineLimit, ROLES, SCHEMA, Upstream};
 
 /// Entry validation. What is judged before it is filed needs no database.
 pub const PART: Part<Location, Schema, Arc<dyn AuditLog>> = Part {
@@ -51,15 +53,17 @@ const CERTIFICATE: &str = "certificate";
 
 fn configure(reader: &mut Reader) -> Opener<Location, Arc<dyn AuditLog>> {
     let redis = Options::read(reader);
+    let lines = limiter::lines(reader);
     let filing_attempts = reader
         .number("entry-validation.filing_attempts", 1..=1_000_000)
         .and_then(|number| u32::try_from(number).ok());
-    Box::new(move |opening| Box::pin(open(opening, redis, filing_attempts)))
+    Box::new(move |opening| Box::pin(open(opening, redis, lines, filing_attempts)))
 }
 
 async fn open(
     opening: Opening<Location>,
     redis: Option<Options>,
+    lines: Rate,
     filing_attempts: Option<u32>,
 ) -> Result<Open<Arc<dyn AuditLog>>, OpenError> {
     let upstream = Upstream {
@@ -70,6 +74,12 @@ async fn open(
     let redis = redis.filter(|_| opening.process.is_alone());
     let dependency = redis.as_ref().and_then(Options::dependency);
     let mut config = Config::new(opening.storage, opening.policy, opening.policy_text);
+    if opening.process.is_server() {
+        config.lines = Some(LineLimit {
+            limiter: Limiter::of_process(redis.clone()).map_err(OpenError::new)?,
+            rate: lines,
+        });
+    }
     config.redis = redis;
     if let Some(attempts) = filing_attempts {
         config.filing_attempts = attempts;

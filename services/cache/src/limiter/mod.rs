@@ -3,12 +3,14 @@
 //! Accounts are kept in Redis and taken from there in blocks ([`SharedLimiter`]), so that a call makes no round trip;
 //! a process without Redis, or from which it is gone, goes by accounts of its own ([`LocalLimiter`]) at the same rate.
 
+mod configured;
 mod local;
 mod rate;
 mod shared;
 
 use std::sync::Arc;
 
+pub use configured::{LINES, lines, rate};
 pub use local::LocalLimiter;
 pub use rate::{NoRate, Rate, Taken};
 pub use shared::{Block, Blocks, SharedLimiter};

@@ -44,6 +44,9 @@ const DEFAULT_PORT: u16 = 50_051;
 ///   [admin]                listen: address of an HTTP port with /metrics, /startup, /live, /ready and /log-filter
 ///   [telemetry]            log_format = "json" or "text", log_filter, otlp_endpoint = "http://collector:4317",
 ///                          otlp_authority, trace_percent
+///   [limits]               requests_per_second, requests_burst, the same of kilobytes and of lines, and calls (at a
+///                          time): what each tenant may ask; `nopic serve gateway` and entry-validation read it
+///   [gateway]              max_calls: calls at a time of all tenants
 ///   [gateway.oidc]         issuer, audience, jwks (an https:// address, or a file): whose tokens are taken
 ///   [certificate]          issues_for = ["015"]
 ///   [entry-validation]     filing_attempts: tries of a filing that cannot be finished, before it is set aside
@@ -151,8 +154,11 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
     };
     let announce = alone.is_none().then_some(&lock);
     let database = deployment.storage.server();
-    let nothing = |_: &str| String::new();
-    serve_until_stopped(context, listener, serving, announce, database.as_deref(), nothing).await?;
+    let welcome = |url: &str| match has_door {
+        true => format!("JSON over HTTP on the same port: every path is explained at {url}/docs\n"),
+        false => String::new(),
+    };
+    serve_until_stopped(context, listener, serving, announce, database.as_deref(), welcome).await?;
     Ok(Done::Well)
 }
 

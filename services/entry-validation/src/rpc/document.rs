@@ -322,6 +322,10 @@ impl Judging {
     /// Judges and answers a batch; whether another may follow.
     async fn answer(&mut self, batch: Batch) -> Result<bool, Status> {
         let is_last = batch.summary.is_some();
+        self.engine
+            .charge
+            .wait(&self.inquiry.principal, batch.lines.len())
+            .await;
         for entry_number in batch.deleted {
             self.runs.delete(entry_number);
         }

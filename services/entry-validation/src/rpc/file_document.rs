@@ -31,7 +31,7 @@ pub(super) async fn file(
     let filing = options.filing.unwrap_or_default();
     let from = filing.resume_after;
     let mut document = Document {
-        parts: Parts::new(Arc::clone(&engine), principal, filing)?,
+        parts: Parts::new(Arc::clone(&engine), principal.clone(), filing)?,
         engine: Arc::clone(&engine),
         resumed: Resumed::at(from),
         scope: EntryScope::default(),
@@ -54,6 +54,7 @@ pub(super) async fn file(
         reader
             .push(&chunk, &mut events)
             .map_err(|error| document.file.fault(error))?;
+        engine.charge.wait(&principal, events.len()).await;
         if !document.take(&mut events, false).await? {
             return Ok(document.resume().await?);
         }
@@ -61,6 +62,7 @@ pub(super) async fn file(
     reader
         .finish(&mut events)
         .map_err(|error| document.file.fault(error))?;
+    engine.charge.wait(&principal, events.len()).await;
     // A caller that has finished gets everything.
     document.take(&mut events, true).await?;
     document.finish(reader.form().unwrap_or(form)).await

@@ -31,7 +31,7 @@ pub(super) async fn lines(
                 .options
                 .take()
                 .ok_or_else(|| Error::invalid("options", "the first message of a filing must bring them"))?;
-            Parts::new(Arc::clone(&engine), principal, options)?
+            Parts::new(Arc::clone(&engine), principal.clone(), options)?
         }
     };
     let mut scope = EntryScope::default();
@@ -39,6 +39,7 @@ pub(super) async fn lines(
     parts.complete_entries(&mut scope).await?;
     let mut read = 0;
     while let Some(request) = message {
+        engine.charge.wait(&principal, request.lines.len()).await;
         let mut rejects = Vec::new();
         for line in normalised(request.lines)? {
             read += 1;

@@ -52,6 +52,7 @@ impl EntryValidationService for Rpc {
         request: Request<wire::ValidateEntryRequest>,
     ) -> Result<Response<wire::ValidateEntryResponse>, Status> {
         let (principal, request) = open(request)?;
+        self.0.charge.take(&principal, 1).await?;
         let inquiry = inquiry(principal, request.freshness, request.finding_detail());
         Ok(Response::new(validate::one(&self.0, &inquiry, request).await?))
     }
@@ -61,6 +62,8 @@ impl EntryValidationService for Rpc {
         request: Request<wire::ValidateEntriesRequest>,
     ) -> Result<Response<wire::ValidateEntriesResponse>, Status> {
         let (principal, request) = open(request)?;
+        at_most("lines", request.lines.len(), MAX_BATCH)?;
+        self.0.charge.take(&principal, request.lines.len()).await?;
         let inquiry = inquiry(principal, request.freshness, request.finding_detail());
         Ok(Response::new(validate::batch(&self.0, &inquiry, request).await?))
     }

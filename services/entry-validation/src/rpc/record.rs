@@ -38,6 +38,7 @@ impl EntryRecordService for RecordRpc {
         request: Request<wire::FileEntriesRequest>,
     ) -> Result<Response<wire::FileEntriesResponse>, Status> {
         let (principal, mut request) = open(request)?;
+        self.0.charge.take(&principal, request.lines.len()).await?;
         let filed_on = filed_on(&request.filed_on, self.0.clock.today())?;
         let id = request_id(std::mem::take(&mut request.request_id))?;
         let inquiry = Inquiry::to_file(principal, request.at_least_revision.take());
@@ -93,6 +94,7 @@ impl EntryRecordService for RecordRpc {
             let reason = "an amended entry has lines; to take it back, cancel it";
             return Err(Error::invalid("lines", reason).into());
         }
+        self.0.charge.take(&principal, request.lines.len()).await?;
         let filing = Filing {
             id: request_id(std::mem::take(&mut request.request_id))?,
             hash: hash("AmendEntry", &request),

@@ -127,6 +127,10 @@ struct Stream {
 impl Stream {
     /// Judges the lines of a message; whether it was cut, for what is behind is not answered.
     async fn answer(&mut self, message: Vec<wire::EntryLine>, cut: Cut) -> Result<bool, Status> {
+        self.engine
+            .charge
+            .wait(&self.inquiry.principal, message.len())
+            .await;
         let mut taken = Vec::with_capacity(message.len());
         let mut rejects = Vec::new();
         let mut lines = lines(message)?;
