@@ -3,6 +3,8 @@
 
 #[path = "../support/mod.rs"]
 mod support;
+
+mod document;
 mod tools;
 
 use std::path::Path;

@@ -40,10 +40,9 @@ fn run(command: &mut Command) {
     );
 }
 
-/// A script of Python, beside gRPC.
-pub(crate) fn python(script: &Path, arguments: &[&str]) -> Command {
-    let requirements = examples().join("python/requirements.txt");
-    let folder = installed("python", &requirements, |folder| {
+/// An environment of Python with what these requirements name.
+pub(crate) fn environment(name: &str, requirements: &Path) -> PathBuf {
+    installed(name, requirements, |folder| {
         run(Command::new("python3").args(["-m", "venv"]).arg(folder));
         let pip = [
             "-m",
@@ -55,8 +54,13 @@ pub(crate) fn python(script: &Path, arguments: &[&str]) -> Command {
         ];
         run(Command::new(folder.join("bin/python"))
             .args(pip)
-            .arg(&requirements));
-    });
+            .arg(requirements));
+    })
+}
+
+/// A script of Python, beside gRPC.
+pub(crate) fn python(script: &Path, arguments: &[&str]) -> Command {
+    let folder = environment("python", &examples().join("python/requirements.txt"));
     let mut command = Command::new(folder.join("bin/python"));
     command.arg(script).args(arguments);
     command
@@ -123,7 +127,8 @@ pub(crate) fn output(mut command: Command, environment: &[(&str, &str)], input: 
     let _ = giving.join().unwrap();
     assert!(
         output.status.success(),
-        "{command:?}: {}",
+        "{command:?}: {}{}",
+        String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
     String::from_utf8(output.stdout).unwrap()
