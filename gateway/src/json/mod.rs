@@ -3,7 +3,7 @@
 //! - [`rest`]: the paths that stand beside the methods in the `.proto` files, with problems (RFC 9457) as refusals;
 //!   [`upload`] takes a file, [`lines`] gives the answers of a stream.
 //! - [`connect`]: `POST /package.Service/Method`, as clients of the Connect protocol call every method.
-//! - [`openapi`] and [`page`]: what there is, told to everybody.
+//! - [`openapi`] and [`page`]: what there is, told to everybody; the page is at `/`, too.
 //!
 //! Nothing of a body is read before the server behind asks for it, so whoever may not call is refused before. Where what was
 //! sent is wrong, that is said in place of what the server behind made of it: see [`refusal::Slot`].
@@ -51,8 +51,8 @@ where
         return connect::answer(inner, request, method).await;
     }
     let found = match path {
-        "/openapi.json" | "/docs" | "/descriptors" => match *request.method() {
-            Verb::GET | Verb::HEAD if path == "/docs" => return Ok(page::response()),
+        "/" | "/openapi.json" | "/docs" | "/descriptors" => match *request.method() {
+            Verb::GET | Verb::HEAD if matches!(path, "/" | "/docs") => return Ok(page::response()),
             Verb::GET | Verb::HEAD if path == "/descriptors" => return Ok(descriptors()),
             Verb::GET | Verb::HEAD => return Ok(openapi::response()),
             _ => Found::OtherVerbs(vec![Verb::GET]),

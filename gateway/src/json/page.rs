@@ -137,27 +137,33 @@ fn example(method: &Method, binding: &Binding) -> String {
         Holds::Nothing => String::new(),
         Holds::File(_) => " \\\n  --data-binary @FILE -H 'content-type: application/octet-stream'".to_owned(),
         Holds::Fields => {
-            let first = method
+            let mut fields = method
                 .input
                 .fields()
-                .find(|field| !binding.template.fields().any(|name| name == field.name()));
-            let field = first.map(|field| format!("\"{}\": {}", field.json_name(), sample(&field)));
+                .filter(|field| !binding.template.fields().any(|name| name == field.name()));
+            let first = fields.next();
+            // What changes something is named, so that it can be sent again.
+            let shown: Vec<String> = first
+                .into_iter()
+                .chain(fields.filter(|field| field.name() == "request_id"))
+                .map(|field| format!("\"{}\": {}", field.json_name(), sample(&field)))
+                .collect();
             format!(
                 " \\\n  -H 'content-type: application/json' -d '{{{}}}'",
-                field.unwrap_or_default()
+                shown.join(", ")
             )
         }
     };
     format!("curl{verb} \"$NOPIC{path}\" -H \"authorization: Bearer $NOPIC_KEY\"{body}")
 }
 
-fn sample(field: &FieldDescriptor) -> &'static str {
+fn sample(field: &FieldDescriptor) -> String {
     match field.kind() {
-        _ if field.is_list() => "[]",
-        Kind::Message(_) => "{}",
-        Kind::Bool => "false",
-        Kind::String | Kind::Bytes | Kind::Enum(_) => "\"\"",
-        _ => "0",
+        _ if field.is_list() => "[]".to_owned(),
+        Kind::Message(_) => "{}".to_owned(),
+        Kind::Bool => "false".to_owned(),
+        Kind::String | Kind::Bytes | Kind::Enum(_) => format!("\"{}\"", field.name().to_uppercase()),
+        _ => "0".to_owned(),
     }
 }
 

@@ -24,7 +24,10 @@ pub(crate) fn from_status(status: &Status, target: &str) -> Failure {
         ),
         Code::PermissionDenied => {
             Failure::new(format!("{target} does not allow this to the caller: {}", status.message().trim()))
-                .advice("Act in the right role: with a key that has it, or with --as-certifier or --as-exporter.")
+                .advice(
+                    "Act in the right role: with a key that has it (`nopic whoami` says what the key in hand may do), or on \
+                     a folder of your own with --as-certifier or --as-exporter.",
+                )
         }
         Code::ResourceExhausted => Failure::new(format!("{target} is asked for too much at once: {said}"))
             .advice("Try again later, or with less at a time."),
