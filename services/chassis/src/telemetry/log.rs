@@ -1,15 +1,20 @@
 //! Lines of the log as JSON: one object each, with the ids of the trace and span that were open.
 
 use std::fmt;
+use std::io;
 
-use crate::clock::{Clock as _, SystemClock};
+use chrono::SecondsFormat;
 use opentelemetry::trace::TraceContextExt as _;
-use serde_json::{Map, Value};
+use serde::ser::{SerializeMap as _, Serializer as _};
+use serde_json::ser::{CompactFormatter, Compound};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
+use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
+
+use crate::clock::{Clock as _, SystemClock};
 
 /// Writes `timestamp`, `severity_text`, `target`, `body`, `trace_id`, `span_id` and the fields of the event.
 #[derive(Debug, Clone, Copy)]
@@ -26,70 +31,107 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let mut line = Map::new();
-        let now = SystemClock
-            .now()
-            .to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
-        line.insert("timestamp".to_owned(), now.into());
-        line.insert(
-            "severity_text".to_owned(),
-            event.metadata().level().as_str().into(),
-        );
-        line.insert("target".to_owned(), event.metadata().target().into());
-        let context = opentelemetry::Context::current();
-        let span = context.span().span_context().clone();
-        if span.is_valid() {
-            line.insert("trace_id".to_owned(), span.trace_id().to_string().into());
-            line.insert("span_id".to_owned(), span.span_id().to_string().into());
+        line(&mut writer, event).map_err(|_| fmt::Error)?;
+        writer.write_char('\n')
+    }
+}
+
+/// Fields of spans do not stand in the lines: nothing is kept of them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NoSpans;
+
+impl FormatFields<'_> for NoSpans {
+    fn format_fields<R: RecordFields>(&self, _: Writer<'_>, _: R) -> fmt::Result {
+        Ok(())
+    }
+}
+
+fn line(writer: &mut Writer<'_>, event: &Event<'_>) -> Result<(), serde_json::Error> {
+    let mut json = serde_json::Serializer::new(Text(writer));
+    let mut line = json.serialize_map(None)?;
+    let now = SystemClock.now().to_rfc3339_opts(SecondsFormat::Micros, true);
+    line.serialize_entry("timestamp", &now)?;
+    line.serialize_entry("severity_text", event.metadata().level().as_str())?;
+    line.serialize_entry("target", event.metadata().target())?;
+    let context = opentelemetry::Context::current();
+    let span = context.span().span_context().clone();
+    if span.is_valid() {
+        line.serialize_entry("trace_id", &format_args!("{}", span.trace_id()))?;
+        line.serialize_entry("span_id", &format_args!("{}", span.span_id()))?;
+    }
+    let mut fields = Fields {
+        line,
+        written: Ok(()),
+    };
+    event.record(&mut fields);
+    fields.written?;
+    fields.line.end()
+}
+
+/// Writes what is serialised as text.
+struct Text<'a, 'w>(&'a mut Writer<'w>);
+
+impl io::Write for Text<'_, '_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // JSON is written in whole texts.
+        let text = std::str::from_utf8(bytes).map_err(io::Error::other)?;
+        self.0.write_str(text).map_err(io::Error::other)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+struct Fields<'a, 't, 'w> {
+    line: Compound<'a, Text<'t, 'w>, CompactFormatter>,
+    /// Whether all could be written.
+    written: Result<(), serde_json::Error>,
+}
+
+impl Fields<'_, '_, '_> {
+    fn put(&mut self, field: &Field, value: &(impl serde::Serialize + ?Sized)) {
+        if self.written.is_err() {
+            return;
         }
-        event.record(&mut Fields(&mut line));
-        writeln!(writer, "{}", Value::Object(line))
-    }
-}
-
-struct Fields<'a>(&'a mut Map<String, Value>);
-
-impl Fields<'_> {
-    fn put(&mut self, field: &Field, value: Value) {
-        let name = match field.name() {
-            "message" => "body",
-            // What a line always has is not overwritten by a field of the same name.
-            name @ ("timestamp" | "severity_text" | "target" | "trace_id" | "span_id") => {
-                self.0.insert(format!("field.{name}"), value);
-                return;
+        self.written = match field.name() {
+            "message" => self.line.serialize_entry("body", value),
+            // What a line always has is not said twice.
+            name @ ("timestamp" | "severity_text" | "target" | "trace_id" | "span_id" | "body") => {
+                self.line.serialize_entry(&format_args!("field.{name}"), value)
             }
-            name => name,
+            name => self.line.serialize_entry(name, value),
         };
-        self.0.insert(name.to_owned(), value);
     }
 }
 
-impl Visit for Fields<'_> {
+impl Visit for Fields<'_, '_, '_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.put(field, format!("{value:?}").into());
+        self.put(field, &format_args!("{value:?}"));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, value.into());
+        self.put(field, value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.put(field, value.into());
+        self.put(field, &value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.put(field, value.into());
+        self.put(field, &value);
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.put(field, value.into());
+        self.put(field, &value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.put(field, value.into());
+        self.put(field, &value);
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
-        self.put(field, value.to_string().into());
+        self.put(field, &format_args!("{value}"));
     }
 }

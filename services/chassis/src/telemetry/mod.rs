@@ -161,6 +161,7 @@ impl Telemetry {
         let lines = match options.format {
             LogFormat::Json => fmt::layer()
                 .event_format(log::Json)
+                .fmt_fields(log::NoSpans)
                 .with_writer(std::io::stderr)
                 .boxed(),
             LogFormat::Text { colour } => fmt::layer()
@@ -176,6 +177,8 @@ impl Telemetry {
             .with_tracer(tracer)
             .with_location(false)
             .with_threads(false)
+            // How long a span was worked on is not told apart from how long it took: it is measured at every step.
+            .with_tracked_inactivity(false)
             .with_filter(filter_fn(|metadata| {
                 if metadata.is_span() {
                     metadata.target().starts_with("nopic")
