@@ -2,6 +2,7 @@
 //!
 //! Wire types stop at the handlers: services convert at once and decide on domain types.
 
+pub mod answers;
 pub mod convert;
 
 /// Generated code: the `.proto` files document it.

@@ -1,8 +1,8 @@
 //! Cuts a stream of lines into entries and judges them, so that the size of batches changes nothing.
 
-use nopic_domain::decision::Verdict;
 use nopic_domain::entry::NormalisedLine;
 use nopic_domain::rules::{EntryRun, Judgement, judge_entry};
+use nopic_proto::convert::verdicts::{Detail, VerdictWriter, Verdicts};
 use rustc_hash::FxHashSet;
 
 use crate::engine::Engine;
@@ -19,8 +19,9 @@ struct OpenRun {
 }
 
 /// Judges the lines of one request, batch by batch: what [`crate::scope::EntryScope`] takes of them.
-#[derive(Default)]
 pub(crate) struct Runs {
+    /// How much is said of a finding.
+    detail: Detail,
     open: Option<OpenRun>,
     /// Announced lines of the open run whose verdict may still depend on lines to come; at most a run's.
     waiting: Vec<NormalisedLine>,
@@ -31,6 +32,16 @@ pub(crate) struct Runs {
 }
 
 impl Runs {
+    pub(crate) fn new(detail: Detail) -> Self {
+        Self {
+            detail,
+            open: None,
+            waiting: Vec::new(),
+            answered: 0,
+            deleted: FxHashSet::default(),
+        }
+    }
+
     /// An entry is taken back before the lines that come. The lines before were judged with their end.
     pub(crate) fn delete(&mut self, entry_number: String) {
         self.deleted.insert(entry_number);
@@ -44,10 +55,10 @@ impl Runs {
         inquiry: &Inquiry,
         lines: Vec<NormalisedLine>,
         end: bool,
-    ) -> Result<Vec<Verdict>, Error> {
+    ) -> Result<Verdicts, Error> {
         if !end && lines.is_empty() {
             // Nothing is known of the open entry that was not known before.
-            return Ok(Vec::new());
+            return Ok(Verdicts::default());
         }
         if !end && !self.waiting.is_empty() && self.only_continues(&lines) {
             // An entry that waits, waits to its end: nothing is loaded again for each batch of it.
@@ -55,11 +66,15 @@ impl Runs {
                 open.run.announce(&lines);
             }
             self.waiting.extend(lines);
-            return Ok(Vec::new());
+            return Ok(Verdicts::default());
         }
         let announced = self.waiting.len();
         let mut all = std::mem::take(&mut self.waiting);
-        all.extend(lines);
+        if all.is_empty() {
+            all = lines;
+        } else {
+            all.extend(lines);
+        }
         let known = engine.know(inquiry, &all).await?;
         let mut judgements = Vec::with_capacity(all.len());
         let mut start = 0;
@@ -108,11 +123,11 @@ impl Runs {
         }
         self.waiting = all.split_off(judgements.len());
         self.answered += judgements.len() as u64;
-        Ok(all
-            .iter()
-            .zip(&judgements)
-            .map(|(line, judgement)| known.verdict(inquiry.detail, line, judgement))
-            .collect())
+        let mut verdicts = VerdictWriter::new(self.detail, &known.policy, &known.evidence, all.len());
+        for (line, judgement) in all.iter().zip(&judgements) {
+            verdicts.write(line, judgement);
+        }
+        Ok(verdicts.finish())
     }
 
     fn begin(&self, entry_number: &str) -> EntryRun {

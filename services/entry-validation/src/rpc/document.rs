@@ -5,15 +5,15 @@ use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nopic_chassis::answers::{AnswerStream, Answers, CallerGone, answer, in_messages};
+use nopic_chassis::answers::{AnswerStream, Answers, BYTES_PER_MESSAGE, CallerGone, answer, in_messages};
 use nopic_chassis::uploads::{ReceiveError, Upload};
-use nopic_domain::decision::Verdict;
 use nopic_domain::entry::NormalisedLine;
 use nopic_domain::principal::Principal;
 use nopic_formats::Reject;
 use nopic_formats::entries::{EntryEvent, EntryReader, Form};
+use nopic_proto::answers::WithVerdicts;
 use nopic_proto::common;
-use nopic_proto::convert::entry_validation::verdicts as verdicts_to_wire;
+use nopic_proto::convert::verdicts::Verdicts;
 use nopic_proto::entry_validation as wire;
 use nopic_proto::entry_validation::document_options::Form as WireForm;
 use tokio::sync::mpsc;
@@ -137,7 +137,7 @@ pub(super) async fn validate(
     engine: Arc<Engine>,
     principal: Principal,
     requests: Streaming<wire::ValidateDocumentRequest>,
-) -> Result<AnswerStream<wire::ValidateDocumentResponse>, Status> {
+) -> Result<AnswerStream<WithVerdicts<wire::ValidateDocumentResponse>>, Status> {
     let mut upload = Upload::new(requests).ending_with_body();
     let options = first(upload.options(), &engine.draining).await?;
     let answers = answer(MESSAGES_AHEAD, |answers| async move {
@@ -146,10 +146,10 @@ pub(super) async fn validate(
         let (batches, mut read) = mpsc::channel(2);
         let judging = Judging {
             engine,
-            inquiry: super::inquiry(principal, options.freshness, options.finding_detail()),
+            inquiry: super::inquiry(principal, options.freshness),
+            runs: Runs::new(options.finding_detail().into()),
             file: FileName(options.file_name),
             answers,
-            runs: Runs::default(),
             reached: *resumed.from(),
             lines: 0,
             behind: VecDeque::new(),
@@ -252,7 +252,7 @@ struct Judging {
     engine: Arc<Engine>,
     inquiry: Inquiry,
     file: FileName,
-    answers: Answers<wire::ValidateDocumentResponse>,
+    answers: Answers<WithVerdicts<wire::ValidateDocumentResponse>>,
     runs: Runs,
     /// Where another call would go on.
     reached: wire::ResumeAfter,
@@ -315,7 +315,7 @@ impl Judging {
             resume_after: Some(self.reached),
             ..wire::ValidateDocumentResponse::default()
         };
-        self.answers.send(last).await?;
+        self.answers.send(last.into()).await?;
         Ok(Ended::Drained)
     }
 
@@ -348,18 +348,14 @@ impl Judging {
                 summary: batch.summary,
                 ..wire::ValidateDocumentResponse::default()
             };
-            self.answers.send(last).await?;
+            self.answers.send(last.into()).await?;
         }
         Ok(!is_last)
     }
 
     /// Sends in messages of bounded size.
-    async fn send(&self, verdicts: Vec<Verdict>, rejects: Vec<Reject>) -> Result<(), CallerGone> {
-        for verdicts in in_messages(verdicts_to_wire(verdicts), VERDICTS_PER_MESSAGE) {
-            let message = wire::ValidateDocumentResponse {
-                verdicts,
-                ..wire::ValidateDocumentResponse::default()
-            };
+    async fn send(&self, verdicts: Verdicts, rejects: Vec<Reject>) -> Result<(), CallerGone> {
+        for message in verdicts.into_answers(VERDICTS_PER_MESSAGE, BYTES_PER_MESSAGE) {
             self.answers.send(message).await?;
         }
         let rejects = rejects.into_iter().map(|reject| self.file.reject(reject));
@@ -368,7 +364,7 @@ impl Judging {
                 rejects,
                 ..wire::ValidateDocumentResponse::default()
             };
-            self.answers.send(message).await?;
+            self.answers.send(message.into()).await?;
         }
         Ok(())
     }

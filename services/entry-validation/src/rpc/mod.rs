@@ -21,10 +21,10 @@ use std::sync::Arc;
 use nopic_chassis::answers::{AnswerStream, answer};
 use nopic_chassis::requests::{MAX_BATCH, at_most, day};
 use nopic_chassis::uploads::MAX_CHUNK_BYTES;
-use nopic_domain::decision::Detail;
 use nopic_domain::entry::{EntryLine, NormalisedLine};
 use nopic_domain::principal::Principal;
 use nopic_domain::rules::MAX_LINES_PER_ENTRY;
+use nopic_proto::answers::WithVerdicts;
 use nopic_proto::entry_validation as wire;
 use nopic_proto::entry_validation::entry_validation_service_server::EntryValidationService;
 use prost::Message as _;
@@ -50,22 +50,22 @@ impl EntryValidationService for Rpc {
     async fn validate_entry(
         &self,
         request: Request<wire::ValidateEntryRequest>,
-    ) -> Result<Response<wire::ValidateEntryResponse>, Status> {
+    ) -> Result<Response<WithVerdicts<wire::ValidateEntryResponse>>, Status> {
         let (principal, request) = open(request)?;
-        let inquiry = inquiry(principal, request.freshness, request.finding_detail());
+        let inquiry = inquiry(principal, request.freshness);
         Ok(Response::new(validate::one(&self.0, &inquiry, request).await?))
     }
 
     async fn validate_entries(
         &self,
         request: Request<wire::ValidateEntriesRequest>,
-    ) -> Result<Response<wire::ValidateEntriesResponse>, Status> {
+    ) -> Result<Response<WithVerdicts<wire::ValidateEntriesResponse>>, Status> {
         let (principal, request) = open(request)?;
-        let inquiry = inquiry(principal, request.freshness, request.finding_detail());
+        let inquiry = inquiry(principal, request.freshness);
         Ok(Response::new(validate::batch(&self.0, &inquiry, request).await?))
     }
 
-    type ValidateStreamStream = AnswerStream<wire::ValidateStreamResponse>;
+    type ValidateStreamStream = AnswerStream<WithVerdicts<wire::ValidateStreamResponse>>;
 
     async fn validate_stream(
         &self,
@@ -80,7 +80,7 @@ impl EntryValidationService for Rpc {
         Ok(Response::new(answers.ending_with_caller()))
     }
 
-    type ValidateDocumentStream = AnswerStream<wire::ValidateDocumentResponse>;
+    type ValidateDocumentStream = AnswerStream<WithVerdicts<wire::ValidateDocumentResponse>>;
 
     async fn validate_document(
         &self,
@@ -169,17 +169,13 @@ fn open<T>(request: Request<T>) -> Result<(Principal, T), Status> {
 }
 
 /// A pre-check.
-fn inquiry(principal: Principal, freshness: Option<wire::Freshness>, detail: wire::FindingDetail) -> Inquiry {
+fn inquiry(principal: Principal, freshness: Option<wire::Freshness>) -> Inquiry {
     let freshness = freshness.unwrap_or_default();
     Inquiry {
         principal,
         at_least_revision: freshness.at_least_revision,
         latest_certificates: freshness.latest_certificates,
         purpose: Purpose::PreCheck,
-        detail: match detail {
-            wire::FindingDetail::Unspecified | wire::FindingDetail::Full => Detail::Full,
-            wire::FindingDetail::Codes => Detail::Codes,
-        },
     }
 }
 
