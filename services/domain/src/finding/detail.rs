@@ -306,3 +306,39 @@ fn joined<T: fmt::Display>(values: &[T], f: &mut fmt::Formatter<'_>) -> fmt::Res
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_filed_value_so_much_is_kept_as_is_shown() {
+        for (value, shown) in [
+            (String::new(), "\"\"".to_owned()),
+            ("a\u{7}b".to_owned(), "\"a\u{fffd}b\"".to_owned()),
+            ("é".repeat(60), format!("\"{}\"", "é".repeat(60))),
+            ("é".repeat(61), format!("\"{}…\"", "é".repeat(60))),
+            ("x".repeat(1 << 18), format!("\"{}…\"", "x".repeat(60))),
+        ] {
+            let filed = Filed::new(&value);
+            assert!(filed.0.chars().count() <= 61);
+            assert_eq!(filed.to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn of_many_values_the_first_are_shown() {
+        let list = |count: usize| FiledList::of(std::iter::repeat_n("L", count)).map(|list| list.to_string());
+        assert_eq!(list(0), None);
+        assert_eq!(list(2).as_deref(), Some(r#""L", "L""#));
+        let ten = [r#""L""#; 10].join(", ");
+        assert_eq!(list(10), Some(ten.clone()));
+        assert_eq!(list(12), Some(format!("{ten} and 2 more")));
+    }
+
+    #[test]
+    fn a_detail_is_no_larger_than_a_text() {
+        // A finding is made for many lines: what it holds is small.
+        assert_eq!(size_of::<Detail>(), size_of::<String>());
+    }
+}
