@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use nopic_chassis::clock::Clock;
+use nopic_chassis::messages::{BoundMessages, Room};
 use nopic_chassis::part::{Front, OpenError, Work};
 use nopic_chassis::roles::{CheckRoles, Protected};
 use nopic_chassis::rpc::client::Client;
@@ -70,6 +71,7 @@ impl Front for Door {
             metrics: options.metrics.clone(),
             authenticate: Arc::new(authenticate),
             check: self.check,
+            messages: BoundMessages::within(Room::default()).handing_on(self.elsewhere.keys().copied()),
             route: Route::new(here, self.elsewhere),
         });
         Box::pin(server::serve(listener, calls, options, stop))

@@ -11,10 +11,8 @@ mod authenticate;
 mod authorize;
 mod connection;
 mod door;
-mod held;
 mod json;
 mod limits;
-mod messages;
 mod part;
 mod protocol;
 mod quota;
@@ -27,9 +25,9 @@ mod server;
 mod shed;
 mod stack;
 mod tenant_calls;
-mod tenant_places;
 #[cfg(test)]
 mod tests;
+mod unread;
 
 use std::convert::Infallible;
 

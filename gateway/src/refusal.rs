@@ -34,12 +34,3 @@ pub(crate) fn too_busy() -> Status {
         ErrorDetails::with_retry_info(Some(Duration::from_secs(1))),
     )
 }
-
-/// Too many long messages by everybody.
-pub(crate) fn too_much_under_way() -> Status {
-    Status::with_error_details(
-        Code::ResourceExhausted,
-        "too many long messages are under way at this gateway: send shorter ones, or try again in a second",
-        ErrorDetails::with_retry_info(Some(Duration::from_secs(1))),
-    )
-}

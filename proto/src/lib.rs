@@ -3,6 +3,7 @@
 //! Wire types stop at the handlers: services convert at once and decide on domain types.
 
 pub mod convert;
+pub mod weight;
 
 /// Generated code: the `.proto` files document it.
 #[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]

@@ -4,11 +4,15 @@ use nopic_domain::decision::Verdict;
 use nopic_domain::entry::NormalisedLine;
 use nopic_domain::rules::{EntryRun, Judgement, judge_entry};
 use rustc_hash::FxHashSet;
+use tokio::task::yield_now;
 
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::inquiry::{Inquiry, Purpose};
 use crate::knowledge::Known;
+
+/// Lines that are judged in a row; then other calls have their turn, so that nobody waits for a long batch of another.
+const SLICE: usize = 256;
 
 /// The entry whose lines may still go on in the next batch.
 struct OpenRun {
@@ -85,19 +89,26 @@ impl Runs {
                 unfinished.run.announce(&group[already_announced..]);
                 let must_wait = group.iter().any(|line| unfinished.run.must_wait(line, &known));
                 if !must_wait {
-                    judge_group(&mut unfinished.run, group, &known, &mut judgements);
+                    judge_group(&mut unfinished.run, group, &known, &mut judgements).await;
                     unfinished.answered += group.len() as u64;
                 }
                 self.open = Some(unfinished);
             } else if let Some(mut open) = open.take() {
                 open.run.announce(&group[already_announced..]);
-                judge_group(&mut open.run, group, &known, &mut judgements);
+                judge_group(&mut open.run, group, &known, &mut judgements).await;
             } else if self.deleted.contains(&group[0].entry_number) {
                 let mut run = EntryRun::anew();
                 run.announce(group);
-                judge_group(&mut run, group, &known, &mut judgements);
+                judge_group(&mut run, group, &known, &mut judgements).await;
+            } else if group.len() > SLICE {
+                let mut run = EntryRun::default();
+                run.announce(group);
+                judge_group(&mut run, group, &known, &mut judgements).await;
             } else {
                 judge_entry(group, &known.policy, &known.flags, &known, &mut judgements);
+            }
+            if group_end / SLICE > start / SLICE {
+                yield_now().await;
             }
             start = group_end;
         }
@@ -108,11 +119,15 @@ impl Runs {
         }
         self.waiting = all.split_off(judgements.len());
         self.answered += judgements.len() as u64;
-        Ok(all
-            .iter()
-            .zip(&judgements)
-            .map(|(line, judgement)| known.verdict(inquiry.detail, line, judgement))
-            .collect())
+        let mut verdicts = Vec::with_capacity(all.len());
+        for (lines, judgements) in all.chunks(SLICE).zip(judgements.chunks(SLICE)) {
+            let judged = lines.iter().zip(judgements);
+            verdicts.extend(judged.map(|(line, judgement)| known.verdict(inquiry.detail, line, judgement)));
+            if lines.len() == SLICE {
+                yield_now().await;
+            }
+        }
+        Ok(verdicts)
     }
 
     fn begin(&self, entry_number: &str) -> EntryRun {
@@ -149,8 +164,18 @@ impl Runs {
     }
 }
 
-fn judge_group(run: &mut EntryRun, group: &[NormalisedLine], known: &Known, judgements: &mut Vec<Judgement>) {
-    run.judge(group, &known.policy, &known.flags, known, judgements);
+async fn judge_group(
+    run: &mut EntryRun,
+    group: &[NormalisedLine],
+    known: &Known,
+    judgements: &mut Vec<Judgement>,
+) {
+    for lines in group.chunks(SLICE) {
+        run.judge(lines, &known.policy, &known.flags, known, judgements);
+        if lines.len() == SLICE {
+            yield_now().await;
+        }
+    }
 }
 
 /// Where the run of lines with one entry number ends that begins at `start`.

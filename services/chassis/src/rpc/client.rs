@@ -136,6 +136,7 @@ impl Service<http::Request<Body>> for Client {
             calls: self.calls.clone(),
             span: span.clone(),
             is_noted: false,
+            open: None,
         };
         if deadline::current().is_some() || asked.is_some() {
             let Some(left) = deadline::within(asked.unwrap_or(std::time::Duration::MAX)) else {

@@ -157,7 +157,7 @@ impl EntryValidationService for Rpc {
             max_lines_per_message: bound(MAX_BATCH),
             max_lines_per_entry: bound(MAX_LINES_PER_ENTRY),
             max_chunk_bytes: bound(MAX_CHUNK_BYTES),
-            max_message_bytes: bound(nopic_chassis::transport::MAX_MESSAGE_BYTES),
+            max_message_bytes: nopic_chassis::messages::MAX_REQUEST_BYTES,
         }))
     }
 }
