@@ -200,7 +200,10 @@ impl Gate {
             let open = lock(&self.open);
             if let Some(connections) = open.addresses.get(&address)
                 && connections.len() >= self.bounds.of_an_address
-                && !end_idle(connections.values(), 1)
+                && !end_idle(
+                    connections.values(),
+                    connections.len() + 1 - self.bounds.of_an_address,
+                )
             {
                 return None;
             }

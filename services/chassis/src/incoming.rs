@@ -342,9 +342,9 @@ mod tests {
         });
         let mut incoming = std::pin::pin!(accept(listener, None, &gate));
         let mut client = TcpStream::connect(address).await.unwrap();
-        let mut server = incoming.next().await.unwrap().unwrap();
-        // Never read by the server.
+        // Never read by the server; whoever says nothing is not let in.
         client.write_all(&[1; 10_000]).await.unwrap();
+        let mut server = incoming.next().await.unwrap().unwrap();
         server.write_all(b"last words").await.unwrap();
         drop(server);
         // What comes now would make the system cut a connection that is closed.

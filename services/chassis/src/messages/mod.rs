@@ -32,7 +32,7 @@ use whole::{Whole, Working};
 
 /// Of a message: whether it is packed, and its length.
 const PREFIX: usize = 5;
-/// Shorter ones are not counted among those on their way.
+/// What is shorter is not counted: as many calls as there may be at a time have room for it.
 pub const SHORT: usize = 64 << 10;
 /// Bytes that a message of a call has at most, whatever its method.
 pub const MAX_REQUEST_BYTES: u32 = 16 << 20;
@@ -92,6 +92,7 @@ impl BoundMessages {
                 tenant: head.tenant.clone(),
                 room: room.clone(),
                 working: Arc::clone(working),
+                copies: None,
                 longest: 0,
             }
             .body(),

@@ -1,6 +1,6 @@
 //! Messages that come packed: unpacked within their bound, whatever they say of themselves.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 
 use tonic::codegen::http::HeaderMap;
 
@@ -43,32 +43,56 @@ impl Packed {
         Some(packed)
     }
 
+    /// Bytes of the message, at most so many; it is given no memory.
+    pub(super) fn length(self, message: &[u8], most: usize) -> Result<usize, UnpackError> {
+        let mut counted = Counted(0);
+        match self {
+            Self::Gzip => copy(flate2::bufread::GzDecoder::new(message), most, &mut counted)?,
+            Self::Zstd => copy(unpacker(message)?, most, &mut counted)?,
+        }
+        Ok(counted.0)
+    }
+
     /// The message behind what stands in `into` already; at most so many bytes.
     pub(super) fn unpack(self, message: &[u8], most: usize, into: &mut Vec<u8>) -> Result<(), UnpackError> {
         match self {
-            Self::Gzip => read(flate2::bufread::GzDecoder::new(message), most, into),
-            Self::Zstd => {
-                let mut unpacker = zstd::stream::read::Decoder::with_buffer(message)?;
-                unpacker.window_log_max(LOOK_BACK)?;
-                read(unpacker, most, into)
-            }
+            Self::Gzip => copy(flate2::bufread::GzDecoder::new(message), most, into),
+            Self::Zstd => copy(unpacker(message)?, most, into),
         }
     }
 }
 
-fn read(unpacker: impl Read, most: usize, into: &mut Vec<u8>) -> Result<(), UnpackError> {
-    // One more says that there are more; a bound is far below 2^64.
-    let read = unpacker.take(most as u64 + 1).read_to_end(into)?;
-    if read > most {
+fn unpacker(message: &[u8]) -> io::Result<zstd::stream::read::Decoder<'_, &[u8]>> {
+    let mut unpacker = zstd::stream::read::Decoder::with_buffer(message)?;
+    unpacker.window_log_max(LOOK_BACK)?;
+    Ok(unpacker)
+}
+
+fn copy(unpacker: impl Read, most: usize, into: &mut impl Write) -> Result<(), UnpackError> {
+    // A bound is far below 2^64; one more says that there are more.
+    let most = most as u64;
+    if io::copy(&mut unpacker.take(most + 1), into)? > most {
         return Err(UnpackError::TooLong);
     }
     Ok(())
 }
 
+/// Bytes that were written and forgotten.
+struct Counted(usize);
+
+impl Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
-
     use super::*;
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -87,6 +111,7 @@ mod tests {
             let mut unpacked = vec![7];
             packed.unpack(&message, zeros.len(), &mut unpacked).unwrap();
             assert!(unpacked.len() == 1 + zeros.len() && unpacked[0] == 7);
+            assert_eq!(packed.length(&message, zeros.len()).unwrap(), zeros.len());
             let refused = packed.unpack(&message, zeros.len() - 1, &mut Vec::new());
             assert!(matches!(refused, Err(UnpackError::TooLong)));
             let broken = packed.unpack(&message[..message.len() / 2], zeros.len(), &mut Vec::new());

@@ -13,17 +13,24 @@ use crate::tenant_places::TenantPlaces;
 /// Kilobytes of messages that are on their way, of all callers and of one tenant.
 const ARRIVING: usize = 64 << 10;
 const ARRIVING_OF_A_TENANT: usize = 32 << 10;
-/// Kilobytes of messages that are being worked on, likewise. The heaviest one has room among a tenant's.
-const WORKING: usize = 160 << 10;
-const WORKING_OF_A_TENANT: usize = 96 << 10;
+/// Of their copies, unpacked and where the decoder reads them, likewise.
+const COPIES: usize = 64 << 10;
+const COPIES_OF_A_TENANT: usize = 24 << 10;
+/// Of what is decoded and worked on, likewise. The heaviest message has room among a tenant's.
+const WORKING: usize = 128 << 10;
+const WORKING_OF_A_TENANT: usize = 64 << 10;
 /// Messages of a tenant that wait until there is room, and how long.
 const WAITING: usize = 32;
 const WAIT: Duration = Duration::from_secs(10);
 
 /// The room of a process. Clones share it.
+///
+/// Who has some of what is arriving may wait for copies, and who has some of those for work, never the other way: so
+/// whoever works goes on, and those behind follow.
 #[derive(Debug, Clone)]
 pub struct Room {
     arriving: Pool,
+    copies: Pool,
     working: Pool,
     waiting: TenantPlaces,
 }
@@ -32,6 +39,7 @@ impl Default for Room {
     fn default() -> Self {
         Self {
             arriving: Pool::new(ARRIVING, ARRIVING_OF_A_TENANT),
+            copies: Pool::new(COPIES, COPIES_OF_A_TENANT),
             working: Pool::new(WORKING, WORKING_OF_A_TENANT),
             waiting: TenantPlaces::new(WAITING),
         }
@@ -112,16 +120,41 @@ impl Room {
         self.arriving.take(tenant, bytes).ok_or_else(full)
     }
 
-    /// For a message that has come, and what comes of it; waits for its turn.
+    /// For a message that has come, to be decoded; waits for its turn. In all that is held.
     ///
     /// # Errors
     /// Too many wait already, or it took too long.
+    pub(super) async fn copy(
+        &self,
+        tenant: &str,
+        held: &mut Option<Held>,
+        bytes: usize,
+    ) -> Result<(), Status> {
+        let has = held.as_ref().map_or(0, Held::bytes);
+        if bytes > has {
+            let more = self.turn(&self.copies, tenant, bytes - has).await?;
+            match held {
+                Some(held) => held.merge(more),
+                None => *held = Some(more),
+            }
+        }
+        Ok(())
+    }
+
+    /// For what a message becomes; waits for its turn.
+    ///
+    /// # Errors
+    /// As [`Room::copy`].
     pub(super) async fn work(&self, tenant: &str, bytes: usize) -> Result<Held, Status> {
-        if let Some(held) = self.working.take(tenant, bytes) {
+        self.turn(&self.working, tenant, bytes).await
+    }
+
+    async fn turn(&self, pool: &Pool, tenant: &str, bytes: usize) -> Result<Held, Status> {
+        if let Some(held) = pool.take(tenant, bytes) {
             return Ok(held);
         }
         let _place = self.waiting.take(tenant, 1).ok_or_else(full)?;
-        let held = tokio::time::timeout(WAIT, self.working.wait(tenant, bytes)).await;
+        let held = tokio::time::timeout(WAIT, pool.wait(tenant, bytes)).await;
         held.ok().flatten().ok_or_else(full)
     }
 }

@@ -1,7 +1,7 @@
 //! Messages read one by one, each whole before it is handed on: unpacked, weighed, and with room in memory for what comes of
 //! it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 use futures::stream;
@@ -19,10 +19,6 @@ use super::{PREFIX, REQUESTS, SHORT, broken, late, time_for, too_long};
 const HEAVIEST: usize = 32 << 20;
 /// What is worked on takes so many times what it was decoded to: lines are put into the form that is judged, and answered.
 const WORK: usize = 2;
-/// While it is decoded a message is there twice, here and where the decoder reads it.
-const COPIES: usize = 2;
-/// What takes less is not counted: as many calls as there may be at a time have room for it.
-const LIGHT: usize = 64 << 10;
 /// Packed messages from this length on are unpacked where that holds up nobody.
 const LONG_TO_UNPACK: usize = 4 << 10;
 
@@ -43,6 +39,8 @@ pub(super) struct Whole {
     /// Absent: nobody's but the process's own.
     pub(super) room: Option<Room>,
     pub(super) working: Working,
+    /// What the decoder has of it.
+    pub(super) copies: Option<Held>,
     /// Bytes of the longest, which the decoder of a stream keeps.
     pub(super) longest: usize,
 }
@@ -89,10 +87,11 @@ impl Whole {
         if let Some(packed) = packed {
             message = self.unpack(message, packed).await?;
         }
-        let weight = self.weigh(&message[PREFIX..])?;
         self.longest = self.longest.max(message.len());
-        let takes = COPIES * message.len() + WORK * weight;
-        self.hold(takes.max(self.longest)).await?;
+        // Here until it is handed on, it is copied to where the decoder reads it.
+        self.copy(message.len()).await?;
+        let weight = self.weigh(&message[PREFIX..])?;
+        self.work(WORK * weight).await?;
         Ok(Some(message))
     }
 
@@ -155,29 +154,21 @@ impl Whole {
 
     /// A packed message as one that is not, prefix and all.
     async fn unpack(&mut self, message: Bytes, packed: Packed) -> Result<Bytes, Status> {
-        let (most, bytes) = (self.most, self.most as usize);
-        let is_long = message.len() > LONG_TO_UNPACK;
-        // How long it is shows only in the end; it grows by copies of itself.
-        self.hold(COPIES * bytes).await?;
-        let unpack = move || {
-            let mut unpacked = vec![0; PREFIX];
-            packed.unpack(&message[PREFIX..], bytes, &mut unpacked)?;
+        let most = self.most;
+        let length = aside(message.clone(), move |message| {
+            packed.length(message, most as usize)
+        });
+        let length = length.await?.map_err(|error| not_unpacked(&error, most))?;
+        // It is here, and copied to where the decoder reads it.
+        self.copy(2 * (PREFIX + length)).await?;
+        let unpack = move |message: &[u8]| {
+            let mut unpacked = Vec::with_capacity(PREFIX + length);
+            unpacked.resize(PREFIX, 0);
+            packed.unpack(message, length, &mut unpacked)?;
             Ok(unpacked)
         };
-        let unpacked = if is_long {
-            let done = tokio::task::spawn_blocking(unpack).await;
-            done.map_err(|_| Status::internal("internal"))?
-        } else {
-            unpack()
-        };
-        let mut unpacked = unpacked.map_err(|error| match error {
-            UnpackError::TooLong => Status::out_of_range(format!(
-                "a message is too long when it is unpacked: at most {most} bytes"
-            )),
-            UnpackError::Broken => Status::invalid_argument(
-                "a message cannot be unpacked: it is not packed as the header grpc-encoding says",
-            ),
-        })?;
+        let unpacked: Result<Vec<u8>, _> = aside(message, unpack).await?;
+        let mut unpacked = unpacked.map_err(|error| not_unpacked(&error, most))?;
         // It is no longer than its bound.
         let length = u32::try_from(unpacked.len() - PREFIX).unwrap_or(most);
         unpacked[1..PREFIX].copy_from_slice(&length.to_be_bytes());
@@ -192,40 +183,58 @@ impl Whole {
         weight.map_err(|error| Status::invalid_argument(error.to_string()))
     }
 
-    /// Takes the room for so many bytes in place of what is held; waits until there is some.
-    async fn hold(&mut self, bytes: usize) -> Result<(), Status> {
-        let Some(room) = &self.room else {
-            return Ok(());
-        };
-        let held = self.take();
-        if bytes <= LIGHT {
-            return Ok(());
+    /// Room for so many bytes of copies, in all that is held; waits until there is some.
+    async fn copy(&mut self, bytes: usize) -> Result<(), Status> {
+        match &self.room {
+            Some(room) if bytes > SHORT => room.copy(&self.tenant, &mut self.copies, bytes).await,
+            _ => Ok(()),
         }
-        let held = match held {
-            Some(mut held) if held.bytes() >= bytes => {
-                held.shrink_to(bytes);
-                held
-            }
-            // Nothing is held while it waits.
-            held => {
-                drop(held);
-                room.work(&self.tenant, bytes).await?
-            }
+    }
+
+    /// Room for so many bytes that are worked on; waits until there is some.
+    async fn work(&mut self, bytes: usize) -> Result<(), Status> {
+        let held = match &self.room {
+            Some(room) if bytes > SHORT => Some(room.work(&self.tenant, bytes).await?),
+            _ => None,
         };
-        *self.working.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
+        *self.working() = held;
         Ok(())
     }
 
-    fn take(&self) -> Option<Held> {
-        self.working.lock().unwrap_or_else(PoisonError::into_inner).take()
+    fn working(&self) -> MutexGuard<'_, Option<Held>> {
+        self.working.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The message before was worked on; what the decoder keeps of it stays counted.
-    fn release(&self) {
-        let mut working = self.working.lock().unwrap_or_else(PoisonError::into_inner);
-        match &mut *working {
-            Some(held) if self.longest > LIGHT => held.shrink_to(self.longest),
+    fn release(&mut self) {
+        *self.working() = None;
+        match &mut self.copies {
+            Some(held) if self.longest > SHORT => held.shrink_to(self.longest),
             held => *held = None,
         }
     }
+}
+
+/// Why a message is not unpacked.
+fn not_unpacked(error: &UnpackError, most: u32) -> Status {
+    match error {
+        UnpackError::TooLong => Status::out_of_range(format!(
+            "a message is too long when it is unpacked: at most {most} bytes"
+        )),
+        UnpackError::Broken => Status::invalid_argument(
+            "a message cannot be unpacked: it is not packed as the header grpc-encoding says",
+        ),
+    }
+}
+
+/// Work over a packed message, which holds up nobody where it is long.
+async fn aside<T: Send + 'static>(
+    message: Bytes,
+    work: impl FnOnce(&[u8]) -> T + Send + 'static,
+) -> Result<T, Status> {
+    if message.len() <= LONG_TO_UNPACK {
+        return Ok(work(&message[PREFIX..]));
+    }
+    let done = tokio::task::spawn_blocking(move || work(&message[PREFIX..])).await;
+    done.map_err(|_| Status::internal("internal"))
 }
