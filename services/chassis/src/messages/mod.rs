@@ -27,7 +27,7 @@ use tower::{Layer, Service};
 use crate::held::holding;
 use packed::Packed;
 use passing::Passing;
-pub use room::{CallRoom, Held, Room};
+pub use room::{CallRoom, Held, Pool, Room};
 use whole::{Whole, Working};
 
 /// Of a message: whether it is packed, and its length.

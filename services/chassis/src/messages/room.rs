@@ -19,7 +19,7 @@ const COPIES_OF_A_TENANT: usize = 24 << 10;
 /// Of what is decoded and worked on, likewise. The heaviest message has room among a tenant's.
 const WORKING: usize = 128 << 10;
 const WORKING_OF_A_TENANT: usize = 64 << 10;
-/// Messages of a tenant that wait until there is room, and how long.
+/// How many of a tenant wait until there is room, and how long.
 const WAITING: usize = 32;
 const WAIT: Duration = Duration::from_secs(10);
 
@@ -32,7 +32,6 @@ pub struct Room {
     arriving: Pool,
     copies: Pool,
     working: Pool,
-    waiting: TenantPlaces,
 }
 
 impl Default for Room {
@@ -41,25 +40,28 @@ impl Default for Room {
             arriving: Pool::new(ARRIVING, ARRIVING_OF_A_TENANT),
             copies: Pool::new(COPIES, COPIES_OF_A_TENANT),
             working: Pool::new(WORKING, WORKING_OF_A_TENANT),
-            waiting: TenantPlaces::new(WAITING),
         }
     }
 }
 
-/// Kilobytes for all, of which each tenant takes a part at most.
+/// Kilobytes for all, of which each tenant takes a part at most. Clones share them.
 #[derive(Debug, Clone)]
-struct Pool {
+pub struct Pool {
     all: Arc<Semaphore>,
     most: usize,
     tenants: TenantPlaces,
+    waiting: TenantPlaces,
 }
 
 impl Pool {
-    fn new(most: usize, of_a_tenant: usize) -> Self {
+    /// So many kilobytes, and so many of them for one tenant.
+    #[must_use]
+    pub fn new(most: usize, of_a_tenant: usize) -> Self {
         Self {
             all: Arc::new(Semaphore::new(most)),
             most,
             tenants: TenantPlaces::new(of_a_tenant),
+            waiting: TenantPlaces::new(WAITING),
         }
     }
 
@@ -75,6 +77,35 @@ impl Pool {
         let own = self.tenants.take(tenant, kilobytes)?;
         let all = Arc::clone(&self.all).try_acquire_many_owned(kilobytes).ok()?;
         Some(Held { own, all })
+    }
+
+    /// Room for so many bytes, in all that is held.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn grow(&self, tenant: &str, held: &mut Option<Held>, bytes: usize) -> Result<(), Status> {
+        let has = held.as_ref().map_or(0, Held::bytes);
+        if bytes > has {
+            let more = self.take(tenant, (bytes - has).max(SHORT)).ok_or_else(full)?;
+            match held {
+                Some(held) => held.merge(more),
+                None => *held = Some(more),
+            }
+        }
+        Ok(())
+    }
+
+    /// Room for so many bytes; waits for its turn.
+    ///
+    /// # Errors
+    /// Too many wait already, or it took too long.
+    pub async fn turn(&self, tenant: &str, bytes: usize) -> Result<Held, Status> {
+        if let Some(held) = self.take(tenant, bytes) {
+            return Ok(held);
+        }
+        let _place = self.waiting.take(tenant, 1).ok_or_else(full)?;
+        let held = tokio::time::timeout(WAIT, self.wait(tenant, bytes)).await;
+        held.ok().flatten().ok_or_else(full)
     }
 
     async fn wait(&self, tenant: &str, bytes: usize) -> Option<Held> {
@@ -123,7 +154,7 @@ impl Room {
     /// For a message that has come, to be decoded; waits for its turn. In all that is held.
     ///
     /// # Errors
-    /// Too many wait already, or it took too long.
+    /// As [`Pool::turn`].
     pub(super) async fn copy(
         &self,
         tenant: &str,
@@ -132,7 +163,7 @@ impl Room {
     ) -> Result<(), Status> {
         let has = held.as_ref().map_or(0, Held::bytes);
         if bytes > has {
-            let more = self.turn(&self.copies, tenant, bytes - has).await?;
+            let more = self.copies.turn(tenant, bytes - has).await?;
             match held {
                 Some(held) => held.merge(more),
                 None => *held = Some(more),
@@ -144,18 +175,9 @@ impl Room {
     /// For what a message becomes; waits for its turn.
     ///
     /// # Errors
-    /// As [`Room::copy`].
+    /// As [`Pool::turn`].
     pub(super) async fn work(&self, tenant: &str, bytes: usize) -> Result<Held, Status> {
-        self.turn(&self.working, tenant, bytes).await
-    }
-
-    async fn turn(&self, pool: &Pool, tenant: &str, bytes: usize) -> Result<Held, Status> {
-        if let Some(held) = pool.take(tenant, bytes) {
-            return Ok(held);
-        }
-        let _place = self.waiting.take(tenant, 1).ok_or_else(full)?;
-        let held = tokio::time::timeout(WAIT, pool.wait(tenant, bytes)).await;
-        held.ok().flatten().ok_or_else(full)
+        self.working.turn(tenant, bytes).await
     }
 }
 
@@ -176,23 +198,16 @@ impl CallRoom {
     /// # Errors
     /// There is none.
     pub fn grow(&self, held: &mut Option<Held>, bytes: usize) -> Result<(), Status> {
-        let has = held.as_ref().map_or(0, Held::bytes);
-        if let Some((room, tenant)) = self.0.get()
-            && bytes > has
-        {
-            let more = room.arrive(tenant, (bytes - has).max(SHORT))?;
-            match held {
-                Some(held) => held.merge(more),
-                None => *held = Some(more),
-            }
+        match self.0.get() {
+            Some((room, tenant)) => room.arriving.grow(tenant, held, bytes),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Room for what is made of a body, once there is some.
     ///
     /// # Errors
-    /// As [`Room::work`].
+    /// As [`Pool::turn`].
     pub async fn work(&self, bytes: usize) -> Result<Option<Held>, Status> {
         match self.0.get() {
             Some((room, tenant)) => room.work(tenant, bytes).await.map(Some),
@@ -205,7 +220,7 @@ impl CallRoom {
 fn full() -> Status {
     Status::with_error_details(
         Code::ResourceExhausted,
-        "too many long messages are under way at this server: send shorter ones, or try again in a second",
+        "too many long messages or documents are under way at this server: send shorter ones, or try again in a second",
         ErrorDetails::with_retry_info(Some(Duration::from_secs(1))),
     )
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures::stream;
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
-use hyper::client::conn::http2::{SendRequest, handshake};
+use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -24,10 +24,19 @@ pub(crate) type Pieces = mpsc::Sender<Bytes>;
 
 impl Attacker {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
+        Self::with(&Builder::new(TokioExecutor::new()), address).await
+    }
+
+    /// One whose answers have next to no room.
+    pub(crate) async fn unreading(address: SocketAddr) -> Self {
+        let mut builder = Builder::new(TokioExecutor::new());
+        builder.initial_stream_window_size(1);
+        Self::with(&builder, address).await
+    }
+
+    async fn with(builder: &Builder<TokioExecutor>, address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
-        let (calls, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream))
-            .await
-            .unwrap();
+        let (calls, connection) = builder.handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
         Self(calls)
     }

@@ -21,6 +21,7 @@ use tonic::{Status, Streaming};
 
 use super::fields::entry_number;
 use super::resuming::{Patience, Record, Resumed, first};
+use super::room::{self, Kept};
 use super::{MESSAGES_AHEAD, VERDICTS_PER_MESSAGE};
 use crate::engine::Engine;
 use crate::error::Error;
@@ -29,7 +30,7 @@ use crate::runs::Runs;
 use crate::scope::EntryScope;
 
 /// Lines that are judged at once: enough to ask other services seldom.
-const LINES_PER_BATCH: usize = 4_096;
+const LINES_PER_BATCH: usize = 2_048;
 
 /// How long lines wait for more lines to be judged with.
 const LINGER: Duration = Duration::from_millis(50);
@@ -140,10 +141,13 @@ pub(super) async fn validate(
 ) -> Result<AnswerStream<wire::ValidateDocumentResponse>, Status> {
     let mut upload = Upload::new(requests).ending_with_body();
     let options = first(upload.options(), &engine.draining).await?;
+    let room = room::document(&principal.tenant).await?;
     let answers = answer(MESSAGES_AHEAD, |answers| async move {
+        let _room = room;
         let form = form_of(options.form());
         let resumed = Resumed::at(options.resume_after);
-        let (batches, mut read) = mpsc::channel(2);
+        let (batches, mut read) = mpsc::channel(1);
+        let kept = Kept::of(&principal.tenant);
         let judging = Judging {
             engine,
             inquiry: super::inquiry(principal, options.freshness, options.finding_detail()),
@@ -154,7 +158,7 @@ pub(super) async fn validate(
             lines: 0,
             behind: VecDeque::new(),
         };
-        let reading = read_document(form, judging.file.clone(), resumed, upload, batches);
+        let reading = read_document(form, judging.file.clone(), kept, resumed, upload, batches);
         let reader = nopic_chassis::deadline::spawn(reading);
         let judged = judging.judge_document(&mut read).await;
         if !matches!(judged, Ok(Ended::Read)) {
@@ -173,6 +177,7 @@ pub(super) async fn validate(
 async fn read_document(
     form: Form,
     file: FileName,
+    mut kept: Kept,
     mut resumed: Resumed,
     mut upload: Upload<wire::ValidateDocumentRequest>,
     batches: mpsc::Sender<Batch>,
@@ -223,6 +228,7 @@ async fn read_document(
         reader
             .push(&chunk, &mut events)
             .map_err(|error| file.fault(error))?;
+        kept.count(reader.form(), chunk.len())?;
         if !take(&mut events, &mut batch).await {
             return Ok(());
         }

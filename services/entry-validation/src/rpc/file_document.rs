@@ -15,6 +15,7 @@ use super::document::{FileName, form_of, wire_form_of};
 use super::file_stream::ended_early;
 use super::parts::{Deleted, FiledPart, Parts, RefusedEntry};
 use super::resuming::{Record, Resumed, arrived, first, next_or_drain};
+use super::room::{self, Kept};
 use crate::engine::Engine;
 use crate::scope::EntryScope;
 
@@ -30,6 +31,8 @@ pub(super) async fn file(
     let form = form_of(options.form());
     let filing = options.filing.unwrap_or_default();
     let from = filing.resume_after;
+    let _room = room::document(&principal.tenant).await?;
+    let mut kept = Kept::of(&principal.tenant);
     let mut document = Document {
         parts: Parts::new(Arc::clone(&engine), principal, filing)?,
         engine: Arc::clone(&engine),
@@ -54,6 +57,7 @@ pub(super) async fn file(
         reader
             .push(&chunk, &mut events)
             .map_err(|error| document.file.fault(error))?;
+        kept.count(reader.form(), chunk.len())?;
         if !document.take(&mut events, false).await? {
             return Ok(document.resume().await?);
         }

@@ -10,6 +10,7 @@ mod parts;
 mod policy;
 mod record;
 mod resuming;
+mod room;
 mod trail;
 mod validate;
 
