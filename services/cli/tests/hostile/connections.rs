@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 use crate::door::{Door, size};
 
 /// So many connections on which this is said, and nothing more.
-async fn opened(address: SocketAddr, count: usize, said: &[u8]) -> Vec<TcpStream> {
+pub(crate) async fn opened(address: SocketAddr, count: usize, said: &[u8]) -> Vec<TcpStream> {
     let mut connections = Vec::with_capacity(count);
     for _ in 0..count {
         let connected = timeout(Duration::from_secs(5), TcpStream::connect(address)).await;
@@ -30,7 +30,7 @@ async fn held(address: SocketAddr, count: usize, said: &[u8]) -> String {
 }
 
 /// Of the limit on open files some are for other things; said loudly where it makes the attack smaller.
-fn as_many_as_files(count: usize) -> usize {
+pub(crate) fn as_many_as_files(count: usize) -> usize {
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
     let line = limits
         .lines()

@@ -11,6 +11,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
 
 use crate::support::{Place, Serving};
 
@@ -43,7 +45,8 @@ pub(crate) struct Door {
     place: Place,
     server: Serving,
     pub(crate) address: SocketAddr,
-    key: String,
+    /// Of the other tenant; absent: there are none.
+    key: Option<String>,
     is_secured: bool,
 }
 
@@ -85,6 +88,15 @@ impl Door {
         Self::start(environment, false)
     }
 
+    /// A service alone, without a door before it: others ask for its health.
+    pub(crate) fn open_alone() -> Self {
+        let place = Place::new();
+        let mut command = place.command(&["serve", "registry", "--listen", "127.0.0.1:0"]);
+        command.env("NOPIC_SERVER_PLAIN_TEXT", "true");
+        let server = place.serve_by(command);
+        Self::at(place, server, None, false)
+    }
+
     /// Behind TLS.
     pub(crate) fn open_secured() -> Self {
         Self::start(&[], true)
@@ -109,10 +121,14 @@ impl Door {
             }
         }
         let server = place.serve_by(command);
+        Self::at(place, server, Some(key.trim_end().to_owned()), is_secured)
+    }
+
+    fn at(place: Place, server: Serving, key: Option<String>, is_secured: bool) -> Self {
         let port = server.url.rsplit(':').next().unwrap();
         Self {
             address: format!("127.0.0.1:{port}").parse().unwrap(),
-            key: key.trim_end().to_owned(),
+            key,
             is_secured,
             place,
             server,
@@ -121,7 +137,7 @@ impl Door {
 
     /// The key of the other tenant.
     pub(crate) fn key(&self) -> &str {
-        &self.key
+        self.key.as_deref().unwrap()
     }
 
     /// A new connection of the other tenant.
@@ -138,7 +154,10 @@ impl Door {
         let connected = timeout(PATIENCE, endpoint.connect()).await;
         Other {
             channel: connected.expect("a connection in time").expect("a connection"),
-            key: format!("Bearer {}", self.key).parse().unwrap(),
+            key: self
+                .key
+                .as_ref()
+                .map(|key| format!("Bearer {key}").parse().unwrap()),
         }
     }
 
@@ -185,12 +204,18 @@ fn peak_megabytes(process: u32) -> u64 {
 #[derive(Clone)]
 pub(crate) struct Other {
     channel: Channel,
-    key: MetadataValue<Ascii>,
+    key: Option<MetadataValue<Ascii>>,
 }
 
 impl Other {
-    /// One line, judged in time.
+    /// One line, judged in time; of a service alone its health.
     pub(crate) async fn ask(&self) {
+        let Some(key) = &self.key else {
+            let mut client = HealthClient::new(self.channel.clone());
+            let answer = timeout(PATIENCE, client.check(HealthCheckRequest::default())).await;
+            answer.expect("an answer in time").expect("an answer");
+            return;
+        };
         let mut client = EntryValidationServiceClient::new(self.channel.clone());
         let mut request = tonic::Request::new(ValidateEntryRequest {
             line: Some(EntryLine {
@@ -200,7 +225,7 @@ impl Other {
             }),
             ..ValidateEntryRequest::default()
         });
-        request.metadata_mut().insert("authorization", self.key.clone());
+        request.metadata_mut().insert("authorization", key.clone());
         let answer = timeout(PATIENCE, client.validate_entry(request)).await;
         let answer = answer.expect("an answer in time").expect("an answer");
         assert!(answer.into_inner().verdict.is_some());

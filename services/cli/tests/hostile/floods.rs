@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::connections::{as_many_as_files, opened};
 use crate::door::{Door, size};
 use crate::frames::{
     CONTINUATION, END_HEADERS, END_STREAM, HEADERS, PING, RESET, Raw, SETTINGS, call, field, frame,
@@ -111,4 +112,31 @@ async fn calls_without_a_body() {
         frame(HEADERS, END_HEADERS | END_STREAM, stream, &headers)
     });
     door.withstands("calls of no method", attack).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_alone() {
+    let door = Door::open_alone();
+    let headers = call(VALIDATE);
+    let attack = async {
+        let count = as_many_as_files(size(2_000, 10_000));
+        let silent = opened(door.address, count, b"").await;
+        let resets = flood(&door, size(20_000, 200_000), |stream| {
+            [
+                frame(HEADERS, END_HEADERS, stream, &headers),
+                frame(RESET, 0, stream, &8_u32.to_be_bytes()),
+            ]
+            .concat()
+        });
+        let resets = resets.await;
+        let streams = flood(&door, 50_000, |stream| {
+            frame(HEADERS, END_HEADERS, stream, &headers)
+        })
+        .await;
+        format!(
+            "{} silent connections, resets: {resets}, streams: {streams}",
+            silent.len()
+        )
+    };
+    door.withstands("a service alone", attack).await;
 }
