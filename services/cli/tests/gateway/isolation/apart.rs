@@ -123,3 +123,64 @@ pub(super) async fn places_are_apart(world: &World) {
     let (most, left) = calls_left(other).await;
     assert_eq!(left, most - 1, "of the other one nothing is held");
 }
+
+/// Of the draws on a certificate that all draw on a tenant is told the number of its own.
+pub(super) async fn draws_are_counted_for_each(world: &World) {
+    const CERTIFICATES: &str = "nopic.certificate.v1.CertificateService";
+    const LEDGER: &str = "nopic.certificate.v1.LedgerService";
+    let mut counts = Vec::new();
+    for tenant in &world.tenants {
+        let number = &tenant.names.certificate;
+        let ask = async |method: String, request: Value| {
+            world.door.ask(tenant.broker(), &method, &request).await.done()
+        };
+        let draws = ask(
+            format!("{LEDGER}/ListDraws"),
+            json!({ "number": number, "pageSize": 1_000 }),
+        )
+        .await;
+        let draws = draws["draws"].as_array().unwrap();
+        let own = draws.iter().filter(|draw| draw["endedAt"].is_null()).count();
+        let got = ask(
+            format!("{CERTIFICATES}/GetCertificate"),
+            json!({ "number": number }),
+        )
+        .await;
+        let several = ask(
+            format!("{CERTIFICATES}/BatchGetCertificates"),
+            json!({ "numbers": [number] }),
+        )
+        .await;
+        let listed = ask(
+            format!("{CERTIFICATES}/ListCertificates"),
+            json!({ "pageSize": 1_000 }),
+        )
+        .await;
+        let listed = listed["states"].as_array().unwrap();
+        let listed = listed
+            .iter()
+            .find(|state| state["certificate"]["number"] == number.as_str());
+        let balance = ask(format!("{LEDGER}/GetBalance"), json!({ "number": number })).await;
+        let at_a_moment = json!({ "number": number, "asOf": "2999-01-01T00:00:00Z" });
+        let then = ask(format!("{LEDGER}/GetBalance"), at_a_moment).await;
+        for state in [
+            &got["state"],
+            &several["items"][0]["state"],
+            listed.unwrap(),
+            &balance,
+            &then,
+        ] {
+            assert_eq!(state["drawCount"], own, "{} of {state}", tenant.names.tenant);
+        }
+        counts.push(own);
+    }
+    assert!(counts.iter().all(|count| *count > 0), "{counts:?}");
+    let operator = json!({ "number": world.tenants[0].names.certificate });
+    let all = world
+        .door
+        .ask(None, &format!("{LEDGER}/GetBalance"), &operator)
+        .await
+        .done();
+    let all = usize::try_from(all["drawCount"].as_u64().unwrap()).unwrap();
+    assert!(all >= counts.iter().sum(), "{all} for the operator, {counts:?}");
+}

@@ -260,6 +260,7 @@ async fn no_call_of_a_tenant_returns_or_changes_anything_of_another() {
             );
         }
     }
+    apart::draws_are_counted_for_each(&world).await;
     apart::first_answers_stand(&world).await;
     apart::callers_are_told_apart_on_one_connection(&world).await;
     apart::places_are_apart(&world).await;
