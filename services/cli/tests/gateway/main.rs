@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 #![allow(clippy::print_stderr, reason = "tests print their seeds and figures")]
 
+mod audit;
+mod deployment;
 mod forms;
 mod isolation;
 mod rest;
