@@ -15,6 +15,7 @@ mod held;
 mod json;
 mod limits;
 mod messages;
+mod note_status;
 mod part;
 mod protocol;
 mod quota;
