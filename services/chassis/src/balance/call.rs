@@ -13,7 +13,7 @@ use tonic::{Code, Status};
 
 use super::connection::Link;
 use super::members::Id;
-use super::outcome::{Outcome, code_of, status_of, was_not_taken};
+use super::outcome::{Outcome, code_of, status_of, was_asked_again_behind, was_not_taken};
 use super::request_body::Sent;
 use super::response_body::judged;
 use super::shared::{Given, Shared};
@@ -121,7 +121,11 @@ impl<'a> Call<'a> {
         match answer {
             Ok(answer) => {
                 let has_failed = code_of(answer.headers()) == Some(Code::Unavailable);
-                if has_failed && self.is_idempotent && self.sent.is_whole() {
+                if has_failed
+                    && !was_asked_again_behind(answer.headers())
+                    && self.is_idempotent
+                    && self.sent.is_whole()
+                {
                     let answer = judged(answer, given);
                     return Ok(Attempted::Failed(Failure {
                         was_not_taken: false,
