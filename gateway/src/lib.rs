@@ -10,6 +10,7 @@ mod admission;
 mod authenticate;
 mod authorize;
 mod connection;
+mod cut;
 mod door;
 mod held;
 mod json;

@@ -105,7 +105,7 @@ impl<S: Service<Request, Response = Response>> Service<Request> for WithBoundMes
 
 /// Follows where messages begin and end in what comes in any pieces.
 #[derive(Debug, Default)]
-struct Lengths {
+pub(crate) struct Lengths {
     prefix: [u8; PREFIX],
     /// Bytes of the prefix that have come.
     begun: usize,
@@ -115,7 +115,7 @@ struct Lengths {
 
 /// What a piece holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Seen {
+pub(crate) enum Seen {
     /// A message of this length begins.
     Begin(u32),
     /// The message that began is whole.
@@ -123,8 +123,17 @@ enum Seen {
 }
 
 impl Lengths {
+    /// Whether every message that has begun is whole.
+    pub(crate) const fn is_between(&self) -> bool {
+        self.begun == 0 && self.left == 0
+    }
+
     /// Says of a piece what it holds, in order, until someone says that it is enough.
-    fn follow<E>(&mut self, mut piece: &[u8], mut see: impl FnMut(Seen) -> Result<(), E>) -> Result<(), E> {
+    pub(crate) fn follow<E>(
+        &mut self,
+        mut piece: &[u8],
+        mut see: impl FnMut(Seen) -> Result<(), E>,
+    ) -> Result<(), E> {
         while !piece.is_empty() {
             if self.left > 0 {
                 let taken = piece.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));

@@ -14,6 +14,7 @@ use crate::access_log::LogAccess;
 use crate::admission::Admission;
 use crate::authenticate::Authenticate;
 use crate::authorize::Authorize;
+use crate::cut::CutStreams;
 use crate::messages::BoundMessages;
 use crate::protocol::Translate;
 use crate::rate::Charge;
@@ -30,6 +31,7 @@ pub(crate) struct Parts {
     pub(crate) check: CheckRoles,
     pub(crate) tenants: BoundTenants,
     pub(crate) charge: Charge,
+    pub(crate) cut: CutStreams,
     pub(crate) route: Route,
 }
 
@@ -56,6 +58,8 @@ pub(crate) fn stack(parts: Parts) -> Calls {
         // What a tenant may ask a second: the last that refuses, so that only calls that are made are charged.
         .layer(parts.charge)
         // What a call may send at once, by what its messages say of themselves: nothing behind gives them memory before.
-        .layer(BoundMessages::default());
+        .layer(BoundMessages::default())
+        // What is left of a stream when this gateway goes: its requests end where a caller can go on at another one.
+        .layer(parts.cut);
     BoxCloneSyncService::new(layers.service(parts.route))
 }

@@ -28,6 +28,7 @@ use tonic::codegen::http::{self, HeaderMap, HeaderValue};
 use tower::util::BoxCloneSyncService;
 
 use crate::authenticate::{Authenticate, Callers, Refused};
+use crate::cut::CutStreams;
 use crate::limits::Limits;
 use crate::rate::Charge;
 use crate::route::Route;
@@ -147,6 +148,7 @@ pub(crate) fn calls(bounds: Bounds, metrics: &Metrics) -> Calls {
         check: CheckRoles::new(RoleTable::new(&[ROWS]).unwrap(), None),
         tenants: BoundTenants::new(limits.calls, metrics),
         charge: Charge::new(Limiter::Local(Arc::default()), limits, metrics),
+        cut: CutStreams(None),
         route: Route::new(echo(), std::collections::HashMap::new()),
     })
 }

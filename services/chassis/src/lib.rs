@@ -8,6 +8,7 @@ pub mod callers;
 pub mod clock;
 pub mod config;
 pub mod crash;
+pub mod cut;
 pub mod deadline;
 pub mod dependencies;
 pub mod draining;

@@ -19,6 +19,7 @@ use tonic::transport::{Channel, Endpoint, Server};
 use tower::util::MapRequestLayer;
 
 use crate::callers::{Authorize, Callers};
+use crate::cut::HearCuts;
 use crate::incoming::{Gate, Peer, accept};
 use crate::metrics::Metrics;
 use crate::roles::Protected;
@@ -209,6 +210,7 @@ async fn serve_behind(
             server
                 .layer(observe)
                 .layer(check)
+                .layer(HearCuts)
                 .add_routes(routes)
                 .serve_with_incoming_shutdown(incoming, shutdown)
                 .await
@@ -224,6 +226,7 @@ async fn serve_behind(
                 .layer(observe)
                 .layer(authorize)
                 .layer(check)
+                .layer(HearCuts)
                 .add_routes(routes)
                 .serve_with_incoming_shutdown(incoming, shutdown);
             tokio::select! {

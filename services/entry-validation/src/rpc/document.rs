@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nopic_chassis::answers::{AnswerStream, Answers, CallerGone, answer, in_messages};
+use nopic_chassis::cut::Ending;
 use nopic_chassis::uploads::{ReceiveError, Upload};
 use nopic_domain::decision::Verdict;
 use nopic_domain::entry::NormalisedLine;
@@ -135,17 +136,19 @@ pub(super) fn wire_form_of(form: Form) -> WireForm {
 /// Begins with the options, then answers while the file is read; reads on only while the caller takes the answers.
 pub(super) async fn validate(
     engine: Arc<Engine>,
+    ending: Ending,
     principal: Principal,
     requests: Streaming<wire::ValidateDocumentRequest>,
 ) -> Result<AnswerStream<wire::ValidateDocumentResponse>, Status> {
     let mut upload = Upload::new(requests).ending_with_body();
-    let options = first(upload.options(), &engine.draining).await?;
+    let options = first(upload.options(), &ending).await?;
     let answers = answer(MESSAGES_AHEAD, |answers| async move {
         let form = form_of(options.form());
         let resumed = Resumed::at(options.resume_after);
         let (batches, mut read) = mpsc::channel(2);
         let judging = Judging {
             engine,
+            ending,
             inquiry: super::inquiry(principal, options.freshness, options.finding_detail()),
             file: FileName(options.file_name),
             answers,
@@ -250,6 +253,8 @@ enum Ended {
 /// A document that is being judged.
 struct Judging {
     engine: Arc<Engine>,
+    /// Whether the call is to end.
+    ending: Ending,
     inquiry: Inquiry,
     file: FileName,
     answers: Answers<wire::ValidateDocumentResponse>,
@@ -268,7 +273,7 @@ impl Judging {
             let batch = tokio::select! {
                 // A caller that sends without a pause must not keep the drain waiting.
                 biased;
-                () = self.engine.draining.begun() => return self.drain(batches).await,
+                () = self.ending.begun() => return self.drain(batches).await,
                 batch = batches.recv() => batch,
             };
             let Some(batch) = batch else {
@@ -283,7 +288,7 @@ impl Judging {
     /// Ends at an entry's boundary, as a stream does: at the next one where a part of the open entry is answered, else at
     /// the last one.
     async fn drain(mut self, batches: &mut mpsc::Receiver<Batch>) -> Result<Ended, Status> {
-        let patience = Patience::begin();
+        let patience = Patience::begin(&self.ending);
         let mut is_cut = false;
         while self.runs.is_inside_an_entry() {
             let Some(batch) = patience.wait(batches.recv()).await else {

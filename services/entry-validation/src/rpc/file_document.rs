@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use nopic_chassis::answers::{Answers, CallerGone, in_messages};
+use nopic_chassis::cut::Ending;
 use nopic_chassis::uploads::{ReceiveError, Upload, UploadError};
 use nopic_domain::principal::Principal;
 use nopic_formats::Reject;
@@ -21,18 +22,19 @@ use crate::scope::EntryScope;
 /// Files a document while it is read.
 pub(super) async fn file(
     engine: Arc<Engine>,
+    ending: Ending,
     principal: Principal,
     requests: Streaming<wire::FileDocumentRequest>,
     answers: Answers<wire::FileDocumentResponse>,
 ) -> Result<(), Status> {
     let mut upload = Upload::new(requests);
-    let options = first(upload.options(), &engine.draining).await?;
+    let options = first(upload.options(), &ending).await?;
     let form = form_of(options.form());
     let filing = options.filing.unwrap_or_default();
     let from = filing.resume_after;
     let mut document = Document {
-        parts: Parts::new(Arc::clone(&engine), principal, filing)?,
-        engine: Arc::clone(&engine),
+        parts: Parts::new(engine, principal, filing)?,
+        ending: ending.clone(),
         resumed: Resumed::at(from),
         scope: EntryScope::default(),
         boundary: from.map_or(0, |from| from.records),
@@ -42,7 +44,7 @@ pub(super) async fn file(
     let mut reader = EntryReader::new(form);
     let mut events = Vec::new();
     loop {
-        let chunk = match next_or_drain(upload.chunk(), &engine.draining).await {
+        let chunk = match next_or_drain(upload.chunk(), &ending).await {
             Some(Err(ReceiveError::Upload(UploadError::BrokenOff))) => return Err(ended_early()),
             Some(chunk) => chunk.map_err(|error| document.file.refused(error))?,
             None if matches!(arrived(upload.chunk()), Some(Ok(None))) => None,
@@ -68,7 +70,8 @@ pub(super) async fn file(
 
 /// A document that is being filed.
 struct Document {
-    engine: Arc<Engine>,
+    /// Whether the call is to end.
+    ending: Ending,
     parts: Parts,
     resumed: Resumed,
     scope: EntryScope,
@@ -148,7 +151,7 @@ impl Document {
                     self.boundary = self.resumed.records();
                 }
             }
-            if self.engine.draining.has_begun() && !to_the_end {
+            if self.ending.has_begun() && !to_the_end {
                 return Ok(false);
             }
         }

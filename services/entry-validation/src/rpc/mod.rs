@@ -19,6 +19,7 @@ pub(crate) use trail::TrailRpc;
 use std::sync::Arc;
 
 use nopic_chassis::answers::{AnswerStream, answer};
+use nopic_chassis::cut::Ending;
 use nopic_chassis::requests::{MAX_BATCH, at_most, day};
 use nopic_chassis::uploads::MAX_CHUNK_BYTES;
 use nopic_domain::decision::Detail;
@@ -71,10 +72,11 @@ impl EntryValidationService for Rpc {
         &self,
         request: Request<Streaming<wire::ValidateStreamRequest>>,
     ) -> Result<Response<Self::ValidateStreamStream>, Status> {
+        let ending = Ending::of(request.extensions(), &self.0.draining);
         let (principal, requests) = open(request)?;
         let engine = Arc::clone(&self.0);
         let answers = answer(MESSAGES_AHEAD, |answers| {
-            validate::stream(engine, principal, requests, answers)
+            validate::stream(engine, ending, principal, requests, answers)
         });
         // A pre-check that nobody hears is not worth its end.
         Ok(Response::new(answers.ending_with_caller()))
@@ -86,10 +88,11 @@ impl EntryValidationService for Rpc {
         &self,
         request: Request<Streaming<wire::ValidateDocumentRequest>>,
     ) -> Result<Response<Self::ValidateDocumentStream>, Status> {
+        let ending = Ending::of(request.extensions(), &self.0.draining);
         let (principal, requests) = open(request)?;
         let engine = Arc::clone(&self.0);
         Ok(Response::new(
-            document::validate(engine, principal, requests).await?,
+            document::validate(engine, ending, principal, requests).await?,
         ))
     }
 

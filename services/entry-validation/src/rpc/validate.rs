@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use nopic_chassis::answers::{Answers, CallerGone, in_messages};
+use nopic_chassis::cut::Ending;
 use nopic_chassis::transport::MAX_ANSWER_BYTES;
 use nopic_domain::decision::Verdict;
 use nopic_domain::entry::NormalisedLine;
@@ -69,6 +70,7 @@ pub(super) async fn batch(
 /// Answers message by message; reads on only while the caller takes the answers.
 pub(super) async fn stream(
     engine: Arc<Engine>,
+    ending: Ending,
     principal: Principal,
     mut requests: Streaming<wire::ValidateStreamRequest>,
     answers: Answers<wire::ValidateStreamResponse>,
@@ -86,8 +88,8 @@ pub(super) async fn stream(
     };
     let mut is_first = true;
     loop {
-        let Some(message) = next_or_drain(requests.message(), &stream.engine.draining).await else {
-            return stream.drain(requests).await;
+        let Some(message) = next_or_drain(requests.message(), &ending).await else {
+            return stream.drain(requests, &ending).await;
         };
         let Some(message) = message? else {
             return stream.finish().await;
@@ -164,8 +166,12 @@ impl Stream {
 
     /// Ends the stream at an entry's boundary: at the next one where a part of the open entry is answered, at the last one
     /// where nothing of it is, or where the caller does not go on.
-    async fn drain(mut self, mut requests: Streaming<wire::ValidateStreamRequest>) -> Result<(), Status> {
-        let patience = Patience::begin();
+    async fn drain(
+        mut self,
+        mut requests: Streaming<wire::ValidateStreamRequest>,
+        ending: &Ending,
+    ) -> Result<(), Status> {
+        let patience = Patience::begin(ending);
         let mut is_cut = false;
         while self.runs.is_inside_an_entry() {
             let Some(request) = patience.wait(requests.message()).await else {
