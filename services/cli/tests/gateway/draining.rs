@@ -156,9 +156,9 @@ async fn a_gateway_that_stops_fails_no_call_and_its_streams_go_on_at_another() {
     let is_over = Arc::new(AtomicBool::new(false));
     let called = Arc::new(AtomicU64::new(0));
     let mut singles = JoinSet::new();
-    for at in 0..SINGLE {
+    for line in lines.iter().take(SINGLE) {
         let mut client = EntryValidationServiceClient::new(both.clone());
-        let (is_over, called, line) = (Arc::clone(&is_over), Arc::clone(&called), lines[at].clone());
+        let (is_over, called, line) = (Arc::clone(&is_over), Arc::clone(&called), line.clone());
         singles.spawn(async move {
             while !is_over.load(Ordering::Relaxed) {
                 let request = ValidateEntryRequest {
