@@ -2,6 +2,17 @@
 
 use std::path::PathBuf;
 
+use prost_build::{Service, ServiceGenerator};
+
+/// Methods whose server answers with verdicts that are encoded already (`answers.rs`). Their clients read messages as
+/// those of any other method.
+const ANSWERED_BY_VERDICTS: [&str; 4] = [
+    "ValidateEntry",
+    "ValidateEntries",
+    "ValidateStream",
+    "ValidateDocument",
+];
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = [
         "nopic/common/v1/common.proto",
@@ -34,9 +45,35 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     descriptors
         .file
         .retain(|file| file.package().starts_with("nopic."));
-    tonic_prost_build::configure()
+    prost_build::Config::new()
         // Bytes in requests are passed on, not copied.
-        .bytes(".")
+        .bytes(["."])
+        .service_generator(Box::new(ClientsAndServers {
+            clients: tonic_prost_build::configure()
+                .build_server(false)
+                .service_generator(),
+            servers: tonic_prost_build::configure()
+                .build_client(false)
+                .service_generator(),
+        }))
         .compile_fds(descriptors)?;
     Ok(())
+}
+
+/// Clients as the contract has them, servers with types of ours for some answers.
+struct ClientsAndServers {
+    clients: Box<dyn ServiceGenerator>,
+    servers: Box<dyn ServiceGenerator>,
+}
+
+impl ServiceGenerator for ClientsAndServers {
+    fn generate(&mut self, mut service: Service, code: &mut String) {
+        self.clients.generate(service.clone(), code);
+        for method in &mut service.methods {
+            if ANSWERED_BY_VERDICTS.contains(&method.proto_name.as_str()) {
+                method.output_type = format!("crate::answers::WithVerdicts<super::{}>", method.output_type);
+            }
+        }
+        self.servers.generate(service, code);
+    }
 }

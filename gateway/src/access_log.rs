@@ -10,9 +10,9 @@ use http_body::{Frame, SizeHint};
 use nopic_chassis::incoming::Peer;
 use nopic_domain::principal::Principal;
 use tokio::time::Instant;
-use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::http::{HeaderMap, Method};
+use tonic::{Code, Status};
 use tower::{Layer, Service};
 
 use crate::request_id::RequestId;
@@ -26,6 +26,7 @@ pub(crate) struct Noted(Arc<Facts>);
 struct Facts {
     method: OnceLock<String>,
     caller: OnceLock<Principal>,
+    status: OnceLock<i32>,
 }
 
 impl Noted {
@@ -35,10 +36,25 @@ impl Noted {
         let _ = self.0.method.set(path.to_owned());
     }
 
+    /// How the call ended, where the answer outside does not say it as gRPC does.
+    pub(crate) fn status(&self, headers: &HeaderMap) {
+        if let Some(status) = status_of(headers) {
+            let _ = self.0.status.set(status);
+        }
+    }
+
     /// Who calls.
     pub(crate) fn caller(&self, principal: &Principal) {
         let _ = self.0.caller.set(principal.clone());
     }
+}
+
+/// With an answer: that it is a refusal of a form that is not gRPC, and its code.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RefusedWith(pub(crate) Code);
+
+fn status_of(headers: &HeaderMap) -> Option<i32> {
+    headers.get("grpc-status")?.to_str().ok()?.parse().ok()
 }
 
 /// Logs each call.
@@ -98,6 +114,9 @@ where
             let response = answer.await?;
             entry.http_status = response.status().as_u16();
             entry.note(response.headers());
+            if let Some(RefusedWith(code)) = response.extensions().get() {
+                entry.grpc_status = Some(*code as i32);
+            }
             Ok(response.map(|body| {
                 if http_body::Body::is_end_stream(&body) {
                     entry.is_over = true;
@@ -127,10 +146,7 @@ struct Entry {
 
 impl Entry {
     fn note(&mut self, headers: &HeaderMap) {
-        let status = headers
-            .get("grpc-status")
-            .and_then(|value| value.to_str().ok()?.parse().ok());
-        self.grpc_status = status.or(self.grpc_status);
+        self.grpc_status = status_of(headers).or(self.grpc_status);
     }
 }
 
@@ -149,7 +165,7 @@ impl Drop for Entry {
             actor = caller.map(|caller| caller.actor.as_str()),
             role = caller.map(|caller| caller.role.as_str()),
             http_status = self.http_status,
-            grpc_status = self.grpc_status,
+            grpc_status = self.grpc_status.or_else(|| self.noted.0.status.get().copied()),
             bytes = self.bytes,
             milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             complete = self.is_over,
@@ -177,6 +193,8 @@ impl http_body::Body for Watched {
             Poll::Ready(Some(Ok(frame))) => {
                 if let Some(data) = frame.data_ref() {
                     self.entry.bytes += data.len() as u64;
+                    // Whoever knows the length asks for nothing behind the last piece.
+                    self.entry.is_over = http_body::Body::is_end_stream(&self.body);
                 } else if let Some(trailers) = frame.trailers_ref() {
                     let trailers = trailers.clone();
                     self.entry.note(&trailers);

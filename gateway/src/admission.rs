@@ -3,10 +3,10 @@
 use std::task::{Context, Poll};
 
 use futures::future::BoxFuture;
+use nopic_chassis::held::holding;
 use tonic::Status;
 use tower::{Layer, Service};
 
-use crate::held::holding;
 use crate::{Request, Response};
 
 /// Gives places to calls.

@@ -96,7 +96,14 @@ impl Shown {
     }
 
     fn of(headers: &HeaderMap, peer: Option<&Peer>) -> Result<Self, Status> {
-        if let Some(value) = headers.get(AUTHORIZATION) {
+        let mut values = headers.get_all(AUTHORIZATION).iter();
+        if let Some(value) = values.next() {
+            if values.next().is_some() {
+                // Whoever stands between might have looked at the other one.
+                return Err(Status::unauthenticated(
+                    "there are several headers authorization: send one, with one credential",
+                ));
+            }
             let shown = value.to_str().ok().and_then(|text| {
                 let (scheme, credential) = text.split_once(' ')?;
                 scheme.eq_ignore_ascii_case("bearer").then(|| credential.trim())

@@ -3,8 +3,8 @@
 
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use nopic_chassis::draining::Draining;
+use nopic_chassis::gate::{OpenCall, Usage};
 use nopic_chassis::incoming::Peer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, sleep_until};
@@ -23,60 +24,41 @@ use tonic::codegen::http::header::CONNECTION;
 use tonic::codegen::http::{self, HeaderValue, Version};
 use tower::Service;
 
-use crate::held::holding;
+use crate::unread::Unread;
 use crate::{Calls, Request, Response};
 
 /// How long a connection may say nothing at its beginning.
 const FIRST_BYTE: Duration = Duration::from_secs(10);
-/// How long it may be open without a call; a call whose headers never end is none.
+/// How long it may be open before the first call, and between calls; a call whose headers never end is none.
+const UNUSED: Duration = Duration::from_secs(30);
 const IDLE: Duration = Duration::from_secs(120);
+/// How long a caller may leave an answer unread.
+const UNREAD: Duration = Duration::from_secs(60);
+/// How often a connection is looked at.
+const LOOK: Duration = Duration::from_secs(15);
 /// How long the other end may take to hear that the connection ends.
 const FAREWELL: Duration = Duration::from_secs(5);
 
 /// What is going on on a connection.
-#[derive(Debug)]
 struct Activity {
     has_spoken: AtomicBool,
-    calls: AtomicUsize,
-    last_end: Mutex<Instant>,
+    usage: Arc<Usage>,
+    unread: Unread,
 }
 
 impl Activity {
-    fn new() -> Self {
-        Self {
-            has_spoken: AtomicBool::new(false),
-            calls: AtomicUsize::new(0),
-            last_end: Mutex::new(Instant::now()),
-        }
-    }
-
     /// When to look again; `None`: nothing goes on, and has not for too long.
     fn look_again(&self, now: Instant) -> Option<Instant> {
-        if self.calls.load(Ordering::Acquire) > 0 {
-            return Some(now + IDLE);
+        if self.usage.calls() > 0 {
+            let is_read = self.unread.longest() < UNREAD;
+            return is_read.then_some(now + LOOK);
         }
         if !self.has_spoken.load(Ordering::Relaxed) {
             return None;
         }
-        let last_end = *self.last_end.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(last_end + IDLE).filter(|until| *until > now)
-    }
-}
-
-/// A call that is open.
-struct OpenCall(Arc<Activity>);
-
-impl OpenCall {
-    fn begin(activity: &Arc<Activity>) -> Self {
-        activity.calls.fetch_add(1, Ordering::AcqRel);
-        Self(Arc::clone(activity))
-    }
-}
-
-impl Drop for OpenCall {
-    fn drop(&mut self) {
-        *self.0.last_end.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-        self.0.calls.fetch_sub(1, Ordering::AcqRel);
+        let idle = if self.usage.has_called() { IDLE } else { UNUSED };
+        let until = self.usage.idle_since() + idle;
+        (until > now).then(|| until.min(now + LOOK))
     }
 }
 
@@ -85,14 +67,19 @@ impl Drop for OpenCall {
 pub(crate) async fn serve<C>(
     builder: Builder<TokioExecutor>,
     connection: C,
-    peer: Peer,
+    mut peer: Peer,
     calls: Calls,
     most_age: Option<Duration>,
     stopping: Draining,
 ) where
     C: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let activity = Arc::new(Activity::new());
+    let activity = Arc::new(Activity {
+        has_spoken: AtomicBool::new(false),
+        // Counted here, for every form of call.
+        usage: peer.usage.take().unwrap_or_default(),
+        unread: Unread::new(),
+    });
     let service = PerCall {
         calls,
         peer,
@@ -164,7 +151,8 @@ impl Service<http::Request<Incoming>> for PerCall {
     }
 
     fn call(&mut self, request: http::Request<Incoming>) -> Self::Future {
-        let open = OpenCall::begin(&self.activity);
+        let open = OpenCall::begin(&self.activity.usage);
+        let unread = self.activity.unread.clone();
         let is_reused = request.version() < Version::HTTP_2;
         let is_read = Arc::new(AtomicBool::new(request.body().is_end_stream()));
         let mut request: Request = request.map(|body| {
@@ -184,7 +172,7 @@ impl Service<http::Request<Incoming>> for PerCall {
                     .headers_mut()
                     .insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            Ok(holding(response, open))
+            Ok(response.map(|body| unread.watch(body, open)))
         })
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use nopic_chassis::clock::Clock;
+use nopic_chassis::messages::{BoundMessages, Room};
 use nopic_chassis::part::{Front, OpenError, Work};
 use nopic_chassis::roles::{CheckRoles, Protected};
 use nopic_chassis::rpc::client::Client;
@@ -14,6 +15,7 @@ use tower::util::BoxCloneSyncService;
 
 use crate::access::AccessStore;
 use crate::authenticate::{Authenticate, Callers};
+use crate::cut::CutStreams;
 use crate::quota::Quotas;
 use crate::rate::Charge;
 use crate::route::Route;
@@ -32,6 +34,8 @@ pub(crate) struct Door {
     pub(crate) check: CheckRoles,
     /// Services of other processes, by their full names.
     pub(crate) elsewhere: HashMap<&'static str, Client>,
+    /// Ends their streams when this process drains.
+    pub(crate) cut: CutStreams,
     /// Calls at a time.
     pub(crate) places: usize,
     /// What each tenant may ask, and where that is counted.
@@ -70,6 +74,8 @@ impl Front for Door {
             metrics: options.metrics.clone(),
             authenticate: Arc::new(authenticate),
             check: self.check,
+            messages: BoundMessages::within(Room::default()).handing_on(self.elsewhere.keys().copied()),
+            cut: self.cut,
             route: Route::new(here, self.elsewhere),
         });
         Box::pin(server::serve(listener, calls, options, stop))

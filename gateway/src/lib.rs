@@ -10,11 +10,11 @@ mod admission;
 mod authenticate;
 mod authorize;
 mod connection;
+mod cut;
 mod door;
-mod held;
 mod json;
 mod limits;
-mod messages;
+mod note_status;
 mod part;
 mod protocol;
 mod quota;
@@ -27,9 +27,9 @@ mod server;
 mod shed;
 mod stack;
 mod tenant_calls;
-mod tenant_places;
 #[cfg(test)]
 mod tests;
+mod unread;
 
 use std::convert::Infallible;
 

@@ -14,6 +14,7 @@ use nopic_sql::audit::AuditLog;
 use nopic_sql::{Location, Schema};
 
 use crate::access::{AccessRpc, KnownCallers, Provider, SCHEMA, Tokens};
+use crate::cut::CutStreams;
 use crate::door::Door;
 use crate::limits::Limits;
 use crate::quota::Quotas;
@@ -113,6 +114,8 @@ async fn open(
         clock: opening.clock,
         check: CheckRoles::new(table, None),
         elsewhere,
+        // Services of this process hear by themselves that it drains.
+        cut: CutStreams(opening.process.is_alone().then_some(opening.draining)),
         places,
         quotas,
     }));

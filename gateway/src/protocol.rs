@@ -10,6 +10,7 @@ use tonic_web::{GrpcWebLayer, GrpcWebService};
 use tower::{Layer, Service};
 
 use crate::access_log::Noted;
+use crate::note_status::NoteStatus;
 use crate::{Request, Response, json};
 
 /// Puts every call into gRPC.
@@ -94,7 +95,8 @@ where
                 let fresh = self.inner.clone();
                 // The one that is ready is called.
                 let inner = std::mem::replace(&mut self.inner, fresh);
-                Box::pin(json::answer(inner, request))
+                let noted = request.extensions().get::<Noted>().cloned();
+                Box::pin(json::answer(NoteStatus { inner, noted }, request))
             }
         }
     }

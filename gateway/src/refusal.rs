@@ -6,10 +6,3 @@ use tonic::Status;
 pub(crate) fn too_busy() -> Status {
     nopic_chassis::refusal::too_busy("too many calls are under way at this gateway: try again in a second")
 }
-
-/// Too many long messages by everybody.
-pub(crate) fn too_much_under_way() -> Status {
-    nopic_chassis::refusal::too_busy(
-        "too many long messages are under way at this gateway: send shorter ones, or try again in a second",
-    )
-}

@@ -7,7 +7,8 @@ use futures::StreamExt as _;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use nopic_chassis::draining::Draining;
-use nopic_chassis::incoming::{Gate, accept};
+use nopic_chassis::gate::Gate;
+use nopic_chassis::incoming::accept;
 use nopic_chassis::part::Work;
 use nopic_chassis::serving::ServingError;
 use nopic_chassis::transport::{Secured, ServerOptions};
@@ -23,9 +24,9 @@ const MAX_HEADER_BYTES: u32 = 32 << 10;
 const MAX_STREAMS: u32 = 256;
 /// Streams that were reset before anybody looked at them; a connection with more of them ends.
 const MAX_RESET_STREAMS: usize = 64;
-/// Bytes of requests under way, of one stream and of one connection.
-const STREAM_WINDOW: u32 = 1 << 20;
-const CONNECTION_WINDOW: u32 = 4 << 20;
+/// Bytes of requests that nobody has read yet, of one stream and of one connection: room for a batch or two.
+const STREAM_WINDOW: u32 = 256 << 10;
+const CONNECTION_WINDOW: u32 = 2 << 20;
 /// Bytes of one answer that wait for a caller who does not read.
 const MAX_UNREAD: usize = 64 << 10;
 /// A connection that is silent for so long is asked whether it lives.
@@ -41,7 +42,7 @@ pub(crate) async fn serve(
     options: ServerOptions,
     stop: Work<()>,
 ) -> Result<(), ServingError> {
-    let gate = Gate::new(options.max_connections);
+    let gate = Gate::new(options.connections);
     let tls = options.secured.map(|secured| match secured {
         Secured::Callers(tls, _) | Secured::Services(tls, _) => tls,
     });

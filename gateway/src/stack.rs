@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tower::ServiceBuilder;
 use tower::util::BoxCloneSyncService;
 
+use nopic_chassis::messages::BoundMessages;
 use nopic_chassis::metrics::Metrics;
 use nopic_chassis::roles::CheckRoles;
 use nopic_chassis::rpc::server::Observe;
@@ -14,7 +15,7 @@ use crate::access_log::LogAccess;
 use crate::admission::Admission;
 use crate::authenticate::Authenticate;
 use crate::authorize::Authorize;
-use crate::messages::BoundMessages;
+use crate::cut::CutStreams;
 use crate::protocol::Translate;
 use crate::rate::Charge;
 use crate::request_id::NameRequest;
@@ -30,6 +31,8 @@ pub(crate) struct Parts {
     pub(crate) check: CheckRoles,
     pub(crate) tenants: BoundTenants,
     pub(crate) charge: Charge,
+    pub(crate) messages: BoundMessages,
+    pub(crate) cut: CutStreams,
     pub(crate) route: Route,
 }
 
@@ -55,7 +58,9 @@ pub(crate) fn stack(parts: Parts) -> Calls {
         .layer(Admission(parts.tenants))
         // What a tenant may ask a second: the last that refuses, so that only calls that are made are charged.
         .layer(parts.charge)
-        // What a call may send at once, by what its messages say of themselves: nothing behind gives them memory before.
-        .layer(BoundMessages::default());
+        // What a call may send at once: nothing behind gives memory to a message before it is bounded.
+        .layer(parts.messages)
+        // What is left of a stream when this gateway goes: its requests end where a caller can go on at another one.
+        .layer(parts.cut);
     BoxCloneSyncService::new(layers.service(parts.route))
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use nopic_chassis::metrics::{Count, Metrics};
 use nopic_chassis::refusal::over_limit;
+use nopic_chassis::tenant_places::TenantPlaces;
 use nopic_domain::principal::Principal;
 use tokio::sync::OwnedSemaphorePermit;
 use tonic::Status;
@@ -12,7 +13,6 @@ use tonic::Status;
 use crate::Request;
 use crate::admission::Admit;
 use crate::limits::Limit;
-use crate::tenant_places::TenantPlaces;
 
 /// When to come again: a call ends at any time.
 const RETRY_AFTER: Duration = Duration::from_millis(100);

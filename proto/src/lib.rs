@@ -2,7 +2,9 @@
 //!
 //! Wire types stop at the handlers: services convert at once and decide on domain types.
 
+pub mod answers;
 pub mod convert;
+pub mod weight;
 
 /// Generated code: the `.proto` files document it.
 #[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]

@@ -68,6 +68,7 @@ async fn refusal(check: &CheckRoles, method: &str, role: Role, client: Option<&s
     request.extensions_mut().insert(nopic_chassis::incoming::Peer {
         name: client.map(Into::into),
         address: None,
+        usage: None,
     });
     let mut server = check.layer(tower::service_fn(|_: http::Request<()>| {
         ready(Ok::<_, Infallible>(http::Response::new(Body::empty())))

@@ -7,7 +7,8 @@ use bytes::{Bytes, BytesMut};
 use futures::stream;
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use nopic_chassis::messages::Held;
+use tokio::sync::Semaphore;
 use tonic::body::Body;
 use tonic::codegen::http::header::{
     ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, TE, TRAILER,
@@ -30,11 +31,11 @@ const LARGE: usize = 64 << 10;
 static LARGE_ONES: Semaphore = Semaphore::const_new(2);
 /// How long a body that is read whole may take to come: it holds room meanwhile.
 const BODY_TIME: Duration = Duration::from_secs(60);
-/// KiB of bodies at a time, of all calls.
-static BODIES: Semaphore = Semaphore::const_new(64 << 10);
+/// A value that is looked at takes so many times the bytes of its text.
+const TIMES: usize = 6;
 
 /// A body, whole, and the room that it takes.
-pub(crate) type Whole = (Bytes, SemaphorePermit<'static>);
+pub(crate) type Whole = (Bytes, Option<Held>);
 
 /// Headers of HTTP that say something of the form outside alone.
 static OUTSIDE: [HeaderName; 16] = [
@@ -57,7 +58,8 @@ static OUTSIDE: [HeaderName; 16] = [
 ];
 
 /// The call of a method.
-pub(crate) fn inward(mut parts: Parts, path: &str, body: Body) -> Request {
+pub(crate) fn inward(mut parts: Parts, path: &str, body: Body, slot: &Slot) -> Request {
+    parts.extensions.insert(slot.room.clone());
     if let Some(noted) = parts.extensions.get::<Noted>() {
         noted.method(path);
     }
@@ -90,15 +92,15 @@ pub(crate) fn lazily(
 }
 
 /// Reads a body to its end.
-pub(crate) async fn whole(body: Body) -> Result<Whole, Refusal> {
-    let read = tokio::time::timeout(BODY_TIME, to_end(body)).await;
+pub(crate) async fn whole(body: Body, slot: &Slot) -> Result<Whole, Refusal> {
+    let read = tokio::time::timeout(BODY_TIME, to_end(body, slot)).await;
     read.unwrap_or_else(|_| {
         let status = Status::deadline_exceeded("the body took too long to come");
         Err(Refusal::with(StatusCode::REQUEST_TIMEOUT, status))
     })
 }
 
-async fn to_end(mut body: Body) -> Result<Whole, Refusal> {
+async fn to_end(mut body: Body, slot: &Slot) -> Result<Whole, Refusal> {
     let too_large = || {
         Refusal::with(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -112,14 +114,9 @@ async fn to_end(mut body: Body) -> Result<Whole, Refusal> {
     if is_longer(stated) {
         return Err(too_large());
     }
-    let full = |_| {
-        Refusal::from(Status::resource_exhausted(
-            "too many bodies are being read at this gateway: try again in a second",
-        ))
-    };
     // No more than that for what is only stated.
     let mut bytes = BytesMut::with_capacity(usize::try_from(stated).unwrap_or_default().min(LARGE));
-    let mut room = BODIES.try_acquire_many(0).map_err(full)?;
+    let mut room = None;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(broken)?;
         // Trailers of a request say nothing here.
@@ -130,10 +127,7 @@ async fn to_end(mut body: Body) -> Result<Whole, Refusal> {
             bytes.extend_from_slice(&data);
             // Small ones come through whatever others send.
             if bytes.len() > LARGE {
-                let more = bytes.len().div_ceil(1 << 10) - room.num_permits();
-                // Bounded above.
-                let more = u32::try_from(more).unwrap_or(u32::MAX);
-                room.merge(BODIES.try_acquire_many(more).map_err(full)?);
+                slot.room.grow(&mut room, bytes.len())?;
             }
         }
     }
@@ -162,6 +156,19 @@ pub(crate) async fn work<T: Send + 'static>(
         work()
     });
     done.await.map_err(|_| internal())
+}
+
+/// Reading a body of so many bytes, of a call that has room for what is made of it.
+pub(crate) async fn read<T: Send + 'static>(
+    slot: &Slot,
+    bytes: usize,
+    read: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Status> {
+    let _room = match bytes {
+        0..LARGE => None,
+        _ => slot.room.work(TIMES * bytes).await?,
+    };
+    work(bytes, read).await
 }
 
 /// The answer to a call of a unary method.

@@ -15,7 +15,7 @@ use tonic::codegen::http::{HeaderMap, HeaderName, HeaderValue, Method as Verb, S
 use tonic::{Code, Status};
 use tower::Service;
 
-use super::call::{self, MAX_BYTES, early, inward, lazily, own, work};
+use super::call::{self, MAX_BYTES, early, inward, lazily, own};
 use super::contract::Method;
 use super::frames::{Messages, frame};
 use super::refusal::{Refusal, Slot};
@@ -44,7 +44,11 @@ struct Written {
 
 impl Written {
     fn of(headers: &HeaderMap) -> Option<Self> {
-        let (codec, is_stream) = match essence(headers.get(CONTENT_TYPE)?).to_ascii_lowercase().as_str() {
+        let content = headers.get(CONTENT_TYPE)?;
+        if !rest::is_utf_8(content) {
+            return None;
+        }
+        let (codec, is_stream) = match essence(content).to_ascii_lowercase().as_str() {
             "application/json" => (Codec::Json, false),
             "application/proto" => (Codec::Protobuf, false),
             "application/connect+json" => (Codec::Json, true),
@@ -93,9 +97,9 @@ where
     let slot = Slot::default();
     let body = match written.is_stream {
         true => requests(method, written, body, &slot),
-        false => lazily(&slot, message(Arc::clone(method), written, body)),
+        false => lazily(&slot, message(Arc::clone(method), written, body, slot.clone())),
     };
-    let response = inner.call(inward(parts, &method.path, body)).await?;
+    let response = inner.call(inward(parts, &method.path, body, &slot)).await?;
     if written.is_stream {
         return Ok(answers(response, Arc::clone(method), written, slot));
     }
@@ -171,17 +175,17 @@ fn grpc_timeout(milliseconds: &HeaderValue) -> Option<HeaderValue> {
     HeaderValue::from_str(&text).ok()
 }
 
-async fn message(method: Arc<Method>, written: Written, body: Body) -> Result<Bytes, Refusal> {
-    let (bytes, _room) = call::whole(body).await?;
-    decode(method, written, bytes).await
+async fn message(method: Arc<Method>, written: Written, body: Body, slot: Slot) -> Result<Bytes, Refusal> {
+    let (bytes, _room) = call::whole(body, &slot).await?;
+    decode(method, written, bytes, &slot).await
 }
 
 /// A request as protobuf.
-async fn decode(method: Arc<Method>, written: Written, bytes: Bytes) -> Result<Bytes, Refusal> {
+async fn decode(method: Arc<Method>, written: Written, bytes: Bytes, slot: &Slot) -> Result<Bytes, Refusal> {
     if written.codec == Codec::Protobuf {
         return Ok(bytes);
     }
-    let read = work(bytes.len(), move || read::message(&method.input, &bytes)).await?;
+    let read = call::read(slot, bytes.len(), move || read::message(&method.input, &bytes)).await?;
     Ok(read?.encode_to_vec().into())
 }
 
@@ -219,12 +223,13 @@ fn json(refusal: &Refusal) -> Value {
 
 /// The requests of a stream, each read when the server behind asks for it.
 fn requests(method: &Arc<Method>, written: Written, body: Body, slot: &Slot) -> Body {
-    let state = (Messages::new(body, MAX_BYTES), Arc::clone(method), slot.clone());
+    let messages = Messages::new(body, MAX_BYTES).within(slot.room.clone());
+    let state = (messages, Arc::clone(method), slot.clone());
     let requests = stream::unfold(Some(state), move |state| async move {
         let (mut messages, method, slot) = state?;
         let next = match messages.next().await {
             Ok(None) => return None,
-            Ok(Some(message)) => decode(Arc::clone(&method), written, message).await,
+            Ok(Some(message)) => decode(Arc::clone(&method), written, message, &slot).await,
             Err(status) if matches!(status.code(), Code::ResourceExhausted | Code::Unimplemented) => {
                 Err(status.into())
             }

@@ -2,6 +2,7 @@
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use http_body_util::BodyExt as _;
+use nopic_chassis::messages::{CallRoom, Held, SHORT};
 use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::http::HeaderMap;
@@ -33,6 +34,9 @@ pub(crate) struct Messages {
     buffer: BytesMut,
     limit: usize,
     trailers: Option<HeaderMap>,
+    room: CallRoom,
+    /// What the message that comes, or came last, takes of it.
+    held: Option<Held>,
 }
 
 impl Messages {
@@ -43,11 +47,19 @@ impl Messages {
             buffer: BytesMut::new(),
             limit,
             trailers: None,
+            room: CallRoom::default(),
+            held: None,
         }
+    }
+
+    /// The same in the room that a call has.
+    pub(crate) fn within(self, room: CallRoom) -> Self {
+        Self { room, ..self }
     }
 
     /// The next one; `None`: there are no more.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Status> {
+        self.held = None;
         loop {
             if let Some(message) = self.take()? {
                 return Ok(Some(message));
@@ -82,6 +94,9 @@ impl Messages {
             )));
         }
         if self.buffer.len() < PREFIX + length {
+            if length > SHORT {
+                self.room.grow(&mut self.held, length)?;
+            }
             return Ok(None);
         }
         self.buffer.advance(PREFIX);

@@ -77,6 +77,12 @@ where
     })
 }
 
+/// Whether the method at a gRPC path is sent a stream.
+pub(crate) fn sends_a_stream(path: &str) -> bool {
+    let method = Contract::get().method(path);
+    method.is_some_and(|method| method.descriptor.is_client_streaming())
+}
+
 /// The contract as an encoded `google.protobuf.FileDescriptorSet`, for clients that make theirs of it.
 fn descriptors() -> Response {
     let mut response = Response::new(Body::new(Full::new(Bytes::from_static(nopic_proto::DESCRIPTORS))));

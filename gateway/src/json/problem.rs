@@ -10,6 +10,7 @@ use tonic::{Code, Status};
 
 use super::refusal::Refusal;
 use crate::Response;
+use crate::access_log::RefusedWith;
 use crate::request_id::RequestId;
 
 /// The content type.
@@ -56,6 +57,9 @@ pub(crate) fn response(refusal: &Refusal, id: Option<&RequestId>) -> Response {
 pub(crate) fn with_body(refusal: &Refusal, content: &'static str, body: Vec<u8>) -> Response {
     let mut response = Response::new(Body::new(http_body_util::Full::new(Bytes::from(body))));
     *response.status_mut() = refusal.http;
+    response
+        .extensions_mut()
+        .insert(RefusedWith(refusal.status.code()));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content));
     if refusal.http == StatusCode::UNAUTHORIZED {

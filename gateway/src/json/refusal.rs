@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
 use bytes::Bytes;
+use nopic_chassis::messages::CallRoom;
 use prost_reflect::DynamicMessage;
 use serde_json::{Value, json};
 use thiserror::Error;
@@ -138,13 +139,17 @@ impl Detail {
 
 /// Where a refusal is put by who reads the body, and found by who answers.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Slot(Arc<OnceLock<Refusal>>);
+pub(crate) struct Slot {
+    refusal: Arc<OnceLock<Refusal>>,
+    /// The room that the call has for its body.
+    pub(crate) room: CallRoom,
+}
 
 impl Slot {
     /// What was said first stands. What the server behind is told.
     pub(crate) fn put(&self, refusal: Refusal) -> Status {
         let status = refusal.status.clone();
-        let _ = self.0.set(refusal);
+        let _ = self.refusal.set(refusal);
         status
     }
 
@@ -154,7 +159,7 @@ impl Slot {
     }
 
     pub(crate) fn get(&self) -> Option<Refusal> {
-        self.0.get().cloned()
+        self.refusal.get().cloned()
     }
 }
 

@@ -37,7 +37,7 @@ where
         Ok(body) => body,
         Err(refusal) => return Ok(problem::response(&refusal, id.as_ref())),
     };
-    let response = inner.call(inward(parts, &method.path, body)).await?;
+    let response = inner.call(inward(parts, &method.path, body, &slot)).await?;
     if method.descriptor.is_server_streaming() {
         return Ok(lines::answer(response, Arc::clone(method), slot, id).await);
     }
@@ -107,14 +107,15 @@ fn body(
                 return Err(problem::other_content("application/json"));
             }
             let input = method.input.clone();
+            let call = slot.clone();
             Ok(lazily(slot, async move {
                 if query.is_some_and(|query| !query.is_empty()) {
                     return Err(Refusal::invalid(
                         "this path takes no parameters: the fields stand in the body",
                     ));
                 }
-                let (bytes, _room) = call::whole(body).await?;
-                let read = work(bytes.len(), move || match bytes.is_empty() {
+                let (bytes, _room) = call::whole(body, &call).await?;
+                let read = call::read(&call, bytes.len(), move || match bytes.is_empty() {
                     // Whoever has nothing to say need not say it.
                     true => Ok(DynamicMessage::new(input)),
                     false => read::message(&input, &bytes),
@@ -133,9 +134,18 @@ fn of_path(mut message: DynamicMessage, binding: &Binding, values: &[String]) ->
     Ok(message.encode_to_vec().into())
 }
 
-/// Whether a body is JSON.
+/// Whether a body is JSON, in the one encoding that it has.
 pub(crate) fn is_json(content: &HeaderValue) -> bool {
-    essence(content).eq_ignore_ascii_case("application/json")
+    essence(content).eq_ignore_ascii_case("application/json") && is_utf_8(content)
+}
+
+/// Whether a content type says nothing of another encoding.
+pub(crate) fn is_utf_8(content: &HeaderValue) -> bool {
+    let parameters = content.to_str().unwrap_or_default().split(';').skip(1);
+    parameters
+        .filter_map(|parameter| parameter.split_once('='))
+        .filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"))
+        .all(|(_, charset)| charset.trim().trim_matches('"').eq_ignore_ascii_case("utf-8"))
 }
 
 /// A content type without its parameters.

@@ -19,6 +19,7 @@ fn connected() -> (DuplexStream, JoinHandle<()>) {
     let peer = Peer {
         name: None,
         address: None,
+        usage: None,
     };
     let served = connection::serve(server::builder(), far, peer, calls, None, Draining::default());
     (near, tokio::spawn(served))

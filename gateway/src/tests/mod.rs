@@ -15,6 +15,7 @@ use hyper::body::{Frame, Incoming};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use nopic_cache::Limiter;
 use nopic_cache::limiter::Rate;
+use nopic_chassis::messages::{BoundMessages, Room};
 use nopic_chassis::metrics::Metrics;
 use nopic_chassis::principal::PRINCIPAL_KEY;
 use nopic_chassis::roles::{CheckRoles, RoleTable, Row};
@@ -28,6 +29,7 @@ use tonic::codegen::http::{self, HeaderMap, HeaderValue};
 use tower::util::BoxCloneSyncService;
 
 use crate::authenticate::{Authenticate, Callers, Refused};
+use crate::cut::CutStreams;
 use crate::limits::Limits;
 use crate::rate::Charge;
 use crate::route::Route;
@@ -148,6 +150,9 @@ pub(crate) fn calls(bounds: Bounds, metrics: &Metrics) -> Calls {
         check: CheckRoles::new(RoleTable::new(&[ROWS]).unwrap(), None),
         tenants: BoundTenants::new(limits.calls, metrics),
         charge: Charge::new(Limiter::Local(Arc::default()), limits, metrics),
+        // The echo's messages are none of the contract.
+        messages: BoundMessages::within(Room::default()).handing_on(["test.v1.Echo"]),
+        cut: CutStreams(None),
         route: Route::new(echo(), std::collections::HashMap::new()),
     })
 }

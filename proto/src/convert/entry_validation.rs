@@ -234,51 +234,27 @@ fn code_of(number: i32) -> Option<Code> {
     place.filter(|_| number > 0).map(|place| Code::ALL[place])
 }
 
-/// Verdicts as they travel: what they share is written once.
-pub fn verdicts(verdicts: impl IntoIterator<Item = Verdict>) -> Vec<wire::Verdict> {
-    let mut shared: Option<(Arc<Evidence>, wire::Evidence)> = None;
-    verdicts
-        .into_iter()
-        .map(|verdict| {
-            let evidence = match &shared {
-                Some((known, wire)) if Arc::ptr_eq(known, &verdict.evidence) => wire.clone(),
-                _ => {
-                    let wire = wire::Evidence::from(&*verdict.evidence);
-                    shared = Some((Arc::clone(&verdict.evidence), wire.clone()));
-                    wire
-                }
-            };
-            with_evidence(verdict, evidence)
-        })
-        .collect()
-}
-
 impl From<Verdict> for wire::Verdict {
     fn from(verdict: Verdict) -> Self {
-        let evidence = (&*verdict.evidence).into();
-        with_evidence(verdict, evidence)
-    }
-}
-
-fn with_evidence(verdict: Verdict, evidence: wire::Evidence) -> wire::Verdict {
-    wire::Verdict {
-        entry_number: verdict.entry_number,
-        line_number: verdict.line_number,
-        pga_line_number: verdict.pga_line_number,
-        verdict: WireOutcome::from(verdict.outcome).into(),
-        findings: verdict.findings.into_iter().map(Into::into).collect(),
-        remedies: verdict
-            .remedies
-            .iter()
-            .map(|remedy| WireRemedy::from(*remedy).into())
-            .collect(),
-        declaration: WireDeclaration::from(verdict.declaration).into(),
-        takes_back: verdict.takes_back,
-        evidence: Some(wire::Evidence {
-            policy: verdict.phase,
-            certificate_version: verdict.certificate_version,
-            ..evidence
-        }),
+        Self {
+            evidence: Some(wire::Evidence {
+                policy: verdict.phase,
+                certificate_version: verdict.certificate_version,
+                ..(&*verdict.evidence).into()
+            }),
+            entry_number: verdict.entry_number,
+            line_number: verdict.line_number,
+            pga_line_number: verdict.pga_line_number,
+            verdict: WireOutcome::from(verdict.outcome).into(),
+            findings: verdict.findings.into_iter().map(Into::into).collect(),
+            remedies: verdict
+                .remedies
+                .iter()
+                .map(|remedy| WireRemedy::from(*remedy).into())
+                .collect(),
+            declaration: WireDeclaration::from(verdict.declaration).into(),
+            takes_back: verdict.takes_back,
+        }
     }
 }
 

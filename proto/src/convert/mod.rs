@@ -3,6 +3,7 @@
 pub mod certificate;
 pub mod entry_validation;
 pub mod trail;
+pub mod verdicts;
 
 use std::fmt::Display;
 

@@ -94,7 +94,7 @@ impl CertificateService for Rpc {
         &self,
         request: Request<wire::BatchGetCertificatesRequest>,
     ) -> Result<Response<wire::BatchGetCertificatesResponse>, Status> {
-        principal::of(request.extensions())?;
+        let visibility = Visibility::of(principal::of(request.extensions())?);
         let request = request.into_inner();
         at_most("numbers", request.numbers.len(), MAX_BATCH)?;
         let read: Vec<_> = request
@@ -103,7 +103,8 @@ impl CertificateService for Rpc {
             .map(|text| convert::certificate_number("number", text))
             .collect();
         let numbers = distinct(read.iter().flatten().copied());
-        let known = self.store.certificates(&numbers).await.map_err(Error::from)?;
+        let known = self.store.certificates(&numbers, &visibility).await;
+        let known = known.map_err(Error::from)?;
         let items = request
             .numbers
             .into_iter()
@@ -123,7 +124,7 @@ impl CertificateService for Rpc {
         &self,
         request: Request<wire::ListCertificatesRequest>,
     ) -> Result<Response<wire::ListCertificatesResponse>, Status> {
-        principal::of(request.extensions())?;
+        let visibility = Visibility::of(principal::of(request.extensions())?);
         let request = request.into_inner();
         let filter = convert::list_filter(&request)?;
         let page = Page::of(request.page_size)?;
@@ -131,7 +132,7 @@ impl CertificateService for Rpc {
         let after = page_token(&request.page_token, |token| token.parse().ok())?;
         let mut states = self
             .store
-            .list(filter, after, page.to_read())
+            .list(filter, after, page.to_read(), &visibility)
             .await
             .map_err(Error::from)?;
         let next = page.cut(&mut states, |last| last.certificate.number.to_string());

@@ -5,7 +5,6 @@ use std::time::Duration;
 use futures::future::join3;
 use nopic_chassis::deadline;
 use nopic_chassis::principal::AttachPrincipal;
-use nopic_chassis::retry::Retry;
 use nopic_chassis::rpc;
 use nopic_chassis::transport::MAX_MESSAGE_BYTES;
 use nopic_domain::date::parse_iso;
@@ -25,14 +24,14 @@ type Client = RegistryServiceClient<InterceptedService<rpc::client::Client, Atta
 
 /// The registry, where there is one.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Registry(Option<(Client, Retry)>);
+pub(crate) struct Registry(Option<Client>);
 
 impl Registry {
     pub(crate) fn new(client: rpc::client::Client) -> Self {
         let principal = AttachPrincipal::new(&Principal::built_in("certificate"));
         let client = RegistryServiceClient::with_interceptor(client, principal);
         let client = client.max_decoding_message_size(MAX_MESSAGE_BYTES);
-        Self(Some((client, Retry::default())))
+        Self(Some(client))
     }
 
     /// What is known of the operations of a request, all from one revision. What does not come in time is unknown.
@@ -42,10 +41,10 @@ impl Registry {
         importer: NopId,
         final_handler: Option<NopId>,
     ) -> RegistryKnowledge {
-        let Some((client, retry)) = &self.0 else {
+        let Some(client) = &self.0 else {
             return RegistryKnowledge::unavailable();
         };
-        match deadline::timeout(PATIENCE, ask(client, retry, exporter, importer, final_handler)).await {
+        match deadline::timeout(PATIENCE, ask(client, exporter, importer, final_handler)).await {
             Ok(Some(known)) => known,
             Ok(None) => RegistryKnowledge::unavailable(),
             Err(_) => {
@@ -58,20 +57,13 @@ impl Registry {
 
 async fn ask(
     client: &Client,
-    retry: &Retry,
     exporter: NopId,
     importer: NopId,
     final_handler: Option<NopId>,
 ) -> Option<RegistryKnowledge> {
-    let current = retry
-        .call(|| {
-            let mut client = client.clone();
-            async move {
-                client
-                    .get_current_revision(wire::GetCurrentRevisionRequest {})
-                    .await
-            }
-        })
+    let current = client
+        .clone()
+        .get_current_revision(wire::GetCurrentRevisionRequest {})
         .await;
     let revision = match current {
         Ok(answer) => answer.into_inner().revision?,
@@ -84,7 +76,7 @@ async fn ask(
     if revision.revision == 0 {
         return None;
     }
-    let of = |id| operation(client, retry, id, revision.revision);
+    let of = |id| operation(client, id, revision.revision);
     let handler = async {
         match final_handler {
             Some(id) => of(id).await,
@@ -101,20 +93,14 @@ async fn ask(
     })
 }
 
-async fn operation(client: &Client, retry: &Retry, id: NopId, revision: u32) -> Knowledge {
+async fn operation(client: &Client, id: NopId, revision: u32) -> Knowledge {
     let request = wire::GetOperationRequest {
         nop_id: id.to_string(),
         revision: Some(wire::RevisionChoice {
             choice: Some(Choice::Exact(revision)),
         }),
     };
-    let answer = retry
-        .call(|| {
-            let (mut client, request) = (client.clone(), request.clone());
-            async move { client.get_operation(request).await }
-        })
-        .await;
-    match answer {
+    match client.clone().get_operation(request).await {
         Ok(answer) => match answer.into_inner().operation.and_then(from_wire) {
             Some(operation) => Knowledge::Listed(Box::new(operation)),
             None => {

@@ -71,7 +71,7 @@ where
 }
 
 /// Bytes of the items of one message, of a stream of them: few enough for every client, enough to cost little each.
-const BYTES_PER_MESSAGE: usize = 1 << 20;
+pub const BYTES_PER_MESSAGE: usize = 1 << 20;
 
 /// Cuts items into messages of at most so many, and of about a mebibyte; an item that is larger has one of its own.
 pub fn in_messages<T: prost::Message>(

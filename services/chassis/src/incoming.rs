@@ -1,5 +1,6 @@
-//! Connections to a server: bounded in number, behind TLS where it has certificates, each with the name of its client.
+//! Connections to a server: bounded in number by a [`Gate`], behind TLS where it has certificates, each with the name of its client.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -12,7 +13,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::Stream;
@@ -22,8 +24,11 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::parse_x509_certificate;
 
 use crate::draining::Draining;
+use crate::gate::{Gate, Place, Usage};
 use crate::tls::ServerTls;
 
+/// How long a connection may say nothing at its beginning: until then it has hardly any memory.
+const FIRST_BYTE: Duration = Duration::from_secs(10);
 /// How long a client may take until it has shown its certificate.
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// Pause after an error of the listener, such as too many open files.
@@ -42,13 +47,15 @@ pub struct Peer {
     pub name: Option<Arc<str>>,
     /// Where it is.
     pub address: Option<SocketAddr>,
+    /// What its connection is used for; absent: nobody counts that.
+    pub usage: Option<Arc<Usage>>,
 }
 
 /// A connection that counts against the bound for as long as it lives.
 #[derive(Debug)]
 pub struct Connection {
     /// Taken when it is dropped, and only then.
-    open: Option<(Wire, OwnedSemaphorePermit)>,
+    open: Option<(Wire, Place)>,
     peer: Peer,
 }
 
@@ -57,6 +64,10 @@ impl Drop for Connection {
     /// callers of streams do that the server has ended, takes back what was not read there yet: the last answers.
     fn drop(&mut self) {
         if let (Some((wire, place)), Ok(runtime)) = (self.open.take(), Handle::try_current()) {
+            if place.usage.must_end() {
+                // Another waits for its place, and it was idle.
+                return;
+            }
             runtime.spawn(async move {
                 let mut stream = match wire {
                     Wire::Plain(stream) => stream,
@@ -77,45 +88,13 @@ impl Drop for Connection {
     }
 }
 
-/// How many connections a server takes, and whether it still takes any.
-#[derive(Debug, Clone)]
-pub struct Gate {
-    places: Arc<Semaphore>,
-    most: u32,
-    closing: Draining,
-}
-
-impl Gate {
-    /// Open, for so many connections at a time.
-    #[must_use]
-    pub fn new(max_connections: usize) -> Self {
-        let most = u32::try_from(max_connections).unwrap_or(u32::MAX);
-        Self {
-            places: Arc::new(Semaphore::new(max_connections)),
-            most,
-            closing: Draining::default(),
-        }
-    }
-
-    /// Lets nobody in any more who has not begun to show a certificate.
-    pub fn close(&self) {
-        self.closing.begin();
-    }
-
-    /// Ends when all connections are over, and all that was said on them has been heard.
-    pub async fn all_over(&self) {
-        // A place is free when its connection is over. The semaphore is never closed.
-        let _ = tokio::time::timeout(2 * LINGER, self.places.acquire_many(self.most)).await;
-    }
-}
-
 #[derive(Debug)]
 enum Wire {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// Accepts connections, at most so many at a time: others wait in the system's queue. Ends with the last one that came
+/// Accepts connections, as many as the gate takes: others wait in the system's queue. Ends with the last one that came
 /// before the gate was closed, so that none is forgotten between here and the server.
 pub fn accept(
     listener: TcpListener,
@@ -138,10 +117,11 @@ async fn accept_all(
             // The server listens no more.
             () = ready.closed() => return,
             () = gate.closing.begun() => return,
-            accepted = accept_one(&listener, &gate.places) => accepted,
+            accepted = accept_one(&listener, &gate) => accepted,
         };
         let (stream, address, place) = match accepted {
-            Ok(accepted) => accepted,
+            Ok(Some(accepted)) => accepted,
+            Ok(None) => continue,
             Err(error) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
@@ -156,23 +136,20 @@ async fn accept_all(
         let (tls, ready, closing) = (tls.clone(), ready.clone(), gate.closing.clone());
         // A client that dawdles holds up nobody else.
         tokio::spawn(async move {
-            let connection = match tls {
-                None => Ok(Connection {
-                    open: Some((Wire::Plain(stream), place)),
-                    peer: Peer {
-                        name: None,
-                        address: Some(address),
-                    },
-                }),
-                Some(tls) => tokio::select! {
-                    secured = secure(stream, address, &tls, place) => secured,
-                    () = async {
-                        closing.begun().await;
-                        tokio::time::sleep(LAST_HANDSHAKE).await;
-                    } => Err("the server stops".to_owned()),
-                },
+            let usage = Arc::clone(&place.usage);
+            let must_end = poll_fn(|context| usage.poll_must_end(context));
+            let has_spoken = tokio::select! {
+                spoken = timeout(FIRST_BYTE, speaks(&stream)) => spoken,
+                () = must_end => return,
+                // Whoever has not spoken by then has no call.
+                () = closing.begun() => timeout(LAST_HANDSHAKE, speaks(&stream)).await,
             };
-            match connection {
+            if !has_spoken.unwrap_or(false) {
+                return;
+            }
+            // On the heap only now: what has said nothing is small.
+            let begun = Box::pin(begin(stream, address, place, tls, closing));
+            match begun.await {
                 // Where the server has ended nobody takes it.
                 Ok(connection) => drop(ready.send(Ok(connection)).await),
                 Err(why) => tracing::warn!(client = %address, why, "a connection was refused"),
@@ -181,26 +158,63 @@ async fn accept_all(
     }
 }
 
+/// The next connection with its place; `None`: there is no place for it.
 async fn accept_one(
     listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let place = Arc::clone(places)
-        .acquire_owned()
-        .await
-        .map_err(io::Error::other)?;
+    gate: &Gate,
+) -> io::Result<Option<(TcpStream, SocketAddr, Place)>> {
     let (stream, address) = listener.accept().await?;
-    Ok((stream, address, place))
+    let Some(place) = gate.admit(address.ip()).await else {
+        tracing::debug!(client = %address, "a connection was refused: its address has too many");
+        return Ok(None);
+    };
+    Ok(Some((stream, address, place)))
+}
+
+/// Whether the other end says anything, once it does or goes.
+async fn speaks(stream: &TcpStream) -> bool {
+    stream.peek(&mut [0]).await.is_ok_and(|bytes| bytes > 0)
+}
+
+/// A connection on which something is said.
+async fn begin(
+    stream: TcpStream,
+    address: SocketAddr,
+    place: Place,
+    tls: Option<Arc<ServerTls>>,
+    closing: Draining,
+) -> Result<Connection, String> {
+    let usage = Arc::clone(&place.usage);
+    let Some(tls) = tls else {
+        return Ok(Connection {
+            open: Some((Wire::Plain(stream), place)),
+            peer: Peer {
+                name: None,
+                address: Some(address),
+                usage: Some(usage),
+            },
+        });
+    };
+    let must_end = poll_fn(|context| usage.poll_must_end(context));
+    tokio::select! {
+        secured = secure(stream, address, &tls, place) => secured,
+        () = must_end => Err("it was the longest idle one of too many".to_owned()),
+        () = async {
+            closing.begun().await;
+            tokio::time::sleep(LAST_HANDSHAKE).await;
+        } => Err("the server stops".to_owned()),
+    }
 }
 
 async fn secure(
     stream: TcpStream,
     address: SocketAddr,
     tls: &ServerTls,
-    place: OwnedSemaphorePermit,
+    place: Place,
 ) -> Result<Connection, String> {
+    let usage = Arc::clone(&place.usage);
     let handshake = TlsAcceptor::from(tls.config()).accept(stream);
-    let stream = tokio::time::timeout(HANDSHAKE, handshake)
+    let stream = timeout(HANDSHAKE, handshake)
         .await
         .map_err(|_| "it took too long to show a certificate".to_owned())?
         .map_err(|error| error.to_string())?;
@@ -215,6 +229,7 @@ async fn secure(
         peer: Peer {
             name,
             address: Some(address),
+            usage: Some(usage),
         },
     })
 }
@@ -252,6 +267,12 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if let Some((_, place)) = &self.open
+            && place.usage.poll_must_end(context).is_ready()
+        {
+            // As if the other end had gone.
+            return Poll::Ready(Ok(()));
+        }
         match self.wire()? {
             Wire::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
             Wire::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
@@ -315,12 +336,15 @@ mod tests {
     async fn the_last_words_are_heard_while_the_other_end_still_speaks() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let gate = Gate::new(3);
+        let gate = Gate::new(crate::gate::ConnectionBounds {
+            most: 3,
+            of_an_address: 3,
+        });
         let mut incoming = std::pin::pin!(accept(listener, None, &gate));
         let mut client = TcpStream::connect(address).await.unwrap();
-        let mut server = incoming.next().await.unwrap().unwrap();
-        // Never read by the server.
+        // Never read by the server; whoever says nothing is not let in.
         client.write_all(&[1; 10_000]).await.unwrap();
+        let mut server = incoming.next().await.unwrap().unwrap();
         server.write_all(b"last words").await.unwrap();
         drop(server);
         // What comes now would make the system cut a connection that is closed.
@@ -337,6 +361,6 @@ mod tests {
         let began = tokio::time::Instant::now();
         gate.all_over().await;
         assert!(began.elapsed() < LINGER, "all have gone");
-        assert_eq!(gate.places.available_permits(), 3);
+        assert_eq!(gate.free(), 3);
     }
 }

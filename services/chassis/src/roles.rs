@@ -338,6 +338,7 @@ mod tests {
         request.extensions_mut().insert(Peer {
             name: name.map(Arc::from),
             address: None,
+            usage: None,
         });
         let mut server = layer.layer(tower::service_fn(|request: http::Request<()>| {
             let mut response = http::Response::new(Body::empty());

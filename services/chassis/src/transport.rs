@@ -19,7 +19,10 @@ use tonic::transport::{Channel, Endpoint, Server};
 use tower::util::MapRequestLayer;
 
 use crate::callers::{Authorize, Callers};
-use crate::incoming::{Gate, Peer, accept};
+use crate::cut::HearCuts;
+use crate::gate::{ConnectionBounds, Gate};
+use crate::incoming::{Peer, accept};
+use crate::messages::{BoundMessages, Room};
 use crate::metrics::Metrics;
 use crate::roles::Protected;
 use crate::rpc::server::Observe;
@@ -28,30 +31,45 @@ use crate::windows;
 
 /// Bytes under way in one direction of an in-memory connection before the writer waits.
 const IN_MEMORY_BUFFER: usize = 1 << 20;
-/// The largest message that a client or server decodes: 10,000 lines or verdicts with long texts.
+/// The largest message that a client decodes or a server encodes: 10,000 verdicts with long texts.
 pub const MAX_MESSAGE_BYTES: usize = 64 << 20;
 
 /// The largest message that stock clients take; what a caller is answered is no larger.
 pub const MAX_ANSWER_BYTES: usize = 4 << 20;
 
-/// A generated service with the bounds that every one has: messages of [`MAX_MESSAGE_BYTES`], unpacked, which may come
-/// packed by gzip or zstd.
+/// A generated service with the bounds that every one has, behind [`BoundMessages`], which knows those of each method.
+/// Messages may come packed by gzip or zstd.
 #[macro_export]
 macro_rules! bounded {
     ($service:expr) => {
         $service
-            .max_decoding_message_size($crate::transport::MAX_MESSAGE_BYTES)
+            .max_decoding_message_size($crate::messages::MAX_REQUEST_BYTES as usize)
             .max_encoding_message_size($crate::transport::MAX_MESSAGE_BYTES)
             .accept_compressed($crate::transport::CompressionEncoding::Gzip)
             .accept_compressed($crate::transport::CompressionEncoding::Zstd)
     };
 }
 
+/// Streams of one connection at a time: what a gateway has under way.
+const MAX_STREAMS: u32 = 1_024;
+/// Streams that were reset before anybody looked at them; a connection with more of them ends.
+const MAX_RESET_STREAMS: usize = 64;
+/// Longest header block, in bytes.
+const MAX_HEADER_BYTES: u32 = 32 << 10;
+/// A connection that is silent for so long is asked whether it lives.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+const KEEP_ALIVE_ANSWER: Duration = Duration::from_secs(10);
+
 fn server() -> Server {
     Server::builder()
         .initial_stream_window_size(windows::STREAM)
         .initial_connection_window_size(windows::CONNECTION)
         .max_frame_size(1 << 20)
+        .max_concurrent_streams(MAX_STREAMS)
+        .http2_max_header_list_size(MAX_HEADER_BYTES)
+        .http2_max_pending_accept_reset_streams(Some(MAX_RESET_STREAMS))
+        .http2_keepalive_interval(Some(KEEP_ALIVE))
+        .http2_keepalive_timeout(Some(KEEP_ALIVE_ANSWER))
 }
 
 /// A channel to services in this process, without a socket, for a caller of this name. They are served for as long as the
@@ -61,6 +79,7 @@ pub fn in_memory(services: Protected, caller: &str) -> Channel {
     let peer = Peer {
         name: Some(Arc::from(caller)),
         address: None,
+        usage: None,
     };
     let name_caller = move |mut request: http::Request<Body>| {
         request.extensions_mut().insert(peer.clone());
@@ -72,6 +91,7 @@ pub fn in_memory(services: Protected, caller: &str) -> Channel {
             .layer(MapRequestLayer::new(name_caller))
             .layer(Observe::uncounted())
             .layer(check)
+            .layer(BoundMessages::default())
             .add_routes(routes)
             .serve_with_incoming(ReceiverStream::new(incoming))
             .await;
@@ -110,8 +130,8 @@ pub enum Secured {
 pub struct ServerOptions {
     /// Certificates; absent: plain text, for everybody who reaches it.
     pub secured: Option<Secured>,
-    /// Open connections at a time; others wait.
-    pub max_connections: usize,
+    /// Open connections at a time.
+    pub connections: ConnectionBounds,
     /// After so long a connection ends by itself, when its calls are done: so that clients spread over new replicas.
     /// Absent: never.
     pub max_connection_age: Option<Duration>,
@@ -125,7 +145,10 @@ impl Default for ServerOptions {
     fn default() -> Self {
         Self {
             secured: None,
-            max_connections: 10_000,
+            connections: ConnectionBounds {
+                most: 10_000,
+                of_an_address: 10_000,
+            },
             max_connection_age: None,
             metrics: Metrics::default(),
             owner: None,
@@ -177,7 +200,7 @@ pub async fn serve(
     options: ServerOptions,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), tonic::transport::Error> {
-    let gate = Gate::new(options.max_connections);
+    let gate = Gate::new(options.connections);
     let served = serve_behind(&gate, listener, services, options, shutdown).await;
     gate.all_over().await;
     served
@@ -198,6 +221,7 @@ async fn serve_behind(
     };
     let mut server = server();
     let observe = Observe::new(&options.metrics);
+    let bound = BoundMessages::within(Room::default());
     let Protected { routes, check } = services;
     check.count_in(&options.metrics);
     if let Some(age) = options.max_connection_age {
@@ -209,6 +233,8 @@ async fn serve_behind(
             server
                 .layer(observe)
                 .layer(check)
+                .layer(HearCuts)
+                .layer(bound)
                 .add_routes(routes)
                 .serve_with_incoming_shutdown(incoming, shutdown)
                 .await
@@ -224,6 +250,8 @@ async fn serve_behind(
                 .layer(observe)
                 .layer(authorize)
                 .layer(check)
+                .layer(HearCuts)
+                .layer(bound)
                 .add_routes(routes)
                 .serve_with_incoming_shutdown(incoming, shutdown);
             tokio::select! {

@@ -1,5 +1,6 @@
 //! What goes wrong, and the one place that tells callers.
 
+use nopic_chassis::balance::asked_again_already;
 use nopic_chassis::requests::RequestError;
 use nopic_domain::rules::RULES_VERSION;
 use thiserror::Error;
@@ -70,7 +71,7 @@ impl From<Error> for Status {
             Error::OtherRules(_) | Error::NothingToTakeBack(_) => {
                 Self::failed_precondition(error.to_string())
             }
-            Error::Unavailable(message) => Self::unavailable(message),
+            Error::Unavailable(message) => asked_again_already(Self::unavailable(message)),
             Error::Internal(message) => {
                 tracing::error!(message, "entry validation failed");
                 Self::internal("internal error; the log has the details")

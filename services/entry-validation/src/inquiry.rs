@@ -1,6 +1,5 @@
 //! For whom something is asked, what for, and how freshly.
 
-use nopic_domain::decision::Detail;
 use nopic_domain::principal::Principal;
 
 /// What a call is made for.
@@ -19,7 +18,6 @@ pub(crate) struct Inquiry {
     pub(crate) at_least_revision: Option<u32>,
     pub(crate) latest_certificates: bool,
     pub(crate) purpose: Purpose,
-    pub(crate) detail: Detail,
 }
 
 impl Inquiry {
@@ -30,8 +28,6 @@ impl Inquiry {
             at_least_revision,
             latest_certificates: true,
             purpose: Purpose::Filing,
-            // What is kept is whole.
-            detail: Detail::Full,
         }
     }
 }

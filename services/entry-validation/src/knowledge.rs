@@ -5,13 +5,12 @@ use std::sync::Arc;
 use nopic_cache::StatusView;
 use nopic_domain::certificate::CertificateView;
 use nopic_domain::date::Date;
-use nopic_domain::decision::{Detail, Evidence, Verdict};
-use nopic_domain::entry::NormalisedLine;
+use nopic_domain::decision::Evidence;
 use nopic_domain::flags::FlagTable;
 use nopic_domain::identifier::{CertificateNumber, CertifierId, EntryNumber, NopId};
 use nopic_domain::policy::Policy;
 use nopic_domain::registry::Timeline;
-use nopic_domain::rules::{Answer, Judgement, Knowledge, RecordedDraw, RegistryState};
+use nopic_domain::rules::{Answer, Knowledge, RecordedDraw, RegistryState};
 
 use crate::importer_links::LinksOfLines;
 use crate::upstream::CertificateAnswers;
@@ -25,13 +24,6 @@ pub(crate) struct Known {
     pub(crate) links: LinksOfLines,
     /// What all verdicts of the batch share.
     pub(crate) evidence: Arc<Evidence>,
-}
-
-impl Known {
-    /// The verdict on a line, in the words of the policy.
-    pub(crate) fn verdict(&self, detail: Detail, line: &NormalisedLine, judgement: &Judgement) -> Verdict {
-        Verdict::in_detail(detail, line, judgement, &self.policy, &self.evidence)
-    }
 }
 
 impl Knowledge for Known {

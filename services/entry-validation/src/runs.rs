@@ -1,14 +1,18 @@
 //! Cuts a stream of lines into entries and judges them, so that the size of batches changes nothing.
 
-use nopic_domain::decision::Verdict;
 use nopic_domain::entry::NormalisedLine;
 use nopic_domain::rules::{EntryRun, Judgement, judge_entry};
+use nopic_proto::convert::verdicts::{Detail, VerdictWriter, Verdicts};
 use rustc_hash::FxHashSet;
+use tokio::task::yield_now;
 
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::inquiry::{Inquiry, Purpose};
 use crate::knowledge::Known;
+
+/// Lines that are judged in a row; then other calls have their turn, so that nobody waits for a long batch of another.
+const SLICE: usize = 256;
 
 /// The entry whose lines may still go on in the next batch.
 struct OpenRun {
@@ -19,8 +23,9 @@ struct OpenRun {
 }
 
 /// Judges the lines of one request, batch by batch: what [`crate::scope::EntryScope`] takes of them.
-#[derive(Default)]
 pub(crate) struct Runs {
+    /// How much is said of a finding.
+    detail: Detail,
     open: Option<OpenRun>,
     /// Announced lines of the open run whose verdict may still depend on lines to come; at most a run's.
     waiting: Vec<NormalisedLine>,
@@ -31,6 +36,16 @@ pub(crate) struct Runs {
 }
 
 impl Runs {
+    pub(crate) fn new(detail: Detail) -> Self {
+        Self {
+            detail,
+            open: None,
+            waiting: Vec::new(),
+            answered: 0,
+            deleted: FxHashSet::default(),
+        }
+    }
+
     /// An entry is taken back before the lines that come. The lines before were judged with their end.
     pub(crate) fn delete(&mut self, entry_number: String) {
         self.deleted.insert(entry_number);
@@ -44,10 +59,10 @@ impl Runs {
         inquiry: &Inquiry,
         lines: Vec<NormalisedLine>,
         end: bool,
-    ) -> Result<Vec<Verdict>, Error> {
+    ) -> Result<Verdicts, Error> {
         if !end && lines.is_empty() {
             // Nothing is known of the open entry that was not known before.
-            return Ok(Vec::new());
+            return Ok(Verdicts::default());
         }
         if !end && !self.waiting.is_empty() && self.only_continues(&lines) {
             // An entry that waits, waits to its end: nothing is loaded again for each batch of it.
@@ -55,11 +70,15 @@ impl Runs {
                 open.run.announce(&lines);
             }
             self.waiting.extend(lines);
-            return Ok(Vec::new());
+            return Ok(Verdicts::default());
         }
         let announced = self.waiting.len();
         let mut all = std::mem::take(&mut self.waiting);
-        all.extend(lines);
+        if all.is_empty() {
+            all = lines;
+        } else {
+            all.extend(lines);
+        }
         let known = engine.know(inquiry, &all).await?;
         let mut judgements = Vec::with_capacity(all.len());
         let mut start = 0;
@@ -85,19 +104,26 @@ impl Runs {
                 unfinished.run.announce(&group[already_announced..]);
                 let must_wait = group.iter().any(|line| unfinished.run.must_wait(line, &known));
                 if !must_wait {
-                    judge_group(&mut unfinished.run, group, &known, &mut judgements);
+                    judge_group(&mut unfinished.run, group, &known, &mut judgements).await;
                     unfinished.answered += group.len() as u64;
                 }
                 self.open = Some(unfinished);
             } else if let Some(mut open) = open.take() {
                 open.run.announce(&group[already_announced..]);
-                judge_group(&mut open.run, group, &known, &mut judgements);
+                judge_group(&mut open.run, group, &known, &mut judgements).await;
             } else if self.deleted.contains(&group[0].entry_number) {
                 let mut run = EntryRun::anew();
                 run.announce(group);
-                judge_group(&mut run, group, &known, &mut judgements);
+                judge_group(&mut run, group, &known, &mut judgements).await;
+            } else if group.len() > SLICE {
+                let mut run = EntryRun::default();
+                run.announce(group);
+                judge_group(&mut run, group, &known, &mut judgements).await;
             } else {
                 judge_entry(group, &known.policy, &known.flags, &known, &mut judgements);
+            }
+            if group_end / SLICE > start / SLICE {
+                yield_now().await;
             }
             start = group_end;
         }
@@ -108,11 +134,16 @@ impl Runs {
         }
         self.waiting = all.split_off(judgements.len());
         self.answered += judgements.len() as u64;
-        Ok(all
-            .iter()
-            .zip(&judgements)
-            .map(|(line, judgement)| known.verdict(inquiry.detail, line, judgement))
-            .collect())
+        let mut verdicts = VerdictWriter::new(self.detail, &known.policy, &known.evidence, all.len());
+        for (lines, judgements) in all.chunks(SLICE).zip(judgements.chunks(SLICE)) {
+            for (line, judgement) in lines.iter().zip(judgements) {
+                verdicts.write(line, judgement);
+            }
+            if lines.len() == SLICE {
+                yield_now().await;
+            }
+        }
+        Ok(verdicts.finish())
     }
 
     fn begin(&self, entry_number: &str) -> EntryRun {
@@ -149,8 +180,18 @@ impl Runs {
     }
 }
 
-fn judge_group(run: &mut EntryRun, group: &[NormalisedLine], known: &Known, judgements: &mut Vec<Judgement>) {
-    run.judge(group, &known.policy, &known.flags, known, judgements);
+async fn judge_group(
+    run: &mut EntryRun,
+    group: &[NormalisedLine],
+    known: &Known,
+    judgements: &mut Vec<Judgement>,
+) {
+    for lines in group.chunks(SLICE) {
+        run.judge(lines, &known.policy, &known.flags, known, judgements);
+        if lines.len() == SLICE {
+            yield_now().await;
+        }
+    }
 }
 
 /// Where the run of lines with one entry number ends that begins at `start`.

@@ -1,11 +1,18 @@
-//! The audit logs of the parts of this process, as one gRPC service.
+//! The audit logs of the parts of this process, as one gRPC service. That of a door by itself gives those behind it as well,
+//! which it asks for.
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use nopic_chassis::principal::{self, AttachPrincipal};
 use nopic_chassis::roles::{AUDIT, Row};
+use nopic_chassis::rpc::client::Client;
 use nopic_chassis::serving::GrpcService;
+use nopic_chassis::transport::MAX_MESSAGE_BYTES;
+use nopic_domain::principal::Principal;
 use nopic_proto::audit as wire;
+use nopic_proto::audit::audit_service_client::AuditServiceClient;
 use nopic_proto::audit::audit_service_server::{AuditService, AuditServiceServer};
 use nopic_sql::audit::{Audit, AuditError, Finding, Head, Kind, Verified};
+use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Response, Status};
 
 /// Of every process whose parts note changes.
@@ -17,36 +24,65 @@ pub const MAX_HEADS: usize = 10_000;
 /// Who may call it.
 pub(crate) const ROLES: &[Row] = AUDIT;
 
-/// The service for these logs.
-pub(crate) fn service(audits: &[Audit]) -> AuditServiceServer<AuditRpc> {
-    nopic_chassis::bounded!(AuditServiceServer::new(AuditRpc(audits.to_vec())))
+/// The log of a service behind this one, and the way to it.
+#[derive(Debug, Clone)]
+pub(crate) struct Behind {
+    /// As logs name it.
+    pub(crate) service: &'static str,
+    pub(crate) client: Client,
 }
 
-/// The logs that are here.
+/// The service for the logs here and for those behind.
+pub(crate) fn service(here: &[Audit], behind: Vec<Behind>) -> AuditServiceServer<AuditRpc> {
+    nopic_chassis::bounded!(AuditServiceServer::new(AuditRpc {
+        here: here.to_vec(),
+        behind,
+    }))
+}
+
+/// The logs that can be told of.
 #[derive(Debug, Clone)]
-pub(crate) struct AuditRpc(Vec<Audit>);
+pub(crate) struct AuditRpc {
+    here: Vec<Audit>,
+    behind: Vec<Behind>,
+}
 
 impl AuditRpc {
-    /// The logs of these services; of all where none is named.
-    fn logs(&self, services: &[String]) -> Result<Vec<&Audit>, Status> {
-        if let Some(unknown) = services
-            .iter()
-            .find(|service| self.0.iter().all(|audit| audit.service() != service.as_str()))
-        {
+    /// The logs of these services, here and behind; of all where none is named.
+    fn logs(&self, services: &[String]) -> Result<(Vec<&Audit>, Vec<&Behind>), Status> {
+        let here = self.here.iter().map(Audit::service);
+        let known: Vec<&str> = here.chain(self.behind.iter().map(|log| log.service)).collect();
+        if let Some(unknown) = services.iter().find(|service| !known.contains(&service.as_str())) {
             return Err(Status::invalid_argument(format!(
                 "services: {unknown:?} has no audit log here; there are those of {}",
-                self.0
-                    .iter()
-                    .map(Audit::service)
-                    .collect::<Vec<_>>()
-                    .join(" and ")
+                known.join(" and ")
             )));
         }
-        Ok(self
-            .0
-            .iter()
-            .filter(|audit| services.is_empty() || services.iter().any(|service| service == audit.service()))
-            .collect())
+        let is_meant = |name: &str| services.is_empty() || services.iter().any(|service| service == name);
+        Ok((
+            self.here
+                .iter()
+                .filter(|audit| is_meant(audit.service()))
+                .collect(),
+            self.behind.iter().filter(|log| is_meant(log.service)).collect(),
+        ))
+    }
+}
+
+impl Behind {
+    /// In the name of who asks here.
+    fn ask(&self, principal: &Principal) -> AuditServiceClient<InterceptedService<Client, AttachPrincipal>> {
+        AuditServiceClient::with_interceptor(self.client.clone(), AttachPrincipal::new(principal))
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
+    /// That it could not be asked.
+    fn unseen(&self, status: &Status) -> wire::UnseenLog {
+        tracing::warn!(service = self.service, %status, "a log behind this door was not looked at");
+        wire::UnseenLog {
+            service: self.service.to_owned(),
+            because: status.message().to_owned(),
+        }
     }
 }
 
@@ -56,12 +92,17 @@ impl AuditService for AuditRpc {
         &self,
         request: Request<wire::VerifyLogsRequest>,
     ) -> Result<Response<wire::VerifyLogsResponse>, Status> {
+        let principal = principal::of(request.extensions())?.clone();
         let request = request.into_inner();
         at_most("anchors", request.anchors.len())?;
-        let audits = self.logs(&request.services)?;
+        let (here, behind) = self.logs(&request.services)?;
+        let is_verified = |service: &str| {
+            here.iter().any(|audit| audit.service() == service)
+                || behind.iter().any(|log| log.service == service)
+        };
         let mut anchors = Vec::with_capacity(request.anchors.len());
         for (place, anchor) in request.anchors.into_iter().enumerate() {
-            if !audits.iter().any(|audit| audit.service() == anchor.service) {
+            if !is_verified(&anchor.service) {
                 return Err(Status::invalid_argument(format!(
                     "anchors[{place}]: it is a head of {:?}, whose log is not verified",
                     anchor.service
@@ -72,32 +113,55 @@ impl AuditService for AuditRpc {
                     .map_err(|why| Status::invalid_argument(format!("anchors[{place}]: {why}")))?,
             );
         }
-        let mut logs = Vec::with_capacity(audits.len());
-        for audit in audits {
-            let own = anchors
-                .iter()
-                .filter(|anchor| anchor.service == audit.service())
-                .cloned()
-                .collect();
-            let verified = audit.verify(own).await.map_err(|error| failure(&error))?;
-            logs.push(verified_to_wire(audit.service(), verified));
+        let own = |service: &str| -> Vec<Head> {
+            let own = anchors.iter().filter(|anchor| anchor.service == service);
+            own.cloned().collect()
+        };
+        let mut answer = wire::VerifyLogsResponse::default();
+        for log in behind {
+            let asked = wire::VerifyLogsRequest {
+                services: vec![log.service.to_owned()],
+                anchors: own(log.service).into_iter().map(head_to_wire).collect(),
+            };
+            match log.ask(&principal).verify_logs(asked).await {
+                Ok(verified) => answer.logs.extend(verified.into_inner().logs),
+                Err(status) => answer.unseen.push(log.unseen(&status)),
+            }
         }
-        Ok(Response::new(wire::VerifyLogsResponse { logs }))
+        for audit in here {
+            let verified = audit.verify(own(audit.service())).await;
+            let verified = verified.map_err(|error| failure(&error))?;
+            answer.logs.push(verified_to_wire(audit.service(), verified));
+        }
+        Ok(Response::new(answer))
     }
 
     async fn list_heads(
         &self,
         request: Request<wire::ListHeadsRequest>,
     ) -> Result<Response<wire::ListHeadsResponse>, Status> {
+        let principal = principal::of(request.extensions())?.clone();
         let request = request.into_inner();
-        let last = request.last.max(1) as usize;
-        at_most("last", last)?;
-        let mut heads = Vec::new();
-        for audit in self.logs(&request.services)? {
-            let latest = audit.latest_heads(last).await.map_err(|error| failure(&error))?;
-            heads.extend(latest.into_iter().map(head_to_wire));
+        let last = request.last.max(1);
+        at_most("last", last as usize)?;
+        let (here, behind) = self.logs(&request.services)?;
+        let mut answer = wire::ListHeadsResponse::default();
+        for log in behind {
+            let asked = wire::ListHeadsRequest {
+                services: vec![log.service.to_owned()],
+                last,
+            };
+            match log.ask(&principal).list_heads(asked).await {
+                Ok(heads) => answer.heads.extend(heads.into_inner().heads),
+                Err(status) => answer.unseen.push(log.unseen(&status)),
+            }
         }
-        Ok(Response::new(wire::ListHeadsResponse { heads }))
+        for audit in here {
+            let latest = audit.latest_heads(last as usize).await;
+            let latest = latest.map_err(|error| failure(&error))?;
+            answer.heads.extend(latest.into_iter().map(head_to_wire));
+        }
+        Ok(Response::new(answer))
     }
 }
 

@@ -17,10 +17,11 @@ use nopic_domain::principal::Principal;
 use nopic_sql::audit::{Audit, AuditLog, Heads};
 use tonic::service::{Routes, RoutesBuilder};
 
+use crate::audit::Behind;
 use crate::failure::Failure;
 use crate::settings::Settings;
 use crate::storage::Storage;
-use crate::{Part, audit, transactions};
+use crate::{Part, audit, find, transactions};
 
 /// What all parts of a deployment share.
 pub struct Deployment {
@@ -153,7 +154,7 @@ impl Opening<'_> {
             let opened = self.part(part, process, clients, &draining).await?;
             open.push((part, opened));
         }
-        self.finish(open, draining, Vec::new())
+        self.finish(open, draining, Vec::new(), Vec::new())
     }
 
     /// Opens one, which asks the others over the network.
@@ -166,15 +167,23 @@ impl Opening<'_> {
         let draining = Draining::default();
         let mut clients = Clients::default();
         let mut dependencies = Vec::new();
+        let mut logs_behind = Vec::new();
         for asked in part.asks {
             let client = self.over_the_network(asked.part, &calls)?;
+            let schema = find(self.parts, asked.part).and_then(|part| part.schema);
+            if let Some(schema) = schema.filter(|_| part.is_door) {
+                logs_behind.push(Behind {
+                    service: schema.name,
+                    client: client.clone(),
+                });
+            }
             // Without it the part answers less: what would need it is indeterminate.
             dependencies.push(Dependency::service(asked.part, Need::Soft, client.clone()));
             clients.insert(asked.part, client);
         }
         let open = self.part(part, Process::Alone, clients, &draining).await?;
         let is_plain_text = self.caller.is_some();
-        let mut opened = self.finish(vec![(part, open)], draining, dependencies)?;
+        let mut opened = self.finish(vec![(part, open)], draining, dependencies, logs_behind)?;
         if is_plain_text {
             // A caller shows no name there.
             opened.served.calls = opened.served.calls.trust_nameless_clients();
@@ -231,6 +240,7 @@ impl Opening<'_> {
         open: Vec<(&Part, OpenPart)>,
         draining: Draining,
         mut dependencies: Vec<Dependency>,
+        logs_behind: Vec<Behind>,
     ) -> Result<Opened, Failure> {
         let storage = &self.deployment.storage;
         dependencies.extend(storage.dependency());
@@ -260,7 +270,7 @@ impl Opening<'_> {
             transactions::add(&self.metrics, &audits);
             services.push(audit::SERVICE);
             roles.push(audit::ROLES);
-            routes.add_service(audit::service(&audits));
+            routes.add_service(audit::service(&audits, logs_behind));
         }
         Ok(Opened {
             served: Served {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use nopic_chassis::callers::Authorize;
 use nopic_chassis::clock::Clock;
 use nopic_chassis::dependencies;
+use nopic_chassis::gate::ConnectionBounds;
 use nopic_chassis::part::{OpenError, Work};
 use nopic_chassis::serving::{serve, stop_requested};
 use nopic_chassis::tls::{Clients, ServerTls, TlsFiles};
@@ -32,6 +33,9 @@ pub struct Serving {
     /// The clock by which audit logs are sealed.
     pub clock: Arc<dyn Clock>,
 }
+
+/// Connections of an address from elsewhere, unless the configuration says otherwise.
+const CONNECTIONS_OF_AN_ADDRESS: usize = 256;
 
 impl Settings {
     /// How connections are taken at an address: a service alone takes plain text only where it was told so, and on
@@ -78,7 +82,17 @@ impl Settings {
         };
         Ok(ServerOptions {
             secured,
-            max_connections: self.max_connections,
+            connections: ConnectionBounds {
+                most: self.max_connections,
+                of_an_address: self.max_connections_per_address.unwrap_or(
+                    // Whoever is on this machine has more than one connection for more than one caller.
+                    if address.ip().is_loopback() {
+                        self.max_connections
+                    } else {
+                        CONNECTIONS_OF_AN_ADDRESS
+                    },
+                ),
+            },
             max_connection_age: is_alone.then_some(self.max_connection_age),
             ..ServerOptions::default()
         })

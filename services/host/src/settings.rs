@@ -40,6 +40,8 @@ pub struct Settings {
     pub plain_text: bool,
     /// Open connections at a time.
     pub max_connections: usize,
+    /// Of one address; absent: as usual for where it listens.
+    pub max_connections_per_address: Option<usize>,
     /// After so long clients connect anew.
     pub max_connection_age: Duration,
     /// Our certificate, and whose others we believe.
@@ -129,6 +131,9 @@ impl Settings {
                 .unwrap_or(MAX_CONNECTIONS)
                 .try_into()
                 .unwrap_or(usize::MAX),
+            max_connections_per_address: reader
+                .number("server.max_connections_per_address", 1..=1_000_000)
+                .and_then(|most| most.try_into().ok()),
             max_connection_age: reader
                 .seconds("server.max_connection_age_seconds", 1..=86_400)
                 .unwrap_or(MAX_CONNECTION_AGE),

@@ -80,9 +80,12 @@ fn port(parts: &[Part], name: &str) -> u16 {
 /// another part alone.
 fn from_outside(part: &Part) -> Vec<String> {
     let mut allowed = Vec::new();
-    for service in part.services {
+    // What it noted is asked for through the gateway, too.
+    let notes = part.schema.map(|_| &crate::audit::SERVICE);
+    let roles = part.roles.iter().chain(crate::audit::ROLES);
+    for service in part.services.iter().chain(notes) {
         let prefix = format!("{}/", service.name());
-        let rows = part.roles.iter().filter(|row| row.method.starts_with(&prefix));
+        let rows = roles.clone().filter(|row| row.method.starts_with(&prefix));
         let (open, closed): (Vec<&Row>, Vec<&Row>) = rows.partition(|row| row.clients.is_none());
         if closed.is_empty() {
             allowed.push(format!("{prefix}*"));

@@ -1,7 +1,9 @@
 //! Lines that the command line streams to entry validation: through the gateway, and directly.
 
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::processes::{CERTIFICATE, ECHO, GATEWAY, Processes, REGISTRY};
 

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use futures::StreamExt as _;
-use http_body_util::{BodyExt as _, StreamBody};
+use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::client::conn::http2::SendRequest;
 use hyper::service::service_fn;
@@ -51,7 +51,7 @@ async fn serve_echo(listener: TcpListener, tls: TlsAcceptor) {
             .into_data_stream()
             .map(|data| data.map(Frame::data))
             .chain(end);
-        let mut answer = Response::new(StreamBody::new(said).boxed());
+        let mut answer = Response::new(BodyExt::boxed(StreamBody::new(said)));
         answer
             .headers_mut()
             .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));

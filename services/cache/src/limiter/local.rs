@@ -45,6 +45,12 @@ impl LocalLimiter {
         taken
     }
 
+    /// Begins an account of which so much can be taken now.
+    pub(super) fn begin(&self, account: &Account, rate: Rate, left: u32) {
+        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        accounts.insert(account.clone(), rate.with_left(left, self.now()));
+    }
+
     /// What can be taken of an account now.
     pub fn left(&self, account: &Account, rate: Rate) -> u32 {
         let accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);

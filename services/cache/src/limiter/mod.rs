@@ -1,7 +1,9 @@
 //! How much a tenant may ask of the whole deployment: one limiter for every process that charges to it.
 //!
 //! Accounts are kept in Redis and taken from there in blocks ([`SharedLimiter`]), so that a call makes no round trip;
-//! a process without Redis, or from which it is gone, goes by accounts of its own ([`LocalLimiter`]) at the same rate.
+//! a process without Redis goes by accounts of its own ([`LocalLimiter`]) at the same rate. One from which Redis is gone
+//! does so by its share: the rate, parted among as many processes as took of the account, so that all of them together give
+//! what they gave before.
 
 mod configured;
 mod local;
@@ -13,7 +15,7 @@ use std::sync::Arc;
 pub use configured::{LINES, lines, rate};
 pub use local::LocalLimiter;
 pub use rate::{NoRate, Rate, Taken};
-pub use shared::{Block, Blocks, SharedLimiter};
+pub use shared::{Answer, Block, Blocks, SharedLimiter};
 
 /// What is counted, and for whom.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

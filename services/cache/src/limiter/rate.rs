@@ -57,6 +57,16 @@ impl Rate {
         self.burst
     }
 
+    /// One of so many equal parts of it, but never nothing.
+    #[must_use]
+    pub fn share(self, parts: u32) -> Self {
+        let of = |whole: u32| (whole / parts.max(1)).max(1);
+        Self {
+            per_second: of(self.per_second),
+            burst: of(self.burst),
+        }
+    }
+
     /// How long it takes until so many units have come back.
     fn time_of(self, units: u32) -> Duration {
         Duration::from_nanos(u64::from(units) * 1_000_000_000 / u64::from(self.per_second))
@@ -81,6 +91,16 @@ impl Rate {
         Taken::Allowed {
             left: self.left(*account, now),
         }
+    }
+
+    /// An account of which so much can be taken at this time.
+    pub(crate) fn with_left(self, left: u32, now: Duration) -> EvenAt {
+        EvenAt(now + self.time_of(self.burst.saturating_sub(left)))
+    }
+
+    /// What can be taken a while after so much could.
+    pub(crate) fn left_after(self, left: u32, time: Duration) -> u32 {
+        left.saturating_add(self.units_in(time)).min(self.burst)
     }
 
     /// What can be taken at this time.

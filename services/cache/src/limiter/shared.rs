@@ -2,6 +2,7 @@
 //! without a round trip, and what a process can give beyond the rate is at most the rest of one block.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -37,6 +38,15 @@ pub enum Block {
     },
 }
 
+/// What the shared accounts say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answer {
+    /// What they gave.
+    pub block: Block,
+    /// How many processes take of the account, this one among them.
+    pub sharers: u32,
+}
+
 /// The shared accounts.
 pub trait Blocks: Send + Sync {
     /// Takes the cost and, where they fit, up to so many units more. `None`: they cannot be asked.
@@ -46,7 +56,7 @@ pub trait Blocks: Send + Sync {
         rate: Rate,
         cost: u32,
         more: u32,
-    ) -> impl Future<Output = Option<Block>> + Send;
+    ) -> impl Future<Output = Option<Answer>> + Send;
 }
 
 /// What this process holds of one account.
@@ -59,6 +69,12 @@ struct Held {
     refused_until: Option<Instant>,
     /// What was left in the shared account when it was asked last.
     left: u32,
+    /// How many processes took of it then; 0: it was never asked.
+    sharers: u32,
+    /// When that was.
+    asked: Option<Instant>,
+    /// Whether this process has counted for itself since.
+    is_alone: bool,
 }
 
 impl Held {
@@ -89,6 +105,9 @@ pub struct SharedLimiter<B> {
     places: Mutex<FxHashMap<Account, Place>>,
     /// Counts while the shared accounts cannot be asked.
     alone: LocalLimiter,
+    /// How many processes took of any account when one was asked last: of one that is first asked for while the shared
+    /// accounts are gone nothing else is known.
+    sharers: AtomicU32,
 }
 
 impl<B: Blocks> SharedLimiter<B> {
@@ -98,6 +117,7 @@ impl<B: Blocks> SharedLimiter<B> {
             blocks,
             places: Mutex::default(),
             alone: LocalLimiter::default(),
+            sharers: AtomicU32::new(1),
         }
     }
 
@@ -124,10 +144,14 @@ impl<B: Blocks> SharedLimiter<B> {
             return taken;
         }
         let block = (rate.per_second() / BLOCKS_A_SECOND).min(rate.burst() / BLOCKS_A_BURST);
-        match self.blocks.take(account, rate, cost, block).await {
-            None => self.alone.take(account, rate, cost),
-            Some(Block::Given { units, left }) => {
-                let mut held = lock(&place.1);
+        let Some(answer) = self.blocks.take(account, rate, cost, block).await else {
+            return self.take_alone(&place, account, rate, cost);
+        };
+        let mut held = lock(&place.1);
+        (held.sharers, held.asked, held.is_alone) = (answer.sharers, Some(Instant::now()), false);
+        self.sharers.store(answer.sharers, Ordering::Relaxed);
+        match answer.block {
+            Block::Given { units, left } => {
                 let now = Instant::now();
                 let rest = held.units(now);
                 held.units = rest.saturating_add(units).saturating_sub(cost);
@@ -138,21 +162,47 @@ impl<B: Blocks> SharedLimiter<B> {
                     left: held.units.saturating_add(left),
                 }
             }
-            Some(Block::Refused { retry_after }) => {
-                lock(&place.1).refused_until = Some(Instant::now() + retry_after);
+            Block::Refused { retry_after } => {
+                held.refused_until = Some(Instant::now() + retry_after);
+                held.left = 0;
                 Taken::Refused { retry_after }
             }
         }
     }
 
+    /// Takes without the shared account: of a share of it, which begins with the share of what was left there.
+    fn take_alone(&self, place: &Place, account: &Account, rate: Rate, cost: u32) -> Taken {
+        let share = self.share(place, rate);
+        {
+            let mut held = lock(&place.1);
+            if let Some(asked) = held.asked.filter(|_| !held.is_alone) {
+                held.is_alone = true;
+                let left = rate.left_after(held.left, asked.elapsed());
+                self.alone.begin(account, share, left / held.sharers.max(1));
+            }
+        }
+        self.alone.take(account, share, cost)
+    }
+
     /// What can be taken of an account now.
     pub async fn left(&self, account: &Account, rate: Rate) -> u32 {
-        let held = lock(&self.place(account).1).units(Instant::now());
-        match self.blocks.take(account, rate, 0, 0).await {
+        let place = self.place(account);
+        let held = lock(&place.1).units(Instant::now());
+        let answer = self.blocks.take(account, rate, 0, 0).await;
+        match answer.map(|answer| answer.block) {
             Some(Block::Given { left, .. }) => left.saturating_add(held),
             Some(Block::Refused { .. }) => held,
-            None => self.alone.left(account, rate),
+            None => self.alone.left(account, self.share(&place, rate)),
         }
+    }
+
+    /// What this process gives of a rate by itself: all that take of the account give it together.
+    fn share(&self, place: &Place, rate: Rate) -> Rate {
+        let sharers = match lock(&place.1).sharers {
+            0 => self.sharers.load(Ordering::Relaxed),
+            known => known,
+        };
+        rate.share(sharers)
     }
 
     fn place(&self, account: &Account) -> Place {
@@ -178,7 +228,7 @@ fn lock<T>(state: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+    use std::sync::atomic::AtomicBool;
 
     use super::*;
     use crate::limiter::rate::EvenAt;
@@ -202,7 +252,7 @@ mod tests {
     }
 
     impl Blocks for Arc<Memory> {
-        async fn take(&self, _: &Account, rate: Rate, cost: u32, more: u32) -> Option<Block> {
+        async fn take(&self, _: &Account, rate: Rate, cost: u32, more: u32) -> Option<Answer> {
             tokio::task::yield_now().await;
             if self.is_gone.load(Ordering::Relaxed) {
                 return None;
@@ -210,17 +260,18 @@ mod tests {
             self.asked.fetch_add(1, Ordering::Relaxed);
             let now = self.began.elapsed();
             let mut account = self.account.lock().unwrap();
-            match rate.take(&mut account, now, cost) {
-                Taken::Refused { retry_after } => Some(Block::Refused { retry_after }),
+            let block = match rate.take(&mut account, now, cost) {
+                Taken::Refused { retry_after } => Block::Refused { retry_after },
                 Taken::Allowed { left } => {
                     let more = more.min(left);
                     rate.take(&mut account, now, more);
-                    Some(Block::Given {
+                    Block::Given {
                         units: cost + more,
                         left: left - more,
-                    })
+                    }
                 }
-            }
+            };
+            Some(Answer { block, sharers: 2 })
         }
     }
 
@@ -259,13 +310,22 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn without_the_shared_accounts_the_same_rate_holds_here() {
+    async fn without_the_shared_accounts_those_who_took_of_them_give_the_rate_together() {
         let memory = memory();
         let rate = Rate::new(100, 100).unwrap();
         let limiter = SharedLimiter::new(Arc::clone(&memory));
         memory.is_gone.store(true, Ordering::Relaxed);
-        assert_eq!(allowed(&limiter, rate, 500).await, 100);
+        assert_eq!(
+            allowed(&limiter, rate, 500).await,
+            100,
+            "none but itself is known of"
+        );
         memory.is_gone.store(false, Ordering::Relaxed);
         assert_eq!(allowed(&limiter, rate, 500).await, 100);
+        memory.is_gone.store(true, Ordering::Relaxed);
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert_eq!(allowed(&limiter, rate, 500).await, 50, "it shares with one other");
+        let fresh = Account::new("requests", "came meanwhile");
+        assert_eq!(limiter.left(&fresh, rate).await, 50);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nopic_cache::limiter::{Account, Block, Blocks as _, Rate, SharedLimiter, Taken};
+use nopic_cache::limiter::{Account, Answer, Block, Blocks as _, Rate, SharedLimiter, Taken};
 use nopic_cache::redis::RedisBlocks;
 use rstest::rstest;
 use tokio::time::Instant;
@@ -56,27 +56,40 @@ async fn redis_decides_as_the_limiter_of_a_process_does() {
     let account = account("alike");
     // One unit an hour: no time passes that counts.
     let rate = Rate::new(1, 4_000).unwrap();
-    let given = |units, left| Some(Block::Given { units, left });
-    assert_eq!(blocks.take(&account, rate, 0, 0).await, given(0, 4_000));
-    assert_eq!(blocks.take(&account, rate, 1_000, 500).await, given(1_500, 2_500));
-    let Some(Block::Given { units: 0, .. }) = blocks.take(&account, rate, 0, 0).await else {
-        panic!("nothing was asked for")
+    let block = Block::Given {
+        units: 0,
+        left: 4_000,
     };
-    let Some(Block::Refused { retry_after }) = blocks.take(&account, rate, 3_000, 0).await else {
+    let asked = blocks.take(&account, rate, 0, 0).await;
+    assert_eq!(
+        asked,
+        Some(Answer { block, sharers: 0 }),
+        "who only looks shares nothing"
+    );
+    let given = |units, left| {
+        let block = Block::Given { units, left };
+        Some(Answer { block, sharers: 1 })
+    };
+    assert_eq!(blocks.take(&account, rate, 1_000, 500).await, given(1_500, 2_500));
+    let answer = blocks.take(&account, rate, 0, 0).await.unwrap();
+    assert!(
+        matches!(answer.block, Block::Given { units: 0, .. }),
+        "nothing was asked for"
+    );
+    let answer = blocks.take(&account, rate, 3_000, 0).await.unwrap();
+    let Block::Refused { retry_after } = answer.block else {
         panic!("it does not fit")
     };
     assert!(retry_after <= Duration::from_secs(500) && retry_after > Duration::from_secs(450));
     // More than a burst never fits, and would wait for ever: it goes into debt once a whole burst is there.
     let fresh = self::account("debt");
     assert_eq!(blocks.take(&fresh, rate, 9_000, 100).await, given(9_000, 0));
-    assert!(matches!(
-        blocks.take(&fresh, rate, 1, 0).await,
-        Some(Block::Refused { .. })
-    ));
+    let answer = blocks.take(&fresh, rate, 1, 0).await.unwrap();
+    assert!(matches!(answer.block, Block::Refused { .. }));
 }
 
 #[tokio::test]
-async fn while_redis_is_gone_the_same_rate_holds_and_afterwards_the_shared_one() {
+async fn while_redis_is_gone_the_processes_share_the_rate_and_afterwards_the_account() {
     let mut server = server();
     let mut options = patient(mode(&server));
     options.probe_every = Duration::from_millis(50);
@@ -84,13 +97,12 @@ async fn while_redis_is_gone_the_same_rate_holds_and_afterwards_the_shared_one()
     let other = SharedLimiter::new(RedisBlocks::new(options).unwrap());
     let rate = Rate::new(1, 100).unwrap();
     let account = account("gone");
+    assert_eq!(allowed(&other, &account, rate, 1).await, 1);
     assert_eq!(allowed(&limiter, &account, rate, 40).await, 40);
     server.kill();
+    // When it asked last, two processes took of the account, and 59 were left.
     let alone = allowed(&limiter, &account, rate, 500).await;
-    assert!(
-        (100..=126).contains(&alone),
-        "{alone} by its own account and what was left of a block"
-    );
+    assert!((29..=31).contains(&alone), "{alone} by its half of what was left");
     server.restart();
     // A new server knows of nothing: whoever comes to it takes of the same burst.
     let both = async {
@@ -102,6 +114,7 @@ async fn while_redis_is_gone_the_same_rate_holds_and_afterwards_the_shared_one()
         given
     };
     let given = tokio::time::timeout(Duration::from_secs(5), both).await.unwrap();
-    assert!(given <= 102, "{given}");
-    assert_eq!(allowed(&other, &account, rate, 50).await, 0);
+    // A call of each may have been counted apart before Redis was found again, and time brings one a second.
+    let given = given + allowed(&other, &account, rate, 50).await;
+    assert!(given <= 106, "{given}");
 }

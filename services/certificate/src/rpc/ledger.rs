@@ -49,12 +49,12 @@ impl LedgerService for Rpc {
         &self,
         request: Request<wire::GetBalanceRequest>,
     ) -> Result<Response<wire::GetBalanceResponse>, Status> {
-        principal::of(request.extensions())?;
+        let visibility = Visibility::of(principal::of(request.extensions())?);
         let request = request.into_inner();
         let number = convert::certificate_number("number", &request.number)?;
         let balance = match moment("as_of", &request.as_of)? {
             Some(as_of) => {
-                let found = self.store.balance_at(number, as_of).await;
+                let found = self.store.balance_at(number, as_of, &visibility).await;
                 let balance = found.map_err(Error::from)?.ok_or_else(|| Error::NotKnownThen {
                     number,
                     moment: moment_text(as_of),
@@ -62,7 +62,8 @@ impl LedgerService for Rpc {
                 convert::balance(&balance, as_of)
             }
             None => {
-                let mut known = self.store.certificates(&[number]).await.map_err(Error::from)?;
+                let known = self.store.certificates(&[number], &visibility).await;
+                let mut known = known.map_err(Error::from)?;
                 let stored = known.remove(&number).ok_or(Error::NotFound(number))?;
                 let balance = Balance {
                     version: stored.version,

@@ -75,6 +75,7 @@ pub(crate) struct Balance {
     pub(crate) version: u32,
     pub(crate) total: Weight,
     pub(crate) drawn: Weight,
+    /// Those that the caller may see.
     pub(crate) draw_count: u32,
 }
 

@@ -45,6 +45,7 @@ pub(crate) struct Standing {
     pub(crate) certificate: Certificate,
     pub(crate) version: u32,
     pub(crate) drawn: Weight,
+    /// Draws of the caller's tenant.
     pub(crate) draw_count: u32,
 }
 

@@ -160,10 +160,11 @@ pub(crate) struct EndedHere {
 /// ReadStore certificates and their draws: each answer is from one state of the database.
 #[tonic::async_trait]
 pub(crate) trait ReadStore: Send + Sync {
-    /// The known ones of these.
+    /// The known ones of these; of draws those are counted that the caller may see.
     async fn certificates(
         &self,
         numbers: &[CertificateNumber],
+        visibility: &Visibility,
     ) -> Result<FxHashMap<CertificateNumber, StoredCertificate>, Error>;
 
     /// The known ones of these, and what the entries of the questions drew as far as the caller may know.
@@ -182,12 +183,14 @@ pub(crate) trait ReadStore: Send + Sync {
         limit: u32,
     ) -> Result<Option<(StoredCertificate, Vec<StoredDraw>)>, Error>;
 
-    /// The certificates after this number that pass the filter, in the order of their numbers.
+    /// The certificates after this number that pass the filter, in the order of their numbers; of draws those are counted
+    /// that the caller may see.
     async fn list(
         &self,
         filter: ListFilter,
         after: Option<CertificateNumber>,
         limit: u32,
+        visibility: &Visibility,
     ) -> Result<Vec<StoredCertificate>, Error>;
 
     /// How many certificates in force have their last day in this span, both days included.
@@ -215,11 +218,13 @@ pub(crate) trait LedgerStore: Send + Sync {
     /// Sets what versions of entries draw, all or nothing; the encoded answer, the first one where it was asked before.
     async fn set_draws(&self, change: &DrawsChange) -> Result<Vec<u8>, Error>;
 
-    /// What was drawn from a certificate at a moment; absent where it was not known then.
+    /// What was drawn from a certificate at a moment; absent where it was not known then. Of draws those are counted that
+    /// the caller may see.
     async fn balance_at(
         &self,
         number: CertificateNumber,
         moment: DateTime<Utc>,
+        visibility: &Visibility,
     ) -> Result<Option<Balance>, Error>;
 
     /// The draws that ever stood on a certificate, as asked, the oldest first; absent where it is not known.

@@ -36,6 +36,7 @@ pub(crate) struct StoredCertificate {
     pub(crate) certificate: Certificate,
     pub(crate) version: u32,
     pub(crate) drawn: Weight,
+    /// Draws in force: of every tenant, until [`StoredCertificate::hide_draws`].
     pub(crate) draw_count: u32,
     drawn_by: DrawnBy,
     /// The tenant that drew; absent where several did.
@@ -43,6 +44,20 @@ pub(crate) struct StoredCertificate {
 }
 
 impl StoredCertificate {
+    /// Counts no draws but those that the caller may see; `false`: those of several tenants are to be told apart.
+    pub(super) fn hide_draws(&mut self, visibility: &Visibility) -> bool {
+        match &self.drawer_tenant {
+            _ if visibility.all || self.draw_count == 0 => true,
+            Some(tenant) => {
+                if *tenant != visibility.tenant {
+                    self.draw_count = 0;
+                }
+                true
+            }
+            None => false,
+        }
+    }
+
     /// As the rules see it: an entry that the caller must not know of is only said to be another than the caller's.
     pub(crate) fn into_view(self, visibility: &Visibility) -> CertificateView {
         let drawn_by = match self.drawn_by {

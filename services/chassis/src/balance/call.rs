@@ -13,7 +13,7 @@ use tonic::{Code, Status};
 
 use super::connection::Link;
 use super::members::Id;
-use super::outcome::{Outcome, code_of, status_of, was_not_taken};
+use super::outcome::{Outcome, code_of, status_of, was_asked_again_behind, was_not_taken};
 use super::request_body::Sent;
 use super::response_body::judged;
 use super::shared::{Given, Shared};
@@ -120,8 +120,15 @@ impl<'a> Call<'a> {
         let answer = self.in_time(self.send(link)).await?;
         match answer {
             Ok(answer) => {
-                let has_failed = code_of(answer.headers()) == Some(Code::Unavailable);
-                if has_failed && self.is_idempotent && self.sent.is_whole() {
+                let has_failed = code_of(answer.headers()).is_some_and(|code| {
+                    // That an endpoint is tried out is no wish of the caller's, so whatever it does wrong is not told.
+                    code == Code::Unavailable || given.is_trial() && Outcome::of(code) == Outcome::Failed
+                });
+                if has_failed
+                    && !was_asked_again_behind(answer.headers())
+                    && self.is_idempotent
+                    && self.sent.is_whole()
+                {
                     let answer = judged(answer, given);
                     return Ok(Attempted::Failed(Failure {
                         was_not_taken: false,

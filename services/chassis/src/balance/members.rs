@@ -29,6 +29,8 @@ pub(super) trait Way: Clone {
 pub(super) struct Ticket {
     pub(super) member: Id,
     pub(super) began: Instant,
+    /// Whether it tries out an endpoint that was put out.
+    pub(super) is_trial: bool,
 }
 
 /// Why an endpoint cannot be called, by the last try to connect.
@@ -188,6 +190,7 @@ impl<W: Way> Members<W> {
         let ticket = Ticket {
             member: member.id,
             began: now,
+            is_trial: on_trial.is_some(),
         };
         Some((ticket, member.way.clone()?))
     }

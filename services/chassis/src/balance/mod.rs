@@ -26,6 +26,7 @@ mod tests;
 
 pub use call::Idempotent;
 pub(crate) use metrics::BalanceMetrics;
+pub use outcome::asked_again_already;
 pub(crate) use outcome::{code_of, status_of};
 pub use target::{Target, TargetError};
 

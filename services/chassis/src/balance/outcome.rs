@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 
 use tonic::codegen::http::{HeaderMap, StatusCode};
+use tonic::metadata::MetadataValue;
 use tonic::{Code, ConnectError, Status};
 
 /// How a call ended, as far as it tells something of the endpoint.
@@ -68,6 +69,25 @@ pub(crate) fn code_of(headers: &HeaderMap) -> Option<Code> {
     headers
         .get("grpc-status")
         .map(|code| Code::from_bytes(code.as_bytes()))
+}
+
+/// Says with a refusal, as gRPC does, whether and when a call may be made again.
+const PUSHBACK: &str = "grpc-retry-pushback-ms";
+
+/// A refusal for the sake of a service behind this one, which was asked again already: nobody on the way here need do so,
+/// or a service in trouble would be asked by each of them as often as by all behind it.
+#[must_use]
+pub fn asked_again_already(mut refusal: Status) -> Status {
+    let never = MetadataValue::from_static("-1");
+    refusal.metadata_mut().insert(PUSHBACK, never);
+    refusal
+}
+
+/// Whether a refusal says so.
+pub(super) fn was_asked_again_behind(headers: &HeaderMap) -> bool {
+    headers
+        .get(PUSHBACK)
+        .is_some_and(|value| value.as_bytes().starts_with(b"-"))
 }
 
 fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {

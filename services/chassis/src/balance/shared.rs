@@ -228,6 +228,11 @@ impl Given {
         self.ticket.member
     }
 
+    /// Whether the call tries out an endpoint that was put out.
+    pub(super) const fn is_trial(&self) -> bool {
+        self.ticket.is_trial
+    }
+
     /// Notes that the answer has begun; its request was over then, if it was.
     pub(super) fn answered(&mut self, request_over: Option<Instant>) {
         let now = Instant::now();

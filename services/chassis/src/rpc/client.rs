@@ -14,7 +14,7 @@ use tower::Service;
 use tracing::{Instrument as _, Span, field};
 
 use super::{Calls, Ending, Side, method};
-use crate::balance::{BalanceMetrics, Balancer, code_of, status_of};
+use crate::balance::{BalanceMetrics, Balancer, Idempotent, code_of, status_of};
 use crate::deadline;
 use crate::metrics::Metrics;
 use crate::roles::Protected;
@@ -136,6 +136,7 @@ impl Service<http::Request<Body>> for Client {
             calls: self.calls.clone(),
             span: span.clone(),
             is_noted: false,
+            open: None,
         };
         if deadline::current().is_some() || asked.is_some() {
             let Some(left) = deadline::within(asked.unwrap_or(std::time::Duration::MAX)) else {
@@ -148,7 +149,12 @@ impl Service<http::Request<Body>> for Client {
             }
         }
         let answer = match &mut self.way {
-            Way::Balanced(balancer) => balancer.call(request),
+            Way::Balanced(balancer) => {
+                if method::is_idempotent(request.uri().path()) {
+                    request.extensions_mut().insert(Idempotent);
+                }
+                balancer.call(request)
+            }
             Way::Channel(channel) => {
                 let answer = channel.call(request);
                 Box::pin(async move { answer.await.map_err(|error| status_of(error.into())) })

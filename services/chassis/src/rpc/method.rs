@@ -5,13 +5,23 @@ use std::sync::LazyLock;
 
 use nopic_proto::DESCRIPTORS;
 use prost::Message as _;
-use prost_types::FileDescriptorSet;
+use prost_types::method_options::IdempotencyLevel;
+use prost_types::{FileDescriptorSet, MethodOptions};
 
 /// What is none of ours.
 const OTHER: &str = "_OTHER";
 
-/// From `/package.Service/Method` to `package.Service/Method`.
-static METHODS: LazyLock<HashMap<String, &'static str>> = LazyLock::new(|| {
+/// What is known of a method.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    /// As `package.Service/Method`.
+    name: &'static str,
+    /// Whether the contract says that it may be called twice.
+    is_idempotent: bool,
+}
+
+/// By `/package.Service/Method`.
+static METHODS: LazyLock<HashMap<String, Known>> = LazyLock::new(|| {
     let sets = [
         DESCRIPTORS,
         tonic_health::pb::FILE_DESCRIPTOR_SET,
@@ -27,8 +37,16 @@ static METHODS: LazyLock<HashMap<String, &'static str>> = LazyLock::new(|| {
         for service in &file.service {
             for method in &service.method {
                 let name = format!("{}.{}/{}", file.package(), service.name(), method.name());
-                // Once for the life of the process.
-                methods.insert(format!("/{name}"), &*name.leak());
+                let level = method.options.as_ref().map(MethodOptions::idempotency_level);
+                let known = Known {
+                    is_idempotent: matches!(
+                        level,
+                        Some(IdempotencyLevel::NoSideEffects | IdempotencyLevel::Idempotent)
+                    ),
+                    // Once for the life of the process.
+                    name: name.clone().leak(),
+                };
+                methods.insert(format!("/{name}"), known);
             }
         }
     }
@@ -37,7 +55,12 @@ static METHODS: LazyLock<HashMap<String, &'static str>> = LazyLock::new(|| {
 
 /// The method at a path.
 pub(super) fn at(path: &str) -> &'static str {
-    METHODS.get(path).copied().unwrap_or(OTHER)
+    METHODS.get(path).map_or(OTHER, |method| method.name)
+}
+
+/// Whether the method at a path may be called twice: it changes nothing, or names its change by an id.
+pub(super) fn is_idempotent(path: &str) -> bool {
+    METHODS.get(path).is_some_and(|method| method.is_idempotent)
 }
 
 /// Whether a trace of its calls is worth anything: those who watch each other's health ask all the time, and its answer
@@ -59,6 +82,23 @@ mod tests {
         assert_eq!(at("/grpc.health.v1.Health/Check"), "grpc.health.v1.Health/Check");
         assert_eq!(at("/nopic.registry.v1.RegistryService/Invent"), OTHER);
         assert_eq!(at(""), OTHER);
+    }
+
+    #[test]
+    fn the_contract_says_what_may_be_called_twice() {
+        for (path, twice) in [
+            (
+                "/nopic.entry_validation.v1.EntryValidationService/ValidateEntry",
+                true,
+            ),
+            ("/nopic.certificate.v1.LedgerService/SetDraws", true),
+            ("/nopic.registry.v1.RegistryService/ReleaseSnapshot", false),
+            // Its answer holds what is told once.
+            ("/nopic.access.v1.AccessService/CreateKey", false),
+            ("/nopic.registry.v1.RegistryService/Invent", false),
+        ] {
+            assert_eq!(is_idempotent(path), twice, "{path}");
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use tonic::Code;
 use tracing::Span;
 
+use crate::gate::OpenCall;
 use crate::metrics::{Metrics, durations};
 
 /// Labels of a call: its method as `package.Service/Method` (`_OTHER` for what is none of ours) and its status.
@@ -63,6 +64,8 @@ struct Ending {
     calls: Option<Calls>,
     span: Span,
     is_noted: bool,
+    /// Of a server: the call on its connection.
+    open: Option<OpenCall>,
 }
 
 impl Ending {
@@ -70,6 +73,7 @@ impl Ending {
         if std::mem::replace(&mut self.is_noted, true) {
             return;
         }
+        self.open = None;
         self.span.record("rpc.response.status_code", code_name(code));
         let is_error = match self.side {
             Side::Server => is_servers_fault(code),

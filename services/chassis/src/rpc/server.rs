@@ -16,6 +16,7 @@ use tracing::{Instrument as _, Span, field};
 use super::{Calls, Ending, Side, method};
 use crate::balance::code_of;
 use crate::deadline::{self, KEPT};
+use crate::gate::OpenCall;
 use crate::incoming::Peer;
 use crate::metrics::Metrics;
 use crate::telemetry::propagation::continue_trace;
@@ -77,10 +78,9 @@ where
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
         let method = method::at(request.uri().path());
-        let client = request
-            .extensions()
-            .get::<Peer>()
-            .and_then(|peer| peer.name.as_deref());
+        let peer = request.extensions().get::<Peer>();
+        let client = peer.and_then(|peer| peer.name.as_deref());
+        let open = peer.and_then(|peer| peer.usage.as_ref()).map(OpenCall::begin);
         let span = if method::is_traced(method) {
             tracing::info_span!(
                 target: "nopic::rpc",
@@ -108,6 +108,7 @@ where
             calls: self.calls.clone(),
             span: span.clone(),
             is_noted: false,
+            open,
         };
         if given.is_some_and(|given| given <= KEPT) {
             let status = Status::deadline_exceeded(format!(

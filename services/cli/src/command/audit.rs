@@ -6,7 +6,9 @@ use std::path::Path;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use nopic_host::PARTS;
 use nopic_host::audit::{MAX_HEADS, head_from_wire, head_to_wire};
-use nopic_proto::audit::{AuditFinding, ListHeadsRequest, VerifiedLog, VerifyLogsRequest, audit_finding};
+use nopic_proto::audit::{
+    AuditFinding, ListHeadsRequest, UnseenLog, VerifiedLog, VerifyLogsRequest, audit_finding,
+};
 use nopic_sql::audit::Head;
 
 use crate::context::{Context, Done};
@@ -25,6 +27,8 @@ const FINDINGS: &[Column] = &[
     column("ROWS BEFORE", "rows_before"),
     column("SAYS", "sentence"),
 ];
+/// The kind of the line that says that a log was not looked at, and why.
+const NOT_SEEN: &str = "NOT_SEEN";
 /// The kind of the line that says how much of a log was compared; the other lines are findings.
 const COMPARED: &str = "COMPARED";
 const HEADS: &[Column] = &[
@@ -50,8 +54,8 @@ pub(crate) enum Command {
     /// kept elsewhere.
     #[command(
         after_long_help = "Examples:\n  nopic audit verify\n  nopic audit verify --service certificate --anchor \
-                           heads.jsonl\n\nExit status: 0 all is as it was written; 1 it is not; 2 the logs could not \
-                           be read."
+                           heads.jsonl\n\nExit status: 0 all is as it was written; 1 it is not; 2 the logs, or \
+                           some of those behind a gateway, could not be read."
     )]
     Verify {
         /// A head that was kept elsewhere, or a file of them, as `nopic audit heads --output jsonl` prints it
@@ -136,6 +140,9 @@ async fn verify(
         for log in &answer.logs {
             write_log(&mut out, log)?;
         }
+        for log in &answer.unseen {
+            writeln!(out, "{}: NOT SEEN: {}", log.service, printable(&log.because))?;
+        }
         if !is_well {
             write_advice(&mut out)?;
         }
@@ -148,7 +155,13 @@ async fn verify(
                 listing.row(&mut out, row(&log.service, finding))?;
             }
         }
+        for log in &answer.unseen {
+            listing.row(&mut out, not_seen(log))?;
+        }
         listing.finish(&mut out)?;
+    }
+    if !answer.unseen.is_empty() {
+        return Err(unseen(&answer.unseen));
     }
     Ok(if is_well { Done::Well } else { Done::WithFindings })
 }
@@ -190,6 +203,32 @@ fn row(service: &str, finding: &AuditFinding) -> Vec<Cell> {
         "".into(),
         finding.sentence.as_str().into(),
     ]
+}
+
+/// That a log was not looked at, in the columns of a finding.
+fn not_seen(log: &UnseenLog) -> Vec<Cell> {
+    let mut cells = vec![log.service.as_str().into(), NOT_SEEN.into()];
+    cells.extend((2..FINDINGS.len() - 1).map(|_| Cell::from("")));
+    cells.push(log.because.as_str().into());
+    cells
+}
+
+/// Nothing can be said of all logs where some were not seen.
+fn unseen(logs: &[UnseenLog]) -> Failure {
+    let names: Vec<&str> = logs.iter().map(|log| log.service.as_str()).collect();
+    let because: Vec<String> = logs
+        .iter()
+        .map(|log| format!("{}: {}", log.service, printable(&log.because)))
+        .collect();
+    Failure::new(format!(
+        "The gateway could not ask for the log of {} ({}).",
+        names.join(" and "),
+        because.join("; ")
+    ))
+    .advice(
+        "See that the service runs, and that its [callers] let the gateway call nopic.audit.v1.AuditService/*; or ask the \
+         service itself, by --endpoint.",
+    )
 }
 
 /// How much of a log was compared, in the columns of a finding.
@@ -271,6 +310,9 @@ async fn heads(context: &Context, service: Option<String>, last: u32, style: Sty
     };
     let answer = services.answer(services.audit().list_heads(request).await)?;
     let mut out = output::results();
+    if !answer.unseen.is_empty() {
+        return Err(unseen(&answer.unseen));
+    }
     let mut listing = Listing::new(style, HEADS, &context.terminal);
     let count = answer.heads.len();
     for head in answer.heads {

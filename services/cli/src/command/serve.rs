@@ -32,7 +32,8 @@ const DEFAULT_PORT: u16 = 50_051;
 /// server.listen:
 ///
 ///   policy                 policy file of the deployment, in place of the shipped one
-///   [server]               listen, max_connections, max_connection_age_seconds,
+///   [server]               listen, max_connections, max_connections_per_address (256, on loopback all),
+///                          max_connection_age_seconds,
 ///                          plain_text = true (without [tls], on loopback only)
 ///   [tls]                  certificate, key, authority: PEM files, read anew when they change
 ///   [callers]              NAME = ["package.Service/Method", "package.Service/*", "*"]: who may call what

@@ -51,8 +51,8 @@ fn try_every_operation(server: &Serving, folder: &Path, credential: &str, phases
         .args(["--continue-on-failure", "--warnings", "off"])
         .args(["--header", &format!("Authorization: Bearer {credential}")])
         .arg(format!("{}/openapi.json", server.url));
-    println!("{SEED}={seed}");
-    println!("{}", tools::output(command, &[], b""));
+    eprintln!("{SEED}={seed}");
+    eprintln!("{}", tools::output(command, &[], b""));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Clients from the registries of Python and of Node.js, before the gateway: every method in every form, and the examples.
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+#![allow(clippy::print_stderr, reason = "tests print their seeds and figures")]
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -26,7 +26,7 @@ use crate::weight::Weight;
 pub use inputs::{FiledEntry, Inputs, Kind, link_key};
 use ledger::OfEntry;
 pub use ledger::{Draws, EntryAnswer, EntryAsk, JudgedCertificate, LedgerState};
-pub use verdict::{Detail, Evidence, Verdict, WordedFinding};
+pub use verdict::{Evidence, Verdict, WordedFinding};
 
 /// Parts of what a filing rests on that do not go together.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -35,17 +35,7 @@ pub struct WordedFinding {
     pub citation: String,
 }
 
-/// How much is said of a finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Detail {
-    /// All of it.
-    #[default]
-    Full,
-    /// Code, severity and field.
-    Codes,
-}
-
-/// The verdict on one line, as it is told and kept.
+/// The verdict on one line, as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     /// The entry, as filed.
@@ -81,18 +71,6 @@ impl Verdict {
         policy: &Policy,
         evidence: &Arc<Evidence>,
     ) -> Self {
-        Self::in_detail(Detail::Full, line, judgement, policy, evidence)
-    }
-
-    /// The same with as much about each finding.
-    #[must_use]
-    pub fn in_detail(
-        detail: Detail,
-        line: &NormalisedLine,
-        judgement: &Judgement,
-        policy: &Policy,
-        evidence: &Arc<Evidence>,
-    ) -> Self {
         Self {
             entry_number: line.entry_number.clone(),
             line_number: line.line_number,
@@ -107,14 +85,8 @@ impl Verdict {
                     code: finding.code,
                     severity: finding.severity,
                     field: policy.field(finding).to_owned(),
-                    message: match detail {
-                        Detail::Full => policy.message(finding),
-                        Detail::Codes => String::new(),
-                    },
-                    citation: match detail {
-                        Detail::Full => policy.code(finding.code).citation.clone(),
-                        Detail::Codes => String::new(),
-                    },
+                    message: policy.message(finding),
+                    citation: policy.code(finding.code).citation.clone(),
                 })
                 .collect(),
             remedies: judgement.remedies.clone(),

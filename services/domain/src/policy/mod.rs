@@ -370,12 +370,18 @@ impl Policy {
     pub fn message(&self, finding: &Finding) -> String {
         let rule = self.code(finding.code);
         let mut message = String::with_capacity(rule.sentence.len() + rule.remedy.len() + 48);
-        fill(&mut message, &rule.sentence, &finding.details);
+        self.write_message(finding, &mut message);
+        message
+    }
+
+    /// The same behind what stands in a text.
+    pub fn write_message(&self, finding: &Finding, message: &mut String) {
+        let rule = self.code(finding.code);
+        fill(message, &rule.sentence, &finding.details);
         if !rule.remedy.is_empty() {
             message.push(' ');
-            fill(&mut message, &rule.remedy, &finding.details);
+            fill(message, &rule.remedy, &finding.details);
         }
-        message
     }
 }
 

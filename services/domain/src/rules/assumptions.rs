@@ -1,9 +1,9 @@
 //! What may be said of a line that is in order, before its rules: which date they go by, and whether its tariff code is
 //! known.
 
-use crate::finding::Code;
+use crate::finding::{Code, Details};
 
-use super::{Case, Details, Knowledge};
+use super::{Case, Knowledge};
 
 impl<K: Knowledge> Case<'_, K> {
     pub(super) fn assumptions(&mut self) {

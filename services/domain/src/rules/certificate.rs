@@ -1,11 +1,12 @@
 //! Rule 5: the certificate, and what is left of it.
 
+use std::sync::Arc;
+
 use crate::certificate::{Certificate, CertificateKind, CertificateStatus, CertificateView};
-use crate::finding::{Code, Detail, Finding, Severity};
+use crate::finding::{Code, Detail, FiledList, Finding, Severity};
 use crate::identifier::{CertificateNumber, country_code};
 use crate::weight::Weight;
 
-use super::line::{listed, quoted};
 use super::{Answer, Case, Entry, Knowledge};
 
 impl<K: Knowledge> Case<'_, K> {
@@ -25,7 +26,7 @@ impl<K: Knowledge> Case<'_, K> {
                 return;
             }
         };
-        let certificate = &*view.certificate;
+        let certificate = &view.certificate;
         self.status_of_certificate(certificate);
         self.dates_of_certificate(certificate);
         self.goods_of_certificate(certificate);
@@ -121,7 +122,7 @@ impl<K: Knowledge> Case<'_, K> {
         }
     }
 
-    fn goods_of_certificate(&mut self, certificate: &Certificate) {
+    fn goods_of_certificate(&mut self, certificate: &Arc<Certificate>) {
         let number = certificate.number;
         let importer = self.given_importer();
         let origin_differs = self.checked.country_of_origin.is_some_and(|country| {
@@ -162,12 +163,9 @@ impl<K: Knowledge> Case<'_, K> {
             differs(Code::CertificateExporterMismatch, expected, exporter.into());
         }
         if let Some(origin) = self.line.country_of_origin.as_ref().filter(|_| origin_differs) {
-            let expected = certificate.countries_of_origin.join(", ");
-            differs(
-                Code::CertificateOriginMismatch,
-                expected.into(),
-                origin.clone().into(),
-            );
+            let expected = Arc::clone(certificate).into();
+            let found = Detail::Text(origin.as_str().into());
+            differs(Code::CertificateOriginMismatch, expected, found);
         }
         self.lots(certificate);
     }
@@ -183,20 +181,14 @@ impl<K: Knowledge> Case<'_, K> {
 
     fn lots(&mut self, certificate: &Certificate) {
         let is_listed = |lot: &String| certificate.lots.iter().any(|listed| same_lot(listed, lot));
-        if certificate.lots.is_empty() || self.line.lots.iter().all(is_listed) {
+        if certificate.lots.is_empty() {
             return;
         }
-        let unknown: Vec<_> = self
-            .line
-            .lots
-            .iter()
-            .filter(|lot| !is_listed(lot))
-            .map(|lot| quoted(lot))
-            .collect();
-        let details = vec![
-            ("number", certificate.number.into()),
-            ("lots", listed(&unknown).into()),
-        ];
+        let unknown = self.line.lots.iter().filter(|lot| !is_listed(lot));
+        let Some(unknown) = FiledList::of(unknown.map(String::as_str)) else {
+            return;
+        };
+        let details = vec![("number", certificate.number.into()), ("lots", unknown.into())];
         self.findings.add(Code::CertificateLotUnknown, details);
     }
 

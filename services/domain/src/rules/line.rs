@@ -2,11 +2,10 @@
 
 use crate::date::{Date, parse_iso};
 use crate::entry::NormalisedLine;
-use crate::finding::{Code, Finding};
-use crate::hts::{HtsCode, with_lost_zero};
+use crate::finding::{Code, Detail, Filed, Finding, Problem};
+use crate::hts::HtsCode;
 use crate::identifier::{EntryNumber, NopId, country_code};
 use crate::policy::{Disposition, PhaseIndex, Policy};
-use crate::text::shortened;
 use crate::weight::{Weight, WeightError};
 
 use super::Findings;
@@ -43,9 +42,6 @@ pub(super) struct Checked<'a> {
     pub(super) disposition: Option<Disposition>,
 }
 
-/// The longest piece of a wrong value that a message repeats, in characters.
-const SHOWN: usize = 60;
-
 /// Checks every field. The phase comes out in any case; the checked line only where nothing was found.
 pub(super) fn check<'a>(
     line: &'a NormalisedLine,
@@ -69,7 +65,7 @@ pub(super) fn check<'a>(
 struct Fields<'a>(Findings<'a>);
 
 impl Fields<'_> {
-    fn invalid(&mut self, field: &'static str, problem: String) {
+    fn invalid(&mut self, field: &'static str, problem: Problem) {
         self.0
             .push(Code::LineInvalid, Some(field), vec![("problem", problem.into())]);
     }
@@ -79,16 +75,19 @@ impl Fields<'_> {
         &mut self,
         field: &'static str,
         text: Option<&str>,
-        expected: &str,
+        expected: &'static str,
         read: impl FnOnce(&str) -> Option<T>,
     ) -> Option<T> {
         let text = text?;
         let value = read(text);
         if value.is_none() {
-            self.invalid(
+            let found = Filed::new(text);
+            let problem = Problem::Form {
                 field,
-                format!("The field {field} is {}, not {expected}.", quoted(text)),
-            );
+                found,
+                expected,
+            };
+            self.invalid(field, problem);
         }
         value
     }
@@ -102,13 +101,12 @@ impl Fields<'_> {
     ) -> Option<Checked<'a>> {
         let entry_number = EntryNumber::parse(&line.entry_number);
         if entry_number.is_none() {
-            let value = if line.entry_number.is_empty() {
-                "(none)".to_owned()
+            let value: Detail = if line.entry_number.is_empty() {
+                "(none)".into()
             } else {
-                quoted(&line.entry_number)
+                Filed::new(&line.entry_number).into()
             };
-            self.0
-                .add(Code::EntryNumberInvalid, vec![("value", value.into())]);
+            self.0.add(Code::EntryNumberInvalid, vec![("value", value)]);
         }
         self.line_number(line, repeated);
         self.read(
@@ -119,11 +117,7 @@ impl Fields<'_> {
         );
         let dated_by = line.entry_date_field().map(|(field, _)| field);
         if dated_by.is_none() {
-            self.invalid(
-                "entryDate",
-                "The line has no entryDate, and no importationDate or arrivalDate that could stand for it."
-                    .to_owned(),
-            );
+            self.invalid("entryDate", Problem::NoDate);
         }
         if entry_date.is_none() {
             // Where there is one it was read already, from here or from the field that stands for it.
@@ -135,10 +129,12 @@ impl Fields<'_> {
         if let (Some(export_date), Some(entry_date), Some(field)) = (export_date, entry_date, dated_by)
             && export_date > entry_date
         {
-            self.invalid(
-                "exportDate",
-                format!("The exportDate {export_date} is after the {field} {entry_date}."),
-            );
+            let problem = Problem::ExportedLater {
+                exported: export_date,
+                field,
+                entered: entry_date,
+            };
+            self.invalid("exportDate", problem);
         }
         let nop_id = NopId::parse;
         self.read(
@@ -214,15 +210,13 @@ impl Fields<'_> {
     fn line_number(&mut self, line: &NormalisedLine, repeated: bool) {
         let (number, pga_number) = (line.line_number, line.pga_line_number());
         if number == 0 || pga_number == 0 {
-            self.invalid(
-                "lineNumber",
-                "Line numbers and PGA line numbers count from 1.".to_owned(),
-            );
+            self.invalid("lineNumber", Problem::NumberZero);
         } else if repeated {
-            self.invalid(
-                "lineNumber",
-                format!("Line {number}, PGA line {pga_number}, of this entry stood before in the request."),
-            );
+            let problem = Problem::StoodBefore {
+                line: number,
+                pga_line: pga_number,
+            };
+            self.invalid("lineNumber", problem);
         }
     }
 
@@ -232,21 +226,12 @@ impl Fields<'_> {
 
     fn hts_code(&mut self, text: Option<&str>) -> Option<HtsCode> {
         let Some(text) = text else {
-            self.invalid("htsCode", "The line has no htsCode.".to_owned());
+            self.invalid("htsCode", Problem::NoTariffCode);
             return None;
         };
         let code = text.parse().ok();
         if code.is_none() {
-            let lost = with_lost_zero(text)
-                .map(|code| format!(" A spreadsheet may have made it of {code}: file the code as text."))
-                .unwrap_or_default();
-            self.invalid(
-                "htsCode",
-                format!(
-                    "The field htsCode is {}, not 6, 8 or 10 digits (dots only after the 4th, 6th and 8th).{lost}",
-                    quoted(text)
-                ),
-            );
+            self.invalid("htsCode", Problem::of_tariff_code(text));
         }
         code
     }
@@ -259,24 +244,7 @@ impl Fields<'_> {
             Err(WeightError::Malformed) => "is not a decimal number of kilograms with at most four decimals",
             Err(WeightError::TooLarge) => "is above 1000000000000 kg",
         };
-        self.invalid(
-            "netWeightKg",
-            format!("The netWeightKg {} {problem}.", quoted(text)),
-        );
+        self.invalid("netWeightKg", Problem::Weight(Filed::new(text), problem));
         None
-    }
-}
-
-/// A value as a message repeats it: quoted, shortened, without control characters.
-pub(super) fn quoted(value: &str) -> String {
-    format!("\"{}\"", shortened(value, SHOWN))
-}
-
-/// Values as a message lists them: the first few, and how many more.
-pub(super) fn listed(values: &[String]) -> String {
-    const SHOWN_OF_MANY: usize = 10;
-    match values.len().checked_sub(SHOWN_OF_MANY) {
-        None | Some(0) => values.join(", "),
-        Some(more) => format!("{} and {more} more", values[..SHOWN_OF_MANY].join(", ")),
     }
 }

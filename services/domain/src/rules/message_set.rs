@@ -1,10 +1,10 @@
 //! Rules 2 and 3: lines that are disclaimed, and lines without an organic message set.
 
-use crate::finding::Code;
+use crate::finding::{Code, Detail, Details, Filed};
 use crate::flags::Flag;
 
-use super::line::{MessageSet, quoted};
-use super::{Case, Details, Knowledge, Next};
+use super::line::MessageSet;
+use super::{Case, Knowledge, Next};
 
 impl<K: Knowledge> Case<'_, K> {
     /// Goes on to the number only with a line that carries an organic message set and does not disclaim.
@@ -27,7 +27,7 @@ impl<K: Knowledge> Case<'_, K> {
         if !self.policy.takes_disclaimer(disclaimer) {
             self.findings.add(
                 Code::DisclaimerInvalid,
-                vec![("value", quoted(disclaimer).into())],
+                vec![("value", Filed::new(disclaimer).into())],
             );
         }
         if self.flag() == Some(Flag::Am8) {
@@ -44,14 +44,11 @@ impl<K: Knowledge> Case<'_, K> {
         if flag == Some(Flag::Am8) || self.line.organic_claim == Some(true) {
             let mut details = self.tariff_details();
             let why = if flag == Some(Flag::Am8) {
-                format!(
-                    "tariff line {} is flagged AM8 on {}",
-                    self.checked.hts_code, self.checked.entry_date
-                )
+                Detail::Am8(self.checked.hts_code, self.checked.entry_date)
             } else {
-                "the goods are claimed to be organic".to_owned()
+                "the goods are claimed to be organic".into()
             };
-            details.push(("why", why.into()));
+            details.push(("why", why));
             self.findings.add(Code::PgaDataMissing, details);
         } else if flag == Some(Flag::Am7) && self.line.organic_claim.is_none() {
             let details = self.tariff_details();

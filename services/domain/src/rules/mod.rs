@@ -19,7 +19,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::certificate::CertificateView;
 use crate::date::Date;
 use crate::entry::NormalisedLine;
-use crate::finding::{Code, Detail, Finding, Severity};
+use crate::finding::{Code, Details, Finding, Severity};
 use crate::flags::{Flag, FlagTable};
 use crate::identifier::{CertificateNumber, CertifierId, EntryNumber, NopId};
 use crate::policy::{PhaseIndex, Policy, Remedy};
@@ -275,9 +275,6 @@ struct Case<'a, K> {
     knowledge: &'a K,
     findings: Findings<'a>,
 }
-
-/// Values for the placeholders of a sentence.
-type Details = Vec<(&'static str, Detail)>;
 
 /// Collects findings at the severity of the line's phase.
 struct Findings<'a> {

@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use crate::finding::{Code, Detail};
+use crate::finding::{Code, Detail, Filed, FiledList, Suggestion};
 use crate::identifier::CertificateNumber;
 use crate::policy::{Disposition, SpecialEffect};
 
-use super::line::{MessageSet, listed, quoted};
+use super::line::MessageSet;
 use super::{Case, Knowledge, Next};
 
 /// Trims, puts dashes of other kinds right and letters in upper case; says whether a dash was changed.
@@ -48,40 +48,22 @@ fn is_digits(number: &str, length: usize) -> bool {
 }
 
 /// What a number that is none may have been meant to be.
-fn suggestion(number: &str) -> String {
+fn suggestion(number: &str) -> Option<Suggestion> {
     if is_digits(number, 19) {
-        return format!(
-            " Did you mean {}-{}-{}?",
-            &number[..3],
-            &number[3..13],
-            &number[13..]
-        );
+        return number
+            .parse()
+            .ok()
+            .and_then(CertificateNumber::from_number)
+            .map(Suggestion::Dashed);
     }
-    // A character that nobody sees, or that looks like another, is found by no eye.
     let odd = |character: &char| !matches!(character, ' '..='~');
-    let Some((place, character)) = number.chars().enumerate().find(|(_, character)| odd(character)) else {
-        return String::new();
-    };
+    let (before, character) = number.chars().enumerate().find(|(_, character)| odd(character))?;
     let without: String = number.chars().filter(|character| !odd(character)).collect();
-    format!(
-        " Its character {} is U+{:04X}{}; without such characters it is {}.",
-        place + 1,
-        u32::from(character),
-        if is_invisible(character) {
-            ", which nobody sees"
-        } else {
-            ""
-        },
-        quoted(&without)
-    )
-}
-
-/// Characters that take no place where a number is read.
-const fn is_invisible(character: char) -> bool {
-    matches!(
+    Some(Suggestion::Odd {
+        place: before + 1,
         character,
-        '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}'
-    )
+        without: Filed::new(&without),
+    })
 }
 
 impl<K: Knowledge> Case<'_, K> {
@@ -106,13 +88,13 @@ impl<K: Knowledge> Case<'_, K> {
             self.findings.add(
                 Code::CertificateNumberNormalised,
                 vec![
-                    ("value", quoted(filed).into()),
-                    ("number", quoted(&number).into()),
+                    ("value", Filed::new(filed).into()),
+                    ("number", Filed::new(&number).into()),
                 ],
             );
         }
         let electronic = CertificateNumber::parse(&number);
-        let value = || vec![("value", quoted(&number).into())];
+        let value = || vec![("value", Filed::new(&number).into())];
         if number.is_empty() {
             self.findings.add(Code::CertificateNumberMissing, Vec::new());
             return Next::Registry;
@@ -137,11 +119,8 @@ impl<K: Knowledge> Case<'_, K> {
         } else if self.checked.message_set == MessageSet::Or1 {
             self.findings.add(Code::PaperCertificate, value());
         } else {
-            let suggestion = suggestion(&number);
-            let details = vec![
-                ("value", quoted(&number).into()),
-                ("suggestion", suggestion.into()),
-            ];
+            let mut details = value();
+            details.extend(suggestion(&number).map(|suggestion| ("suggestion", suggestion.into())));
             self.findings.add(Code::CertificateNumberMalformed, details);
         }
         Next::Registry
@@ -150,29 +129,24 @@ impl<K: Knowledge> Case<'_, K> {
     /// Names the certificates that the line gives beside the one that is judged.
     fn several(&mut self, filed: &str) {
         let first = normalise(filed).0;
-        let others: Vec<String> = self
-            .line
-            .further_certificate_numbers
-            .iter()
-            .filter(|number| normalise(number).0 != first)
-            .map(|number| quoted(number))
-            .collect();
-        if others.is_empty() {
+        let others = self.line.further_certificate_numbers.iter();
+        let others = others.filter(|number| normalise(number).0 != first);
+        let Some(others) = FiledList::of(others.map(String::as_str)) else {
             return;
-        }
-        let first = if first.is_empty() {
-            "no number".to_owned()
-        } else {
-            quoted(&first)
         };
-        let details = vec![("first", first.into()), ("others", listed(&others).into())];
+        let first = if first.is_empty() {
+            "no number".into()
+        } else {
+            Filed::new(&first).into()
+        };
+        let details = vec![("first", first), ("others", others.into())];
         self.findings.add(Code::CertificateSeveral, details);
     }
 
     /// A code of the policy's table; `None` where the number is none.
     fn special_code(&mut self, number: &str) -> Option<Next> {
         let special = self.policy.special_code(number)?;
-        let value = vec![("value", quoted(number).into())];
+        let value = vec![("value", Filed::new(number).into())];
         let date = self.checked.entry_date;
         Some(match special.effect {
             SpecialEffect::Temporary => {
@@ -187,8 +161,10 @@ impl<K: Knowledge> Case<'_, K> {
                     (self.checked.country_of_origin, &self.line.country_of_origin)
                     && country != *b"US"
                 {
-                    self.findings
-                        .add(Code::ReturnedGoodsOrigin, vec![("origin", origin.clone().into())]);
+                    self.findings.add(
+                        Code::ReturnedGoodsOrigin,
+                        vec![("origin", Detail::Text(origin.as_str().into()))],
+                    );
                 }
                 Next::Stop
             }
@@ -203,7 +179,7 @@ impl<K: Knowledge> Case<'_, K> {
                     self.findings.add(Code::SpecialCodeAccepted, value);
                 } else {
                     let details = vec![
-                        ("value", quoted(number).into()),
+                        ("value", Filed::new(number).into()),
                         ("period", special.period.into()),
                         ("date", date.into()),
                     ];
@@ -219,7 +195,7 @@ impl<K: Knowledge> Case<'_, K> {
         let found = self.checked.message_set;
         if found != expected {
             let details = vec![
-                ("value", quoted(number).into()),
+                ("value", Filed::new(number).into()),
                 ("expected", expected.as_str().into()),
                 ("found", found.as_str().into()),
             ];
@@ -250,7 +226,7 @@ impl<K: Knowledge> Case<'_, K> {
     fn donation(&mut self) {
         let date = self.checked.entry_date;
         let importer = match self.given_importer() {
-            None => "the line names no importer that is known here".to_owned(),
+            None => "the line names no importer that is known here".into(),
             Some(_) if self.knowledge.registry().is_none() => {
                 self.findings.add(Code::RegistryUnavailable, Vec::new());
                 return;
@@ -263,10 +239,10 @@ impl<K: Knowledge> Case<'_, K> {
                 if certified {
                     return;
                 }
-                format!("the importer {importer} was not certified")
+                Detail::NotCertified(importer)
             }
         };
-        let details = vec![("importer", importer.into()), ("date", date.into())];
+        let details = vec![("importer", importer), ("date", date.into())];
         self.findings.add(Code::DonationNeedsCertifiedImporter, details);
     }
 }

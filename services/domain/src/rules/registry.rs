@@ -84,7 +84,7 @@ impl<K: Knowledge> Case<'_, K> {
                 Code::ImporterNotAHandler
             }
             Standing::NotCertified(status) => {
-                detail = Some(("status", status.as_str().to_owned().into()));
+                detail = Some(("status", Detail::Text(status.as_str().into())));
                 Code::ImporterNotCertified
             }
             Standing::NotListed => Code::ImporterNotListed,
@@ -99,7 +99,7 @@ impl<K: Knowledge> Case<'_, K> {
         let code = match self.standing(exporter, date) {
             Standing::Certified(_) => return,
             Standing::NotCertified(status) => {
-                detail = Some(("status", status.as_str().to_owned().into()));
+                detail = Some(("status", Detail::Text(status.as_str().into())));
                 Code::ExporterNotCertified
             }
             Standing::NotListed => {
@@ -107,7 +107,7 @@ impl<K: Knowledge> Case<'_, K> {
                 let filed = (self.line.country_of_export.as_ref()).or(self.line.country_of_origin.as_ref());
                 match (country, filed) {
                     (Some(country), Some(filed)) if self.policy.has_arrangement(country, date) => {
-                        detail = Some(("country", filed.clone().into()));
+                        detail = Some(("country", Detail::Text(filed.as_str().into())));
                         Code::ExporterNotVerifiable
                     }
                     _ => Code::ExporterNotListed,

@@ -5,15 +5,16 @@ use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nopic_chassis::answers::{AnswerStream, Answers, CallerGone, answer, in_messages};
+use nopic_chassis::answers::{AnswerStream, Answers, BYTES_PER_MESSAGE, CallerGone, answer, in_messages};
+use nopic_chassis::cut::Ending;
 use nopic_chassis::uploads::{ReceiveError, Upload};
-use nopic_domain::decision::Verdict;
 use nopic_domain::entry::NormalisedLine;
 use nopic_domain::principal::Principal;
 use nopic_formats::Reject;
 use nopic_formats::entries::{EntryEvent, EntryReader, Form};
+use nopic_proto::answers::WithVerdicts;
 use nopic_proto::common;
-use nopic_proto::convert::entry_validation::verdicts as verdicts_to_wire;
+use nopic_proto::convert::verdicts::Verdicts;
 use nopic_proto::entry_validation as wire;
 use nopic_proto::entry_validation::document_options::Form as WireForm;
 use tokio::sync::mpsc;
@@ -21,6 +22,7 @@ use tonic::{Status, Streaming};
 
 use super::fields::entry_number;
 use super::resuming::{Patience, Record, Resumed, first};
+use super::room::{self, Kept};
 use super::{MESSAGES_AHEAD, VERDICTS_PER_MESSAGE};
 use crate::engine::Engine;
 use crate::error::Error;
@@ -29,7 +31,7 @@ use crate::runs::Runs;
 use crate::scope::EntryScope;
 
 /// Lines that are judged at once: enough to ask other services seldom.
-const LINES_PER_BATCH: usize = 4_096;
+const LINES_PER_BATCH: usize = 2_048;
 
 /// How long lines wait for more lines to be judged with.
 const LINGER: Duration = Duration::from_millis(50);
@@ -135,26 +137,31 @@ pub(super) fn wire_form_of(form: Form) -> WireForm {
 /// Begins with the options, then answers while the file is read; reads on only while the caller takes the answers.
 pub(super) async fn validate(
     engine: Arc<Engine>,
+    ending: Ending,
     principal: Principal,
     requests: Streaming<wire::ValidateDocumentRequest>,
-) -> Result<AnswerStream<wire::ValidateDocumentResponse>, Status> {
+) -> Result<AnswerStream<WithVerdicts<wire::ValidateDocumentResponse>>, Status> {
     let mut upload = Upload::new(requests).ending_with_body();
-    let options = first(upload.options(), &engine.draining).await?;
+    let options = first(upload.options(), &ending).await?;
+    let room = room::document(&principal.tenant).await?;
     let answers = answer(MESSAGES_AHEAD, |answers| async move {
+        let _room = room;
         let form = form_of(options.form());
         let resumed = Resumed::at(options.resume_after);
-        let (batches, mut read) = mpsc::channel(2);
+        let (batches, mut read) = mpsc::channel(1);
+        let kept = Kept::of(&principal.tenant);
         let judging = Judging {
             engine,
-            inquiry: super::inquiry(principal, options.freshness, options.finding_detail()),
+            ending,
+            inquiry: super::inquiry(principal, options.freshness),
+            runs: Runs::new(options.finding_detail().into()),
             file: FileName(options.file_name),
             answers,
-            runs: Runs::default(),
             reached: *resumed.from(),
             lines: 0,
             behind: VecDeque::new(),
         };
-        let reading = read_document(form, judging.file.clone(), resumed, upload, batches);
+        let reading = read_document(form, judging.file.clone(), kept, resumed, upload, batches);
         let reader = nopic_chassis::deadline::spawn(reading);
         let judged = judging.judge_document(&mut read).await;
         if !matches!(judged, Ok(Ended::Read)) {
@@ -173,6 +180,7 @@ pub(super) async fn validate(
 async fn read_document(
     form: Form,
     file: FileName,
+    mut kept: Kept,
     mut resumed: Resumed,
     mut upload: Upload<wire::ValidateDocumentRequest>,
     batches: mpsc::Sender<Batch>,
@@ -223,6 +231,7 @@ async fn read_document(
         reader
             .push(&chunk, &mut events)
             .map_err(|error| file.fault(error))?;
+        kept.count(reader.form(), chunk.len())?;
         if !take(&mut events, &mut batch).await {
             return Ok(());
         }
@@ -250,9 +259,11 @@ enum Ended {
 /// A document that is being judged.
 struct Judging {
     engine: Arc<Engine>,
+    /// Whether the call is to end.
+    ending: Ending,
     inquiry: Inquiry,
     file: FileName,
-    answers: Answers<wire::ValidateDocumentResponse>,
+    answers: Answers<WithVerdicts<wire::ValidateDocumentResponse>>,
     runs: Runs,
     /// Where another call would go on.
     reached: wire::ResumeAfter,
@@ -268,7 +279,7 @@ impl Judging {
             let batch = tokio::select! {
                 // A caller that sends without a pause must not keep the drain waiting.
                 biased;
-                () = self.engine.draining.begun() => return self.drain(batches).await,
+                () = self.ending.begun() => return self.drain(batches).await,
                 batch = batches.recv() => batch,
             };
             let Some(batch) = batch else {
@@ -283,7 +294,7 @@ impl Judging {
     /// Ends at an entry's boundary, as a stream does: at the next one where a part of the open entry is answered, else at
     /// the last one.
     async fn drain(mut self, batches: &mut mpsc::Receiver<Batch>) -> Result<Ended, Status> {
-        let patience = Patience::begin();
+        let patience = Patience::begin(&self.ending);
         let mut is_cut = false;
         while self.runs.is_inside_an_entry() {
             let Some(batch) = patience.wait(batches.recv()).await else {
@@ -315,7 +326,7 @@ impl Judging {
             resume_after: Some(self.reached),
             ..wire::ValidateDocumentResponse::default()
         };
-        self.answers.send(last).await?;
+        self.answers.send(last.into()).await?;
         Ok(Ended::Drained)
     }
 
@@ -352,18 +363,14 @@ impl Judging {
                 summary: batch.summary,
                 ..wire::ValidateDocumentResponse::default()
             };
-            self.answers.send(last).await?;
+            self.answers.send(last.into()).await?;
         }
         Ok(!is_last)
     }
 
     /// Sends in messages of bounded size.
-    async fn send(&self, verdicts: Vec<Verdict>, rejects: Vec<Reject>) -> Result<(), CallerGone> {
-        for verdicts in in_messages(verdicts_to_wire(verdicts), VERDICTS_PER_MESSAGE) {
-            let message = wire::ValidateDocumentResponse {
-                verdicts,
-                ..wire::ValidateDocumentResponse::default()
-            };
+    async fn send(&self, verdicts: Verdicts, rejects: Vec<Reject>) -> Result<(), CallerGone> {
+        for message in verdicts.into_answers(VERDICTS_PER_MESSAGE, BYTES_PER_MESSAGE) {
             self.answers.send(message).await?;
         }
         let rejects = rejects.into_iter().map(|reject| self.file.reject(reject));
@@ -372,7 +379,7 @@ impl Judging {
                 rejects,
                 ..wire::ValidateDocumentResponse::default()
             };
-            self.answers.send(message).await?;
+            self.answers.send(message.into()).await?;
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use nopic_chassis::answers::{Answers, CallerGone, in_messages};
+use nopic_chassis::cut::Ending;
 use nopic_chassis::uploads::{ReceiveError, Upload, UploadError};
 use nopic_domain::principal::Principal;
 use nopic_formats::Reject;
@@ -15,24 +16,28 @@ use super::document::{FileName, form_of, wire_form_of};
 use super::file_stream::ended_early;
 use super::parts::{Deleted, FiledPart, Parts, RefusedEntry};
 use super::resuming::{Record, Resumed, arrived, first, next_or_drain};
+use super::room::{self, Kept};
 use crate::engine::Engine;
 use crate::scope::EntryScope;
 
 /// Files a document while it is read.
 pub(super) async fn file(
     engine: Arc<Engine>,
+    ending: Ending,
     principal: Principal,
     requests: Streaming<wire::FileDocumentRequest>,
     answers: Answers<wire::FileDocumentResponse>,
 ) -> Result<(), Status> {
     let mut upload = Upload::new(requests);
-    let options = first(upload.options(), &engine.draining).await?;
+    let options = first(upload.options(), &ending).await?;
     let form = form_of(options.form());
     let filing = options.filing.unwrap_or_default();
     let from = filing.resume_after;
+    let _room = room::document(&principal.tenant).await?;
+    let mut kept = Kept::of(&principal.tenant);
     let mut document = Document {
         parts: Parts::new(Arc::clone(&engine), principal.clone(), filing)?,
-        engine: Arc::clone(&engine),
+        ending: ending.clone(),
         resumed: Resumed::at(from),
         scope: EntryScope::default(),
         boundary: from.map_or(0, |from| from.records),
@@ -42,7 +47,7 @@ pub(super) async fn file(
     let mut reader = EntryReader::new(form);
     let mut events = Vec::new();
     loop {
-        let chunk = match next_or_drain(upload.chunk(), &engine.draining).await {
+        let chunk = match next_or_drain(upload.chunk(), &ending).await {
             Some(Err(ReceiveError::Upload(UploadError::BrokenOff))) => return Err(ended_early()),
             Some(chunk) => chunk.map_err(|error| document.file.refused(error))?,
             None if matches!(arrived(upload.chunk()), Some(Ok(None))) => None,
@@ -54,6 +59,7 @@ pub(super) async fn file(
         reader
             .push(&chunk, &mut events)
             .map_err(|error| document.file.fault(error))?;
+        kept.count(reader.form(), chunk.len())?;
         engine.charge.wait(&principal, events.len()).await;
         if !document.take(&mut events, false).await? {
             return Ok(document.resume().await?);
@@ -70,7 +76,8 @@ pub(super) async fn file(
 
 /// A document that is being filed.
 struct Document {
-    engine: Arc<Engine>,
+    /// Whether the call is to end.
+    ending: Ending,
     parts: Parts,
     resumed: Resumed,
     scope: EntryScope,
@@ -150,7 +157,7 @@ impl Document {
                     self.boundary = self.resumed.records();
                 }
             }
-            if self.engine.draining.has_begun() && !to_the_end {
+            if self.ending.has_begun() && !to_the_end {
                 return Ok(false);
             }
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use nopic_chassis::answers::{Answers, CallerGone, in_messages};
+use nopic_chassis::cut::Ending;
 use nopic_domain::principal::Principal;
 use nopic_proto::common;
 use nopic_proto::entry_validation as wire;
@@ -19,11 +20,12 @@ use crate::scope::EntryScope;
 /// Files the lines of a stream; reads on only while the caller takes the answers.
 pub(super) async fn lines(
     engine: Arc<Engine>,
+    ending: Ending,
     principal: Principal,
     mut requests: Streaming<wire::FileStreamRequest>,
     answers: Answers<wire::FileStreamResponse>,
 ) -> Result<(), Status> {
-    let mut message = first(requests.message(), &engine.draining).await?;
+    let mut message = first(requests.message(), &ending).await?;
     let mut parts = match &mut message {
         None => return Err(ended_early()),
         Some(request) => {
@@ -56,7 +58,7 @@ pub(super) async fn lines(
                 send_rejects(&answers, std::mem::take(&mut rejects)).await?;
                 send(&answers, filed).await?;
                 // What a caller that has finished sent is filed to its end.
-                if engine.draining.has_begun() && !request.end {
+                if ending.has_begun() && !request.end {
                     return Ok(resume(&answers, &parts, read).await?);
                 }
             }
@@ -65,7 +67,7 @@ pub(super) async fn lines(
         if request.end {
             return Ok(send(&answers, parts.file_rest().await?).await?);
         }
-        message = match next_or_drain(requests.message(), &engine.draining).await {
+        message = match next_or_drain(requests.message(), &ending).await {
             Some(message) => message?,
             None => match arrived(requests.message()) {
                 Some(Ok(Some(last))) if last.end => Some(last),

@@ -10,6 +10,7 @@ mod parts;
 mod policy;
 mod record;
 mod resuming;
+mod room;
 mod trail;
 mod validate;
 
@@ -19,12 +20,13 @@ pub(crate) use trail::TrailRpc;
 use std::sync::Arc;
 
 use nopic_chassis::answers::{AnswerStream, answer};
+use nopic_chassis::cut::Ending;
 use nopic_chassis::requests::{MAX_BATCH, at_most, day};
 use nopic_chassis::uploads::MAX_CHUNK_BYTES;
-use nopic_domain::decision::Detail;
 use nopic_domain::entry::{EntryLine, NormalisedLine};
 use nopic_domain::principal::Principal;
 use nopic_domain::rules::MAX_LINES_PER_ENTRY;
+use nopic_proto::answers::WithVerdicts;
 use nopic_proto::entry_validation as wire;
 use nopic_proto::entry_validation::entry_validation_service_server::EntryValidationService;
 use prost::Message as _;
@@ -50,49 +52,51 @@ impl EntryValidationService for Rpc {
     async fn validate_entry(
         &self,
         request: Request<wire::ValidateEntryRequest>,
-    ) -> Result<Response<wire::ValidateEntryResponse>, Status> {
+    ) -> Result<Response<WithVerdicts<wire::ValidateEntryResponse>>, Status> {
         let (principal, request) = open(request)?;
         self.0.charge.take(&principal, 1).await?;
-        let inquiry = inquiry(principal, request.freshness, request.finding_detail());
+        let inquiry = inquiry(principal, request.freshness);
         Ok(Response::new(validate::one(&self.0, &inquiry, request).await?))
     }
 
     async fn validate_entries(
         &self,
         request: Request<wire::ValidateEntriesRequest>,
-    ) -> Result<Response<wire::ValidateEntriesResponse>, Status> {
+    ) -> Result<Response<WithVerdicts<wire::ValidateEntriesResponse>>, Status> {
         let (principal, request) = open(request)?;
         at_most("lines", request.lines.len(), MAX_BATCH)?;
         self.0.charge.take(&principal, request.lines.len()).await?;
-        let inquiry = inquiry(principal, request.freshness, request.finding_detail());
+        let inquiry = inquiry(principal, request.freshness);
         Ok(Response::new(validate::batch(&self.0, &inquiry, request).await?))
     }
 
-    type ValidateStreamStream = AnswerStream<wire::ValidateStreamResponse>;
+    type ValidateStreamStream = AnswerStream<WithVerdicts<wire::ValidateStreamResponse>>;
 
     async fn validate_stream(
         &self,
         request: Request<Streaming<wire::ValidateStreamRequest>>,
     ) -> Result<Response<Self::ValidateStreamStream>, Status> {
+        let ending = Ending::of(request.extensions(), &self.0.draining);
         let (principal, requests) = open(request)?;
         let engine = Arc::clone(&self.0);
         let answers = answer(MESSAGES_AHEAD, |answers| {
-            validate::stream(engine, principal, requests, answers)
+            validate::stream(engine, ending, principal, requests, answers)
         });
         // A pre-check that nobody hears is not worth its end.
         Ok(Response::new(answers.ending_with_caller()))
     }
 
-    type ValidateDocumentStream = AnswerStream<wire::ValidateDocumentResponse>;
+    type ValidateDocumentStream = AnswerStream<WithVerdicts<wire::ValidateDocumentResponse>>;
 
     async fn validate_document(
         &self,
         request: Request<Streaming<wire::ValidateDocumentRequest>>,
     ) -> Result<Response<Self::ValidateDocumentStream>, Status> {
+        let ending = Ending::of(request.extensions(), &self.0.draining);
         let (principal, requests) = open(request)?;
         let engine = Arc::clone(&self.0);
         Ok(Response::new(
-            document::validate(engine, principal, requests).await?,
+            document::validate(engine, ending, principal, requests).await?,
         ))
     }
 
@@ -160,7 +164,7 @@ impl EntryValidationService for Rpc {
             max_lines_per_message: bound(MAX_BATCH),
             max_lines_per_entry: bound(MAX_LINES_PER_ENTRY),
             max_chunk_bytes: bound(MAX_CHUNK_BYTES),
-            max_message_bytes: bound(nopic_chassis::transport::MAX_MESSAGE_BYTES),
+            max_message_bytes: nopic_chassis::messages::MAX_REQUEST_BYTES,
         }))
     }
 }
@@ -172,17 +176,13 @@ fn open<T>(request: Request<T>) -> Result<(Principal, T), Status> {
 }
 
 /// A pre-check.
-fn inquiry(principal: Principal, freshness: Option<wire::Freshness>, detail: wire::FindingDetail) -> Inquiry {
+fn inquiry(principal: Principal, freshness: Option<wire::Freshness>) -> Inquiry {
     let freshness = freshness.unwrap_or_default();
     Inquiry {
         principal,
         at_least_revision: freshness.at_least_revision,
         latest_certificates: freshness.latest_certificates,
         purpose: Purpose::PreCheck,
-        detail: match detail {
-            wire::FindingDetail::Unspecified | wire::FindingDetail::Full => Detail::Full,
-            wire::FindingDetail::Codes => Detail::Codes,
-        },
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use nopic_chassis::answers::{AnswerStream, answer};
+use nopic_chassis::cut::Ending;
 use nopic_chassis::requests::{Page, given, given_day, moment, moment_text, page_token};
 use nopic_domain::decision::Kind;
 use nopic_domain::finding::Code;
@@ -65,10 +66,11 @@ impl EntryRecordService for RecordRpc {
         &self,
         request: Request<Streaming<wire::FileStreamRequest>>,
     ) -> Result<Response<Self::FileStreamStream>, Status> {
+        let ending = Ending::of(request.extensions(), &self.0.draining);
         let (principal, requests) = open(request)?;
         let engine = Arc::clone(&self.0);
         Ok(Response::new(answer(MESSAGES_AHEAD, |answers| {
-            file_stream::lines(engine, principal, requests, answers)
+            file_stream::lines(engine, ending, principal, requests, answers)
         })))
     }
 
@@ -78,10 +80,11 @@ impl EntryRecordService for RecordRpc {
         &self,
         request: Request<Streaming<wire::FileDocumentRequest>>,
     ) -> Result<Response<Self::FileDocumentStream>, Status> {
+        let ending = Ending::of(request.extensions(), &self.0.draining);
         let (principal, requests) = open(request)?;
         let engine = Arc::clone(&self.0);
         Ok(Response::new(answer(MESSAGES_AHEAD, |answers| {
-            file_document::file(engine, principal, requests, answers)
+            file_document::file(engine, ending, principal, requests, answers)
         })))
     }
 

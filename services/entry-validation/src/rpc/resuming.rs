@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use nopic_chassis::draining::Draining;
+use nopic_chassis::cut::Ending;
 use nopic_domain::entry::NormalisedLine;
 use nopic_formats::Reject;
 use nopic_formats::entries::EntryEvent;
@@ -21,11 +21,11 @@ const SILENCE: Duration = Duration::from_secs(3);
 const PATIENCE: Duration = Duration::from_secs(6);
 
 /// What comes next, unless the server drains: then `None`, and nothing is lost of what was awaited.
-pub(super) async fn next_or_drain<T>(next: impl Future<Output = T>, draining: &Draining) -> Option<T> {
+pub(super) async fn next_or_drain<T>(next: impl Future<Output = T>, ending: &Ending) -> Option<T> {
     tokio::select! {
         // A caller that sends without a pause must not keep the drain waiting.
         biased;
-        () = draining.begun() => None,
+        () = ending.begun() => None,
         next = next => Some(next),
     }
 }
@@ -39,10 +39,10 @@ pub(super) fn arrived<T>(next: impl Future<Output = T>) -> Option<T> {
 /// What comes first, which says for what a filing or a document is. Without it a caller cannot be told where to resume.
 pub(super) async fn first<T, E: Into<Status>>(
     next: impl Future<Output = Result<T, E>>,
-    draining: &Draining,
+    ending: &Ending,
 ) -> Result<T, Status> {
     let mut next = pin!(next);
-    let first = match next_or_drain(next.as_mut(), draining).await {
+    let first = match next_or_drain(next.as_mut(), ending).await {
         Some(first) => first,
         None => timeout(SILENCE, next).await.map_err(|_| {
             Status::unavailable(
@@ -57,8 +57,10 @@ pub(super) async fn first<T, E: Into<Status>>(
 pub(super) struct Patience(Instant);
 
 impl Patience {
-    pub(super) fn begin() -> Self {
-        Self(Instant::now() + PATIENCE)
+    /// None where nothing more can come.
+    pub(super) fn begin(ending: &Ending) -> Self {
+        let patience = if ending.is_cut() { Duration::ZERO } else { PATIENCE };
+        Self(Instant::now() + patience)
     }
 
     /// What comes next; `None`: the caller is silent, or has taken too long.

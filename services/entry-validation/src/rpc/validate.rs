@@ -4,13 +4,14 @@ use std::collections::VecDeque;
 use std::fmt::Display;
 use std::sync::Arc;
 
-use nopic_chassis::answers::{Answers, CallerGone, in_messages};
+use nopic_chassis::answers::{Answers, BYTES_PER_MESSAGE, CallerGone, in_messages};
+use nopic_chassis::cut::Ending;
 use nopic_chassis::transport::MAX_ANSWER_BYTES;
-use nopic_domain::decision::Verdict;
 use nopic_domain::entry::NormalisedLine;
 use nopic_domain::principal::Principal;
+use nopic_proto::answers::WithVerdicts;
 use nopic_proto::common;
-use nopic_proto::convert::entry_validation::verdicts as to_wire;
+use nopic_proto::convert::verdicts::{Detail, Verdicts};
 use nopic_proto::entry_validation as wire;
 use prost::Message as _;
 use tonic::{Status, Streaming};
@@ -27,21 +28,21 @@ pub(super) async fn one(
     engine: &Engine,
     inquiry: &Inquiry,
     request: wire::ValidateEntryRequest,
-) -> Result<wire::ValidateEntryResponse, Error> {
+) -> Result<WithVerdicts<wire::ValidateEntryResponse>, Error> {
+    let detail = request.finding_detail().into();
     let line = request.line.ok_or_else(|| Error::invalid("line", "is missing"))?;
-    let verdicts = Runs::default()
+    let verdicts = Runs::new(detail)
         .judge(engine, inquiry, lines(vec![line])?, true)
         .await?;
-    Ok(wire::ValidateEntryResponse {
-        verdict: verdicts.into_iter().next().map(Into::into),
-    })
+    Ok(verdicts.into_answer())
 }
 
 pub(super) async fn batch(
     engine: &Engine,
     inquiry: &Inquiry,
     request: wire::ValidateEntriesRequest,
-) -> Result<wire::ValidateEntriesResponse, Error> {
+) -> Result<WithVerdicts<wire::ValidateEntriesResponse>, Error> {
+    let detail = request.finding_detail().into();
     let lines = lines(request.lines)?;
     let mut scope = EntryScope::default();
     for (place, line) in lines.iter().enumerate() {
@@ -52,10 +53,8 @@ pub(super) async fn batch(
             )
         })?;
     }
-    let verdicts = Runs::default().judge(engine, inquiry, lines, true).await?;
-    let answer = wire::ValidateEntriesResponse {
-        verdicts: to_wire(verdicts),
-    };
+    let verdicts = Runs::new(detail).judge(engine, inquiry, lines, true).await?;
+    let answer = verdicts.into_answer();
     let bytes = answer.encoded_len();
     if bytes > MAX_ANSWER_BYTES {
         return Err(Error::TooMuch(format!(
@@ -69,16 +68,17 @@ pub(super) async fn batch(
 /// Answers message by message; reads on only while the caller takes the answers.
 pub(super) async fn stream(
     engine: Arc<Engine>,
+    ending: Ending,
     principal: Principal,
     mut requests: Streaming<wire::ValidateStreamRequest>,
-    answers: Answers<wire::ValidateStreamResponse>,
+    answers: Answers<WithVerdicts<wire::ValidateStreamResponse>>,
 ) -> Result<(), Status> {
     let mut stream = Stream {
-        inquiry: super::inquiry(principal, None, wire::FindingDetail::Full),
+        inquiry: super::inquiry(principal, None),
         engine,
         answers,
         scope: EntryScope::default(),
-        runs: Runs::default(),
+        runs: Runs::new(Detail::Full),
         read: 0,
         behind: VecDeque::new(),
         reached: 0,
@@ -86,15 +86,15 @@ pub(super) async fn stream(
     };
     let mut is_first = true;
     loop {
-        let Some(message) = next_or_drain(requests.message(), &stream.engine.draining).await else {
-            return stream.drain(requests).await;
+        let Some(message) = next_or_drain(requests.message(), &ending).await else {
+            return stream.drain(requests, &ending).await;
         };
         let Some(message) = message? else {
             return stream.finish().await;
         };
         if std::mem::take(&mut is_first) {
-            let detail = message.finding_detail();
-            stream.inquiry = super::inquiry(stream.inquiry.principal, message.freshness, detail);
+            stream.runs = Runs::new(message.finding_detail().into());
+            stream.inquiry = super::inquiry(stream.inquiry.principal, message.freshness);
         }
         stream.answer(message.lines, Cut::Never).await?;
     }
@@ -112,7 +112,7 @@ enum Cut {
 struct Stream {
     engine: Arc<Engine>,
     inquiry: Inquiry,
-    answers: Answers<wire::ValidateStreamResponse>,
+    answers: Answers<WithVerdicts<wire::ValidateStreamResponse>>,
     scope: EntryScope,
     runs: Runs,
     /// Lines that came.
@@ -168,8 +168,12 @@ impl Stream {
 
     /// Ends the stream at an entry's boundary: at the next one where a part of the open entry is answered, at the last one
     /// where nothing of it is, or where the caller does not go on.
-    async fn drain(mut self, mut requests: Streaming<wire::ValidateStreamRequest>) -> Result<(), Status> {
-        let patience = Patience::begin();
+    async fn drain(
+        mut self,
+        mut requests: Streaming<wire::ValidateStreamRequest>,
+        ending: &Ending,
+    ) -> Result<(), Status> {
+        let patience = Patience::begin(ending);
         let mut is_cut = false;
         while self.runs.is_inside_an_entry() {
             let Some(request) = patience.wait(requests.message()).await else {
@@ -193,22 +197,18 @@ impl Stream {
             resume_after: Some(resume_after),
             ..wire::ValidateStreamResponse::default()
         };
-        Ok(self.answers.send(last).await?)
+        Ok(self.answers.send(last.into()).await?)
     }
 
     /// Sends in messages of bounded size.
-    async fn send(&mut self, verdicts: Vec<Verdict>, rejects: Vec<common::Reject>) -> Result<(), CallerGone> {
+    async fn send(&mut self, verdicts: Verdicts, rejects: Vec<common::Reject>) -> Result<(), CallerGone> {
         let answered = self.runs.answered_entries();
         while self.lines_reached < answered {
             self.lines_reached += 1;
             // Each line that is answered was noted.
             self.reached = self.behind.pop_front().unwrap_or(self.reached);
         }
-        for verdicts in in_messages(to_wire(verdicts), VERDICTS_PER_MESSAGE) {
-            let message = wire::ValidateStreamResponse {
-                verdicts,
-                ..wire::ValidateStreamResponse::default()
-            };
+        for message in verdicts.into_answers(VERDICTS_PER_MESSAGE, BYTES_PER_MESSAGE) {
             self.answers.send(message).await?;
         }
         for rejects in in_messages(rejects, VERDICTS_PER_MESSAGE) {
@@ -216,7 +216,7 @@ impl Stream {
                 rejects,
                 ..wire::ValidateStreamResponse::default()
             };
-            self.answers.send(message).await?;
+            self.answers.send(message.into()).await?;
         }
         Ok(())
     }

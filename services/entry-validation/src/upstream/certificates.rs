@@ -15,7 +15,6 @@ use nopic_cache::breaker::Breaker;
 use nopic_chassis::deadline;
 use nopic_chassis::principal::AttachPrincipal;
 use nopic_chassis::requests::MAX_BATCH;
-use nopic_chassis::retry::Retry;
 use nopic_chassis::rpc::client::Client;
 use nopic_domain::certificate::{CertificateView, DrawnBy};
 use nopic_domain::identifier::{CertificateNumber, CertifierId, EntryNumber};
@@ -56,7 +55,6 @@ type Views = FxHashMap<CertificateNumber, Arc<CertificateView>>;
 #[derive(Debug, Clone)]
 pub(crate) struct Certificates {
     client: Client,
-    retry: Retry,
     /// Keyed by tenant, too: what a tenant may see is the certificate service's business.
     remembered: Cache<(Arc<str>, CertificateNumber), Arc<CertificateView>, FxBuildHasher>,
     breaker: Arc<Mutex<Breaker>>,
@@ -114,7 +112,6 @@ impl Certificates {
     pub(crate) fn new(client: Client) -> Self {
         Self {
             client,
-            retry: Retry::default(),
             remembered: Cache::builder()
                 .max_capacity(REMEMBERED)
                 .time_to_live(REMEMBERED_FOR)
@@ -311,13 +308,9 @@ impl Certificates {
         limit: Duration,
     ) -> Option<BatchGetForValidationResponse> {
         let time = deadline::within(limit)?;
-        let client = CertificateServiceClient::with_interceptor(self.client.clone(), attach)
+        let mut client = CertificateServiceClient::with_interceptor(self.client.clone(), attach)
             .max_decoding_message_size(nopic_chassis::transport::MAX_MESSAGE_BYTES);
-        let answer = self.retry.call(|| {
-            let (mut client, request) = (client.clone(), request.clone());
-            async move { client.batch_get_for_validation(request).await }
-        });
-        let answer = timeout(time, answer)
+        let answer = timeout(time, client.batch_get_for_validation(request))
             .await
             .unwrap_or_else(|_| Err(Status::deadline_exceeded(format!("no answer within {time:?}"))));
         let is_away = answer.as_ref().is_err_and(|status| match status.code() {

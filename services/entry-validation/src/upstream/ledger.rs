@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use nopic_chassis::deadline;
 use nopic_chassis::principal::AttachPrincipal;
-use nopic_chassis::retry::Retry;
 use nopic_chassis::rpc::client::Client;
 use nopic_domain::decision::{Draws, EntryAnswer, EntryAsk};
 use nopic_domain::identifier::CertificateNumber;
@@ -24,7 +23,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub(crate) struct LedgerClient {
     client: Client,
-    retry: Retry,
 }
 
 /// What the ledger answered.
@@ -47,10 +45,7 @@ pub(crate) enum NoAnswer {
 
 impl LedgerClient {
     pub(crate) fn new(client: Client) -> Self {
-        Self {
-            client,
-            retry: Retry::default(),
-        }
+        Self { client }
     }
 
     /// Sets draws in the name of who files.
@@ -62,15 +57,10 @@ impl LedgerClient {
     ) -> Result<SetDraws, NoAnswer> {
         let request = to_wire(request_id, draws);
         let attach = AttachPrincipal::new(principal);
-        let client = LedgerServiceClient::with_interceptor(self.client.clone(), attach)
+        let mut client = LedgerServiceClient::with_interceptor(self.client.clone(), attach)
             .max_decoding_message_size(nopic_chassis::transport::MAX_MESSAGE_BYTES)
             .max_encoding_message_size(nopic_chassis::transport::MAX_MESSAGE_BYTES);
-        // What was set is answered again to whoever asks again with the same request id.
-        let answer = self.retry.call(|| {
-            let (mut client, request) = (client.clone(), request.clone());
-            async move { client.set_draws(request).await }
-        });
-        match deadline::timeout(PATIENCE, answer).await {
+        match deadline::timeout(PATIENCE, client.set_draws(request)).await {
             Ok(Ok(response)) => {
                 let response = response.into_inner();
                 if !response.changed.is_empty() {

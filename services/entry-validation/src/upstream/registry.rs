@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use nopic_cache::{Manifest, RevisionChoice, ShardHash, ShardSource, SourceError};
 use nopic_chassis::principal::AttachPrincipal;
-use nopic_chassis::retry::Retry;
 use nopic_chassis::rpc::client::Client;
 use nopic_domain::date::parse_iso;
 use nopic_proto::registry::registry_service_client::RegistryServiceClient;
@@ -15,7 +14,6 @@ use tonic::{Code, Status};
 #[derive(Debug, Clone)]
 pub(crate) struct RegistrySource {
     client: RegistryServiceClient<InterceptedService<Client, AttachPrincipal>>,
-    retry: Retry,
 }
 
 impl RegistrySource {
@@ -23,7 +21,6 @@ impl RegistrySource {
         let client = RegistryServiceClient::with_interceptor(client, principal);
         Self {
             client: client.max_decoding_message_size(nopic_chassis::transport::MAX_MESSAGE_BYTES),
-            retry: Retry::default(),
         }
     }
 }
@@ -39,11 +36,9 @@ impl ShardSource for RegistrySource {
             revision: choice.map(|choice| wire::RevisionChoice { choice: Some(choice) }),
         };
         let answer = self
-            .retry
-            .call(|| {
-                let mut client = self.client.clone();
-                async move { client.get_status_manifest(request).await }
-            })
+            .client
+            .clone()
+            .get_status_manifest(request)
             .await
             .map_err(source_error)?
             .into_inner();
@@ -67,11 +62,9 @@ impl ShardSource for RegistrySource {
             shards: indexes.iter().copied().map(u32::from).collect(),
         };
         let answer = self
-            .retry
-            .call(|| {
-                let (mut client, request) = (self.client.clone(), request.clone());
-                async move { client.get_status_shards(request).await }
-            })
+            .client
+            .clone()
+            .get_status_shards(request)
             .await
             .map_err(source_error)?;
         Ok(answer.into_inner().shards)

@@ -15,6 +15,7 @@ use super::LifecycleRpc;
 use crate::convert::certificate_number;
 use crate::convert::lifecycle as convert;
 use crate::error::Error;
+use crate::store::Visibility;
 use crate::store::lifecycle::{Act, Amended, SuccessorNumber};
 
 impl LifecycleRpc {
@@ -27,7 +28,9 @@ impl LifecycleRpc {
     ) -> Result<Amended, Error> {
         let amendment = convert::amendment(request)?;
         let accepted = convert::check_codes(&request.accepted)?;
-        let known = self.store.certificates(&[number]).await?.remove(&number);
+        let visibility = Visibility::of(principal);
+        let known = self.store.certificates(&[number], &visibility).await?;
+        let known = known.get(&number);
         let known = known.ok_or(Error::NotFound(number))?;
         let certificate = &known.certificate;
         require_certifier(principal, certificate.certifier_id)?;

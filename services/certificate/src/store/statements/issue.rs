@@ -181,6 +181,7 @@ struct Held {
     certificate: Certificate,
     version: u32,
     so_far: DrawnSoFar,
+    /// Of the caller's tenant.
     draw_count: u32,
     /// Now, but never before what is recorded already, whatever the clock does.
     at: DateTime<Utc>,
@@ -200,12 +201,13 @@ impl Held {
 async fn hold_certificate(
     connection: &mut Connection,
     number: CertificateNumber,
-    now: DateTime<Utc>,
+    act: &Act,
 ) -> Result<Held, Error> {
-    // Version, content, limit, drawn, excess, number of draws, marked, last change, whether several drew.
+    // Version, content, limit, drawn, excess, number of the caller's draws, marked, last change, whether several drew.
     type Row = (i64, String, i64, i64, i64, i64, i64, i64, bool);
     let row: Option<Row> = sqlx::query_as(sql::HOLD_CERTIFICATE)
         .bind(number.key())
+        .bind(act.principal.tenant.as_str())
         .fetch_optional(connection)
         .await
         .map_err(SqlError::from)?;
@@ -221,8 +223,8 @@ async fn hold_certificate(
             marked: Weight::from_units(marked),
             by_several,
         },
-        draw_count: small("certificate.draw_count", draw_count)?,
-        at: not_before(now, changed_micros),
+        draw_count: small("COUNT(draw)", draw_count)?,
+        at: not_before(act.now, changed_micros),
     })
 }
 
@@ -254,7 +256,7 @@ pub(super) async fn void(
     number: CertificateNumber,
     decide: DecideVoid<'_>,
 ) -> Result<(Standing, DateTime<Utc>), Error> {
-    let held = hold_certificate(connection, number, act.now).await?;
+    let held = hold_certificate(connection, number, act).await?;
     let voided = decide(&held.certificate, held.version)?;
     let version = held.version + 1;
     update(connection, rows, act, &voided, version, held.at).await?;
@@ -269,7 +271,7 @@ pub(super) async fn amend(
     successor: SuccessorNumber,
     decide: DecideAmendment<'_>,
 ) -> Result<(Amended, DateTime<Utc>), Error> {
-    let held = hold_certificate(connection, number, act.now).await?;
+    let held = hold_certificate(connection, number, act).await?;
     let (next, taken_over) = decide(&held.certificate, held.version, held.so_far, held.at)?;
     let successor_before: Option<i64> = sqlx::query_scalar(sql::SELECT_SUCCESSOR)
         .bind(number.key())

@@ -15,6 +15,7 @@ use crate::store::ledger_row::{Drawn, Held, Rest, Writes, unpack_drawn, unpack_h
 use crate::store::row::{corrupt, entry_number, json, small};
 use crate::store::{
     Balance, DrawSet, DrawsChange, EntryDrawn, HistoryQuestion, LedgerStore, RecordedDraw, StateBefore,
+    Visibility,
 };
 use crate::store::{answer, audited};
 
@@ -42,10 +43,13 @@ impl LedgerStore for Store {
         &self,
         number: CertificateNumber,
         moment: DateTime<Utc>,
+        visibility: &Visibility,
     ) -> Result<Option<Balance>, Error> {
         let found: Option<(i64, String, i64, i64)> = sqlx::query_as(sql::SELECT_BALANCE)
             .bind(number.key())
             .bind(moment)
+            .bind(visibility.all)
+            .bind(visibility.tenant.as_str())
             .fetch_optional(self.database.readers())
             .await?;
         found

@@ -112,7 +112,8 @@ nopic_sql::statements! {
             (SELECT CAST(COALESCE(SUM(d.weight_units), 0) AS BIGINT) FROM draw d
                 WHERE d.certificate = $1 AND d.recorded_at <= $2 AND (d.ended_at IS NULL OR d.ended_at > $2)),
             (SELECT COUNT(*) FROM draw d
-                WHERE d.certificate = $1 AND d.recorded_at <= $2 AND (d.ended_at IS NULL OR d.ended_at > $2))
+                WHERE d.certificate = $1 AND d.recorded_at <= $2 AND (d.ended_at IS NULL OR d.ended_at > $2)
+                    AND ($3 OR d.tenant = $4))
         FROM certificate_version v
         WHERE v.certificate = $1 AND v.recorded_at <= $2
         ORDER BY v.version DESC LIMIT 1";

@@ -93,9 +93,11 @@ nopic_sql::statements! {
         rows!("$1"),
         " WHERE true"
     );
-    /// One certificate with the sums of its ledger, held until the transaction ends.
+    /// One certificate with the sums of its ledger, and how many draws of a tenant (`$2`) stand on it, held until the
+    /// transaction ends.
     pub(super) const HOLD_CERTIFICATE: &str = concat!(
-        "SELECT version, CAST(content AS TEXT), limit_units, drawn_units, excess_units, draw_count,
+        "SELECT version, CAST(content AS TEXT), limit_units, drawn_units, excess_units,
+            (SELECT COUNT(*) FROM draw d WHERE d.certificate = $1 AND d.ended_at IS NULL AND d.tenant = $2),
             marked_units, changed_micros,
             draw_count > 0 AND (drawer_tenant IS NULL OR first_drawer <> last_drawer)
         FROM certificate WHERE certificate = $1",

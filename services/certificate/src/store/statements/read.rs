@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 
 use super::engine::Connection;
 use super::{Store, sql};
-use crate::store::row::{json, unpack, unpack_all, unpack_all_draws, unpack_draw};
+use crate::store::row::{json, small, unpack, unpack_all, unpack_all_draws, unpack_draw};
 use crate::store::{
     ForValidation, ListFilter, OwnDrawsKey, ReadStore, StoredCertificate, StoredDraw, Visibility,
 };
@@ -21,9 +21,13 @@ impl ReadStore for Store {
     async fn certificates(
         &self,
         numbers: &[CertificateNumber],
+        visibility: &Visibility,
     ) -> Result<FxHashMap<CertificateNumber, StoredCertificate>, Error> {
-        let mut connection = self.database.readers().acquire().await?;
-        select_certificates(&mut connection, numbers).await
+        let mut transaction = self.database.read().await?;
+        let mut known = select_certificates(&mut transaction, numbers).await?;
+        hide_draws(&mut transaction, known.values_mut(), visibility).await?;
+        transaction.commit().await?;
+        Ok(known)
     }
 
     async fn for_validation(
@@ -63,12 +67,13 @@ impl ReadStore for Store {
         limit: u32,
     ) -> Result<Option<(StoredCertificate, Vec<StoredDraw>)>, Error> {
         let mut transaction = self.database.read().await?;
-        let Some(stored) = select_certificates(&mut transaction, &[number])
+        let Some(mut stored) = select_certificates(&mut transaction, &[number])
             .await?
             .remove(&number)
         else {
             return Ok(None);
         };
+        hide_draws(&mut transaction, [&mut stored], visibility).await?;
         let rows: Vec<String> = sqlx::query_scalar(sql::SELECT_DRAWS)
             .bind(number.key())
             .bind(visibility.all)
@@ -89,6 +94,7 @@ impl ReadStore for Store {
         filter: ListFilter,
         after: Option<CertificateNumber>,
         limit: u32,
+        visibility: &Visibility,
     ) -> Result<Vec<StoredCertificate>, Error> {
         // The most selective filter first: a certifier has thousands of certificates, an operation has dozens.
         let statement = match filter {
@@ -104,6 +110,7 @@ impl ReadStore for Store {
             _ => sql::LIST,
         };
         // A NOP ID has 10 digits, so it never wraps.
+        let mut transaction = self.database.read().await?;
         let rows: Vec<String> = sqlx::query_scalar(statement)
             .bind(after.map_or(BEFORE_ALL, CertificateNumber::key))
             .bind(filter.status.map(CertificateStatus::as_str))
@@ -112,9 +119,12 @@ impl ReadStore for Store {
             .bind(filter.importer.map(|id| id.number().cast_signed()))
             .bind(filter.valid_on)
             .bind(i64::from(limit))
-            .fetch_all(self.database.readers())
+            .fetch_all(&mut *transaction)
             .await?;
-        rows.iter().map(|row| unpack(row)).collect()
+        let mut listed: Vec<_> = rows.iter().map(|row| unpack(row)).collect::<Result<_, _>>()?;
+        hide_draws(&mut transaction, &mut listed, visibility).await?;
+        transaction.commit().await?;
+        Ok(listed)
     }
 
     async fn ending(&self, from: Date, to: Date) -> Result<u64, Error> {
@@ -125,6 +135,39 @@ impl ReadStore for Store {
             .await?;
         Ok(count.unsigned_abs())
     }
+}
+
+/// Leaves of the numbers of draws what the caller may know.
+async fn hide_draws(
+    connection: &mut Connection,
+    certificates: impl IntoIterator<Item = &mut StoredCertificate>,
+    visibility: &Visibility,
+) -> Result<(), Error> {
+    let mut of_several: FxHashMap<i64, &mut StoredCertificate> = certificates
+        .into_iter()
+        .filter_map(|stored| {
+            let key = stored.certificate.number.key();
+            (!stored.hide_draws(visibility)).then_some((key, stored))
+        })
+        .collect();
+    if of_several.is_empty() {
+        return Ok(());
+    }
+    let keys: Vec<[i64; 1]> = of_several.keys().map(|key| [*key]).collect();
+    let counted: Vec<(i64, i64)> = sqlx::query_as(sql::COUNT_OWN_DRAWS)
+        .bind(json(keys)?)
+        .bind(visibility.tenant.as_str())
+        .fetch_all(connection)
+        .await?;
+    for stored in of_several.values_mut() {
+        stored.draw_count = 0;
+    }
+    for (key, count) in counted {
+        if let Some(stored) = of_several.get_mut(&key) {
+            stored.draw_count = small("COUNT(draw)", count)?;
+        }
+    }
+    Ok(())
 }
 
 pub(super) async fn select_certificates(

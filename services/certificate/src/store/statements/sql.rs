@@ -84,6 +84,17 @@ nopic_sql::statements! {
         ),
         " WHERE $2 OR d.tenant = $3"
     );
+    /// How many draws of a tenant (`$2`) stand on certificates of a JSON list of lists of one key.
+    pub(super) const COUNT_OWN_DRAWS: &str = concat!(
+        "SELECT d.certificate, COUNT(*) FROM ",
+        rows!("$1"),
+        look_up!(
+            "draw",
+            "d",
+            "d.certificate = CAST(r.value ->> 0 AS BIGINT) AND d.ended_at IS NULL"
+        ),
+        " WHERE d.tenant = $2 GROUP BY d.certificate"
+    );
     /// The draws in force on one certificate, up to `$4`; `$2`, `$3` as above.
     pub(super) const SELECT_DRAWS: &str = concat!(
         "SELECT ",

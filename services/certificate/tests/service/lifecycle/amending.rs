@@ -58,12 +58,25 @@ async fn what_was_drawn_moves_to_the_successor(#[values(Engine::Sqlite, Engine::
         world.certificate(NUMBER).await,
         world.certificate("015-0150000001-000004").await,
     );
+    let (old_state, new_state) = (old.state.unwrap(), new.state.unwrap());
+    // How often others drew is not the certifier's business.
+    let of_certifier = |state: &wire::CertificateState| wire::CertificateState {
+        draw_count: 0,
+        ..state.clone()
+    };
     assert_eq!(
-        (old.state.as_ref(), new.state.as_ref()),
-        (Some(&superseded), Some(&successor))
+        (of_certifier(&old_state), of_certifier(&new_state)),
+        (superseded.clone(), successor.clone())
     );
     assert_eq!((&new.draws, &old.draws), (&before.draws, &Vec::new()));
-    assert_eq!((successor.left_kg.as_str(), successor.draw_count), ("849.5", 3));
+    assert_eq!(
+        (
+            new_state.left_kg.as_str(),
+            old_state.draw_count,
+            new_state.draw_count
+        ),
+        ("849.5", 0, 3)
+    );
     let (old, new) = (superseded.certificate.unwrap(), successor.certificate.unwrap());
     assert_eq!(
         (old.status.as_str(), old.superseded_by.as_str()),
@@ -151,7 +164,7 @@ async fn what_filing_drew_moves_too_and_can_be_given_back(
         .unwrap()
         .into_inner();
     let successor = amended.successor.unwrap();
-    assert_eq!((successor.drawn_kg.as_str(), successor.draw_count), ("1200", 1));
+    assert_eq!(successor.drawn_kg, "1200");
     assert_eq!(amended.superseded.unwrap().drawn_kg, "0");
     // Filed again on the successor, the entry gives back what was moved there.
     let number = successor.certificate.unwrap().number;

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use http_body_util::BodyExt as _;
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper::body::Frame;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
-use tonic::Code;
+use tonic::body::Body;
 use tonic::service::Routes;
+use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 use tower::ServiceExt as _;
@@ -135,6 +138,37 @@ async fn only_what_may_be_made_twice_is_made_again_when_a_server_cannot_serve() 
     let before = unable.calls();
     assert_eq!(call(&alone).await, Code::Unavailable);
     assert_eq!(unable.calls(), before + 1);
+}
+
+#[tokio::test]
+async fn what_was_asked_again_further_behind_is_not_made_again_here() {
+    let (unable, good) = (Replica::start(), Replica::start());
+    unable.behave(Manner::RefusesForAnother);
+    let balancer = over(&[&unable, &good]);
+    connected(&balancer, 2).await;
+    let mut refused = 0;
+    while refused == 0 {
+        let mut request = request();
+        request.extensions_mut().insert(Idempotent);
+        if send(&balancer, request).await == Code::Unavailable {
+            refused += 1;
+        }
+    }
+    assert_eq!((unable.calls(), balancer.shared.counts.idempotent.get()), (1, 0));
+}
+
+/// A request that came over HTTP/2 ends by an empty piece; a server bears a hundred of them on a connection.
+#[tokio::test]
+async fn requests_that_are_handed_on_do_not_end_the_connection() {
+    let server = Replica::start();
+    let balancer = over(&[&server]);
+    for number in 0..250 {
+        let pieces =
+            [&b"\0\0\0\0\0"[..], b""].map(|piece| Ok::<_, Status>(Frame::data(Bytes::from_static(piece))));
+        let body = Body::new(StreamBody::new(tokio_stream::iter(pieces)));
+        let request = request().map(|_| body);
+        assert_eq!(send(&balancer, request).await, Code::Ok, "call {number}");
+    }
 }
 
 /// Retries end with their budget: what it holds from the beginning, and a share of the calls.

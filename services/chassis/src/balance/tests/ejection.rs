@@ -6,7 +6,7 @@ use tokio::time::{Instant, timeout};
 use tonic::Code;
 
 use super::replica::{Manner, Replica, call, call_until, connected, over, request};
-use crate::balance::BalanceMetrics;
+use crate::balance::{BalanceMetrics, Idempotent};
 use crate::metrics::Metrics;
 
 /// A replica that came back is asked within this.
@@ -38,6 +38,24 @@ async fn a_replica_that_answers_errors_is_left_alone_until_it_does_not() {
     assert!(began.elapsed() < BACK);
 }
 
+/// Who tries it out is a caller of what may be called twice, and hears nothing of it.
+#[tokio::test]
+async fn trying_a_replica_out_costs_no_caller_anything() {
+    let (failing, good) = (Replica::start(), Replica::start());
+    failing.behave(Manner::Refuses(Code::Internal));
+    let balancer = over(&[&failing, &good]);
+    connected(&balancer, 2).await;
+    let idempotent = || {
+        let mut request = request();
+        request.extensions_mut().insert(Idempotent);
+        request
+    };
+    call_until(&balancer, idempotent, || balancer.shared.states().ejected == 1).await;
+    let before = failing.calls();
+    let failed = call_until(&balancer, idempotent, || failing.calls() > before).await;
+    assert_eq!(failed, 0);
+}
+
 #[tokio::test]
 async fn a_frozen_replica_is_left_alone_until_it_lives() {
     let (frozen, good) = (Replica::start(), Replica::start());
@@ -47,9 +65,10 @@ async fn a_frozen_replica_is_left_alone_until_it_lives() {
     let states = || balancer.shared.states();
     let timed = || {
         let mut request = request();
+        // Far more than a replica that lives takes on a busy machine.
         request
             .headers_mut()
-            .insert("grpc-timeout", "250m".parse().unwrap());
+            .insert("grpc-timeout", "1S".parse().unwrap());
         request
     };
     let failed = call_until(&balancer, timed, || states().ejected == 1).await;

@@ -19,7 +19,7 @@ use tonic::codegen::http::{HeaderMap, HeaderValue, Request, Response};
 use tonic::{Code, Status};
 use tower::ServiceExt as _;
 
-use crate::balance::{Balancer, Target};
+use crate::balance::{Balancer, Target, asked_again_already};
 
 /// How a replica takes calls; whether it lives it says all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub(super) enum Manner {
     Ends(Code),
     /// With this status instead of an answer.
     Refuses(Code),
+    /// For the sake of another service, which was asked again already.
+    RefusesForAnother,
     /// So late.
     After(Duration),
     /// The connection is gone.
@@ -153,6 +155,7 @@ async fn connection(stream: TcpStream, manner: Arc<Mutex<Manner>>, calls: watch:
             Ok::<_, Infallible>(match manner {
                 Manner::Ends(code) => answer(code),
                 Manner::Refuses(code) => Status::new(code, "").into_http::<Body>(),
+                Manner::RefusesForAnother => asked_again_already(Status::unavailable("")).into_http::<Body>(),
                 Manner::After(time) => {
                     tokio::time::sleep(time).await;
                     answer(Code::Ok)

@@ -7,9 +7,10 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use tonic::Status;
 use tonic::body::Body;
+use tonic::codegen::http;
 
 /// The answer, which holds this until its body is over or dropped.
-pub(crate) fn holding<H: Send + Unpin + 'static>(response: crate::Response, held: H) -> crate::Response {
+pub fn holding<H: Send + Unpin + 'static>(response: http::Response<Body>, held: H) -> http::Response<Body> {
     response.map(|body| {
         if http_body::Body::is_end_stream(&body) {
             return body;

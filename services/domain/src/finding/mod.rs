@@ -1,12 +1,8 @@
 //! What can be found about a line: codes, severities, and one finding.
 
-use std::borrow::Cow;
-use std::fmt;
+mod detail;
 
-use crate::date::{Date, Period};
-use crate::hts::HtsCode;
-use crate::identifier::{CertificateNumber, CertifierId, NopId};
-use crate::weight::Weight;
+pub use detail::{Detail, Details, Filed, FiledList, Problem, Suggestion};
 
 words! {
     /// How bad a finding is in the phase of its line. Ordered from harmless to decisive.
@@ -208,7 +204,8 @@ impl Code {
     }
 }
 
-/// One thing found about a line. Its words are made by the policy ([`crate::policy::Policy::message`]).
+/// One thing found about a line. It holds no sentence: that is made by the policy where one is asked for
+/// ([`crate::policy::Policy::message`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// What.
@@ -218,67 +215,5 @@ pub struct Finding {
     /// The field at fault where the code alone does not say it; else the policy's field for the code.
     pub field: Option<&'static str>,
     /// Values for the placeholders of the code's sentence.
-    pub details: Vec<(&'static str, Detail)>,
-}
-
-/// A value that a sentence names. It becomes text only when the sentence is written, which costs more than the rules.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Detail {
-    /// Words, or a value as it was filed.
-    Text(Cow<'static, str>),
-    /// A certificate.
-    Certificate(CertificateNumber),
-    /// An operation.
-    Operation(NopId),
-    /// A certifier.
-    Certifier(CertifierId),
-    /// A tariff code.
-    Tariff(HtsCode),
-    /// A day.
-    Date(Date),
-    /// Days when something holds.
-    Period(Period),
-    /// Kilograms.
-    Weight(Weight),
-    /// A count.
-    Count(u32),
-}
-
-impl fmt::Display for Detail {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Text(text) => f.write_str(text),
-            Self::Certificate(number) => number.fmt(f),
-            Self::Operation(id) => id.fmt(f),
-            Self::Certifier(id) => id.fmt(f),
-            Self::Tariff(code) => code.fmt(f),
-            Self::Date(date) => fmt::Display::fmt(date, f),
-            Self::Period(period) => period.fmt(f),
-            Self::Weight(weight) => weight.fmt(f),
-            Self::Count(count) => count.fmt(f),
-        }
-    }
-}
-
-macro_rules! details_from {
-    ($($variant:ident($type:ty),)*) => {
-        $(impl From<$type> for Detail {
-            fn from(value: $type) -> Self {
-                Self::$variant(value.into())
-            }
-        })*
-    };
-}
-
-details_from! {
-    Text(String),
-    Text(&'static str),
-    Certificate(CertificateNumber),
-    Operation(NopId),
-    Certifier(CertifierId),
-    Tariff(HtsCode),
-    Date(Date),
-    Period(Period),
-    Weight(Weight),
-    Count(u32),
+    pub details: Details,
 }

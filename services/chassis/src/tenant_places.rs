@@ -10,14 +10,15 @@ const KEPT: usize = 10_000;
 
 /// Places by tenant. Clones share them.
 #[derive(Debug, Clone)]
-pub(crate) struct TenantPlaces {
+pub struct TenantPlaces {
     most: usize,
     tenants: Arc<Mutex<HashMap<String, Arc<Semaphore>>>>,
 }
 
 impl TenantPlaces {
     /// So many for each.
-    pub(crate) fn new(most: usize) -> Self {
+    #[must_use]
+    pub fn new(most: usize) -> Self {
         Self {
             most,
             tenants: Arc::default(),
@@ -25,12 +26,14 @@ impl TenantPlaces {
     }
 
     /// How many each has.
-    pub(crate) const fn most(&self) -> usize {
+    #[must_use]
+    pub const fn most(&self) -> usize {
         self.most
     }
 
     /// How many a tenant has left.
-    pub(crate) fn left(&self, tenant: &str) -> usize {
+    #[must_use]
+    pub fn left(&self, tenant: &str) -> usize {
         // A panic elsewhere leaves a map that is whole; so below.
         let tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
         tenants
@@ -39,16 +42,24 @@ impl TenantPlaces {
     }
 
     /// So many, until they are dropped; `None`: there are not so many.
-    pub(crate) fn take(&self, tenant: &str, places: u32) -> Option<OwnedSemaphorePermit> {
+    #[must_use]
+    pub fn take(&self, tenant: &str, places: u32) -> Option<OwnedSemaphorePermit> {
+        self.of(tenant).try_acquire_many_owned(places).ok()
+    }
+
+    /// Those of a tenant.
+    pub(crate) fn of(&self, tenant: &str) -> Arc<Semaphore> {
         let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = tenants.get(tenant) {
-            return Arc::clone(known).try_acquire_many_owned(places).ok();
+            return Arc::clone(known);
         }
         if tenants.len() >= KEPT {
-            tenants.retain(|_, places| places.available_permits() < self.most);
+            // Whoever has just been given a tenant's places holds them, too.
+            tenants
+                .retain(|_, places| places.available_permits() < self.most || Arc::strong_count(places) > 1);
         }
         let new = Arc::new(Semaphore::new(self.most));
         tenants.insert(tenant.to_owned(), Arc::clone(&new));
-        new.try_acquire_many_owned(places).ok()
+        new
     }
 }

@@ -1,0 +1,240 @@
+//! Messages read one by one, each whole before it is handed on: unpacked, weighed, and with room in memory for what comes of
+//! it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::{Bytes, BytesMut};
+use futures::stream;
+use http_body::Frame;
+use http_body_util::{BodyExt as _, StreamBody};
+use nopic_proto::weight::Request;
+use tonic::Status;
+use tonic::body::Body;
+
+use super::packed::{Packed, UnpackError};
+use super::room::{Held, Room};
+use super::{PREFIX, REQUESTS, SHORT, broken, late, time_for, too_long};
+
+/// Bytes that a message may take once it is decoded.
+const HEAVIEST: usize = 32 << 20;
+/// What is worked on takes so many times what it was decoded to: lines are put into the form that is judged, and answered.
+const WORK: usize = 2;
+/// Packed messages from this length on are unpacked where that holds up nobody.
+const LONG_TO_UNPACK: usize = 4 << 10;
+
+/// The room that the message of a call takes until the call is answered.
+pub(super) type Working = Arc<Mutex<Option<Held>>>;
+
+/// The messages of one call.
+pub(super) struct Whole {
+    pub(super) body: Body,
+    /// Of the last frame, not taken yet.
+    pub(super) read: Bytes,
+    /// What the contract says of them; absent: nothing, they are of another.
+    pub(super) request: Option<Request>,
+    /// Bytes that one may have.
+    pub(super) most: u32,
+    pub(super) packed: Option<Packed>,
+    pub(super) tenant: String,
+    /// Absent: nobody's but the process's own.
+    pub(super) room: Option<Room>,
+    pub(super) working: Working,
+    /// What the decoder has of it.
+    pub(super) copies: Option<Held>,
+    /// Bytes of the longest, which the decoder of a stream keeps.
+    pub(super) longest: usize,
+}
+
+impl Whole {
+    /// They as a body.
+    pub(super) fn body(self) -> Body {
+        let messages = stream::unfold(Some(self), |messages| async move {
+            let mut messages = messages?;
+            match messages.next().await {
+                Ok(None) => None,
+                Ok(Some(message)) => Some((Ok(Frame::data(message)), Some(messages))),
+                Err(status) => Some((Err(status), None)),
+            }
+        });
+        Body::new(StreamBody::new(Box::pin(messages)))
+    }
+
+    /// The next one with its prefix; `None`: there are no more.
+    async fn next(&mut self) -> Result<Option<Bytes>, Status> {
+        if self.request.is_none_or(|request| request.is_stream) {
+            self.release();
+        }
+        let Some((begun, [flag, length @ ..])) = self.begin().await? else {
+            return Ok(None);
+        };
+        let packed = self.how_packed(flag)?;
+        let length = u32::from_be_bytes(length);
+        if length > self.most {
+            return Err(too_long(length, self.most));
+        }
+        let bytes = length as usize;
+        // Until it has room for what comes of it.
+        let _arriving = match &self.room {
+            Some(room) if bytes > SHORT => Some(room.arrive(&self.tenant, bytes)?),
+            _ => None,
+        };
+        let mut message = if self.read.len() >= PREFIX + bytes && begun.is_empty() {
+            self.read.split_to(PREFIX + bytes)
+        } else {
+            let gathered = tokio::time::timeout(time_for(length), self.gather(begun, PREFIX + bytes));
+            gathered.await.map_err(|_| late())??
+        };
+        if let Some(packed) = packed {
+            message = self.unpack(message, packed).await?;
+        }
+        self.longest = self.longest.max(message.len());
+        // Here until it is handed on, it is copied to where the decoder reads it.
+        self.copy(message.len()).await?;
+        let weight = self.weigh(&message[PREFIX..])?;
+        self.work(WORK * weight).await?;
+        Ok(Some(message))
+    }
+
+    /// What stands before a message: looked at where it lies, or in pieces that were taken.
+    async fn begin(&mut self) -> Result<Option<(BytesMut, [u8; PREFIX])>, Status> {
+        while self.read.is_empty() {
+            let Some(data) = self.frame().await? else {
+                return Ok(None);
+            };
+            self.read = data;
+        }
+        if let Some(prefix) = self.read.first_chunk() {
+            return Ok(Some((BytesMut::new(), *prefix)));
+        }
+        let begun = tokio::time::timeout(time_for(0), self.gather(BytesMut::new(), PREFIX));
+        let begun = BytesMut::from(begun.await.map_err(|_| late())??);
+        // It was gathered to this length.
+        Ok(begun.first_chunk().copied().map(|prefix| (begun, prefix)))
+    }
+
+    fn how_packed(&self, flag: u8) -> Result<Option<Packed>, Status> {
+        match (flag, self.packed) {
+            (0, _) => Ok(None),
+            (1, Some(packed)) => Ok(Some(packed)),
+            (1, None) => Err(Status::invalid_argument(
+                "a message is packed, and the header grpc-encoding does not say how: gzip and zstd are taken",
+            )),
+            _ => Err(Status::invalid_argument(format!(
+                "a message begins with {flag}: 0 stands before one as it is, 1 before a packed one"
+            ))),
+        }
+    }
+
+    /// Takes what was read until so many bytes are gathered.
+    async fn gather(&mut self, mut gathered: BytesMut, wanted: usize) -> Result<Bytes, Status> {
+        gathered.reserve(wanted - gathered.len());
+        loop {
+            let more = self.read.len().min(wanted - gathered.len());
+            gathered.extend_from_slice(&self.read.split_to(more));
+            if gathered.len() == wanted {
+                return Ok(gathered.freeze());
+            }
+            self.read = self
+                .frame()
+                .await?
+                .ok_or_else(|| Status::invalid_argument("the body ends within a message"))?;
+        }
+    }
+
+    /// The next bytes of the body.
+    async fn frame(&mut self) -> Result<Option<Bytes>, Status> {
+        while let Some(frame) = self.body.frame().await {
+            // Trailers of a request say nothing.
+            if let Ok(data) = frame.map_err(broken)?.into_data() {
+                return Ok(Some(data));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A packed message as one that is not, prefix and all.
+    async fn unpack(&mut self, message: Bytes, packed: Packed) -> Result<Bytes, Status> {
+        let most = self.most;
+        let length = aside(message.clone(), move |message| {
+            packed.length(message, most as usize)
+        });
+        let length = length.await?.map_err(|error| not_unpacked(&error, most))?;
+        // It is here, and copied to where the decoder reads it.
+        self.copy(2 * (PREFIX + length)).await?;
+        let unpack = move |message: &[u8]| {
+            let mut unpacked = Vec::with_capacity(PREFIX + length);
+            unpacked.resize(PREFIX, 0);
+            packed.unpack(message, length, &mut unpacked)?;
+            Ok(unpacked)
+        };
+        let unpacked: Result<Vec<u8>, _> = aside(message, unpack).await?;
+        let mut unpacked = unpacked.map_err(|error| not_unpacked(&error, most))?;
+        // It is no longer than its bound.
+        let length = u32::try_from(unpacked.len() - PREFIX).unwrap_or(most);
+        unpacked[1..PREFIX].copy_from_slice(&length.to_be_bytes());
+        Ok(unpacked.into())
+    }
+
+    fn weigh(&self, message: &[u8]) -> Result<usize, Status> {
+        let Some(request) = self.request else {
+            return Ok(message.len());
+        };
+        let weight = REQUESTS.weigh(request, message, HEAVIEST);
+        weight.map_err(|error| Status::invalid_argument(error.to_string()))
+    }
+
+    /// Room for so many bytes of copies, in all that is held; waits until there is some.
+    async fn copy(&mut self, bytes: usize) -> Result<(), Status> {
+        match &self.room {
+            Some(room) if bytes > SHORT => room.copy(&self.tenant, &mut self.copies, bytes).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Room for so many bytes that are worked on; waits until there is some.
+    async fn work(&mut self, bytes: usize) -> Result<(), Status> {
+        let held = match &self.room {
+            Some(room) if bytes > SHORT => Some(room.work(&self.tenant, bytes).await?),
+            _ => None,
+        };
+        *self.working() = held;
+        Ok(())
+    }
+
+    fn working(&self) -> MutexGuard<'_, Option<Held>> {
+        self.working.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The message before was worked on; what the decoder keeps of it stays counted.
+    fn release(&mut self) {
+        *self.working() = None;
+        match &mut self.copies {
+            Some(held) if self.longest > SHORT => held.shrink_to(self.longest),
+            held => *held = None,
+        }
+    }
+}
+
+/// Why a message is not unpacked.
+fn not_unpacked(error: &UnpackError, most: u32) -> Status {
+    match error {
+        UnpackError::TooLong => Status::out_of_range(format!(
+            "a message is too long when it is unpacked: at most {most} bytes"
+        )),
+        UnpackError::Broken => Status::invalid_argument(
+            "a message cannot be unpacked: it is not packed as the header grpc-encoding says",
+        ),
+    }
+}
+
+/// Work over a packed message, which holds up nobody where it is long.
+async fn aside<T: Send + 'static>(
+    message: Bytes,
+    work: impl FnOnce(&[u8]) -> T + Send + 'static,
+) -> Result<T, Status> {
+    if message.len() <= LONG_TO_UNPACK {
+        return Ok(work(&message[PREFIX..]));
+    }
+    let done = tokio::task::spawn_blocking(move || work(&message[PREFIX..])).await;
+    done.map_err(|_| Status::internal("internal"))
+}
