@@ -4,7 +4,7 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -12,26 +12,11 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use nopic_domain::entry::EntryLine;
 use nopic_formats::sample::{SampleOptions, generate};
 use nopic_tests::memory::wait_and_watch;
+use nopic_tests::program;
 
 fn lines() -> u64 {
     let text = std::env::var("NOPIC_BENCH_LINES").unwrap_or_else(|_| "1000000".to_owned());
     text.parse().expect("NOPIC_BENCH_LINES is a number")
-}
-
-/// The program itself, built as users build it.
-fn nopic() -> PathBuf {
-    let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["build", "--release", "--locked", "--package", "nopic-cli"])
-        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-        .status()
-        .expect("cargo starts");
-    assert!(built.success(), "nopic does not build");
-    let own = std::env::current_exe().expect("this program has a path");
-    let folder = own
-        .parent()
-        .and_then(Path::parent)
-        .expect("it lies in target/release/deps");
-    folder.join("nopic")
 }
 
 /// Reads each line with serde and writes it again.
@@ -66,7 +51,7 @@ fn run(program: &Path, data: &Path, arguments: &[&str], output: &Path) -> u64 {
 
 #[allow(clippy::print_stderr)]
 fn bench(criterion: &mut Criterion) {
-    let program = nopic();
+    let program = program::built();
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let path = |name: &str| folder.path().join(name);
     let text = |name: &str| path(name).to_string_lossy().into_owned();

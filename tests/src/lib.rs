@@ -2,6 +2,7 @@
 
 pub mod cases;
 pub mod memory;
+pub mod program;
 pub mod services;
 pub mod world;
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use nopic_tests::program;
 use tempfile::TempDir;
 use tokio::time::Instant;
 use tonic::codegen::http::HeaderValue;
@@ -77,7 +78,7 @@ impl Processes {
     /// pass-through beside it.
     pub(crate) fn start() -> Self {
         let mut processes = Self {
-            nopic: nopic(),
+            nopic: program::built(),
             own: Vec::new(),
             services: Vec::new(),
             key: String::new(),
@@ -221,20 +222,4 @@ fn wait_for(address: SocketAddr) {
         assert!(Instant::now() < end, "nobody listens on {address}");
         std::thread::sleep(Duration::from_millis(20));
     }
-}
-
-/// The program itself, built as users build it.
-fn nopic() -> PathBuf {
-    let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["build", "--release", "--locked", "--package", "nopic-cli"])
-        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-        .status()
-        .expect("cargo starts");
-    assert!(built.success(), "nopic does not build");
-    let own = std::env::current_exe().expect("this program has a path");
-    let folder = own
-        .parent()
-        .and_then(Path::parent)
-        .expect("it lies in target/release/deps");
-    folder.join("nopic")
 }
