@@ -114,8 +114,7 @@ impl Shared {
     }
 
     pub(super) fn is_silent(&self, id: Id) {
-        let is_out = self.lock().members.is_silent(id, Instant::now());
-        self.note(is_out, id);
+        self.judge(id, |members| members.is_silent(id, Instant::now()));
     }
 
     pub(super) fn is_asked_at(&self, id: Id) -> Option<Instant> {
@@ -126,13 +125,20 @@ impl Shared {
         self.lock().members.states()
     }
 
-    fn note(&self, is_out: bool, id: Id) {
+    /// Judges an endpoint; true from `judged`: it was put out by it.
+    fn judge(&self, id: Id, judged: impl FnOnce(&mut Members<Link>) -> bool) {
+        let mut table = self.lock();
+        let is_out = judged(&mut table.members);
+        // Put out, or tried out in vain: whoever keeps it asks later whether it lives.
+        if table.members.is_asked_at(id).is_some()
+            && let Some(keeper) = table.keepers.get(&id)
+        {
+            keeper.notify_one();
+        }
+        drop(table);
         if is_out {
             self.counts.ejections.add();
             tracing::warn!(endpoint = ?id, "an endpoint is left alone for failures in a row");
-            if let Some(keeper) = self.lock().keepers.get(&id) {
-                keeper.notify_one();
-            }
         }
     }
 
@@ -245,12 +251,10 @@ impl Given {
     /// Notes how it ended.
     pub(super) fn ended(&mut self, outcome: Outcome) {
         if !std::mem::replace(&mut self.is_over, true) {
-            let is_out = self
-                .shared
-                .lock()
-                .members
-                .ended(self.ticket, outcome, Instant::now());
-            self.shared.note(is_out, self.ticket.member);
+            let ticket = self.ticket;
+            self.shared.judge(ticket.member, |members| {
+                members.ended(ticket, outcome, Instant::now())
+            });
         }
     }
 }
@@ -260,8 +264,9 @@ impl Drop for Given {
         if self.has_answered {
             self.ended(Outcome::Unknown);
         } else if !std::mem::replace(&mut self.is_over, true) {
-            let is_out = self.shared.lock().members.given_up(self.ticket, Instant::now());
-            self.shared.note(is_out, self.ticket.member);
+            let ticket = self.ticket;
+            self.shared
+                .judge(ticket.member, |members| members.given_up(ticket, Instant::now()));
         }
     }
 }

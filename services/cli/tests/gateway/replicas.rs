@@ -124,10 +124,10 @@ async fn answered(deployment: &Deployment, replica: usize) -> u64 {
     number(serving, "rpc_server_call_duration_seconds_count", &[of]).await
 }
 
-async fn is_asked(deployment: &Deployment, replica: usize, within: Duration) -> Duration {
+async fn is_asked(deployment: &Deployment, replica: usize) -> Duration {
     let before = answered(deployment, replica).await;
     let what = format!("replica {replica} is asked");
-    until(&what, within, async || {
+    until(&what, BACK, async || {
         answered(deployment, replica).await >= before + ASKED
     })
     .await
@@ -183,7 +183,7 @@ async fn a_replica_in_trouble_costs_callers_nothing_once_it_is_found_out() {
 
     let load = Load::begin(&balancer, Asked::Validate, &line);
     for replica in [0, 1] {
-        is_asked(&deployment, replica, BACK).await;
+        is_asked(&deployment, replica).await;
     }
     let began = Instant::now();
     drop(deployment.replicas[1].take());
@@ -193,7 +193,7 @@ async fn a_replica_in_trouble_costs_callers_nothing_once_it_is_found_out() {
     .await;
     assert_well(&load, "killed", began, gone).await;
     deployment.start_replica(1);
-    let back = is_asked(&deployment, 1, BACK).await;
+    let back = is_asked(&deployment, 1).await;
 
     let began = Instant::now();
     let process = deployment.replicas[1].as_ref().unwrap().process();
@@ -204,12 +204,12 @@ async fn a_replica_in_trouble_costs_callers_nothing_once_it_is_found_out() {
     .await;
     assert_well(&load, "frozen", began, out).await;
     send_signal(process, "CONT");
-    let thawed = is_asked(&deployment, 1, BACK).await;
+    let thawed = is_asked(&deployment, 1).await;
     drop(load);
 
     let load = Load::begin(&balancer, Asked::Record, &line);
     for replica in [0, 1] {
-        is_asked(&deployment, replica, BACK).await;
+        is_asked(&deployment, replica).await;
     }
     let began = Instant::now();
     database
@@ -225,5 +225,9 @@ async fn a_replica_in_trouble_costs_callers_nothing_once_it_is_found_out() {
     })
     .await;
     assert_well(&load, "answering errors", began, out).await;
-    eprintln!("asked again {back:.1?} after its start, {thawed:.1?} after its thaw");
+    database.execute("ALTER ROLE second_replica LOGIN").await.unwrap();
+    let mended = is_asked(&deployment, 1).await;
+    eprintln!(
+        "asked again {back:.1?} after its start, {thawed:.1?} after its thaw, {mended:.1?} after its mending"
+    );
 }

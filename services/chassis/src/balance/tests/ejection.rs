@@ -52,8 +52,13 @@ async fn trying_a_replica_out_costs_no_caller_anything() {
     };
     call_until(&balancer, idempotent, || balancer.shared.states().ejected == 1).await;
     let before = failing.calls();
-    let failed = call_until(&balancer, idempotent, || failing.calls() > before).await;
+    let failed = call_until(&balancer, idempotent, || failing.calls() > before + 1).await;
     assert_eq!(failed, 0);
+    // Tried out in vain, and more than once, it comes back all the same.
+    failing.behave(Manner::Ends(Code::Ok));
+    let began = Instant::now();
+    call_until(&balancer, idempotent, || balancer.shared.states().ejected == 0).await;
+    assert!(began.elapsed() < BACK);
 }
 
 #[tokio::test]
