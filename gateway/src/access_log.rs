@@ -5,7 +5,8 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use futures::future::BoxFuture;
+use futures::FutureExt as _;
+use futures::future::Either;
 use http_body::{Frame, SizeHint};
 use nopic_chassis::incoming::Peer;
 use nopic_domain::principal::Principal;
@@ -13,8 +14,9 @@ use tokio::time::Instant;
 use tonic::body::Body;
 use tonic::codegen::http::{HeaderMap, Method};
 use tonic::{Code, Status};
-use tower::{Layer, Service};
+use tower::Layer;
 
+use crate::answer::Answer;
 use crate::request_id::RequestId;
 use crate::{Request, Response};
 
@@ -70,29 +72,16 @@ impl<S> Layer<S> for LogAccess {
 }
 
 /// Calls behind [`LogAccess`].
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Logged<S> {
     inner: S,
 }
 
-impl<S> Service<Request> for Logged<S>
-where
-    S: Service<Request, Response = Response>,
-    S::Future: Send + 'static,
-    S::Error: Send + 'static,
-{
-    type Response = Response;
-    type Error = S::Error;
-    type Future = BoxFuture<'static, Result<Response, S::Error>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, mut request: Request) -> Self::Future {
+impl<S: Answer> Answer for Logged<S> {
+    fn answer(&self, mut request: Request) -> impl Future<Output = Response> + Send {
         if !tracing::enabled!(target: "nopic::access", tracing::Level::INFO) {
             // Nobody reads it: nothing is kept.
-            return Box::pin(self.inner.call(request));
+            return Either::Left(self.inner.answer(request));
         }
         let noted = Noted::default();
         request.extensions_mut().insert(noted.clone());
@@ -109,15 +98,13 @@ where
             bytes: 0,
             is_over: false,
         };
-        let answer = self.inner.call(request);
-        Box::pin(async move {
-            let response = answer.await?;
+        Either::Right(self.inner.answer(request).map(move |response| {
             entry.http_status = response.status().as_u16();
             entry.note(response.headers());
             if let Some(RefusedWith(code)) = response.extensions().get() {
                 entry.grpc_status = Some(*code as i32);
             }
-            Ok(response.map(|body| {
+            response.map(|body| {
                 if http_body::Body::is_end_stream(&body) {
                     entry.is_over = true;
                     drop(entry);
@@ -125,8 +112,8 @@ where
                 } else {
                     Body::new(Watched { body, entry })
                 }
-            }))
-        })
+            })
+        }))
     }
 }
 

@@ -1,18 +1,17 @@
-//! Places for calls: a call that has none is refused before any work, one that has one keeps it until its answer is over.
+//! Places for calls: a call that has none is refused before any work, one that has one keeps it until its answer was sent.
 
-use std::task::{Context, Poll};
-
-use futures::future::BoxFuture;
-use nopic_chassis::held::holding;
+use futures::future::Either;
 use tonic::Status;
-use tower::{Layer, Service};
+use tower::Layer;
 
+use crate::answer::{Answer, at_once};
+use crate::places::Places;
 use crate::{Request, Response};
 
 /// Gives places to calls.
-pub(crate) trait Admit: Clone {
+pub(crate) trait Admit: Clone + Send + Sync {
     /// Free for others when it is dropped.
-    type Place: Send + Unpin + 'static;
+    type Place: Send + 'static;
 
     /// A place for a call; `None`: it needs none.
     fn admit(&self, request: &Request) -> Result<Option<Self::Place>, Status>;
@@ -34,35 +33,19 @@ impl<A: Clone, S> Layer<S> for Admission<A> {
 }
 
 /// Calls behind [`Admission`].
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Admitted<A, S> {
     inner: S,
     admit: A,
 }
 
-impl<A, S> Service<Request> for Admitted<A, S>
-where
-    A: Admit,
-    S: Service<Request, Response = Response>,
-    S::Future: Send + 'static,
-    S::Error: Send + 'static,
-{
-    type Response = Response;
-    type Error = S::Error;
-    type Future = BoxFuture<'static, Result<Response, S::Error>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, request: Request) -> Self::Future {
+impl<A: Admit, S: Answer> Answer for Admitted<A, S> {
+    fn answer(&self, mut request: Request) -> impl Future<Output = Response> + Send {
         match self.admit.admit(&request) {
-            Err(status) => Box::pin(std::future::ready(Ok(status.into_http()))),
-            Ok(None) => Box::pin(self.inner.call(request)),
-            Ok(Some(place)) => {
-                let answer = self.inner.call(request);
-                Box::pin(async move { Ok(holding(answer.await?, place)) })
-            }
+            Err(status) => return at_once(status.into_http()),
+            Ok(None) => {}
+            Ok(Some(place)) => Places::give(&mut request, place),
         }
+        Either::Right(self.inner.answer(request))
     }
 }

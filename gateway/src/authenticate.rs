@@ -1,10 +1,8 @@
 //! Who calls: by an API key, a token, or the certificate of the connection; on an open door, whoever reaches it.
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use async_trait::async_trait;
-use futures::future::BoxFuture;
 use nopic_chassis::callers::Callers as Listed;
 use nopic_chassis::incoming::Peer;
 use nopic_chassis::principal::{PRINCIPAL_KEY, from_metadata};
@@ -15,9 +13,11 @@ use tonic::Status;
 use tonic::codegen::http::HeaderMap;
 use tonic::codegen::http::header::AUTHORIZATION;
 use tonic::metadata::MetadataMap;
-use tower::{Layer, Service};
+use tower::Layer;
 
 use crate::access_log::Noted;
+use crate::answer::Answer;
+use crate::pages::{OfAPage, of_a_page};
 use crate::{Request, Response};
 
 /// Why a credential names nobody.
@@ -78,6 +78,8 @@ impl Shown {
         owner: Option<&OwnerSecret>,
     ) -> Result<Self, Status> {
         let principal = headers.remove(PRINCIPAL_KEY);
+        let shown = Self::of(headers, peer);
+        headers.remove(AUTHORIZATION);
         if let Some(shown) = headers.remove(OWNER_KEY) {
             // A principal comes from here and from nowhere else, but for who could as well write it into the database.
             return match principal {
@@ -90,8 +92,6 @@ impl Shown {
                 _ => Err(not_the_owner()),
             };
         }
-        let shown = Self::of(headers, peer);
-        headers.remove(AUTHORIZATION);
         shown
     }
 
@@ -135,7 +135,7 @@ impl Authenticate {
         AuthenticateLayer(self)
     }
 
-    async fn principal(&self, shown: Shown, path: &str) -> Result<Principal, Status> {
+    async fn principal(&self, shown: Shown, path: &str, page: Option<OfAPage>) -> Result<Principal, Status> {
         let known = match shown {
             Shown::Key(key) => self.callers.of_key(&key).await,
             Shown::Token(token) => self.callers.of_token(&token).await,
@@ -144,6 +144,9 @@ impl Authenticate {
                 _ => self.callers.of_certificate(&name).await,
             },
             Shown::Owner(principal) => Ok(principal),
+            Shown::Nothing if self.otherwise.is_some() && page.is_some() => {
+                return Err(of_a_page());
+            }
             Shown::Nothing => {
                 return self.otherwise.clone().ok_or_else(|| {
                     Status::unauthenticated(
@@ -177,54 +180,36 @@ impl<S> Layer<S> for AuthenticateLayer {
 }
 
 /// Calls behind [`Authenticate`].
-#[derive(Clone)]
 pub(crate) struct Authenticated<S> {
     inner: S,
     authenticate: Arc<Authenticate>,
 }
 
-impl<S> Service<Request> for Authenticated<S>
-where
-    S: Service<Request, Response = Response> + Clone + Send + 'static,
-    S::Future: Send + 'static,
-    S::Error: Send + 'static,
-{
-    type Response = Response;
-    type Error = S::Error;
-    type Future = BoxFuture<'static, Result<Response, S::Error>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, mut request: Request) -> Self::Future {
+impl<S: Answer> Answer for Authenticated<S> {
+    async fn answer(&self, mut request: Request) -> Response {
         let peer = request.extensions().get::<Peer>().cloned();
-        let shown = Shown::take(
-            request.headers_mut(),
-            peer.as_ref(),
-            self.authenticate.owner.as_ref(),
-        );
-        let authenticate = Arc::clone(&self.authenticate);
-        let fresh = self.inner.clone();
-        // The one that is ready is called.
-        let mut inner = std::mem::replace(&mut self.inner, fresh);
-        Box::pin(async move {
-            let found = match shown {
-                Ok(shown) => authenticate.principal(shown, request.uri().path()).await,
-                Err(status) => Err(status),
-            };
-            match found {
-                Ok(principal) => {
-                    if let Some(noted) = request.extensions().get::<Noted>() {
-                        noted.caller(&principal);
-                    }
-                    request.extensions_mut().insert(principal);
-                }
-                // Health and the contract are told to everybody; the table of roles refuses everything else.
-                Err(_) if nopic_chassis::roles::is_open(request.uri().path()) => {}
-                Err(status) => return Ok(status.into_http()),
+        let owner = self.authenticate.owner.as_ref();
+        let shown = Shown::take(request.headers_mut(), peer.as_ref(), owner);
+        let found = match shown {
+            Ok(shown) => {
+                let page = request.extensions().get().copied();
+                // Of the path alone, for a body may not be shared.
+                let path = request.uri().path();
+                self.authenticate.principal(shown, path, page).await
             }
-            inner.call(request).await
-        })
+            Err(status) => Err(status),
+        };
+        match found {
+            Ok(principal) => {
+                if let Some(noted) = request.extensions().get::<Noted>() {
+                    noted.caller(&principal);
+                }
+                request.extensions_mut().insert(principal);
+            }
+            // Health and the contract are told to everybody; the table of roles refuses everything else.
+            Err(_) if nopic_chassis::roles::is_open(request.uri().path()) => {}
+            Err(status) => return status.into_http(),
+        }
+        self.inner.answer(request).await
     }
 }

@@ -1,23 +1,39 @@
 //! What the caller's role may call, by the table that all parts share.
 
-use nopic_chassis::roles::{CheckRoles, RolesChecked};
+use futures::future::Either;
+use nopic_chassis::roles::CheckRoles;
 use tower::Layer;
+
+use crate::answer::{Answer, at_once};
+use crate::{Request, Response};
 
 /// Asks the table of roles.
 #[derive(Debug, Clone)]
-pub(crate) struct Authorize(CheckRoles);
+pub(crate) struct Authorize(pub(crate) CheckRoles);
 
-impl Authorize {
-    /// By this table.
-    pub(crate) fn new(check: CheckRoles) -> Self {
-        Self(check)
+impl<S> Layer<S> for Authorize {
+    type Service = Authorized<S>;
+
+    fn layer(&self, inner: S) -> Authorized<S> {
+        Authorized {
+            inner,
+            check: self.0.clone(),
+        }
     }
 }
 
-impl<S> Layer<S> for Authorize {
-    type Service = RolesChecked<S>;
+/// Calls behind [`Authorize`].
+#[derive(Debug)]
+pub(crate) struct Authorized<S> {
+    inner: S,
+    check: CheckRoles,
+}
 
-    fn layer(&self, inner: S) -> RolesChecked<S> {
-        self.0.layer(inner)
+impl<S: Answer> Answer for Authorized<S> {
+    fn answer(&self, mut request: Request) -> impl Future<Output = Response> + Send {
+        match self.check.admit(&mut request) {
+            Ok(()) => Either::Right(self.inner.answer(request)),
+            Err(status) => at_once(status.into_http()),
+        }
     }
 }

@@ -1,31 +1,34 @@
 //! One connection: from its first byte, which must come soon, over the time that it is used, to its end, which its calls
 //! may wait for.
 
+use std::convert::Infallible;
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
+use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::service::TowerToHyperService;
 use nopic_chassis::draining::Draining;
 use nopic_chassis::gate::{OpenCall, Usage};
 use nopic_chassis::incoming::Peer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, sleep_until};
 use tonic::body::Body;
-use tonic::codegen::http::header::CONNECTION;
-use tonic::codegen::http::{self, HeaderValue, Version};
-use tower::Service;
+use tonic::codegen::http::header::{CONNECTION, CONTENT_LENGTH};
+use tonic::codegen::http::{self, HeaderValue, Method, Version};
 
+use crate::answer::Calls;
+use crate::pages::OfAPage;
+use crate::places::Places;
 use crate::unread::Unread;
-use crate::{Calls, Request, Response};
+use crate::{Request, Response};
 
 /// How long a connection may say nothing at its beginning.
 const FIRST_BYTE: Duration = Duration::from_secs(10);
@@ -89,12 +92,13 @@ pub(crate) async fn serve<C>(
         connection,
         activity: Arc::clone(&activity),
     });
-    let mut served = pin!(builder.serve_connection_with_upgrades(io, TowerToHyperService::new(service)));
+    let mut served = pin!(builder.serve_connection_with_upgrades(io, service));
     let now = Instant::now();
     let mut look = pin!(sleep_until(now + FIRST_BYTE));
     let mut aged = pin!(async move {
         match most_age {
-            Some(age) => sleep_until(now + age).await,
+            // Connections that began together do not end together.
+            Some(age) => sleep_until(now + age.mul_f64(rand::random_range(0.9..1.1))).await,
             None => std::future::pending().await,
         }
     });
@@ -133,8 +137,7 @@ pub(crate) async fn serve<C>(
     }
 }
 
-/// The stack as one connection calls it.
-#[derive(Clone)]
+/// All layers as one connection calls them.
 struct PerCall {
     calls: Calls,
     peer: Peer,
@@ -143,38 +146,81 @@ struct PerCall {
 
 impl Service<http::Request<Incoming>> for PerCall {
     type Response = Response;
-    type Error = std::convert::Infallible;
-    type Future = BoxFuture<'static, Result<Response, Self::Error>>;
+    type Error = Infallible;
+    type Future = Answering;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.calls.poll_ready(context)
-    }
-
-    fn call(&mut self, request: http::Request<Incoming>) -> Self::Future {
+    fn call(&self, request: http::Request<Incoming>) -> Answering {
         let open = OpenCall::begin(&self.activity.usage);
-        let unread = self.activity.unread.clone();
+        let places = Places::default();
         let is_reused = request.version() < Version::HTTP_2;
+        let is_head = request.method() == Method::HEAD;
         let is_read = Arc::new(AtomicBool::new(request.body().is_end_stream()));
+        let of_a_page = OfAPage::of(&request);
         let mut request: Request = request.map(|body| {
             Body::new(Read {
                 body,
                 is_over: Arc::clone(&is_read),
             })
         });
-        request.extensions_mut().insert(self.peer.clone());
-        let answer = self.calls.call(request);
-        Box::pin(async move {
-            let mut response = answer.await?;
-            if is_reused && !is_read.load(Ordering::Acquire) {
-                // What is left of the request stands before the next one: this connection has none, and says so before
-                // its caller sends one.
-                response
-                    .headers_mut()
-                    .insert(CONNECTION, HeaderValue::from_static("close"));
-            }
-            Ok(response.map(|body| unread.watch(body, open)))
-        })
+        let extensions = request.extensions_mut();
+        extensions.insert(self.peer.clone());
+        extensions.insert(places.clone());
+        if let Some(of_a_page) = of_a_page {
+            extensions.insert(of_a_page);
+        }
+        Answering {
+            answer: self.calls.answer(request),
+            is_unread: is_reused.then_some(is_read),
+            is_head,
+            unread: self.activity.unread.clone(),
+            held: Some((open, places)),
+        }
     }
+}
+
+/// A call until its answer begins.
+struct Answering {
+    answer: BoxFuture<'static, Response>,
+    /// Whether the request was read to its end, where another one may come behind it on the same connection.
+    is_unread: Option<Arc<AtomicBool>>,
+    /// Whether the caller wants the headers alone.
+    is_head: bool,
+    unread: Unread,
+    /// What the answer has until it is over.
+    held: Option<(OpenCall, Places)>,
+}
+
+impl Future for Answering {
+    type Output = Result<Response, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut response = ready!(self.answer.as_mut().poll(context));
+        if let Some(is_read) = &self.is_unread
+            && !is_read.load(Ordering::Acquire)
+        {
+            // What is left of the request stands before the next one: this connection has none, and says so before its
+            // caller sends one.
+            response
+                .headers_mut()
+                .insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        if self.is_head {
+            response = without_body(response);
+        }
+        Poll::Ready(Ok(match self.held.take() {
+            Some(held) => response.map(|body| self.unread.watch(body, held)),
+            // Whoever asks twice has had it.
+            None => response,
+        }))
+    }
+}
+
+/// The headers of an answer, and how long it would be.
+fn without_body(mut response: Response) -> Response {
+    if let Some(length) = response.body().size_hint().exact() {
+        response.headers_mut().insert(CONTENT_LENGTH, length.into());
+    }
+    response.map(|_| Body::empty())
 }
 
 /// A request's body that notes when it was read to its end.

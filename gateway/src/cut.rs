@@ -15,8 +15,9 @@ use nopic_chassis::messages::Lengths;
 use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::http::{HeaderMap, HeaderValue};
-use tower::{Layer, Service};
+use tower::Layer;
 
+use crate::answer::Answer;
 use crate::{Request, Response, json};
 
 /// Cuts requests short when this is said; absent: whoever serves them hears it by itself.
@@ -35,33 +36,25 @@ impl<S> Layer<S> for CutStreams {
 }
 
 /// Calls behind [`CutStreams`].
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct StreamsCut<S> {
     inner: S,
     draining: Option<Draining>,
 }
 
-impl<S: Service<Request, Response = Response>> Service<Request> for StreamsCut<S> {
-    type Response = Response;
-    type Error = S::Error;
-    type Future = S::Future;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, mut request: Request) -> S::Future {
+impl<S> StreamsCut<S> {
+    fn may_be_cut(&self, mut request: Request) -> Request {
         // From outside it says nothing.
         request.headers_mut().remove(CUT);
         let Some(draining) = self.draining.as_ref() else {
-            return self.inner.call(request);
+            return request;
         };
         if !json::sends_a_stream(request.uri().path()) {
-            return self.inner.call(request);
+            return request;
         }
         request.headers_mut().insert(CUT, HeaderValue::from_static("1"));
         let draining = draining.clone();
-        self.inner.call(request.map(|body| {
+        request.map(|body| {
             Body::new(MayBeCut {
                 body,
                 lengths: Lengths::default(),
@@ -69,7 +62,13 @@ impl<S: Service<Request, Response = Response>> Service<Request> for StreamsCut<S
                 is_draining: false,
                 is_over: false,
             })
-        }))
+        })
+    }
+}
+
+impl<S: Answer> Answer for StreamsCut<S> {
+    fn answer(&self, request: Request) -> impl Future<Output = Response> + Send {
+        self.inner.answer(self.may_be_cut(request))
     }
 }
 
@@ -128,7 +127,13 @@ impl http_body::Body for MayBeCut {
                     this.follow(&data);
                     Frame::data(data)
                 }
-                Err(other) => other,
+                Err(mut trailers) => {
+                    // From outside it says nothing here either.
+                    if let Some(trailers) = trailers.trailers_mut() {
+                        trailers.remove(CUT);
+                    }
+                    trailers
+                }
             })),
             end => {
                 this.is_over = true;
@@ -189,5 +194,18 @@ mod tests {
         let whole = whole.collect().await.unwrap();
         assert!(whole.trailers().is_none());
         assert_eq!(whole.to_bytes(), &b"\0\0\0\0\x02hi\0\0\0\0\0"[..]);
+    }
+
+    #[tokio::test]
+    async fn that_it_is_cut_is_not_taken_from_outside() {
+        let mut said = HeaderMap::new();
+        said.insert(CUT, HeaderValue::from_static("1"));
+        said.insert("x-other", HeaderValue::from_static("1"));
+        let mut requests = requests(&[], &Draining::default());
+        requests.body = Body::new(StreamBody::new(futures::stream::iter([Ok::<_, Status>(
+            Frame::trailers(said),
+        )])));
+        let trailers = requests.collect().await.unwrap().trailers().cloned().unwrap();
+        assert!(trailers.contains_key("x-other") && !trailers.contains_key(CUT));
     }
 }

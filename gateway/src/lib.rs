@@ -7,15 +7,21 @@
 mod access;
 mod access_log;
 mod admission;
+mod answer;
 mod authenticate;
 mod authorize;
+mod bound_messages;
 mod connection;
 mod cut;
 mod door;
 mod json;
 mod limits;
 mod note_status;
+mod observe;
+mod open_calls;
+mod pages;
 mod part;
+mod places;
 mod protocol;
 mod quota;
 mod rate;
@@ -31,11 +37,8 @@ mod tenant_calls;
 mod tests;
 mod unread;
 
-use std::convert::Infallible;
-
 use tonic::body::Body;
 use tonic::codegen::http;
-use tower::util::BoxCloneSyncService;
 
 pub use access::SCHEMA;
 pub use part::PART;
@@ -43,7 +46,5 @@ pub use roles::ROLES;
 
 /// What comes in.
 pub(crate) type Request = http::Request<Body>;
-/// What goes out. A call that fails is an answer, too: one with a status.
+/// What goes out.
 pub(crate) type Response = http::Response<Body>;
-/// Something that answers calls: a layer's inside.
-pub(crate) type Calls = BoxCloneSyncService<Request, Response, Infallible>;

@@ -4,45 +4,29 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use futures::future::BoxFuture;
 use http_body::{Frame, SizeHint};
 use tonic::Status;
 use tonic::body::Body;
-use tower::Service;
 
 use crate::access_log::Noted;
+use crate::answer::Answer;
 use crate::{Request, Response};
 
 /// Calls whose ends are noted there, where anybody logs them.
-#[derive(Debug, Clone)]
-pub(crate) struct NoteStatus<S> {
-    pub(crate) inner: S,
+#[derive(Debug)]
+pub(crate) struct NoteStatus<'a, S> {
+    pub(crate) inner: &'a S,
     pub(crate) noted: Option<Noted>,
 }
 
-impl<S> Service<Request> for NoteStatus<S>
-where
-    S: Service<Request, Response = Response>,
-    S::Future: Send + 'static,
-{
-    type Response = Response;
-    type Error = S::Error;
-    type Future = BoxFuture<'static, Result<Response, S::Error>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, request: Request) -> Self::Future {
-        let answer = self.inner.call(request);
+impl<S: Answer> Answer for NoteStatus<'_, S> {
+    async fn answer(&self, request: Request) -> Response {
+        let response = self.inner.answer(request).await;
         let Some(noted) = self.noted.clone() else {
-            return Box::pin(answer);
+            return response;
         };
-        Box::pin(async move {
-            let response = answer.await?;
-            noted.status(response.headers());
-            Ok(response.map(|body| Body::new(Heard { body, noted })))
-        })
+        noted.status(response.headers());
+        response.map(|body| Body::new(Heard { body, noted }))
     }
 }
 

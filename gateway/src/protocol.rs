@@ -1,15 +1,19 @@
 //! The forms in which calls come: gRPC as it is, gRPC-Web and everything else ([`json`]) put into it. What comes back takes
 //! the caller's form again.
 
-use std::task::{Context, Poll};
+use std::sync::Arc;
 
-use futures::future::BoxFuture;
+use futures::FutureExt as _;
+use futures::future::Either;
+use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::http::header::CONTENT_TYPE;
+use tonic::codegen::http::{HeaderValue, StatusCode, Version};
 use tonic_web::{GrpcWebLayer, GrpcWebService};
-use tower::{Layer, Service};
+use tower::{Layer, ServiceExt as _};
 
 use crate::access_log::Noted;
+use crate::answer::{Answer, AsService};
 use crate::note_status::NoteStatus;
 use crate::{Request, Response, json};
 
@@ -17,31 +21,39 @@ use crate::{Request, Response, json};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Translate;
 
-impl<S: Clone> Layer<S> for Translate {
+impl<S: Answer + 'static> Layer<S> for Translate {
     type Service = Translated<S>;
 
     fn layer(&self, inner: S) -> Translated<S> {
+        let inner = Arc::new(inner);
         Translated {
-            web: GrpcWebLayer::new().layer(inner.clone()),
+            web: GrpcWebLayer::new().layer(AsService(Arc::clone(&inner))),
             inner,
         }
     }
 }
 
 /// Calls behind [`Translate`].
-#[derive(Debug, Clone)]
 pub(crate) struct Translated<S> {
-    inner: S,
-    web: GrpcWebService<S>,
+    inner: Arc<S>,
+    web: GrpcWebService<AsService<S>>,
 }
 
 /// How a call comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     Grpc,
-    GrpcWeb,
+    /// With its content type.
+    GrpcWeb(&'static str),
     Http,
 }
+
+const WEB: [&str; 4] = [
+    "application/grpc-web",
+    "application/grpc-web+proto",
+    "application/grpc-web-text",
+    "application/grpc-web-text+proto",
+];
 
 impl Form {
     fn of(request: &Request) -> Self {
@@ -53,51 +65,58 @@ impl Form {
             .and_then(|text| text.split(';').next())
             .unwrap_or_default()
             .trim();
-        match content {
-            "application/grpc" | "application/grpc+proto" => Self::Grpc,
-            "application/grpc-web"
-            | "application/grpc-web+proto"
-            | "application/grpc-web-text"
-            | "application/grpc-web-text+proto" => Self::GrpcWeb,
-            _ => Self::Http,
+        if matches!(content, "application/grpc" | "application/grpc+proto") {
+            return Self::Grpc;
+        }
+        let web = WEB.into_iter().find(|web| content.eq_ignore_ascii_case(web));
+        web.map_or(Self::Http, Self::GrpcWeb)
+    }
+}
+
+impl<S: Answer + 'static> Answer for Translated<S> {
+    fn answer(&self, request: Request) -> impl Future<Output = Response> + Send {
+        match Form::of(&request) {
+            Form::Grpc if request.version() >= Version::HTTP_2 => {
+                note_method(&request);
+                Either::Left(self.inner.answer(request))
+            }
+            // These are rare, or wait for what they read.
+            form => Either::Right(self.translated(form, request).boxed()),
         }
     }
 }
 
-impl<S> Service<Request> for Translated<S>
-where
-    S: Service<Request, Response = Response> + Clone + Send + 'static,
-    S::Future: Send + 'static,
-    S::Error: Send + Into<tower::BoxError> + 'static,
-{
-    type Response = Response;
-    type Error = S::Error;
-    type Future = BoxFuture<'static, Result<Response, S::Error>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, request: Request) -> Self::Future {
-        let form = Form::of(&request);
-        if form != Form::Http
-            && let Some(noted) = request.extensions().get::<Noted>()
-        {
-            noted.method(request.uri().path());
-        }
+impl<S: Answer + 'static> Translated<S> {
+    async fn translated(&self, form: Form, mut request: Request) -> Response {
         match form {
-            Form::GrpcWeb => {
-                let answer = self.web.call(request);
-                Box::pin(async move { Ok(answer.await?.map(Body::new)) })
+            // Its status stands behind the body, where HTTP/1.1 has no place that every client reads.
+            Form::Grpc => json::refused(
+                &request,
+                StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+                Status::unimplemented("gRPC is spoken over HTTP/2; over HTTP/1.1 call by gRPC-Web or JSON"),
+            ),
+            Form::GrpcWeb(content) => {
+                note_method(&request);
+                // As it is compared: without parameters.
+                let content = HeaderValue::from_static(content);
+                request.headers_mut().insert(CONTENT_TYPE, content);
+                let Ok(response) = self.web.clone().oneshot(request).await;
+                response.map(Body::new)
             }
-            Form::Grpc => Box::pin(self.inner.call(request)),
             Form::Http => {
-                let fresh = self.inner.clone();
-                // The one that is ready is called.
-                let inner = std::mem::replace(&mut self.inner, fresh);
                 let noted = request.extensions().get::<Noted>().cloned();
-                Box::pin(json::answer(NoteStatus { inner, noted }, request))
+                let inner = NoteStatus {
+                    inner: &*self.inner,
+                    noted,
+                };
+                json::answer(&inner, request).await
             }
         }
+    }
+}
+
+fn note_method(request: &Request) {
+    if let Some(noted) = request.extensions().get::<Noted>() {
+        noted.method(request.uri().path());
     }
 }

@@ -2,10 +2,12 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use http_body::{Frame, SizeHint};
 use nopic_cache::Limiter;
@@ -16,10 +18,11 @@ use nopic_domain::principal::Principal;
 use tokio::time::{Sleep, sleep};
 use tonic::Status;
 use tonic::body::Body;
-use tower::{Layer, Service};
+use tower::Layer;
 
+use crate::answer::Answer;
 use crate::limits::{Limit, Limits};
-use crate::{Request, Response};
+use crate::{Request, Response, json};
 
 /// Charges calls and bytes to their tenants.
 #[derive(Debug, Clone)]
@@ -61,60 +64,55 @@ impl<S> Layer<S> for Charge {
 }
 
 /// Calls behind [`Charge`].
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Charged<S> {
     inner: S,
     charge: Charge,
 }
 
-impl<S> Service<Request> for Charged<S>
-where
-    S: Service<Request, Response = Response> + Clone + Send + 'static,
-    S::Future: Send + 'static,
-    S::Error: Send + 'static,
-{
-    type Response = Response;
-    type Error = S::Error;
-    type Future = BoxFuture<'static, Result<Response, S::Error>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, request: Request) -> Self::Future {
+impl<S: Answer> Answer for Charged<S> {
+    async fn answer(&self, request: Request) -> Response {
         // Without a caller it is a call that is open to everybody.
-        let Some(tenant) = request
-            .extensions()
-            .get::<Principal>()
-            .map(|caller| caller.tenant.clone())
-        else {
-            return Box::pin(self.inner.call(request));
+        let caller = request.extensions().get::<Principal>();
+        let Some(tenant) = caller.map(|caller| caller.tenant.clone()) else {
+            return self.inner.answer(request).await;
         };
-        let charge = self.charge.clone();
-        let fresh = self.inner.clone();
-        let mut inner = std::mem::replace(&mut self.inner, fresh);
-        Box::pin(async move {
-            let account = Account::new(Limit::Requests.name(), &tenant);
-            let rate = charge.limits.requests;
-            if let Taken::Refused { retry_after } = charge.limiter.take(&account, rate, 1).await {
-                charge.refused.add();
-                let bound = format_args!("{} a second, {} at once", rate.per_second(), rate.burst());
-                return Ok(over_limit(Limit::Requests.name(), &tenant, bound, retry_after).into_http());
+        let account = Account::new(Limit::Requests.name(), &tenant);
+        let rate = self.charge.limits.requests;
+        if let Taken::Refused { retry_after } = self.charge.limiter.take(&account, rate, 1).await {
+            self.charge.refused.add();
+            let bound = format_args!("{} a second, {} at once", rate.per_second(), rate.burst());
+            return over_limit(Limit::Requests.name(), &tenant, bound, retry_after).into_http();
+        }
+        let waits = json::sends_a_stream(request.uri().path());
+        let came = request.extensions().get::<Came>().cloned().unwrap_or_default();
+        let request = request.map(|body| {
+            if http_body::Body::is_end_stream(&body) {
+                return body;
             }
-            let request = request.map(|body| {
-                if http_body::Body::is_end_stream(&body) {
-                    return body;
-                }
-                Body::new(Metered {
-                    body,
-                    charge,
-                    account: Account::new(Limit::Kilobytes.name(), &tenant),
-                    uncharged: 0,
-                    waiting: None,
-                })
-            });
-            inner.call(request).await
-        })
+            Body::new(Metered {
+                body,
+                charge: self.charge.clone(),
+                account: Account::new(Limit::Kilobytes.name(), &tenant),
+                came,
+                waits,
+                uncharged: 0,
+                waiting: None,
+                ready: None,
+            })
+        });
+        self.inner.answer(request).await
+    }
+}
+
+/// Bytes that came of a request in a form that is put into another one before it is charged.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Came(Arc<AtomicUsize>);
+
+impl Came {
+    /// So many more.
+    pub(crate) fn add(&self, bytes: usize) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
     }
 }
 
@@ -128,8 +126,13 @@ struct Metered {
     body: Body,
     charge: Charge,
     account: Account,
+    came: Came,
+    /// Whether it waits for room: a stream does, a single message is refused.
+    waits: bool,
     uncharged: usize,
     waiting: Option<Waiting>,
+    /// A piece that is handed on when what came with it is charged.
+    ready: Option<Frame<Bytes>>,
 }
 
 enum Waiting {
@@ -140,37 +143,63 @@ enum Waiting {
 }
 
 impl Metered {
+    /// Charges what has come, to the next whole kilobyte.
+    fn take(&self) -> impl Future<Output = Taken> + Send + use<> {
+        let kilobytes = u32::try_from(self.uncharged.div_ceil(1 << 10)).unwrap_or(u32::MAX);
+        let (charge, account) = (self.charge.clone(), self.account.clone());
+        async move {
+            let rate = charge.limits.kilobytes;
+            charge.limiter.take(&account, rate, kilobytes).await
+        }
+    }
+
+    fn over(&self, retry_after: Duration) -> Status {
+        self.charge.refused.add();
+        let rate = self.charge.limits.kilobytes;
+        let bound = format_args!(
+            "{} kilobytes a second, {} at once",
+            rate.per_second(),
+            rate.burst()
+        );
+        over_limit(Limit::Kilobytes.name(), self.account.tenant(), bound, retry_after)
+    }
+
     /// Waits until what has come is charged.
-    fn poll_charged(&mut self, context: &mut Context<'_>) -> Poll<()> {
+    ///
+    /// # Errors
+    /// There is no room for it, and it does not wait.
+    fn poll_charged(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Status>> {
         loop {
-            match &mut self.waiting {
-                None if self.uncharged < CHARGED => return Poll::Ready(()),
-                None => {
-                    let kilobytes = u32::try_from(self.uncharged >> 10).unwrap_or(u32::MAX);
-                    let (charge, account) = (self.charge.clone(), self.account.clone());
-                    self.waiting = Some(Waiting::Answer(Box::pin(async move {
-                        charge
-                            .limiter
-                            .take(&account, charge.limits.kilobytes, kilobytes)
-                            .await
-                    })));
-                }
-                Some(Waiting::Answer(answer)) => {
-                    self.waiting = match ready!(answer.as_mut().poll(context)) {
-                        Taken::Allowed { .. } => {
-                            self.uncharged &= (1 << 10) - 1;
-                            None
-                        }
-                        Taken::Refused { retry_after } => {
-                            Some(Waiting::Room(Box::pin(sleep(retry_after.min(LONGEST_WAIT)))))
-                        }
-                    };
-                }
+            self.waiting = match &mut self.waiting {
+                None => return Poll::Ready(Ok(())),
+                Some(Waiting::Answer(answer)) => match ready!(answer.as_mut().poll(context)) {
+                    Taken::Allowed { .. } => {
+                        self.uncharged = 0;
+                        None
+                    }
+                    Taken::Refused { retry_after } if !self.waits => {
+                        self.uncharged = 0;
+                        self.waiting = None;
+                        return Poll::Ready(Err(self.over(retry_after)));
+                    }
+                    Taken::Refused { retry_after } => {
+                        Some(Waiting::Room(Box::pin(sleep(retry_after.min(LONGEST_WAIT)))))
+                    }
+                },
                 Some(Waiting::Room(until)) => {
                     ready!(until.as_mut().poll(context));
-                    self.waiting = None;
+                    Some(Waiting::Answer(Box::pin(self.take())))
                 }
-            }
+            };
+        }
+    }
+}
+
+/// What is left of a body that nobody read to its end is charged, too, as far as there is room for it.
+impl Drop for Metered {
+    fn drop(&mut self) {
+        if self.uncharged > 0 {
+            let _ = self.take().now_or_never();
         }
     }
 }
@@ -183,21 +212,41 @@ impl http_body::Body for Metered {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        ready!(self.poll_charged(context));
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
-        if let Some(Ok(frame)) = &frame
-            && let Some(data) = frame.data_ref()
-        {
-            self.uncharged += data.len();
+        let this = &mut *self;
+        if let Err(status) = ready!(this.poll_charged(context)) {
+            return Poll::Ready(Some(Err(status)));
         }
-        Poll::Ready(frame)
+        if let Some(frame) = this.ready.take() {
+            return Poll::Ready(Some(Ok(frame)));
+        }
+        let frame = match ready!(Pin::new(&mut this.body).poll_frame(context)) {
+            Some(Ok(frame)) => frame,
+            end => return Poll::Ready(end),
+        };
+        let length = frame.data_ref().map_or(0, Bytes::len);
+        this.uncharged += length.max(this.came.0.swap(0, Ordering::Relaxed));
+        let is_last = this.uncharged > 0 && this.body.is_end_stream();
+        if this.uncharged < CHARGED && !is_last {
+            return Poll::Ready(Some(Ok(frame)));
+        }
+        this.ready = Some(frame);
+        this.waiting = Some(Waiting::Answer(Box::pin(this.take())));
+        if let Err(status) = ready!(this.poll_charged(context)) {
+            this.ready = None;
+            return Poll::Ready(Some(Err(status)));
+        }
+        Poll::Ready(this.ready.take().map(Ok))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.ready.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        match &self.ready {
+            None => self.body.size_hint(),
+            // As long as it was.
+            Some(_) => SizeHint::default(),
+        }
     }
 }

@@ -1,12 +1,10 @@
 //! Gives every call an id, which stands in the answer, in the log and in what the services are asked.
 
-use std::task::{Context, Poll};
-
 use futures::FutureExt as _;
-use futures::future::Map;
 use tonic::codegen::http::{HeaderName, HeaderValue};
-use tower::{Layer, Service};
+use tower::Layer;
 
+use crate::answer::Answer;
 use crate::{Request, Response};
 
 /// The header by which it travels.
@@ -32,39 +30,23 @@ impl<S> Layer<S> for NameRequest {
 }
 
 /// Calls behind [`NameRequest`].
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Named<S> {
     inner: S,
 }
 
-impl<S> Service<Request> for Named<S>
-where
-    S: Service<Request, Response = Response>,
-{
-    type Response = Response;
-    type Error = S::Error;
-    type Future =
-        Map<S::Future, Box<dyn FnOnce(Result<Response, S::Error>) -> Result<Response, S::Error> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, mut request: Request) -> Self::Future {
-        let given = request
-            .headers()
-            .get(&REQUEST_ID)
-            .filter(|id| is_usable(id))
-            .cloned();
-        let id = given.unwrap_or_else(new_id);
+impl<S: Answer> Answer for Named<S> {
+    fn answer(&self, mut request: Request) -> impl Future<Output = Response> + Send {
+        let given = request.headers().get(&REQUEST_ID).filter(|id| is_usable(id));
+        let mut id = given.cloned().unwrap_or_else(new_id);
+        // Another one each time: a connection remembers it in vain.
+        id.set_sensitive(true);
         request.headers_mut().insert(REQUEST_ID, id.clone());
         request.extensions_mut().insert(RequestId(id.clone()));
-        self.inner.call(request).map(Box::new(move |answer| {
-            answer.map(|mut response| {
-                response.headers_mut().insert(REQUEST_ID, id);
-                response
-            })
-        }))
+        self.inner.answer(request).map(|mut response| {
+            response.headers_mut().insert(REQUEST_ID, id);
+            response
+        })
     }
 }
 
@@ -78,11 +60,12 @@ fn is_usable(id: &HeaderValue) -> bool {
 }
 
 fn new_id() -> HeaderValue {
-    let mut bytes = [0; 16];
-    // Where the system has no randomness, calls are named alike: worse for whoever reads the log, and nothing else.
-    let _ = getrandom::fill(&mut bytes);
-    // Hexadecimal digits may stand in a header.
-    HeaderValue::from_str(&hex::encode(bytes)).unwrap_or(HeaderValue::from_static("unnamed"))
+    // By chance alone: an id is no secret.
+    let bytes: [u8; 16] = rand::random();
+    let mut digits = [0; 32];
+    // Two digits for each byte have room, and may stand in a header.
+    let _ = hex::encode_to_slice(bytes, &mut digits);
+    HeaderValue::from_bytes(&digits).unwrap_or(HeaderValue::from_static("unnamed"))
 }
 
 #[cfg(test)]

@@ -3,31 +3,35 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use futures::future::BoxFuture;
+use futures::FutureExt as _;
 use nopic_chassis::principal::{PRINCIPAL_KEY, to_metadata};
 use nopic_chassis::rpc::client::Client;
 use nopic_domain::principal::Principal;
-use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::http::{Uri, Version, uri};
-use tower::{Service, ServiceExt as _};
+use tonic::{Code, Status};
+use tower::ServiceExt as _;
+use tower::util::BoxCloneSyncService;
 
-use crate::{Calls, Request, Response};
+use crate::answer::Answer;
+use crate::{Request, Response};
+
+/// Services of this process.
+pub(crate) type Here = BoxCloneSyncService<Request, Response, Infallible>;
 
 /// Hands calls on.
 #[derive(Debug, Clone)]
 pub(crate) struct Route {
     /// What this process serves itself.
-    here: Calls,
+    here: Here,
     /// Services of other processes, by their full names.
     elsewhere: Arc<HashMap<&'static str, Client>>,
 }
 
 impl Route {
     /// To these; what is not elsewhere is here.
-    pub(crate) fn new(here: Calls, elsewhere: HashMap<&'static str, Client>) -> Self {
+    pub(crate) fn new(here: Here, elsewhere: HashMap<&'static str, Client>) -> Self {
         Self {
             here,
             elsewhere: Arc::new(elsewhere),
@@ -35,26 +39,22 @@ impl Route {
     }
 }
 
-impl Service<Request> for Route {
-    type Response = Response;
-    type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Response, Infallible>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.here.poll_ready(context)
-    }
-
-    fn call(&mut self, request: Request) -> Self::Future {
+impl Answer for Route {
+    fn answer(&self, request: Request) -> impl Future<Output = Response> + Send {
         let service = request.uri().path().split('/').nth(1).unwrap_or_default();
-        match self.elsewhere.get(service) {
-            None => self.here.call(request),
-            Some(client) => Box::pin(forward(client.clone(), request)),
+        // What comes behind is long, and is not moved with the layers before it.
+        match self.elsewhere.get_key_value(service) {
+            None => {
+                let answer = self.here.clone().oneshot(request);
+                answer.map(|Ok(response)| response).boxed()
+            }
+            Some((service, client)) => forward(service, client.clone(), request).boxed(),
         }
     }
 }
 
 /// Asks another process, which is told who calls.
-async fn forward(client: Client, mut request: Request) -> Result<Response, Infallible> {
+async fn forward(service: &'static str, client: Client, mut request: Request) -> Response {
     if let Some(principal) = request.extensions().get::<Principal>() {
         let value = to_metadata(principal);
         request.headers_mut().insert(PRINCIPAL_KEY, value);
@@ -67,5 +67,17 @@ async fn forward(client: Client, mut request: Request) -> Result<Response, Infal
     }
     *request.version_mut() = Version::HTTP_2;
     let answer = client.oneshot(request).await;
-    Ok(answer.unwrap_or_else(|error| Status::from_error(error).into_http::<Body>()))
+    answer.unwrap_or_else(|error| not_asked(service, Status::from_error(error)).into_http::<Body>())
+}
+
+/// What a caller is told of a process that could not be asked: where that is, and what is wrong with it, is for whoever runs
+/// it.
+fn not_asked(service: &str, status: Status) -> Status {
+    if status.code() != Code::Unavailable {
+        return status;
+    }
+    tracing::warn!(service, why = status.message(), "a service could not be asked");
+    Status::unavailable(format!(
+        "{service} cannot be reached at present: try again; if it stays so, tell whoever runs this server"
+    ))
 }

@@ -16,7 +16,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tonic::transport::server::Connected as _;
 
-use crate::{Calls, connection};
+use crate::answer::Calls;
+use crate::connection;
 
 /// Longest header block, in bytes.
 const MAX_HEADER_BYTES: u32 = 32 << 10;

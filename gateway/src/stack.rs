@@ -3,19 +3,21 @@
 use std::sync::Arc;
 
 use tower::ServiceBuilder;
-use tower::util::BoxCloneSyncService;
 
-use nopic_chassis::messages::BoundMessages;
+use nopic_chassis::messages;
 use nopic_chassis::metrics::Metrics;
 use nopic_chassis::roles::CheckRoles;
-use nopic_chassis::rpc::server::Observe;
+use nopic_chassis::rpc::server;
 
-use crate::Calls;
 use crate::access_log::LogAccess;
 use crate::admission::Admission;
+use crate::answer::Calls;
 use crate::authenticate::Authenticate;
 use crate::authorize::Authorize;
+use crate::bound_messages::BoundMessages;
 use crate::cut::CutStreams;
+use crate::observe::Observe;
+use crate::open_calls::BoundOpenCalls;
 use crate::protocol::Translate;
 use crate::rate::Charge;
 use crate::request_id::NameRequest;
@@ -31,12 +33,12 @@ pub(crate) struct Parts {
     pub(crate) check: CheckRoles,
     pub(crate) tenants: BoundTenants,
     pub(crate) charge: Charge,
-    pub(crate) messages: BoundMessages,
+    pub(crate) messages: messages::BoundMessages,
     pub(crate) cut: CutStreams,
     pub(crate) route: Route,
 }
 
-/// The gateway as one service.
+/// The gateway: each layer answers by the one that stands below it.
 pub(crate) fn stack(parts: Parts) -> Calls {
     let layers = ServiceBuilder::new()
         // First, so that everything that is said of a call, here and behind, says which it was.
@@ -46,21 +48,23 @@ pub(crate) fn stack(parts: Parts) -> Calls {
         // From here on there is one form of call, gRPC, and one form of refusal, its status; outside it is put into the
         // caller's form.
         .layer(Translate)
+        // What everybody may call has little time and few places, so that it takes none of those of known callers.
+        .layer(BoundOpenCalls::default())
         // Span, numbers and deadline by method, which only now is known for every form.
-        .layer(Observe::new(&parts.metrics))
+        .layer(Observe(server::Observe::new(&parts.metrics)))
         // Before any work: what is too much is refused while it is cheap.
         .layer(Admission(parts.shed))
         // Who calls, by key, token or certificate; nothing behind this reads a credential.
         .layer(Authenticate::layer(parts.authenticate))
         // What the caller's role may call, before a byte of the body is read.
-        .layer(Authorize::new(parts.check))
+        .layer(Authorize(parts.check))
         // A tenant's places, held until its answers are over, before anything is charged for what has none.
         .layer(Admission(parts.tenants))
         // What a tenant may ask a second: the last that refuses, so that only calls that are made are charged.
         .layer(parts.charge)
         // What a call may send at once: nothing behind gives memory to a message before it is bounded.
-        .layer(parts.messages)
+        .layer(BoundMessages(parts.messages))
         // What is left of a stream when this gateway goes: its requests end where a caller can go on at another one.
         .layer(parts.cut);
-    BoxCloneSyncService::new(layers.service(parts.route))
+    Calls::new(layers.service(parts.route))
 }

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,6 +13,10 @@ use tokio::time::Instant;
 use tonic::Status;
 use tonic::body::Body;
 
+use crate::places::Places;
+
+/// Bytes of a piece at most: what the server is given at once lies there until its caller takes it.
+const PIECE: usize = 16 << 10;
 /// Answers that are over are forgotten when there are so many.
 const KEPT: usize = 64;
 
@@ -43,9 +47,10 @@ impl Unread {
         u64::try_from(self.born.elapsed().as_millis()).unwrap_or(NOTHING - 1)
     }
 
-    /// The body of an answer, watched; the call is open until its end.
-    pub(crate) fn watch(&self, body: Body, open: OpenCall) -> Body {
+    /// The body of an answer, watched, with what it holds until its end.
+    pub(crate) fn watch(&self, body: Body, held: (OpenCall, Places)) -> Body {
         if http_body::Body::is_end_stream(&body) {
+            held.1.give_back();
             return body;
         }
         // Where its caller gives no room at all it is never asked for anything.
@@ -58,9 +63,10 @@ impl Unread {
         drop(answers);
         Body::new(Watched {
             body,
+            rest: Bytes::new(),
             waiting,
             unread: self.clone(),
-            open: Some(open),
+            held: Some(held),
         })
     }
 
@@ -84,9 +90,40 @@ impl Unread {
 
 struct Watched {
     body: Body,
+    /// What is left of a long piece. The server takes whatever it is given, be it far more than its caller has room for.
+    rest: Bytes,
     waiting: Arc<Waiting>,
     unread: Unread,
-    open: Option<OpenCall>,
+    held: Option<(OpenCall, Places)>,
+}
+
+impl Watched {
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if self.rest.is_empty() {
+            let frame = match ready!(http_body::Body::poll_frame(Pin::new(&mut self.body), context)) {
+                Some(Ok(frame)) => frame,
+                end => return Poll::Ready(end),
+            };
+            match frame.into_data() {
+                Ok(data) => self.rest = data,
+                Err(other) => return Poll::Ready(Some(Ok(other))),
+            }
+        }
+        let piece = self.rest.split_to(self.rest.len().min(PIECE));
+        Poll::Ready(Some(Ok(Frame::data(piece))))
+    }
+
+    fn is_over(&self) -> bool {
+        self.rest.is_empty() && http_body::Body::is_end_stream(&self.body)
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if let Some((_, places)) = self.held.take() {
+            places.give_back();
+        }
+    }
 }
 
 impl http_body::Body for Watched {
@@ -97,14 +134,14 @@ impl http_body::Body for Watched {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let frame = Pin::new(&mut self.body).poll_frame(context);
+        let frame = self.poll_piece(context);
         let is_over = match &frame {
             Poll::Ready(None | Some(Err(_))) => true,
             Poll::Ready(Some(Ok(frame))) => frame.is_trailers(),
             Poll::Pending => false,
         };
-        if is_over {
-            self.open = None;
+        if is_over && let Some((_, places)) = self.held.take() {
+            places.give_back();
         }
         // Whoever asks again has had the last one taken; what is given now waits until then.
         let since = if frame.is_ready() {
@@ -117,11 +154,17 @@ impl http_body::Body for Watched {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.is_over()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let mut hint = self.body.size_hint();
+        let rest = self.rest.len() as u64;
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper + rest);
+        }
+        hint.set_lower(hint.lower() + rest);
+        hint
     }
 }
 
@@ -138,7 +181,7 @@ mod tests {
         let frames = futures::stream::iter([Ok::<_, Status>(Frame::data(Bytes::from_static(b"one")))]);
         let frames = futures::StreamExt::chain(frames, futures::stream::pending());
         let open = OpenCall::begin(&Arc::default());
-        let mut body = unread.watch(Body::new(StreamBody::new(frames)), open);
+        let mut body = unread.watch(Body::new(StreamBody::new(frames)), (open, Places::default()));
         tokio::time::advance(Duration::from_secs(5)).await;
         assert_eq!(unread.longest().as_secs(), 5);
         assert!(body.frame().now_or_never().is_some());
@@ -158,5 +201,34 @@ mod tests {
                 .iter()
                 .all(|answer| answer.strong_count() == 0)
         );
+    }
+
+    #[tokio::test]
+    async fn a_long_piece_is_given_in_short_ones_and_places_are_kept_until_the_last() {
+        let place = Arc::new(());
+        let mut request = crate::Request::default();
+        let places = Places::default();
+        request.extensions_mut().insert(places.clone());
+        Places::give(&mut request, Arc::clone(&place));
+        drop(request);
+        let long = Bytes::from(vec![7; 2 * PIECE + 1]);
+        let whole = Body::new(http_body_util::Full::new(long.clone()));
+        let mut body = Unread::new().watch(whole, (OpenCall::begin(&Arc::default()), places));
+        let mut came = Vec::new();
+        for length in [PIECE, PIECE, 1] {
+            assert!(!http_body::Body::is_end_stream(&body));
+            assert_eq!(
+                http_body::Body::size_hint(&body).exact(),
+                Some((long.len() - came.len()) as u64)
+            );
+            let piece = body.frame().await.unwrap().unwrap().into_data().unwrap();
+            assert_eq!(piece.len(), length);
+            assert_eq!(Arc::strong_count(&place), 2, "its place is kept");
+            came.extend(piece);
+        }
+        assert_eq!(came, long);
+        assert!(http_body::Body::is_end_stream(&body));
+        drop(body);
+        assert_eq!(Arc::strong_count(&place), 1);
     }
 }

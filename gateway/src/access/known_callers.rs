@@ -55,13 +55,22 @@ fn answers<K: Hash + Eq + Send + Sync + 'static, V: Send + Sync + 'static>() -> 
 }
 
 /// What is kept, or what the store says: asked once for however many wait for it. That it cannot be asked is not kept.
-async fn look_up<K: Hash + Eq + Send + Sync + 'static, V: Send + Sync + 'static>(
-    kept: &Answers<K, V>,
-    key: K,
-    load: impl Future<Output = Result<Option<V>, nopic_sql::Error>>,
-) -> Result<Option<Arc<V>>, Refused> {
+async fn look_up<Q, V, Load>(
+    kept: &Answers<Q::Owned, V>,
+    key: &Q,
+    load: impl FnOnce() -> Load,
+) -> Result<Option<Arc<V>>, Refused>
+where
+    Q: ToOwned<Owned: Hash + Eq + Send + Sync + 'static> + Hash + Eq + ?Sized,
+    V: Send + Sync + 'static,
+    Load: Future<Output = Result<Option<V>, nopic_sql::Error>>,
+{
+    // Nearly always.
+    if let Some(found) = kept.get(key).await {
+        return Ok(found);
+    }
     let load = async {
-        match timeout(PATIENCE, load).await {
+        match timeout(PATIENCE, load()).await {
             Ok(Ok(found)) => Ok(found.map(Arc::new)),
             Ok(Err(error)) => {
                 tracing::error!(
@@ -76,7 +85,7 @@ async fn look_up<K: Hash + Eq + Send + Sync + 'static, V: Send + Sync + 'static>
             }
         }
     };
-    kept.try_get_with(key, load)
+    kept.try_get_with(key.to_owned(), load)
         .await
         .map_err(|refused: Arc<Refused>| *refused)
 }
@@ -85,7 +94,7 @@ async fn look_up<K: Hash + Eq + Send + Sync + 'static, V: Send + Sync + 'static>
 impl Callers for KnownCallers {
     async fn of_key(&self, text: &str) -> Result<Principal, Refused> {
         let (prefix, secret_hash) = key::read(text).ok_or(Refused::Unknown)?;
-        let found = look_up(&self.keys, prefix.to_owned(), self.store.by_key(prefix)).await?;
+        let found = look_up(&self.keys, prefix, || self.store.by_key(prefix)).await?;
         found
             .ok_or(Refused::Unknown)?
             .admit(&secret_hash, self.clock.now())
@@ -94,17 +103,12 @@ impl Callers for KnownCallers {
     async fn of_token(&self, token: &str) -> Result<Principal, Refused> {
         let tokens = self.tokens.as_ref().ok_or(Refused::Unknown)?;
         let subject = tokens.subject(token).await?;
-        let found = look_up(&self.subjects, subject.clone(), self.store.by_token(&subject)).await?;
+        let found = look_up(&self.subjects, &subject, || self.store.by_token(&subject)).await?;
         found.ok_or(Refused::Unknown)?.admit()
     }
 
     async fn of_certificate(&self, name: &str) -> Result<Principal, Refused> {
-        let found = look_up(
-            &self.certificates,
-            name.to_owned(),
-            self.store.by_certificate(name),
-        )
-        .await?;
+        let found = look_up(&self.certificates, name, || self.store.by_certificate(name)).await?;
         found.ok_or(Refused::Unknown)?.admit()
     }
 }

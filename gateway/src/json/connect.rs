@@ -13,7 +13,6 @@ use tonic::codegen::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use tonic::codegen::http::request::Parts;
 use tonic::codegen::http::{HeaderMap, HeaderName, HeaderValue, Method as Verb, StatusCode};
 use tonic::{Code, Status};
-use tower::Service;
 
 use super::call::{self, MAX_BYTES, early, inward, lazily, own};
 use super::contract::Method;
@@ -21,6 +20,7 @@ use super::frames::{Messages, frame};
 use super::refusal::{Refusal, Slot};
 use super::rest::{self, essence};
 use super::{problem, read};
+use crate::answer::Answer;
 use crate::{Request, Response};
 
 /// What says that a call is of this protocol.
@@ -81,35 +81,28 @@ pub(crate) fn nothing(path: &str) -> Response {
 }
 
 /// Answers a call of this method.
-pub(crate) async fn answer<S>(
-    mut inner: S,
-    request: Request,
-    method: &Arc<Method>,
-) -> Result<Response, S::Error>
-where
-    S: Service<Request, Response = Response>,
-{
+pub(crate) async fn answer<S: Answer>(inner: &S, request: Request, method: &Arc<Method>) -> Response {
     let (mut parts, body) = request.into_parts();
     let written = match check(&mut parts, method) {
         Ok(written) => written,
-        Err(response) => return Ok(*response),
+        Err(response) => return *response,
     };
     let slot = Slot::default();
     let body = match written.is_stream {
         true => requests(method, written, body, &slot),
         false => lazily(&slot, message(Arc::clone(method), written, body, slot.clone())),
     };
-    let response = inner.call(inward(parts, &method.path, body, &slot)).await?;
+    let response = inner.answer(inward(parts, &method.path, body, &slot)).await;
     if written.is_stream {
-        return Ok(answers(response, Arc::clone(method), written, slot));
+        return answers(response, Arc::clone(method), written, slot);
     }
     let answer = match call::answer(response, &slot).await {
         Ok(answer) => answer,
-        Err(refusal) => return Ok(refused(&refusal)),
+        Err(refusal) => return refused(&refusal),
     };
     let message = match encode(method, written, answer.message).await {
         Ok(message) => message,
-        Err(status) => return Ok(refused(&status.into())),
+        Err(status) => return refused(&status.into()),
     };
     let mut response = Response::new(Body::new(Full::new(message)));
     *response.headers_mut() = answer.headers;
@@ -121,7 +114,7 @@ where
             response.headers_mut().append(name, value.clone());
         }
     }
-    Ok(response)
+    response
 }
 
 /// Looks at what stands before the body.
@@ -229,7 +222,10 @@ fn requests(method: &Arc<Method>, written: Written, body: Body, slot: &Slot) -> 
         let (mut messages, method, slot) = state?;
         let next = match messages.next().await {
             Ok(None) => return None,
-            Ok(Some(message)) => decode(Arc::clone(&method), written, message, &slot).await,
+            Ok(Some(message)) => {
+                slot.came.add(message.len());
+                decode(Arc::clone(&method), written, message, &slot).await
+            }
             Err(status) if matches!(status.code(), Code::ResourceExhausted | Code::Unimplemented) => {
                 Err(status.into())
             }

@@ -31,20 +31,19 @@ mod write;
 
 use bytes::Bytes;
 use http_body_util::Full;
+use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::http::header::CONTENT_TYPE;
-use tonic::codegen::http::{HeaderValue, Method as Verb};
-use tower::Service;
+use tonic::codegen::http::{HeaderValue, Method as Verb, StatusCode};
 
+use crate::answer::Answer;
 use crate::request_id::RequestId;
 use crate::{Request, Response};
 use contract::{Contract, Found};
+use refusal::Refusal;
 
 /// Answers a call that is no gRPC.
-pub(crate) async fn answer<S>(inner: S, request: Request) -> Result<Response, S::Error>
-where
-    S: Service<Request, Response = Response>,
-{
+pub(crate) async fn answer<S: Answer>(inner: &S, request: Request) -> Response {
     let contract = Contract::get();
     let path = request.uri().path();
     if let Some(method) = contract.method(path) {
@@ -52,21 +51,21 @@ where
     }
     let found = match path {
         "/" | "/openapi.json" | "/docs" | "/descriptors" => match *request.method() {
-            Verb::GET | Verb::HEAD if matches!(path, "/" | "/docs") => return Ok(page::response()),
-            Verb::GET | Verb::HEAD if path == "/descriptors" => return Ok(descriptors()),
-            Verb::GET | Verb::HEAD => return Ok(openapi::response()),
+            Verb::GET | Verb::HEAD if matches!(path, "/" | "/docs") => return page::response(),
+            Verb::GET | Verb::HEAD if path == "/descriptors" => return descriptors(),
+            Verb::GET | Verb::HEAD => return openapi::response(),
             _ => Found::OtherVerbs(vec![Verb::GET]),
         },
         _ => contract.find(request.method(), path),
     };
     let id = request.extensions().get::<RequestId>();
-    Ok(match found {
+    match found {
         Found::Method(method, values) => {
             // A method is found by its path, so it has one.
             let Some(binding) = &method.binding else {
-                return Ok(problem::response(&problem::nothing(path), id));
+                return problem::response(&problem::nothing(path), id);
             };
-            return rest::answer(inner, request, method, binding, values).await;
+            rest::answer(inner, request, method, binding, values).await
         }
         Found::OtherVerbs(verbs) => {
             let (refusal, verbs) = problem::other_verb(&verbs);
@@ -74,7 +73,15 @@ where
         }
         Found::Nothing if connect::is_meant(&request) => connect::nothing(path),
         Found::Nothing => problem::response(&problem::nothing(path), id),
-    })
+    }
+}
+
+/// A refusal of what is not called as it can be.
+pub(crate) fn refused(request: &Request, http: StatusCode, status: Status) -> Response {
+    problem::response(
+        &Refusal::with(http, status),
+        request.extensions().get::<RequestId>(),
+    )
 }
 
 /// Whether the method at a gRPC path is sent a stream.

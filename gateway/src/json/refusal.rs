@@ -15,6 +15,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::contract::Contract;
 use super::write;
+use crate::rate::Came;
 
 /// A refusal: by whoever was asked, or by the gateway because of the form of what was asked.
 #[derive(Debug, Clone)]
@@ -143,6 +144,8 @@ pub(crate) struct Slot {
     refusal: Arc<OnceLock<Refusal>>,
     /// The room that the call has for its body.
     pub(crate) room: CallRoom,
+    /// What has come of it, as it came.
+    pub(crate) came: Came,
 }
 
 impl Slot {

@@ -10,42 +10,39 @@ use tonic::body::Body;
 use tonic::codegen::http::HeaderValue;
 use tonic::codegen::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use tonic::codegen::http::request::Parts;
-use tower::Service;
 
 use super::call::{self, inward, lazily, work};
 use super::contract::{Binding, Holds, Method};
 use super::refusal::{Refusal, Slot};
 use super::{lines, problem, query, read, upload, write};
+use crate::answer::Answer;
 use crate::request_id::RequestId;
 use crate::{Request, Response};
 
 /// Answers a call of this method; these are the values of the fields in its path.
-pub(crate) async fn answer<S>(
-    mut inner: S,
+pub(crate) async fn answer<S: Answer>(
+    inner: &S,
     request: Request,
     method: &Arc<Method>,
     binding: &'static Binding,
     values: Vec<String>,
-) -> Result<Response, S::Error>
-where
-    S: Service<Request, Response = Response>,
-{
+) -> Response {
     let (parts, body) = request.into_parts();
     let id = parts.extensions.get::<RequestId>().cloned();
     let slot = Slot::default();
     let body = match self::body(&parts, body, method, binding, values, &slot) {
         Ok(body) => body,
-        Err(refusal) => return Ok(problem::response(&refusal, id.as_ref())),
+        Err(refusal) => return problem::response(&refusal, id.as_ref()),
     };
-    let response = inner.call(inward(parts, &method.path, body, &slot)).await?;
+    let response = inner.answer(inward(parts, &method.path, body, &slot)).await;
     if method.descriptor.is_server_streaming() {
-        return Ok(lines::answer(response, Arc::clone(method), slot, id).await);
+        return lines::answer(response, Arc::clone(method), slot, id).await;
     }
     let answered = match call::answer(response, &slot).await {
         Ok(answer) => written(method, answer).await.map_err(Refusal::from),
         Err(refusal) => Err(refusal),
     };
-    Ok(answered.unwrap_or_else(|refusal| problem::response(&refusal, id.as_ref())))
+    answered.unwrap_or_else(|refusal| problem::response(&refusal, id.as_ref()))
 }
 
 async fn written(method: &Arc<Method>, answer: call::Answer) -> Result<Response, Status> {

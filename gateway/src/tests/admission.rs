@@ -141,6 +141,24 @@ async fn an_open_door_takes_whoever_shows_nothing() {
     // Who shows something is taken by that.
     let status = caller.call(SAY, "nopic_unknown").await.status();
     assert_eq!(status.code(), Code::Unauthenticated);
+    // A page of another site that somebody beside it has open shows nothing either.
+    for (name, value) in [
+        ("origin", "https://evil.example"),
+        ("sec-fetch-site", "cross-site"),
+    ] {
+        let of_a_page = |key| {
+            let mut request = request(SAY, key);
+            request
+                .headers_mut()
+                .insert(name, HeaderValue::from_static(value));
+            request
+        };
+        let status = caller.ask(of_a_page(None)).await.status();
+        assert_eq!(status.code(), Code::Unauthenticated, "{name}");
+        assert!(status.message().contains("API key"), "{status}");
+        let status = caller.ask(of_a_page(Some("nopic_a"))).await.status();
+        assert_eq!(status.code(), Code::Ok, "{name}: with a key");
+    }
 }
 
 #[tokio::test]
@@ -222,4 +240,23 @@ async fn a_message_that_says_it_is_too_long_is_refused_before_it_comes() {
     assert_eq!(status.code(), Code::OutOfRange, "{status}");
     // The bound of a method that the contract does not have.
     assert!(status.message().contains("at most 65536"), "{status}");
+}
+
+#[tokio::test]
+async fn every_kilobyte_is_charged_and_a_single_message_does_not_wait_for_room() {
+    let bounds = Bounds {
+        kilobytes: Rate::new(1, 2).unwrap(),
+        ..Bounds::default()
+    };
+    let door = Door::open(bounds).await;
+    let mut caller = door.connect().await;
+    for _ in 0..2 {
+        assert_eq!(caller.call(SAY, "nopic_a").await.status().code(), Code::Ok);
+    }
+    let refused = caller.call(SAY, "nopic_a").await.status();
+    assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
+    let quota = refused.get_details_quota_failure().unwrap();
+    assert_eq!(quota.violations[0].subject, "tenant:a/kilobytes");
+    assert!(refused.get_details_retry_info().unwrap().retry_delay.is_some());
+    assert_eq!(caller.call(SAY, "nopic_b").await.status().code(), Code::Ok);
 }

@@ -122,3 +122,51 @@ async fn a_connection_whose_request_was_not_read_says_that_it_ends() {
         assert_eq!(says, ends, "{key}");
     }
 }
+
+#[tokio::test]
+async fn grpc_over_http_1_is_refused_and_told_what_to_do() {
+    let door = Door::open(Bounds::default()).await;
+    let stream = TcpStream::connect(door.address).await.unwrap();
+    let (mut caller, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    let response = caller
+        .send_request(web(SAY, "application/grpc", b"\0\0\0\0\x02hi"))
+        .await
+        .unwrap();
+    assert_eq!(response.status(), 505);
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    assert!(String::from_utf8_lossy(&body).contains("gRPC-Web"), "{body:?}");
+}
+
+#[tokio::test]
+async fn a_content_type_may_have_parameters() {
+    let door = Door::open(Bounds::default()).await;
+    let mut caller = door.connect().await;
+    let mut request = request(SAY, Some("nopic_a"));
+    let content = HeaderValue::from_static("application/grpc-web+proto; charset=utf-8");
+    request.headers_mut().insert("content-type", content);
+    let answer = caller.ask(request).await;
+    assert!(answer.body.ends_with(b"grpc-status:0\r\n"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn who_asks_for_the_headers_alone_gets_no_body() {
+    let door = Door::open(Bounds::default()).await;
+    let mut caller = door.connect().await;
+    let ask = |verb: http::Method| {
+        http::Request::builder()
+            .method(verb)
+            .uri("http://localhost/openapi.json")
+            .body(Full::default())
+            .unwrap()
+    };
+    let whole = caller.ask(ask(http::Method::GET)).await;
+    let head = caller.ask(ask(http::Method::HEAD)).await;
+    assert!(head.body.is_empty() && !whole.body.is_empty());
+    assert_eq!(
+        head.header("content-length"),
+        Some(whole.body.len().to_string().as_str())
+    );
+}

@@ -28,15 +28,17 @@ use tonic::body::Body;
 use tonic::codegen::http::{self, HeaderMap, HeaderValue};
 use tower::util::BoxCloneSyncService;
 
+use crate::answer::Calls;
 use crate::authenticate::{Authenticate, Callers, Refused};
 use crate::cut::CutStreams;
 use crate::limits::Limits;
 use crate::rate::Charge;
+use crate::route::Here;
 use crate::route::Route;
 use crate::shed::Shed;
 use crate::stack::{Parts, stack};
 use crate::tenant_calls::BoundTenants;
-use crate::{Calls, Request, Response, server};
+use crate::{Request, Response, server};
 
 /// A method for everybody, one for operators, and one whose answers never end.
 pub(crate) const SAY: &str = "/test.v1.Echo/Say";
@@ -81,6 +83,7 @@ pub(crate) struct Bounds {
     pub(crate) places: usize,
     pub(crate) tenant_calls: usize,
     pub(crate) requests: Rate,
+    pub(crate) kilobytes: Rate,
     pub(crate) otherwise: Option<Principal>,
 }
 
@@ -90,6 +93,7 @@ impl Default for Bounds {
             places: 100,
             tenant_calls: 50,
             requests: Rate::new(1_000, 1_000).unwrap(),
+            kilobytes: Rate::new(1_000_000, 1_000_000).unwrap(),
             otherwise: None,
         }
     }
@@ -133,7 +137,7 @@ impl Door {
 pub(crate) fn calls(bounds: Bounds, metrics: &Metrics) -> Calls {
     let limits = Limits {
         requests: bounds.requests,
-        kilobytes: Rate::new(1_000_000, 1_000_000).unwrap(),
+        kilobytes: bounds.kilobytes,
         calls: bounds.tenant_calls,
         lines: bounds.requests,
     };
@@ -195,7 +199,7 @@ impl Answer {
 
 /// A gRPC call with this message, by this key.
 pub(crate) fn request(path: &str, key: Option<&str>) -> http::Request<Full<Bytes>> {
-    let mut request = http::Request::post(format!("http://door{path}"))
+    let mut request = http::Request::post(format!("http://localhost{path}"))
         .header("content-type", "application/grpc")
         .header("te", "trailers");
     if let Some(key) = key {
@@ -235,7 +239,7 @@ impl Caller {
 }
 
 /// Says what was said, and who said it; or goes on for ever.
-fn echo() -> Calls {
+fn echo() -> Here {
     BoxCloneSyncService::new(tower::service_fn(|request: Request| async move {
         let mut response = http::Response::builder().header("content-type", "application/grpc");
         if let Some(caller) = request.extensions().get::<Principal>() {

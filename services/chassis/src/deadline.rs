@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use opentelemetry::trace::FutureExt as _;
 use tokio::time::Instant;
 use tonic::codegen::http::HeaderMap;
 use tracing::Instrument as _;
@@ -67,7 +68,7 @@ pub fn spawn<F>(work: F) -> tokio::task::JoinHandle<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
 {
-    tokio::spawn(scope(current(), work).in_current_span())
+    tokio::spawn(scope(current(), work).in_current_span().with_current_context())
 }
 
 /// The metadata key of the time that a caller gives.

@@ -12,11 +12,11 @@ use std::task::{Context, Poll};
 use futures::future::{Either, Ready, ready};
 use nopic_domain::principal::{Principal, Role};
 use thiserror::Error;
+use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::http;
 use tonic::metadata::MetadataMap;
 use tonic::service::Routes;
-use tonic::{Status, metadata};
 use tower::{Layer, Service};
 
 use crate::incoming::Peer;
@@ -188,28 +188,59 @@ impl CheckRoles {
         self.refused.get()
     }
 
-    /// The principal of a call that is allowed.
+    /// Lets a call through whose principal may make it, and puts that into its extensions where no layer before this one
+    /// has found it: what the metadata say stands only without.
     ///
-    /// `found` is who a layer before this one has found to call; what the metadata say stands only without it.
-    fn check(
+    /// # Errors
+    /// The refusal.
+    pub fn admit<B>(&self, request: &mut http::Request<B>) -> Result<(), Status> {
+        if is_open(request.uri().path()) {
+            return Ok(());
+        }
+        // Metadata are the headers, lent for the time of the check.
+        let metadata = MetadataMap::from_headers(std::mem::take(request.headers_mut()));
+        let checked = self.check(request, &metadata);
+        *request.headers_mut() = metadata.into_headers();
+        match checked {
+            Ok(None) => Ok(()),
+            Ok(Some(named)) => {
+                request.extensions_mut().insert(named);
+                Ok(())
+            }
+            Err(status) => {
+                self.refused.add();
+                let peer = request.extensions().get::<Peer>();
+                tracing::warn!(
+                    client = peer.and_then(|peer| peer.name.as_deref()),
+                    method = request.uri().path(),
+                    why = status.message(),
+                    "a call was refused"
+                );
+                Err(status)
+            }
+        }
+    }
+
+    /// Whether a call is allowed; with its principal, where that is not among its extensions.
+    fn check<B>(
         &self,
-        path: &str,
+        request: &http::Request<B>,
         metadata: &MetadataMap,
-        peer: Option<&Peer>,
-        found: Option<&Principal>,
-    ) -> Result<Principal, Status> {
+    ) -> Result<Option<Principal>, Status> {
         // A path that no row names is as good as one that is not served.
-        let Some(row) = self.table.0.get(path) else {
+        let Some(row) = self.table.0.get(request.uri().path()) else {
             return Err(Status::unimplemented("this server has no such method"));
         };
+        let found = request.extensions().get::<Principal>();
         let named = match found {
-            Some(found) => Some(found.clone()),
-            None => principal::from_metadata(metadata)?,
+            Some(_) => None,
+            None => match principal::from_metadata(metadata)? {
+                Some(named) => Some(named),
+                None => Some(self.otherwise.clone().ok_or_else(principal::unnamed)?),
+            },
         };
-        let principal = match named {
-            Some(principal) => principal,
-            None => self.otherwise.clone().ok_or_else(principal::unnamed)?,
-        };
+        // One of the two is there.
+        let principal = found.or(named.as_ref()).ok_or_else(principal::unnamed)?;
         if !row.roles.contains(&principal.role) {
             let roles: Vec<_> = row.roles.iter().map(|role| role.as_str()).collect();
             return Err(Status::permission_denied(format!(
@@ -219,13 +250,14 @@ impl CheckRoles {
                 principal.role.as_str()
             )));
         }
+        let peer = request.extensions().get::<Peer>();
         let name = peer.and_then(|peer| peer.name.as_deref());
         let is_listed = |clients: &[&str]| name.map_or(self.trusts_nameless, |name| clients.contains(&name));
         if !row.clients.is_none_or(is_listed) {
             // No more: who is listed is nobody's business.
             return Err(Status::permission_denied("this client may not call this method"));
         }
-        Ok(principal)
+        Ok(named)
     }
 }
 
@@ -260,30 +292,9 @@ where
     }
 
     fn call(&mut self, mut request: http::Request<B>) -> Self::Future {
-        if is_open(request.uri().path()) {
-            return Either::Left(self.inner.call(request));
-        }
-        // Metadata are the headers, lent for the time of the check.
-        let metadata = metadata::MetadataMap::from_headers(std::mem::take(request.headers_mut()));
-        let (path, peer) = (request.uri().path(), request.extensions().get::<Peer>());
-        let found = request.extensions().get::<Principal>();
-        let checked = self.check.check(path, &metadata, peer, found);
-        match checked {
-            Ok(principal) => {
-                *request.headers_mut() = metadata.into_headers();
-                request.extensions_mut().insert(principal);
-                Either::Left(self.inner.call(request))
-            }
-            Err(status) => {
-                self.check.refused.add();
-                tracing::warn!(
-                    client = peer.and_then(|peer| peer.name.as_deref()),
-                    method = path,
-                    why = status.message(),
-                    "a call was refused"
-                );
-                Either::Right(ready(Ok(status.into_http())))
-            }
+        match self.check.admit(&mut request) {
+            Ok(()) => Either::Left(self.inner.call(request)),
+            Err(status) => Either::Right(ready(Ok(status.into_http()))),
         }
     }
 }
@@ -384,7 +395,7 @@ mod tests {
     #[tokio::test]
     async fn a_forged_principal_is_refused() {
         let mut request = tonic::Request::new(());
-        let forged = metadata::BinaryMetadataValue::from_bytes(b"\xff\xff");
+        let forged = tonic::metadata::BinaryMetadataValue::from_bytes(b"\xff\xff");
         request.metadata_mut().insert_bin(PRINCIPAL_KEY, forged);
         let layer = layer(Some(Principal::built_in("embedded")));
         let refused = send(&layer, "/a.v1.Books/Read", request, None).await;

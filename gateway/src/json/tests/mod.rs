@@ -7,7 +7,6 @@ mod refusals;
 mod rest;
 mod streams;
 
-use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -24,6 +23,7 @@ use tonic::codegen::http::{HeaderMap, HeaderValue, StatusCode};
 use super::contract::{Contract, Method};
 use super::frames::{Messages, frame};
 use super::{read, write};
+use crate::answer::Answer;
 use crate::request_id::RequestId;
 use crate::{Request, Response};
 
@@ -81,11 +81,20 @@ fn message(method: &Method, json: &str) -> Bytes {
         .into()
 }
 
-async fn behind(
-    behind: Behind,
-    seen: Arc<Mutex<Option<Seen>>>,
-    request: Request,
-) -> Result<Response, Infallible> {
+/// A server behind that answers by this.
+struct By<F>(F);
+
+impl<F, Answered> Answer for By<F>
+where
+    F: Fn(Request) -> Answered + Send + Sync,
+    Answered: Future<Output = Response> + Send,
+{
+    async fn answer(&self, request: Request) -> Response {
+        (self.0)(request).await
+    }
+}
+
+async fn behind(behind: Behind, seen: Arc<Mutex<Option<Seen>>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let mut asked = Seen {
         path: parts.uri.path().to_owned(),
@@ -95,7 +104,7 @@ async fn behind(
     let (messages, status) = match behind {
         Behind::Refuses(status) => {
             *seen.lock().unwrap() = Some(asked);
-            return Ok(status.into_http());
+            return status.into_http();
         }
         Behind::Answers(messages, status) => (messages, status),
     };
@@ -111,7 +120,7 @@ async fn behind(
                     .push(String::from_utf8(write::message(&message)).unwrap());
             }
             // As tonic tells of a body that breaks.
-            Err(_) => return Ok(Status::internal("the request broke").into_http()),
+            Err(_) => return Status::internal("the request broke").into_http(),
         }
     }
     *seen.lock().unwrap() = Some(asked);
@@ -134,7 +143,7 @@ async fn behind(
     response
         .headers_mut()
         .insert("x-revision", HeaderValue::from_static("7"));
-    Ok(response)
+    response
 }
 
 async fn call(what: Behind, line: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answered {
@@ -147,10 +156,9 @@ async fn call(what: Behind, line: &str, headers: &[(&str, &str)], body: impl Int
     request
         .extensions_mut()
         .insert(RequestId(HeaderValue::from_static("the-id")));
-    let seen = Arc::new(Mutex::new(None));
-    let told = Arc::clone(&seen);
-    let inner = tower::service_fn(move |request| behind(what.clone(), Arc::clone(&told), request));
-    let (parts, body) = super::answer(inner, request).await.unwrap().into_parts();
+    let seen = Arc::default();
+    let inner = By(|request| behind(what.clone(), Arc::clone(&seen), request));
+    let (parts, body) = super::answer(&inner, request).await.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     let seen = seen.lock().unwrap().clone();
     Answered {

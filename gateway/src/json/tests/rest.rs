@@ -9,7 +9,7 @@ use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::http::StatusCode;
 
-use super::{Behind, JSON, answers, call};
+use super::{Behind, By, JSON, answers, call};
 use crate::Request;
 use crate::json::frames::Messages;
 
@@ -258,11 +258,11 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
         .header("content-type", "application/json")
         .body(Body::new(silent))
         .unwrap();
-    let behind = tower::service_fn(async |request: Request| {
+    let behind = By(async |request: Request| {
         let ended = Messages::new(request.into_body(), 1 << 20).next().await;
-        Ok::<_, std::convert::Infallible>(ended.unwrap_err().into_http())
+        ended.unwrap_err().into_http()
     });
-    let answered = crate::json::answer(behind, request).await.unwrap();
+    let answered = crate::json::answer(&behind, request).await;
     assert_eq!(answered.status(), StatusCode::REQUEST_TIMEOUT);
 }
 

@@ -12,7 +12,7 @@ use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::http::StatusCode;
 
-use super::{Behind, answers, call, connect};
+use super::{Behind, By, answers, call, connect};
 use crate::Request;
 use crate::json::frames::{Messages, frame};
 
@@ -195,14 +195,14 @@ async fn no_more_of_a_file_is_read_than_the_server_behind_takes() {
         let request = tonic::codegen::http::Request::post("/v1/entries:validateDocument")
             .body(Body::new(StreamBody::new(endless)))
             .unwrap();
-        let behind = tower::service_fn(async |request: Request| {
+        let behind = By(async |request: Request| {
             let mut messages = Messages::new(request.into_body(), 1 << 20);
             for _ in 0..taken {
                 messages.next().await.unwrap().unwrap();
             }
-            Ok::<_, std::convert::Infallible>(Status::permission_denied("no").into_http())
+            Status::permission_denied("no").into_http()
         });
-        let answered = crate::json::answer(behind, request).await.unwrap();
+        let answered = crate::json::answer(&behind, request).await;
         assert_eq!(answered.status(), StatusCode::FORBIDDEN);
         assert_eq!(read.load(Ordering::Relaxed), most, "{taken} messages taken");
     }

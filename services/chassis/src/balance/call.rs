@@ -21,7 +21,7 @@ use crate::deadline;
 use crate::retry::Backoff;
 
 /// How often a call is made at most. A server that has just come back may once more say that it goes.
-const ATTEMPTS: usize = 4;
+const ATTEMPTS: u32 = 4;
 /// Between the second attempt and those that follow; the second itself goes at once, to another endpoint.
 const PAUSES: Backoff = Backoff::new(Duration::from_millis(20), Duration::from_millis(200));
 
@@ -34,11 +34,12 @@ pub(super) async fn call(shared: &Arc<Shared>, request: Request<Body>) -> Result
     let (head, body) = request.into_parts();
     let mut call = Call::new(shared, head, Sent::new(body))?;
     call.shared.pay_in();
-    for attempt in 1..ATTEMPTS {
+    let mut attempt = 1;
+    loop {
         match call.attempt().await? {
             Attempted::Answered(answer, given) => return Ok(judged(answer, given)),
             Attempted::Failed(failure) => {
-                if !call.may_be_made_again(failure.was_not_taken) {
+                if attempt == ATTEMPTS || !call.may_be_made_again(failure.was_not_taken) {
                     return failure.told;
                 }
                 tracing::debug!(
@@ -49,13 +50,10 @@ pub(super) async fn call(shared: &Arc<Shared>, request: Request<Body>) -> Result
             }
         }
         if attempt > 1 {
-            let pause = PAUSES.pause(u32::try_from(attempt - 1).unwrap_or(u32::MAX));
+            let pause = PAUSES.pause(attempt - 1);
             call.in_time(tokio::time::sleep(pause)).await?;
         }
-    }
-    match call.attempt().await? {
-        Attempted::Answered(answer, given) => Ok(judged(answer, given)),
-        Attempted::Failed(failure) => failure.told,
+        attempt += 1;
     }
 }
 

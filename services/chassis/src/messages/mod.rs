@@ -110,6 +110,56 @@ struct Head {
     is_handed_on: bool,
 }
 
+/// The room that a call's messages take where they are worked on, until its answer is over.
+#[derive(Debug)]
+pub struct Bounded(Working);
+
+impl BoundMessages {
+    /// The call with its messages bounded. What is given with it goes beside its answer.
+    pub fn bound(&self, mut request: http::Request<Body>) -> (http::Request<Body>, Option<Bounded>) {
+        if http_body::Body::is_end_stream(request.body()) {
+            return (request, None);
+        }
+        let path = request.uri().path();
+        let service = path.split('/').nth(1).unwrap_or_default();
+        let is_handed_on = self.elsewhere.contains(service);
+        let caller = request.extensions().get::<Principal>();
+        let head = Head {
+            path: path.to_owned(),
+            tenant: caller.map_or_else(String::new, |caller| caller.tenant.clone()),
+            packed: if is_handed_on {
+                None
+            } else {
+                Packed::take(request.headers_mut())
+            },
+            is_handed_on,
+        };
+        if let (Some(of_call), Some(room)) = (request.extensions().get::<CallRoom>(), &self.room) {
+            of_call.is_of(room, &head.tenant);
+        }
+        let working = Working::default();
+        let request = request.map(|body| self.body(body, &head, &working));
+        (request, (!head.is_handed_on).then_some(Bounded(working)))
+    }
+}
+
+impl Bounded {
+    /// The answer, which holds the room from now on.
+    #[must_use]
+    pub fn answered(self, response: http::Response<Body>) -> http::Response<Body> {
+        // Of a stream it belongs to its body, which whoever answers has still.
+        let held = if Arc::strong_count(&self.0) == 1 {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        } else {
+            None
+        };
+        match held {
+            Some(held) => holding(response, held),
+            None => response,
+        }
+    }
+}
+
 impl<S> Layer<S> for BoundMessages {
     type Service = MessagesBounded<S>;
 
@@ -142,40 +192,13 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
-        if http_body::Body::is_end_stream(request.body()) {
-            return Box::pin(self.inner.call(request));
-        }
-        let path = request.uri().path();
-        let service = path.split('/').nth(1).unwrap_or_default();
-        let is_handed_on = self.bound.elsewhere.contains(service);
-        let caller = request.extensions().get::<Principal>();
-        let head = Head {
-            path: path.to_owned(),
-            tenant: caller.map_or_else(String::new, |caller| caller.tenant.clone()),
-            packed: if is_handed_on {
-                None
-            } else {
-                Packed::take(request.headers_mut())
-            },
-            is_handed_on,
-        };
-        if let (Some(of_call), Some(room)) = (request.extensions().get::<CallRoom>(), &self.bound.room) {
-            of_call.is_of(room, &head.tenant);
-        }
-        let working = Working::default();
-        let request = request.map(|body| self.bound.body(body, &head, &working));
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let (request, bounded) = self.bound.bound(request);
         let answer = self.inner.call(request);
         Box::pin(async move {
             let response = answer.await?;
-            // Of a stream it belongs to its body, which whoever answers has still.
-            let held = if Arc::strong_count(&working) == 1 {
-                working.lock().unwrap_or_else(PoisonError::into_inner).take()
-            } else {
-                None
-            };
-            Ok(match held {
-                Some(held) => holding(response, held),
+            Ok(match bounded {
+                Some(bounded) => bounded.answered(response),
                 None => response,
             })
         })

@@ -11,14 +11,14 @@ use tonic::codegen::{StdError, http};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 use tower::Service;
-use tracing::{Instrument as _, Span, field};
+use tracing::field;
 
 use super::{Calls, Ending, Side, method};
 use crate::balance::{BalanceMetrics, Balancer, Idempotent, code_of, status_of};
 use crate::deadline;
 use crate::metrics::Metrics;
 use crate::roles::Protected;
-use crate::telemetry::propagation::name_trace;
+use crate::telemetry::trace::Trace;
 use crate::transport::in_memory;
 
 /// How a service is reached.
@@ -111,22 +111,23 @@ impl Service<http::Request<Body>> for Client {
 
     fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
         let method = method::at(request.uri().path());
-        let span = if method::is_traced(method) {
-            tracing::info_span!(
-                target: "nopic::rpc",
-                "rpc",
-                otel.name = method,
-                otel.kind = "client",
-                otel.status_code = field::Empty,
-                rpc.system.name = "grpc",
-                rpc.method = method,
-                rpc.response.status_code = field::Empty,
-                server.address = self.name,
-            )
+        let trace = if method::is_traced(method) {
+            Trace::of_client(request.headers_mut(), || {
+                tracing::info_span!(
+                    target: "nopic::rpc",
+                    "rpc",
+                    otel.name = method,
+                    otel.kind = "client",
+                    otel.status_code = field::Empty,
+                    rpc.system.name = "grpc",
+                    rpc.method = method,
+                    rpc.response.status_code = field::Empty,
+                    server.address = self.name,
+                )
+            })
         } else {
-            Span::none()
+            Trace::none()
         };
-        name_trace(&span, request.headers_mut());
         let asked = deadline::of(request.headers());
         let mut ending = Ending {
             side: Side::Client,
@@ -134,7 +135,7 @@ impl Service<http::Request<Body>> for Client {
             began: Instant::now(),
             deadline: deadline::current(),
             calls: self.calls.clone(),
-            span: span.clone(),
+            span: trace.span.clone(),
             is_noted: false,
             open: None,
         };
@@ -160,17 +161,14 @@ impl Service<http::Request<Body>> for Client {
                 Box::pin(async move { answer.await.map_err(|error| status_of(error.into())) })
             }
         };
-        Box::pin(
-            async move {
-                let answer = answer.await;
-                let code = match &answer {
-                    Ok(response) => code_of(response.headers()).unwrap_or(Code::Ok),
-                    Err(status) => status.code(),
-                };
-                ending.note(code);
-                answer.map_err(Into::into)
-            }
-            .instrument(span),
-        )
+        Box::pin(trace.follow(async move {
+            let answer = answer.await;
+            let code = match &answer {
+                Ok(response) => code_of(response.headers()).unwrap_or(Code::Ok),
+                Err(status) => status.code(),
+            };
+            ending.note(code);
+            answer.map_err(Into::into)
+        }))
     }
 }

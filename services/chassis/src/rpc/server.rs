@@ -1,17 +1,18 @@
 //! The server's side: the outermost layer, so that refused calls count, too.
 
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Future, ready};
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 use tonic::body::Body;
 use tonic::codegen::http;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
-use tracing::{Instrument as _, Span, field};
+use tracing::field;
 
 use super::{Calls, Ending, Side, method};
 use crate::balance::code_of;
@@ -19,28 +20,31 @@ use crate::deadline::{self, KEPT};
 use crate::gate::OpenCall;
 use crate::incoming::Peer;
 use crate::metrics::Metrics;
-use crate::telemetry::propagation::continue_trace;
+use crate::telemetry::trace::Trace;
 
 /// Opens a span for each call, which goes on with the caller's trace; gives the call its deadline, refusing what cannot
 /// finish within it and ending what has not; measures it.
 #[derive(Debug, Clone)]
-pub struct Observe(Option<Calls>);
+pub struct Observe {
+    calls: Option<Calls>,
+}
 
 impl Observe {
     /// Durations are counted there.
     #[must_use]
     pub fn new(metrics: &Metrics) -> Self {
-        Self(Some(Calls::new(
+        let calls = Calls::new(
             "rpc_server_call_duration",
             "Duration of calls that this server answered, to the last message of a stream",
             metrics,
-        )))
+        );
+        Self { calls: Some(calls) }
     }
 
     /// For services that are asked in memory: what the process is asked from outside is counted at its edge.
     #[must_use]
     pub(crate) fn uncounted() -> Self {
-        Self(None)
+        Self { calls: None }
     }
 }
 
@@ -50,7 +54,7 @@ impl<S> Layer<S> for Observe {
     fn layer(&self, inner: S) -> Observed<S> {
         Observed {
             inner,
-            calls: self.0.clone(),
+            observe: self.clone(),
         }
     }
 }
@@ -59,7 +63,122 @@ impl<S> Layer<S> for Observe {
 #[derive(Debug, Clone)]
 pub struct Observed<S> {
     inner: S,
-    calls: Option<Calls>,
+    observe: Observe,
+}
+
+impl Observe {
+    /// Begins a call, which [`Begun::answered`] goes on with.
+    ///
+    /// # Errors
+    /// The refusal of what cannot finish in the time that it has.
+    pub fn begin<B>(&self, request: &http::Request<B>) -> Result<Begun, Status> {
+        let method = method::at(request.uri().path());
+        let peer = request.extensions().get::<Peer>();
+        let client = peer.and_then(|peer| peer.name.as_deref());
+        let open = peer.and_then(|peer| peer.usage.as_ref()).map(OpenCall::begin);
+        let trace = if method::is_traced(method) {
+            Trace::of_server(request.headers(), || {
+                tracing::info_span!(
+                    target: "nopic::rpc",
+                    "rpc",
+                    otel.name = method,
+                    otel.kind = "server",
+                    otel.status_code = field::Empty,
+                    rpc.system.name = "grpc",
+                    rpc.method = method,
+                    rpc.response.status_code = field::Empty,
+                    nopic.client = client,
+                )
+            })
+        } else {
+            Trace::none()
+        };
+        let given = deadline::of(request.headers());
+        let began = Instant::now();
+        let deadline = given.map(|given| began + given);
+        let mut ending = Ending {
+            side: Side::Server,
+            method,
+            began,
+            deadline,
+            calls: self.calls.clone(),
+            span: trace.span.clone(),
+            is_noted: false,
+            open,
+        };
+        if given.is_some_and(|given| given <= KEPT) {
+            let status = Status::deadline_exceeded(format!(
+                "no answer can be given within the time that is left: {} ms are kept for the reply; allow more",
+                KEPT.as_millis()
+            ));
+            ending.note(status.code());
+            return Err(status);
+        }
+        Ok(Begun {
+            trace,
+            deadline,
+            ending,
+        })
+    }
+}
+
+/// The time that a caller gives; `None`: none, or one that cannot be read.
+#[must_use]
+pub fn time_given(headers: &http::HeaderMap) -> Option<Duration> {
+    deadline::of(headers)
+}
+
+/// A call that is observed.
+#[derive(Debug)]
+pub struct Begun {
+    trace: Trace,
+    deadline: Option<Instant>,
+    ending: Ending,
+}
+
+impl Begun {
+    /// Works for its answer, within its trace and its time, and watches that to its end.
+    ///
+    /// # Errors
+    /// Those of the work.
+    pub async fn answered<E>(
+        self,
+        work: impl Future<Output = Result<http::Response<Body>, E>>,
+    ) -> Result<http::Response<Body>, E> {
+        let Self {
+            trace,
+            deadline,
+            mut ending,
+        } = self;
+        let mut work = pin!(trace.follow(deadline::scope(deadline, work)));
+        let response = match deadline {
+            None => work.await?,
+            Some(deadline) => match timeout_at(deadline, &mut work).await {
+                Ok(answered) => answered?,
+                Err(_) => {
+                    let status = over();
+                    ending.note(status.code());
+                    return Ok(status.into_http());
+                }
+            },
+        };
+        // What is refused at once has its status here, everything else behind its last message.
+        if let Some(code) = code_of(response.headers()) {
+            ending.note(code);
+        }
+        Ok(response.map(|body| {
+            Body::new(ObservedBody {
+                body,
+                trace,
+                ending: Some(ending),
+                time: deadline.map(|deadline| Box::pin(sleep_until(deadline))),
+            })
+        }))
+    }
+}
+
+fn over() -> Status {
+    Status::deadline_exceeded("the time that the caller gave is over")
 }
 
 impl<S, B> Service<http::Request<B>> for Observed<S>
@@ -77,69 +196,17 @@ where
     }
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
-        let method = method::at(request.uri().path());
-        let peer = request.extensions().get::<Peer>();
-        let client = peer.and_then(|peer| peer.name.as_deref());
-        let open = peer.and_then(|peer| peer.usage.as_ref()).map(OpenCall::begin);
-        let span = if method::is_traced(method) {
-            tracing::info_span!(
-                target: "nopic::rpc",
-                "rpc",
-                otel.name = method,
-                otel.kind = "server",
-                otel.status_code = field::Empty,
-                rpc.system.name = "grpc",
-                rpc.method = method,
-                rpc.response.status_code = field::Empty,
-                nopic.client = client,
-            )
-        } else {
-            Span::none()
-        };
-        continue_trace(&span, request.headers());
-        let given = deadline::of(request.headers());
-        let began = Instant::now();
-        let deadline = given.map(|given| began + given);
-        let mut ending = Ending {
-            side: Side::Server,
-            method,
-            began,
-            deadline,
-            calls: self.calls.clone(),
-            span: span.clone(),
-            is_noted: false,
-            open,
-        };
-        if given.is_some_and(|given| given <= KEPT) {
-            let status = Status::deadline_exceeded(format!(
-                "no answer can be given within the time that is left: {} ms are kept for the reply; allow more",
-                KEPT.as_millis()
-            ));
-            ending.note(status.code());
-            return Box::pin(std::future::ready(Ok(status.into_http())));
+        match self.observe.begin(&request) {
+            Ok(begun) => Box::pin(begun.answered(self.inner.call(request))),
+            Err(status) => Box::pin(ready(Ok(status.into_http()))),
         }
-        let answer = deadline::scope(deadline, self.inner.call(request));
-        let answer = async move {
-            let response = answer.await?;
-            let (parts, body) = response.into_parts();
-            // What is refused at once has its status here, everything else behind its last message.
-            if let Some(code) = code_of(&parts.headers) {
-                ending.note(code);
-            }
-            let body = ObservedBody {
-                body,
-                ending: Some(ending),
-                time: deadline.map(|deadline| Box::pin(sleep_until(deadline))),
-            };
-            Ok(http::Response::from_parts(parts, Body::new(body)))
-        };
-        Box::pin(answer.instrument(span))
     }
 }
 
 /// An answer on its way, to its trailers or its deadline.
 struct ObservedBody {
     body: Body,
+    trace: Trace,
     ending: Option<Ending>,
     time: Option<Pin<Box<Sleep>>>,
 }
@@ -150,6 +217,11 @@ impl ObservedBody {
         if let Some(mut ending) = self.ending.take() {
             ending.note(code);
         }
+    }
+
+    fn poll_body(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let _entered = self.trace.enter();
+        http_body::Body::poll_frame(Pin::new(&mut self.body), context)
     }
 }
 
@@ -162,21 +234,18 @@ impl http_body::Body for ObservedBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = &mut *self;
-        let span = match &this.ending {
-            Some(ending) => ending.span.clone(),
+        if this.ending.is_none() {
             // Everything has been said.
-            None => return Poll::Ready(None),
-        };
-        let _entered = span.enter();
+            return Poll::Ready(None);
+        }
         if let Some(time) = &mut this.time
             && time.as_mut().poll(context).is_ready()
         {
-            let status = Status::deadline_exceeded("the time that the caller gave is over");
             this.end(Code::DeadlineExceeded);
-            let trailers = status.into_http::<Body>().into_parts().0.headers;
+            let trailers = over().into_http::<Body>().into_parts().0.headers;
             return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
         }
-        match ready!(Pin::new(&mut this.body).poll_frame(context)) {
+        match ready!(this.poll_body(context)) {
             Some(Ok(frame)) => {
                 if let Some(trailers) = frame.trailers_ref() {
                     this.end(code_of(trailers).unwrap_or(Code::Unknown));

@@ -1,7 +1,6 @@
 //! Lines of the log as JSON: one object each, with the ids of the trace and span that were open.
 
 use std::fmt;
-use std::io;
 
 use chrono::SecondsFormat;
 use opentelemetry::trace::TraceContextExt as _;
@@ -31,8 +30,9 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        line(&mut writer, event).map_err(|_| fmt::Error)?;
-        writer.write_char('\n')
+        let line = line(event).map_err(|_| fmt::Error)?;
+        // JSON is text.
+        writer.write_str(std::str::from_utf8(&line).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -46,8 +46,12 @@ impl FormatFields<'_> for NoSpans {
     }
 }
 
-fn line(writer: &mut Writer<'_>, event: &Event<'_>) -> Result<(), serde_json::Error> {
-    let mut json = serde_json::Serializer::new(Text(writer));
+/// Most lines are no longer.
+const USUAL_BYTES: usize = 1 << 10;
+
+fn line(event: &Event<'_>) -> Result<Vec<u8>, serde_json::Error> {
+    let mut text = Vec::with_capacity(USUAL_BYTES);
+    let mut json = serde_json::Serializer::new(&mut text);
     let mut line = json.serialize_map(None)?;
     let now = SystemClock.now().to_rfc3339_opts(SecondsFormat::Micros, true);
     line.serialize_entry("timestamp", &now)?;
@@ -65,32 +69,18 @@ fn line(writer: &mut Writer<'_>, event: &Event<'_>) -> Result<(), serde_json::Er
     };
     event.record(&mut fields);
     fields.written?;
-    fields.line.end()
+    fields.line.end()?;
+    text.push(b'\n');
+    Ok(text)
 }
 
-/// Writes what is serialised as text.
-struct Text<'a, 'w>(&'a mut Writer<'w>);
-
-impl io::Write for Text<'_, '_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // JSON is written in whole texts.
-        let text = std::str::from_utf8(bytes).map_err(io::Error::other)?;
-        self.0.write_str(text).map_err(io::Error::other)?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-struct Fields<'a, 't, 'w> {
-    line: Compound<'a, Text<'t, 'w>, CompactFormatter>,
+struct Fields<'a, 't> {
+    line: Compound<'a, &'t mut Vec<u8>, CompactFormatter>,
     /// Whether all could be written.
     written: Result<(), serde_json::Error>,
 }
 
-impl Fields<'_, '_, '_> {
+impl Fields<'_, '_> {
     fn put(&mut self, field: &Field, value: &(impl serde::Serialize + ?Sized)) {
         if self.written.is_err() {
             return;
@@ -106,7 +96,7 @@ impl Fields<'_, '_, '_> {
     }
 }
 
-impl Visit for Fields<'_, '_, '_> {
+impl Visit for Fields<'_, '_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.put(field, &format_args!("{value:?}"));
     }

@@ -8,6 +8,7 @@
 mod log;
 pub mod propagation;
 mod sql;
+pub(crate) mod trace;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -172,7 +173,7 @@ impl Telemetry {
         let provider = provider(&options)?;
         let tracer = provider.tracer("nopic");
         let statements = sql::Statements::new(tracer.clone(), options.database);
-        // Spans are made whatever the log's filter says: its lines carry their ids.
+        // Spans are made whatever the log's filter says: who follows a trace wants all of it.
         let spans = tracing_opentelemetry::layer()
             .with_tracer(tracer)
             .with_location(false)
@@ -191,6 +192,10 @@ impl Telemetry {
             .with(spans)
             .with(statements.with_filter(sql::only_of_traces()))
             .try_init()?;
+        trace::spans_are(match options.traces {
+            Some(_) => trace::Spans::Taken,
+            None => trace::Spans::Nowhere,
+        });
         Ok(Self {
             filter: LogFilter {
                 handle,

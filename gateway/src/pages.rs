@@ -1,0 +1,125 @@
+//! Calls that a page of another site makes a browser send. Where whoever reaches a server may call it, the browser of
+//! somebody beside it would be such a caller, and do what any page tells it to.
+
+use std::net::IpAddr;
+
+use tonic::Status;
+use tonic::codegen::http::header::{HOST, ORIGIN};
+use tonic::codegen::http::{Request, Uri};
+
+/// Marks a call, among its extensions, that a page of another site may have made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OfAPage;
+
+impl OfAPage {
+    /// Of a request as it comes: one that says so, or that is meant for another name than this machine's, as a page sends
+    /// it whose name was made to mean this machine.
+    pub(crate) fn of<B>(request: &Request<B>) -> Option<Self> {
+        let headers = request.headers();
+        let host = match request.uri().host() {
+            Some(host) => Some(host.to_owned()),
+            None => headers.get(HOST).map(|host| {
+                let uri: Option<Uri> = host.to_str().ok().and_then(|host| host.parse().ok());
+                uri.as_ref().and_then(Uri::host).unwrap_or_default().to_owned()
+            }),
+        };
+        if host.is_some_and(|host| !is_this_machine(&host)) {
+            return Some(Self);
+        }
+        let is_of_another_site = headers
+            .get("sec-fetch-site")
+            .is_some_and(|site| !matches!(site.as_bytes(), b"same-origin" | b"none"));
+        // A page of this server names it, and so does one of another port of this machine: that is another server's.
+        let is_of_another_origin = headers.get(ORIGIN).is_some_and(|origin| {
+            let origin: Option<Uri> = origin.to_str().ok().and_then(|origin| origin.parse().ok());
+            let authority = request
+                .uri()
+                .authority()
+                .map(|authority| authority.as_str().as_bytes());
+            let own = authority.or_else(|| headers.get(HOST).map(|host| host.as_bytes()));
+            let from = origin.as_ref().and_then(Uri::authority);
+            from.map(|from| from.as_str().as_bytes()) != own
+        });
+        (is_of_another_site || is_of_another_origin).then_some(Self)
+    }
+}
+
+fn is_this_machine(host: &str) -> bool {
+    let name = host.trim_start_matches('[').trim_end_matches(']');
+    match name.parse::<IpAddr>() {
+        Ok(address) => address.is_loopback(),
+        Err(_) => name == "localhost" || name.ends_with(".localhost"),
+    }
+}
+
+/// The refusal of a call of a page that shows no credential.
+pub(crate) fn of_a_page() -> Status {
+    Status::unauthenticated(
+        "a page of another site, or under another name than localhost, calls with an API key only: this server is open to \
+         whoever runs on this machine, not to whatever a browser on it has open",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_page_of_another_site_sends_is_known() {
+        for (uri, headers, is_of_a_page) in [
+            ("http://localhost:50051/v1/whoami", &[][..], false),
+            ("/v1/whoami", &[("host", "127.0.0.1:50051")], false),
+            ("/v1/whoami", &[("host", "[::1]:50051")], false),
+            ("/v1/whoami", &[("host", "nopic.localhost")], false),
+            ("/v1/whoami", &[], false),
+            // A name that was made to mean this machine.
+            ("http://evil.example:50051/v1/whoami", &[], true),
+            ("/v1/whoami", &[("host", "evil.example")], true),
+            ("/v1/whoami", &[("host", "127.0.0.1.evil.example")], true),
+            ("/v1/whoami", &[("host", "a b")], true),
+            // Pages.
+            (
+                "/v1/flags:import",
+                &[("host", "localhost:50051"), ("sec-fetch-site", "cross-site")],
+                true,
+            ),
+            (
+                "/v1/flags:import",
+                &[("host", "localhost:50051"), ("sec-fetch-site", "same-site")],
+                true,
+            ),
+            (
+                "/docs",
+                &[("host", "localhost:50051"), ("sec-fetch-site", "none")],
+                false,
+            ),
+            (
+                "/v1/whoami",
+                &[("host", "localhost:50051"), ("origin", "http://localhost:50051")],
+                false,
+            ),
+            (
+                "/v1/whoami",
+                &[("host", "localhost:50051"), ("origin", "http://localhost:3000")],
+                true,
+            ),
+            (
+                "/v1/whoami",
+                &[("host", "localhost:50051"), ("origin", "https://evil.example")],
+                true,
+            ),
+            (
+                "/v1/whoami",
+                &[("host", "localhost:50051"), ("origin", "null")],
+                true,
+            ),
+        ] {
+            let mut request = Request::builder().uri(uri);
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            let request = request.body(()).unwrap();
+            assert_eq!(OfAPage::of(&request).is_some(), is_of_a_page, "{uri} {headers:?}");
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Which calls get spans: those of traces that somebody records. The others carry the ids of their traces alone, for the
+//! lines of the log and for whoever is asked in their turn: a span that nobody takes costs as much as one that is sent.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use opentelemetry::Context;
+use opentelemetry::ContextGuard;
+use opentelemetry::trace::{
+    FutureExt as _, SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState,
+};
+use opentelemetry_sdk::trace::{IdGenerator as _, RandomIdGenerator};
+use tonic::codegen::http::HeaderMap;
+use tracing::{Instrument as _, Span};
+
+use super::propagation::{context_in, name_trace, write_context};
+
+/// What becomes of the spans of this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spans {
+    /// Telemetry does not run: whoever listens to spans is somebody else.
+    Unknown = 0,
+    /// They leave the process.
+    Taken = 1,
+    /// Nobody takes them.
+    Nowhere = 2,
+}
+
+static SPANS: AtomicU8 = AtomicU8::new(Spans::Unknown as u8);
+
+/// Says what becomes of spans from now on.
+pub(super) fn spans_are(spans: Spans) {
+    SPANS.store(spans as u8, Ordering::Relaxed);
+}
+
+fn spans() -> Spans {
+    match SPANS.load(Ordering::Relaxed) {
+        1 => Spans::Taken,
+        2 => Spans::Nowhere,
+        _ => Spans::Unknown,
+    }
+}
+
+/// The trace of a call.
+#[derive(Debug, Clone)]
+pub(crate) struct Trace {
+    /// None of a trace that nobody records.
+    pub(crate) span: Span,
+    /// Its ids, where there is no span that has them.
+    named: Option<Context>,
+}
+
+/// Where a trace is worked on, until it is dropped.
+pub(crate) struct Entered<'a> {
+    _span: tracing::span::Entered<'a>,
+    _named: Option<ContextGuard>,
+}
+
+impl Trace {
+    /// Of a call that comes with these headers.
+    pub(crate) fn of_server(headers: &HeaderMap, span: impl FnOnce() -> Span) -> Self {
+        let callers = context_in(headers);
+        match Self::by_name(callers.as_ref()) {
+            Some(named) => named,
+            None => Self::recorded(span(), callers),
+        }
+    }
+
+    /// Of a call that is made now, and named in its headers.
+    pub(crate) fn of_client(headers: &mut HeaderMap, span: impl FnOnce() -> Span) -> Self {
+        let current = Context::current();
+        let current = current.span().span_context().is_valid().then_some(current);
+        let Some(named) = Self::by_name(current.as_ref()) else {
+            let span = span();
+            name_trace(&span, headers);
+            return Self { span, named: None };
+        };
+        if let Some(context) = &named.named {
+            write_context(context, headers);
+        }
+        named
+    }
+
+    /// Of a call that belongs to no trace.
+    pub(crate) const fn none() -> Self {
+        Self {
+            span: Span::none(),
+            named: None,
+        }
+    }
+
+    fn recorded(span: Span, callers: Option<Context>) -> Self {
+        if let Some(callers) = callers {
+            // Without telemetry there is no layer that would want to know.
+            let _ = tracing_opentelemetry::OpenTelemetrySpanExt::set_parent(&span, callers);
+        }
+        Self { span, named: None }
+    }
+
+    /// A trace by its ids alone; `None`: somebody records it, or may. Whether one that begins here is recorded is decided
+    /// by its share, which knows it by its span.
+    fn by_name(known: Option<&Context>) -> Option<Self> {
+        let is_sampled = |context: &Context| context.span().span_context().is_sampled();
+        match spans() {
+            Spans::Unknown => return None,
+            Spans::Taken if known.is_none_or(is_sampled) => return None,
+            Spans::Taken | Spans::Nowhere => {}
+        }
+        let context = known.cloned().unwrap_or_else(new_ids);
+        Some(Self {
+            span: Span::none(),
+            named: Some(context),
+        })
+    }
+
+    /// Works within the trace.
+    pub(crate) fn follow<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
+        let context = self.named.clone().unwrap_or_else(Context::current);
+        work.instrument(self.span.clone()).with_context(context)
+    }
+
+    /// Works within it until what is given is dropped.
+    pub(crate) fn enter(&self) -> Entered<'_> {
+        Entered {
+            _span: self.span.enter(),
+            _named: self.named.clone().map(Context::attach),
+        }
+    }
+}
+
+fn new_ids() -> Context {
+    let ids = RandomIdGenerator::default();
+    let (trace, span): (TraceId, SpanId) = (ids.new_trace_id(), ids.new_span_id());
+    let flags = TraceFlags::default();
+    Context::new().with_remote_span_context(SpanContext::new(trace, span, flags, true, TraceState::NONE))
+}
