@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
-use tokio::time::{Sleep, sleep, timeout};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::Stream;
@@ -59,6 +59,8 @@ pub struct Connection {
     /// Taken when it is dropped, and only then.
     open: Option<(Wire, Place)>,
     peer: Peer,
+    /// When something was read last.
+    read: Instant,
     /// When it ends, once it must make room.
     ends: Option<Pin<Box<Sleep>>>,
 }
@@ -198,6 +200,7 @@ async fn begin(
                 address: Some(address),
                 usage: Some(usage),
             },
+            read: Instant::now(),
             ends: None,
         });
     };
@@ -237,6 +240,7 @@ async fn secure(
             address: Some(address),
             usage: Some(usage),
         },
+        read: Instant::now(),
         ends: None,
     })
 }
@@ -280,15 +284,20 @@ impl AsyncRead for Connection {
         {
             // What was read before may be a call that has not begun yet, and then it stays. Nothing more is read until then,
             // so that nobody can keep it by saying something.
-            let ends = this.ends.get_or_insert_with(|| Box::pin(sleep(LAST_CALL)));
+            let until = this.read + LAST_CALL;
+            let ends = this.ends.get_or_insert_with(|| Box::pin(sleep_until(until)));
             // As if the other end had gone.
             return ends.as_mut().poll(context).map(Ok);
         }
         this.ends = None;
-        match this.wire()? {
+        let read = match this.wire()? {
             Wire::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
             Wire::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+        };
+        if read.is_ready() {
+            this.read = Instant::now();
         }
+        read
     }
 }
 
@@ -401,7 +410,7 @@ mod tests {
             server.incoming.next().await.is_none(),
             "nobody is let in any more"
         );
-        let began = tokio::time::Instant::now();
+        let began = Instant::now();
         server.gate.all_over().await;
         assert!(began.elapsed() < LINGER, "all have gone");
         assert_eq!(server.gate.free(), 3);
@@ -429,6 +438,8 @@ mod tests {
         let _another = server.connect(&[1]).await;
         assert!(usage.must_end());
         client.write_all(&[2, 3]).await.unwrap();
+        // However long it took to come here.
+        connection.read = Instant::now();
         assert!(connection.read_u8().now_or_never().is_none());
         let call = OpenCall::begin(&usage);
         assert_eq!(connection.read_u8().await.unwrap(), 2);
