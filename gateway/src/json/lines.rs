@@ -48,10 +48,11 @@ pub(crate) async fn answer(
         Ok(first) => first,
         Err(status) => return problem::response(&slot.or(status), id.as_ref()),
     };
-    // An empty stream that a trailers-only answer ends with OK has no trailers.
     let is_over = first.is_none();
-    if is_over && (messages.trailers().is_some() || slot.get().is_some()) {
-        let status = messages.status();
+    if is_over {
+        // A stream that ended in its headers ended well, or was refused above; it has no trailers.
+        let ended = Status::from_header_map(&parts.headers);
+        let status = ended.unwrap_or_else(|| messages.status());
         if status.code() != Code::Ok || slot.get().is_some() {
             return problem::response(&slot.or(status), id.as_ref());
         }
@@ -130,4 +131,35 @@ fn lines_of(mut message: DynamicMessage, field: Option<&FieldDescriptor>) -> Byt
         lines.push(b'\n');
     }
     lines.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+    use tonic::codegen::http::StatusCode;
+
+    use super::*;
+    use crate::json::contract::Contract;
+
+    /// What is answered where this came back.
+    async fn said(response: Response) -> (StatusCode, Bytes) {
+        let method = "/nopic.entry_validation.v1.EntryValidationService/ValidateDocument";
+        let method = Arc::clone(Contract::get().method(method).unwrap());
+        let answered = answer(response, method, Slot::default(), None).await;
+        let (parts, body) = answered.into_parts();
+        (parts.status, body.collect().await.unwrap().to_bytes())
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_ends_without_its_status_is_none_without_lines() {
+        let (status, body) = said(Response::new(Body::empty())).await;
+        assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+        let body = String::from_utf8(body.into()).unwrap();
+        assert!(body.contains("the answer ended without its status"), "{body}");
+        // It may say in its headers that it has nothing to say.
+        assert_eq!(
+            said(Status::ok("").into_http()).await,
+            (StatusCode::OK, Bytes::new())
+        );
+    }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -16,6 +17,9 @@ use crate::draining::Draining;
 
 /// Of so many places one is kept free, by those who are idle.
 const KEPT_FREE: usize = 64;
+/// How often a full server looks for those who are idle. Not when a call ends: it would look at all connections then, as
+/// often as calls end.
+const LOOK: Duration = Duration::from_millis(100);
 /// How long a server waits for those who go to have gone.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -32,22 +36,26 @@ pub struct ConnectionBounds {
 #[derive(Debug)]
 pub struct Usage {
     born: Instant,
-    calls: AtomicUsize,
+    /// A [`CALL`] for each that is open, and whether it [`MUST_END`]: one number, so that none with a call is told to.
+    state: AtomicUsize,
     has_called: AtomicBool,
     /// Milliseconds after its birth.
     last_call_ended: AtomicU64,
-    must_end: AtomicBool,
     waker: AtomicWaker,
 }
+
+/// The connection must make room for another; a call that begins nevertheless takes that back.
+const MUST_END: usize = 1;
+/// A call that is open.
+const CALL: usize = 2;
 
 impl Default for Usage {
     fn default() -> Self {
         Self {
             born: Instant::now(),
-            calls: AtomicUsize::new(0),
+            state: AtomicUsize::new(0),
             has_called: AtomicBool::new(false),
             last_call_ended: AtomicU64::new(0),
-            must_end: AtomicBool::new(false),
             waker: AtomicWaker::new(),
         }
     }
@@ -57,7 +65,7 @@ impl Usage {
     /// Calls that are open.
     #[must_use]
     pub fn calls(&self) -> usize {
-        self.calls.load(Ordering::Acquire)
+        self.state.load(Ordering::Acquire) / CALL
     }
 
     /// Whether there ever was one.
@@ -72,14 +80,10 @@ impl Usage {
         self.born + Duration::from_millis(self.last_call_ended.load(Ordering::Relaxed))
     }
 
-    /// Ready once the connection must make room for another.
+    /// Ready while the connection, which has no call, must make room for another. Wakes when that changes.
     pub fn poll_must_end(&self, context: &Context<'_>) -> Poll<()> {
-        if self.must_end.load(Ordering::Acquire) {
-            return Poll::Ready(());
-        }
         self.waker.register(context.waker());
-        // It may have been told in between.
-        if self.must_end.load(Ordering::Acquire) {
+        if self.must_end() {
             Poll::Ready(())
         } else {
             Poll::Pending
@@ -87,17 +91,25 @@ impl Usage {
     }
 
     pub(crate) fn must_end(&self) -> bool {
-        self.must_end.load(Ordering::Acquire)
+        self.state.load(Ordering::Acquire) == MUST_END
     }
 
-    fn end(&self) {
-        self.must_end.store(true, Ordering::Release);
-        self.waker.wake();
+    /// Tells it to end, unless it has a call by now.
+    fn end(&self) -> bool {
+        let is_told = self
+            .state
+            .compare_exchange(0, MUST_END, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok();
+        if is_told {
+            self.waker.wake();
+        }
+        is_told
     }
 
-    /// Those who never called go first, then those whose last call is over longest; never one with a call.
+    /// Those who never called go first, then those whose last call is over longest; never one with a call, nor one that goes.
     fn rank(&self) -> Option<(bool, Instant)> {
-        (self.calls() == 0 && !self.must_end()).then(|| (self.has_called(), self.idle_since()))
+        let is_idle = self.state.load(Ordering::Acquire) == 0;
+        is_idle.then(|| (self.has_called(), self.idle_since()))
     }
 }
 
@@ -109,7 +121,12 @@ impl OpenCall {
     /// One more on this connection.
     #[must_use]
     pub fn begin(usage: &Arc<Usage>) -> Self {
-        usage.calls.fetch_add(1, Ordering::AcqRel);
+        let before = usage.state.fetch_add(CALL, Ordering::AcqRel);
+        if before & MUST_END != 0 {
+            // While this call is open nobody tells it anew.
+            usage.state.fetch_and(!MUST_END, Ordering::AcqRel);
+            usage.waker.wake();
+        }
         usage.has_called.store(true, Ordering::Relaxed);
         Self(Arc::clone(usage))
     }
@@ -120,7 +137,7 @@ impl Drop for OpenCall {
         // A connection does not live for 500 million years.
         let now = u64::try_from(self.0.born.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.0.last_call_ended.store(now, Ordering::Relaxed);
-        self.0.calls.fetch_sub(1, Ordering::AcqRel);
+        self.0.state.fetch_sub(CALL, Ordering::AcqRel);
     }
 }
 
@@ -208,12 +225,7 @@ impl Gate {
                 return None;
             }
         }
-        if self.places.available_permits() <= self.bounds.most / KEPT_FREE {
-            let open = lock(&self.open);
-            let all = open.addresses.values().flat_map(HashMap::values);
-            end_idle(all, self.bounds.most.div_ceil(KEPT_FREE));
-        }
-        let permit = Arc::clone(&self.places).acquire_owned().await.ok()?;
+        let permit = self.permit().await?;
         let usage = Arc::<Usage>::default();
         let mut open = lock(&self.open);
         open.last += 1;
@@ -229,13 +241,29 @@ impl Gate {
         })
     }
 
+    /// One of the places, once there is one; the semaphore is never closed.
+    async fn permit(&self) -> Option<OwnedSemaphorePermit> {
+        let mut permit = pin!(Arc::clone(&self.places).acquire_owned());
+        loop {
+            if self.places.available_permits() <= self.bounds.most / KEPT_FREE {
+                let open = lock(&self.open);
+                let all = open.addresses.values().flat_map(HashMap::values);
+                end_idle(all, self.bounds.most.div_ceil(KEPT_FREE));
+            }
+            // Where all had calls at that moment, some will be idle at another.
+            if let Ok(permit) = tokio::time::timeout(LOOK, permit.as_mut()).await {
+                return permit.ok();
+            }
+        }
+    }
+
     #[cfg(test)]
     pub(crate) fn free(&self) -> usize {
         self.places.available_permits()
     }
 }
 
-/// Tells so many of these that they must end, the longest idle; whether there were any, or some are going already.
+/// Tells so many of these that they must end, the longest idle, less those that are going already; whether so many go.
 fn end_idle<'c>(connections: impl Iterator<Item = &'c Arc<Usage>>, most: usize) -> bool {
     let mut going = 0;
     let mut idle: Vec<_> = connections
@@ -248,11 +276,9 @@ fn end_idle<'c>(connections: impl Iterator<Item = &'c Arc<Usage>>, most: usize) 
     let more = most.saturating_sub(going).min(idle.len());
     if more > 0 {
         idle.select_nth_unstable_by_key(more - 1, |(rank, _)| *rank);
-        for (_, usage) in &idle[..more] {
-            usage.end();
-        }
+        going += idle[..more].iter().filter(|(_, usage)| usage.end()).count();
     }
-    going + more > 0
+    going >= most
 }
 
 /// What one caller has: an address, or a network.
@@ -322,6 +348,56 @@ mod tests {
         let going = places.iter().position(|place| place.usage.must_end());
         drop(places.swap_remove(going.expect("one of them goes")));
         assert!(next.await.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_server_where_all_had_calls_looks_again() {
+        let gate = Gate::new(BOUNDS);
+        let (mut places, mut calls) = (Vec::new(), Vec::new());
+        for last in 0..6 {
+            let place = admitted(&gate, last).await;
+            calls.push(OpenCall::begin(&place.usage));
+            places.push(place);
+        }
+        let mut next = Box::pin(gate.admit(address(9)));
+        assert!(next.as_mut().now_or_never().is_none());
+        drop(calls.remove(2));
+        tokio::time::advance(LOOK).await;
+        assert!(next.as_mut().now_or_never().is_none());
+        let going: Vec<_> = places.iter().map(|place| place.usage.must_end()).collect();
+        assert_eq!(going, [false, false, true, false, false, false]);
+        drop(places.remove(2));
+        assert!(next.await.is_some());
+    }
+
+    #[tokio::test]
+    async fn whoever_calls_after_all_stays_and_another_makes_room() {
+        let gate = Gate::new(BOUNDS);
+        let places = [
+            admitted(&gate, 1).await,
+            admitted(&gate, 1).await,
+            admitted(&gate, 1).await,
+        ];
+        let fourth = admitted(&gate, 1).await;
+        let told = places.iter().find(|place| place.usage.must_end());
+        let told = &told.expect("one of them makes room").usage;
+        let call = OpenCall::begin(told);
+        assert!(!told.must_end() && told.calls() == 1);
+        let fifth = admitted(&gate, 1).await;
+        let rest = || {
+            places
+                .iter()
+                .chain([&fourth])
+                .filter(|place| place.usage.must_end())
+        };
+        assert_eq!(rest().count(), 2, "the one that stays is too many as well");
+        // Of six that there would be then three must go, and only two can.
+        let calls: Vec<_> = [&fourth.usage, &fifth.usage].map(OpenCall::begin).into();
+        let going = rest().count();
+        assert!(gate.admit(address(1)).await.is_none());
+        assert!(!told.must_end() && rest().count() >= going);
+        drop((call, calls));
+        assert!(!told.must_end(), "the wish is not kept for later");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Connections to a server: bounded in number by a [`Gate`], behind TLS where it has certificates, each with the name of its client.
 
-use std::future::poll_fn;
+use std::future::{Future as _, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::Stream;
@@ -37,6 +37,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 const LAST_HANDSHAKE: Duration = Duration::from_millis(500);
 /// How long the other end of a connection that is over may take to hear all that was said.
 const LINGER: Duration = Duration::from_secs(1);
+/// How long what was read last may take to become a call on a connection that must make room.
+const LAST_CALL: Duration = Duration::from_millis(100);
 /// Connections that are ready and not taken yet.
 const AHEAD: usize = 16;
 
@@ -57,6 +59,10 @@ pub struct Connection {
     /// Taken when it is dropped, and only then.
     open: Option<(Wire, Place)>,
     peer: Peer,
+    /// When something was read last.
+    read: Instant,
+    /// When it ends, once it must make room.
+    ends: Option<Pin<Box<Sleep>>>,
 }
 
 impl Drop for Connection {
@@ -64,8 +70,9 @@ impl Drop for Connection {
     /// callers of streams do that the server has ended, takes back what was not read there yet: the last answers.
     fn drop(&mut self) {
         if let (Some((wire, place)), Ok(runtime)) = (self.open.take(), Handle::try_current()) {
-            if place.usage.must_end() {
-                // Another waits for its place, and it was idle.
+            let usage = &place.usage;
+            if usage.must_end() && !(usage.has_called() && usage.idle_since().elapsed() < LINGER) {
+                // Another waits for its place, and all that was said on it was heard long ago.
                 return;
             }
             runtime.spawn(async move {
@@ -193,6 +200,8 @@ async fn begin(
                 address: Some(address),
                 usage: Some(usage),
             },
+            read: Instant::now(),
+            ends: None,
         });
     };
     let must_end = poll_fn(|context| usage.poll_must_end(context));
@@ -231,6 +240,8 @@ async fn secure(
             address: Some(address),
             usage: Some(usage),
         },
+        read: Instant::now(),
+        ends: None,
     })
 }
 
@@ -263,20 +274,30 @@ impl Connected for Connection {
 
 impl AsyncRead for Connection {
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if let Some((_, place)) = &self.open
+        let this = self.get_mut();
+        if let Some((_, place)) = &this.open
             && place.usage.poll_must_end(context).is_ready()
         {
+            // What was read before may be a call that has not begun yet, and then it stays. Nothing more is read until then,
+            // so that nobody can keep it by saying something.
+            let until = this.read + LAST_CALL;
+            let ends = this.ends.get_or_insert_with(|| Box::pin(sleep_until(until)));
             // As if the other end had gone.
-            return Poll::Ready(Ok(()));
+            return ends.as_mut().poll(context).map(Ok);
         }
-        match self.wire()? {
+        this.ends = None;
+        let read = match this.wire()? {
             Wire::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
             Wire::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+        };
+        if read.is_ready() {
+            this.read = Instant::now();
         }
+        read
     }
 }
 
@@ -328,25 +349,45 @@ impl AsyncWrite for Connection {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt as _;
     use tokio_stream::StreamExt as _;
 
     use super::*;
+    use crate::gate::{ConnectionBounds, OpenCall};
 
-    #[tokio::test]
-    async fn the_last_words_are_heard_while_the_other_end_still_speaks() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let gate = Gate::new(crate::gate::ConnectionBounds {
-            most: 3,
-            of_an_address: 3,
-        });
-        let mut incoming = std::pin::pin!(accept(listener, None, &gate));
-        let mut client = TcpStream::connect(address).await.unwrap();
-        // Never read by the server; whoever says nothing is not let in.
-        client.write_all(&[1; 10_000]).await.unwrap();
-        let mut server = incoming.next().await.unwrap().unwrap();
-        server.write_all(b"last words").await.unwrap();
-        drop(server);
+    /// A server of three connections.
+    struct Server {
+        gate: Gate,
+        address: SocketAddr,
+        incoming: Pin<Box<dyn Stream<Item = io::Result<Connection>>>>,
+    }
+
+    impl Server {
+        async fn new(of_an_address: usize) -> Self {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let gate = Gate::new(ConnectionBounds {
+                most: 3,
+                of_an_address,
+            });
+            let incoming = Box::pin(accept(listener, None, &gate));
+            Self {
+                gate,
+                address,
+                incoming,
+            }
+        }
+
+        /// A client that says this, and its connection here; whoever says nothing is not let in.
+        async fn connect(&mut self, said: &[u8]) -> (TcpStream, Connection) {
+            let mut client = TcpStream::connect(self.address).await.unwrap();
+            client.write_all(said).await.unwrap();
+            (client, self.incoming.next().await.unwrap().unwrap())
+        }
+    }
+
+    /// What the other end hears that has said something which nobody read, while it goes on.
+    async fn heard(mut client: TcpStream) -> Vec<u8> {
         // What comes now would make the system cut a connection that is closed.
         for _ in 0..3 {
             client.write_all(&[2; 10_000]).await.unwrap();
@@ -354,13 +395,58 @@ mod tests {
         }
         let mut heard = Vec::new();
         client.read_to_end(&mut heard).await.unwrap();
-        assert_eq!(heard, b"last words");
-        drop(client);
-        gate.close();
-        assert!(incoming.next().await.is_none(), "nobody is let in any more");
-        let began = tokio::time::Instant::now();
-        gate.all_over().await;
+        heard
+    }
+
+    #[tokio::test]
+    async fn the_last_words_are_heard_while_the_other_end_still_speaks() {
+        let mut server = Server::new(3).await;
+        let (client, mut connection) = server.connect(&[1; 10_000]).await;
+        connection.write_all(b"last words").await.unwrap();
+        drop(connection);
+        assert_eq!(heard(client).await, b"last words");
+        server.gate.close();
+        assert!(
+            server.incoming.next().await.is_none(),
+            "nobody is let in any more"
+        );
+        let began = Instant::now();
+        server.gate.all_over().await;
         assert!(began.elapsed() < LINGER, "all have gone");
-        assert_eq!(gate.free(), 3);
+        assert_eq!(server.gate.free(), 3);
+    }
+
+    #[tokio::test]
+    async fn the_answer_of_a_call_is_heard_though_its_connection_must_make_room() {
+        let mut server = Server::new(1).await;
+        let (client, mut connection) = server.connect(&[1; 10_000]).await;
+        let call = OpenCall::begin(connection.peer.usage.as_ref().unwrap());
+        connection.write_all(b"answer").await.unwrap();
+        drop(call);
+        let _another = server.connect(&[1]).await;
+        assert!(connection.peer.usage.as_ref().unwrap().must_end());
+        drop(connection);
+        assert_eq!(heard(client).await, b"answer");
+    }
+
+    #[tokio::test]
+    async fn what_was_read_may_become_a_call_though_its_connection_must_make_room() {
+        let mut server = Server::new(1).await;
+        let (mut client, mut connection) = server.connect(&[1]).await;
+        let usage = connection.peer.usage.clone().unwrap();
+        assert_eq!(connection.read_u8().await.unwrap(), 1);
+        let _another = server.connect(&[1]).await;
+        assert!(usage.must_end());
+        client.write_all(&[2, 3]).await.unwrap();
+        // However long it took to come here.
+        connection.read = Instant::now();
+        assert!(connection.read_u8().now_or_never().is_none());
+        let call = OpenCall::begin(&usage);
+        assert_eq!(connection.read_u8().await.unwrap(), 2);
+        drop(call);
+        let _another = server.connect(&[1]).await;
+        assert!(usage.must_end());
+        let end = connection.read_u8().await.unwrap_err();
+        assert_eq!(end.kind(), io::ErrorKind::UnexpectedEof);
     }
 }

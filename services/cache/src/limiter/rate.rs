@@ -68,7 +68,7 @@ impl Rate {
     }
 
     /// How long it takes until so many units have come back.
-    fn time_of(self, units: u32) -> Duration {
+    pub(super) fn time_of(self, units: u32) -> Duration {
         Duration::from_nanos(u64::from(units) * 1_000_000_000 / u64::from(self.per_second))
     }
 

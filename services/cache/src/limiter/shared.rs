@@ -65,8 +65,8 @@ struct Held {
     units: u32,
     /// When the block was given.
     since: Option<Instant>,
-    /// Before this time nothing fits: nobody asks in vain.
-    refused_until: Option<Instant>,
+    /// What did not fit when the shared account was asked last.
+    refused: Option<TooMuch>,
     /// What was left in the shared account when it was asked last.
     left: u32,
     /// How many processes took of it then; 0: it was never asked.
@@ -75,6 +75,26 @@ struct Held {
     asked: Option<Instant>,
     /// Whether this process has counted for itself since.
     is_alone: bool,
+}
+
+/// So many units, a burst at most, do not fit before this time.
+#[derive(Debug, Clone, Copy)]
+struct TooMuch {
+    units: u32,
+    until: Instant,
+}
+
+impl TooMuch {
+    /// How long so many units do not fit either: they wait for their difference longer, or less long.
+    fn wait(self, now: Instant, rate: Rate, cost: u32) -> Option<Duration> {
+        let units = cost.min(rate.burst());
+        let until = match units.checked_sub(self.units) {
+            Some(more) => self.until.checked_add(rate.time_of(more)),
+            None => self.until.checked_sub(rate.time_of(self.units - units)),
+        };
+        let wait = until?.saturating_duration_since(now);
+        (!wait.is_zero()).then_some(wait)
+    }
 }
 
 impl Held {
@@ -91,6 +111,15 @@ impl Held {
         self.units = units;
         Some(Taken::Allowed {
             left: units.saturating_add(self.left),
+        })
+    }
+
+    /// The same without asking anybody: what is known not to fit is refused, so that nobody asks in vain.
+    fn at_once(&mut self, now: Instant, rate: Rate, cost: u32) -> Option<Taken> {
+        let taken = self.take(now, cost);
+        taken.or_else(|| {
+            let retry_after = self.refused?.wait(now, rate, cost)?;
+            Some(Taken::Refused { retry_after })
         })
     }
 }
@@ -124,17 +153,7 @@ impl<B: Blocks> SharedLimiter<B> {
     /// Takes this of an account.
     pub async fn take(&self, account: &Account, rate: Rate, cost: u32) -> Taken {
         let place = self.place(account);
-        let at_once = |place: &Place| {
-            let mut held = lock(&place.1);
-            let now = Instant::now();
-            let wait = held
-                .refused_until
-                .and_then(|until| until.checked_duration_since(now));
-            match wait.filter(|wait| !wait.is_zero()) {
-                Some(retry_after) => Some(Taken::Refused { retry_after }),
-                None => held.take(now, cost),
-            }
-        };
+        let at_once = |place: &Place| lock(&place.1).at_once(Instant::now(), rate, cost);
         if let Some(taken) = at_once(&place) {
             return taken;
         }
@@ -157,13 +176,16 @@ impl<B: Blocks> SharedLimiter<B> {
                 held.units = rest.saturating_add(units).saturating_sub(cost);
                 held.since = Some(now);
                 held.left = left;
-                held.refused_until = None;
+                held.refused = None;
                 Taken::Allowed {
                     left: held.units.saturating_add(left),
                 }
             }
             Block::Refused { retry_after } => {
-                held.refused_until = Some(Instant::now() + retry_after);
+                held.refused = Some(TooMuch {
+                    units: cost.min(rate.burst()),
+                    until: Instant::now() + retry_after,
+                });
                 held.left = 0;
                 Taken::Refused { retry_after }
             }
@@ -307,6 +329,38 @@ mod tests {
         tokio::time::advance(Duration::from_millis(100)).await;
         let given = allowed(&limiters[0], rate, 150).await + allowed(&limiters[1], rate, 150).await;
         assert_eq!(given, 100);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_too_much_refuses_only_what_does_not_fit_either() {
+        let memory = memory();
+        let rate = Rate::new(10, 100).unwrap();
+        let limiter = SharedLimiter::new(Arc::clone(&memory));
+        let refused = |seconds| Taken::Refused {
+            retry_after: Duration::from_secs(seconds),
+        };
+        let take = async |cost| limiter.take(&account(), rate, cost).await;
+        assert_eq!(take(79).await, Taken::Allowed { left: 21 });
+        assert_eq!(memory.asked.swap(0, Ordering::Relaxed), 1);
+        // All of a burst; one unit of it is held here, 20 are left there.
+        assert_eq!(take(1_000).await, refused(8));
+        assert_eq!(take(1).await, Taken::Allowed { left: 0 }, "it is held here");
+        assert_eq!((take(100).await, take(30).await), (refused(8), refused(1)));
+        assert_eq!(memory.asked.swap(0, Ordering::Relaxed), 1, "only the first asked");
+        assert!(matches!(take(20).await, Taken::Allowed { .. }));
+        assert_eq!(memory.asked.swap(0, Ordering::Relaxed), 1);
+        // What is refused for little says nothing wrong of much.
+        let little = take(5).await;
+        tokio::time::advance(Duration::from_millis(500)).await;
+        assert_eq!(
+            (little, take(95).await),
+            (
+                Taken::Refused {
+                    retry_after: Duration::from_millis(500)
+                },
+                refused(9)
+            )
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use ::redis::{Value, cmd};
 
-use super::link::Link;
+use super::link::{Link, Purpose};
 use super::options::{Options, OptionsError};
 use crate::limiter::{Account, Answer, Block, Blocks, Rate};
 use crate::stats::Stats;
@@ -78,7 +78,7 @@ impl RedisBlocks {
             // A process that starts anew is another one, and the one before is soon forgotten.
             process: format!("{:016x}", RandomState::new().hash_one(std::process::id())),
             deployment: options.deployment.clone(),
-            link: Link::new(options, Arc::new(Stats::default()))?,
+            link: Link::new(options, Arc::new(Stats::default()), Purpose::Counting)?,
         })
     }
 
@@ -146,4 +146,20 @@ fn read(answer: &Value) -> Option<Answer> {
         block,
         sharers: u32::try_from(*sharers).ok()?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::link::tests::{logged, options};
+    use super::*;
+
+    #[test]
+    fn who_counts_in_its_place_is_said() {
+        let logged = logged(&RedisBlocks::new(options()).unwrap().link);
+        assert!(
+            logged.contains("this process counts its share of every account by itself"),
+            "{logged}"
+        );
+        assert!(!logged.contains("registry"), "{logged}");
+    }
 }

@@ -34,12 +34,38 @@ impl From<RedisError> for Failure {
     }
 }
 
+/// What Redis is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// What the registry says.
+    Reading,
+    /// The same, to be written.
+    Publishing,
+    /// Accounts of the limiter.
+    Counting,
+    /// Whether it is there.
+    Probing,
+}
+
+impl Purpose {
+    /// What happens while it is left alone.
+    const fn meanwhile(self) -> &'static str {
+        match self {
+            Self::Reading => "the registry answers in its place",
+            Self::Publishing => "new revisions are published later",
+            Self::Counting => "this process counts its share of every account by itself",
+            Self::Probing => "it counts as gone",
+        }
+    }
+}
+
 /// The way to Redis.
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) options: Options,
     pub(super) stats: Arc<Stats>,
     pub(super) opener: Opener,
+    purpose: Purpose,
     breaker: Mutex<Breaker>,
     connected: Mutex<Connected>,
     /// Held while a connection is made, so that one is made at a time.
@@ -62,13 +88,18 @@ impl std::fmt::Debug for Connected {
 impl Link {
     /// # Errors
     /// The options cannot be meant. No connection is made yet.
-    pub(super) fn new(options: Options, stats: Arc<Stats>) -> Result<Arc<Self>, OptionsError> {
+    pub(super) fn new(
+        options: Options,
+        stats: Arc<Stats>,
+        purpose: Purpose,
+    ) -> Result<Arc<Self>, OptionsError> {
         let opener = Opener::new(&options)?;
         let breaker = Breaker::new(options.failures_to_trip, options.probe_every);
         Ok(Arc::new(Self {
             options,
             stats,
             opener,
+            purpose,
             breaker: Mutex::new(breaker),
             connected: Mutex::default(),
             connecting: tokio::sync::Mutex::default(),
@@ -122,7 +153,8 @@ impl Link {
         let mut breaker = lock(&self.breaker);
         if breaker.failed(Instant::now()) {
             self.stats.trips.add(1);
-            tracing::warn!(reason = %why, "Redis is left alone for a moment, the registry answers in its place");
+            let meanwhile = self.purpose.meanwhile();
+            tracing::warn!(reason = %why, "Redis is left alone for a moment, {meanwhile}");
         }
         self.stats.tripped.store(breaker.is_tripped(), Ordering::Relaxed);
     }
@@ -195,4 +227,55 @@ fn span(commands: &[Cmd]) -> tracing::Span {
 /// A panic elsewhere leaves a state that is still whole: every change of it is one assignment.
 fn lock<T>(state: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::io;
+
+    use super::super::options::Mode;
+    use super::*;
+
+    /// Options by which a first failure is one too many.
+    pub(in super::super) fn options() -> Options {
+        let url = "redis://127.0.0.1:1".to_owned();
+        Options {
+            failures_to_trip: 1,
+            ..Options::new(Mode::Single { url }, "test")
+        }
+    }
+
+    /// What is logged when a link fails.
+    pub(in super::super) fn logged(link: &Link) -> String {
+        let log = Arc::<Mutex<Vec<u8>>>::default();
+        let writer = Arc::clone(&log);
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(move || Written(Arc::clone(&writer)))
+            .with_ansi(false)
+            .finish();
+        tracing::subscriber::with_default(subscriber, || link.unsound(&"no answer"));
+        String::from_utf8(lock(&log).clone()).unwrap()
+    }
+
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            lock(&self.0).write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_reader_says_who_answers_in_its_place() {
+        let link = Link::new(options(), Arc::default(), Purpose::Reading).unwrap();
+        let logged = logged(&link);
+        assert!(
+            logged.contains("Redis is left alone for a moment, the registry answers in its place"),
+            "{logged}"
+        );
+    }
 }

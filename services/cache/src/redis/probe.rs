@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ::redis::cmd;
 use nopic_chassis::dependencies::{Dependency, Need};
 
-use super::link::Link;
+use super::link::{Link, Purpose};
 use super::options::Options;
 
 impl Options {
@@ -13,7 +13,7 @@ impl Options {
     /// uses this way to it: what is found trips no breaker of a reader. `None`: the options cannot be meant.
     #[must_use]
     pub fn dependency(&self) -> Option<Dependency> {
-        let link = Arc::new(Link::new(self.clone(), Arc::default()).ok()?);
+        let link = Arc::new(Link::new(self.clone(), Arc::default(), Purpose::Probing).ok()?);
         Some(Dependency::new("redis", Need::Soft, move || {
             let link = Arc::clone(&link);
             async move { ping(&link).await }

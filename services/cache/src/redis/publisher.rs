@@ -7,7 +7,7 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use super::keys::Keys;
-use super::link::{Failure, Link};
+use super::link::{Failure, Link, Purpose};
 use super::options::{Options, OptionsError};
 use super::record::{Pointer, encode_manifest, hash_of};
 use crate::reader::{Lineage, Manifest};
@@ -87,7 +87,7 @@ impl Publisher {
         // Publishing is rare and its caller repeats it: it always tries.
         options.failures_to_trip = u32::MAX;
         let keys = Keys::new(&options.deployment);
-        let link = Link::new(options, Arc::new(Stats::default()))?;
+        let link = Link::new(options, Arc::new(Stats::default()), Purpose::Publishing)?;
         Ok(Self { link, keys })
     }
 

@@ -8,7 +8,7 @@ use futures::future::try_join_all;
 use tokio::sync::{Semaphore, watch};
 
 use super::keys::Keys;
-use super::link::Link;
+use super::link::{Link, Purpose};
 use super::options::{Options, OptionsError};
 use super::origin::{Origin, lock};
 use super::publisher::set;
@@ -44,7 +44,7 @@ impl<S: ShardSource> CachedSource<S> {
     pub fn new(origin: S, options: Options, stats: Arc<Stats>) -> Result<Self, OptionsError> {
         let keys = Keys::new(&options.deployment);
         let origin = Arc::new(Origin::new(origin, &options, Arc::clone(&stats)));
-        let link = Link::new(options, stats)?;
+        let link = Link::new(options, stats, Purpose::Reading)?;
         let subscriber = Subscriber::new(Arc::clone(&link), keys.channel());
         Ok(Self {
             origin,

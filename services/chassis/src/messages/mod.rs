@@ -7,6 +7,7 @@
 mod lengths;
 mod packed;
 mod passing;
+mod patience;
 mod room;
 mod whole;
 

@@ -2,19 +2,18 @@
 //! says its length before it comes, and one that is too long, one too many of the long ones, or one that does not come in
 //! time is refused by that, before memory is given to it anywhere.
 
-use std::future::Future as _;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use tokio::time::{Sleep, sleep};
 use tonic::Status;
 use tonic::body::Body;
 
 use super::lengths::{Lengths, Seen};
+use super::patience::Patience;
 use super::room::{Held, Room};
-use super::{SHORT, broken, late, time_for, too_long};
+use super::{SHORT, broken, time_for, too_long};
 
 /// A request's body whose messages are bounded.
 pub(super) struct Passing {
@@ -26,8 +25,8 @@ pub(super) struct Passing {
     room: Room,
     /// The room of the message that has begun, if it is long.
     held: Option<Held>,
-    /// Until when the message that has begun must be whole.
-    until: Option<Pin<Box<Sleep>>>,
+    /// For the rest of the message that has begun.
+    patience: Option<Patience>,
     is_refused: bool,
 }
 
@@ -40,7 +39,7 @@ impl Passing {
             tenant,
             room,
             held: None,
-            until: None,
+            patience: None,
             is_refused: false,
         }
     }
@@ -53,7 +52,7 @@ impl Passing {
                 Seen::End => {
                     *held = None;
                     begun = None;
-                    self.until = None;
+                    self.patience = None;
                 }
                 Seen::Begin(length) if length > most => return Err(too_long(length, most)),
                 Seen::Begin(length) => {
@@ -67,7 +66,7 @@ impl Passing {
         })?;
         // Most are whole at once.
         if let Some(length) = begun {
-            self.until = Some(Box::pin(sleep(time_for(length))));
+            self.patience = Some(Patience::new(time_for(length)));
         }
         Ok(())
     }
@@ -78,25 +77,30 @@ impl http_body::Body for Passing {
     type Error = Status;
 
     fn poll_frame(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        if self.is_refused {
+        let this = self.get_mut();
+        if this.is_refused {
             return Poll::Ready(None);
         }
-        if let Some(until) = &mut self.until
-            && until.as_mut().poll(context).is_ready()
-        {
-            self.is_refused = true;
-            return Poll::Ready(Some(Err(late())));
-        }
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        let body = Pin::new(&mut this.body);
+        let frame = match &mut this.patience {
+            None => ready!(body.poll_frame(context)),
+            Some(patience) => match ready!(patience.poll(context, |context| body.poll_frame(context))) {
+                Ok(frame) => frame,
+                Err(late) => {
+                    this.is_refused = true;
+                    return Poll::Ready(Some(Err(late)));
+                }
+            },
+        };
         Poll::Ready(match frame {
             Some(Ok(frame)) => {
                 if let Some(data) = frame.data_ref()
-                    && let Err(status) = self.measure(data)
+                    && let Err(status) = this.measure(data)
                 {
-                    self.is_refused = true;
+                    this.is_refused = true;
                     return Poll::Ready(Some(Err(status)));
                 }
                 Some(Ok(frame))
@@ -117,9 +121,35 @@ impl http_body::Body for Passing {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use futures::FutureExt as _;
+    use http_body_util::{BodyExt as _, StreamBody};
     use proptest::prelude::*;
+    use tonic::Code;
 
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_message_that_lies_ready_is_not_late_however_late_it_is_read() {
+        let (sender, sent) = futures::channel::mpsc::unbounded();
+        let body = Body::new(StreamBody::new(sent));
+        let mut passing = Passing::new(body, 100, "a".to_owned(), Room::default());
+        let send = |bytes: &'static [u8]| {
+            let frame = Ok::<_, Status>(Frame::data(Bytes::from_static(bytes)));
+            sender.unbounded_send(frame).unwrap();
+        };
+        send(&[0, 0, 0, 0, 6, 1, 2]);
+        send(&[3, 4]);
+        assert!(passing.frame().await.unwrap().is_ok());
+        // Whoever takes it has no room for more.
+        tokio::time::advance(Duration::from_secs(100)).await;
+        assert!(passing.frame().await.unwrap().is_ok());
+        // Now the sender is waited for.
+        let late = passing.frame().await.unwrap().unwrap_err();
+        assert_eq!(late.code(), Code::DeadlineExceeded);
+        assert!(passing.frame().now_or_never().unwrap().is_none());
+    }
 
     proptest! {
         /// However it is cut, the same messages are seen.

@@ -1,19 +1,24 @@
 //! Messages read one by one, each whole before it is handed on: unpacked, weighed, and with room in memory for what comes of
 //! it.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Context;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::stream;
-use http_body::Frame;
+use http_body::{Body as _, Frame};
 use http_body_util::{BodyExt as _, StreamBody};
 use nopic_proto::weight::Request;
 use tonic::Status;
 use tonic::body::Body;
 
 use super::packed::{Packed, UnpackError};
+use super::patience::Patience;
 use super::room::{Held, Room};
-use super::{PREFIX, REQUESTS, SHORT, broken, late, time_for, too_long};
+use super::{PREFIX, REQUESTS, SHORT, broken, time_for, too_long};
 
 /// Bytes that a message may take once it is decoded.
 const HEAVIEST: usize = 32 << 20;
@@ -81,8 +86,7 @@ impl Whole {
         let mut message = if self.read.len() >= PREFIX + bytes && begun.is_empty() {
             self.read.split_to(PREFIX + bytes)
         } else {
-            let gathered = tokio::time::timeout(time_for(length), self.gather(begun, PREFIX + bytes));
-            gathered.await.map_err(|_| late())??
+            self.gather(begun, PREFIX + bytes, time_for(length)).await?
         };
         if let Some(packed) = packed {
             message = self.unpack(message, packed).await?;
@@ -98,7 +102,7 @@ impl Whole {
     /// What stands before a message: looked at where it lies, or in pieces that were taken.
     async fn begin(&mut self) -> Result<Option<(BytesMut, [u8; PREFIX])>, Status> {
         while self.read.is_empty() {
-            let Some(data) = self.frame().await? else {
+            let Some(data) = self.frame(None).await? else {
                 return Ok(None);
             };
             self.read = data;
@@ -106,8 +110,7 @@ impl Whole {
         if let Some(prefix) = self.read.first_chunk() {
             return Ok(Some((BytesMut::new(), *prefix)));
         }
-        let begun = tokio::time::timeout(time_for(0), self.gather(BytesMut::new(), PREFIX));
-        let begun = BytesMut::from(begun.await.map_err(|_| late())??);
+        let begun = BytesMut::from(self.gather(BytesMut::new(), PREFIX, time_for(0)).await?);
         // It was gathered to this length.
         Ok(begun.first_chunk().copied().map(|prefix| (begun, prefix)))
     }
@@ -125,8 +128,14 @@ impl Whole {
         }
     }
 
-    /// Takes what was read until so many bytes are gathered.
-    async fn gather(&mut self, mut gathered: BytesMut, wanted: usize) -> Result<Bytes, Status> {
+    /// Takes what was read until so many bytes are gathered, for which the sender has this time.
+    async fn gather(
+        &mut self,
+        mut gathered: BytesMut,
+        wanted: usize,
+        time: Duration,
+    ) -> Result<Bytes, Status> {
+        let mut patience = Patience::new(time);
         gathered.reserve(wanted - gathered.len());
         loop {
             let more = self.read.len().min(wanted - gathered.len());
@@ -135,21 +144,30 @@ impl Whole {
                 return Ok(gathered.freeze());
             }
             self.read = self
-                .frame()
+                .frame(Some(&mut patience))
                 .await?
                 .ok_or_else(|| Status::invalid_argument("the body ends within a message"))?;
         }
     }
 
-    /// The next bytes of the body.
-    async fn frame(&mut self) -> Result<Option<Bytes>, Status> {
-        while let Some(frame) = self.body.frame().await {
+    /// The next bytes of the body; within a message the sender's patience is given.
+    async fn frame(&mut self, mut patience: Option<&mut Patience>) -> Result<Option<Bytes>, Status> {
+        loop {
+            let frame = match &mut patience {
+                None => self.body.frame().await,
+                Some(patience) => {
+                    let mut ask = |context: &mut Context<'_>| Pin::new(&mut self.body).poll_frame(context);
+                    poll_fn(|context| patience.poll(context, &mut ask)).await?
+                }
+            };
+            let Some(frame) = frame else {
+                return Ok(None);
+            };
             // Trailers of a request say nothing.
             if let Ok(data) = frame.map_err(broken)?.into_data() {
                 return Ok(Some(data));
             }
         }
-        Ok(None)
     }
 
     /// A packed message as one that is not, prefix and all.
@@ -237,4 +255,46 @@ async fn aside<T: Send + 'static>(
     }
     let done = tokio::task::spawn_blocking(move || work(&message[PREFIX..])).await;
     done.map_err(|_| Status::internal("internal"))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+    use tonic::Code;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_message_that_lies_ready_is_not_late_however_late_it_is_read() {
+        let (sender, sent) = futures::channel::mpsc::unbounded();
+        let messages = Whole {
+            body: Body::new(StreamBody::new(sent)),
+            read: Bytes::new(),
+            request: None,
+            most: 100,
+            packed: None,
+            tenant: "a".to_owned(),
+            room: None,
+            working: Working::default(),
+            copies: None,
+            longest: 0,
+        };
+        let mut messages = messages.body();
+        let send = |bytes: &'static [u8]| {
+            let frame = Ok::<_, Status>(Frame::data(Bytes::from_static(bytes)));
+            sender.unbounded_send(frame).unwrap();
+        };
+        send(&[0, 0, 0, 0, 4, 1, 2]);
+        assert!(messages.frame().now_or_never().is_none());
+        send(&[3]);
+        // Nobody looks; what the sender may still have to send has its time afterwards.
+        tokio::time::advance(Duration::from_secs(100)).await;
+        assert!(messages.frame().now_or_never().is_none());
+        send(&[4]);
+        let message = messages.frame().await.unwrap().unwrap().into_data().unwrap();
+        assert_eq!(&message[PREFIX..], [1, 2, 3, 4]);
+        send(&[0, 0]);
+        let late = messages.frame().await.unwrap().unwrap_err();
+        assert_eq!(late.code(), Code::DeadlineExceeded);
+    }
 }
