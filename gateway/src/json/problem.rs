@@ -112,3 +112,13 @@ pub(crate) fn other_content(wanted: &str) -> Refusal {
         )),
     )
 }
+
+/// A file in a form that is not the file itself.
+pub(crate) fn other_file(why: &str) -> Refusal {
+    Refusal::with(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Status::invalid_argument(format!(
+            "a file is taken as it is, alone in the body, and this one {why}: with curl, send it by --data-binary @FILE"
+        )),
+    )
+}

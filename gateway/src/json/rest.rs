@@ -7,9 +7,9 @@ use prost_reflect::DynamicMessage;
 use prost_reflect::prost::Message as _;
 use tonic::Status;
 use tonic::body::Body;
-use tonic::codegen::http::HeaderValue;
 use tonic::codegen::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use tonic::codegen::http::request::Parts;
+use tonic::codegen::http::{HeaderMap, HeaderValue};
 
 use super::call::{self, inward, lazily, work};
 use super::contract::{Binding, Holds, Method};
@@ -92,7 +92,10 @@ fn body(
                 of_path(message, binding, &values)
             }))
         }
-        Holds::File(_) if !is_plain => Err(problem::other_content("it is")),
+        Holds::File(_) if !is_plain => Err(problem::other_file("is compressed (content-encoding)")),
+        Holds::File(_) if is_form(&parts.headers) => {
+            Err(problem::other_file("is part of a form (multipart)"))
+        }
         Holds::File(parts) => Ok(upload::body(parts, query.as_deref(), body, slot)),
         Holds::Fields => {
             let has_body = !http_body::Body::is_end_stream(&body);
@@ -129,6 +132,13 @@ fn of_path(mut message: DynamicMessage, binding: &Binding, values: &[String]) ->
         query::set_of_path(&mut message, field, value)?;
     }
     Ok(message.encode_to_vec().into())
+}
+
+/// Whether a body is what a form of a page sends, with files as its parts.
+fn is_form(headers: &HeaderMap) -> bool {
+    let content = headers.get(CONTENT_TYPE).map(essence).unwrap_or_default();
+    let (kind, _) = content.split_once('/').unwrap_or_default();
+    kind.eq_ignore_ascii_case("multipart")
 }
 
 /// Whether a body is JSON, in the one encoding that it has.

@@ -210,7 +210,11 @@ impl CheckRoles {
             Err(status) => {
                 self.refused.add();
                 let peer = request.extensions().get::<Peer>();
+                let caller = request.extensions().get::<Principal>();
                 tracing::warn!(
+                    tenant = caller.map(|caller| caller.tenant.as_str()),
+                    actor = caller.map(|caller| caller.actor.as_str()),
+                    role = caller.map(|caller| caller.role.as_str()),
                     client = peer.and_then(|peer| peer.name.as_deref()),
                     method = request.uri().path(),
                     why = status.message(),

@@ -149,6 +149,22 @@ async fn what_is_asked_wrongly_is_a_problem() {
             "the body is taken as application/json, not compressed",
         ),
         (
+            "POST /v1/entries:validateDocument",
+            &[("content-type", "multipart/form-data; boundary=x")],
+            "--x",
+            415,
+            "INVALID_ARGUMENT",
+            "alone in the body, and this one is part of a form (multipart): with curl, send it by --data-binary @FILE",
+        ),
+        (
+            "POST /v1/entries:validateDocument",
+            &[("content-encoding", "gzip")],
+            "x",
+            415,
+            "INVALID_ARGUMENT",
+            "is compressed (content-encoding)",
+        ),
+        (
             "POST /v1/entries:validate",
             &[JSON],
             r#"{"line":{"lineNumber":"x"}}"#,

@@ -133,3 +133,61 @@ fn new_ids() -> Context {
     let flags = TraceFlags::default();
     Context::new().with_remote_span_context(SpanContext::new(trace, span, flags, true, TraceState::NONE))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use futures::FutureExt as _;
+    use tonic::codegen::http::HeaderValue;
+
+    use super::*;
+
+    const RECORDED: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    const NOT_RECORDED: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
+
+    fn headers(parent: Option<&'static str>) -> HeaderMap {
+        let parent = parent.map(|parent| ("traceparent".parse().unwrap(), HeaderValue::from_static(parent)));
+        parent.into_iter().collect()
+    }
+
+    /// Whether a span is made for a call that comes with this, and how the call that is made for it names its trace.
+    fn passed_on(parent: Option<&'static str>) -> (bool, Option<String>) {
+        let is_made = Cell::new(false);
+        let span = || {
+            is_made.set(true);
+            Span::none()
+        };
+        let trace = Trace::of_server(&headers(parent), span);
+        let mut onward = HeaderMap::new();
+        trace
+            .follow(async { Trace::of_client(&mut onward, Span::none) })
+            .now_or_never()
+            .unwrap();
+        let named = onward.get("traceparent");
+        let named = named.map(|parent| parent.to_str().unwrap().to_owned());
+        (is_made.get(), named)
+    }
+
+    #[test]
+    fn spans_are_made_for_those_who_take_them_and_ids_go_on_without() {
+        // Whoever else listens to spans has them all.
+        assert!(passed_on(Some(NOT_RECORDED)).0 && passed_on(None).0);
+        spans_are(Spans::Nowhere);
+        for parent in [RECORDED, NOT_RECORDED] {
+            assert_eq!(passed_on(Some(parent)), (false, Some(parent.to_owned())));
+        }
+        let (is_made, begun) = passed_on(None);
+        assert!(
+            !is_made && begun.as_ref().is_some_and(|begun| begun.ends_with("-00")),
+            "{begun:?}"
+        );
+        assert_ne!(begun, passed_on(None).1, "each has ids of its own");
+        spans_are(Spans::Taken);
+        assert!(passed_on(Some(RECORDED)).0 && passed_on(None).0);
+        assert_eq!(
+            passed_on(Some(NOT_RECORDED)),
+            (false, Some(NOT_RECORDED.to_owned()))
+        );
+    }
+}
