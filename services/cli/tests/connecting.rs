@@ -217,7 +217,7 @@ fn the_wrong_scheme_is_said() {
     let secured = Secured::serve("all");
     let plain = secured.url().replace("https://", "http://");
     // Which side hears of the end first is up to the system.
-    for _ in 0..5 {
+    for _ in 0..10 {
         says(&secured.ask(&plain, &[]), &["speaks TLS", "https://"]);
     }
     let place = Place::new();

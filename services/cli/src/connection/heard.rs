@@ -60,11 +60,50 @@ impl Heard {
 pub(super) struct Hearing<S> {
     stream: S,
     heard: Heard,
+    /// Whether nothing above it needs the bytes of a connection that has ended.
+    is_outermost: bool,
 }
 
 impl<S> Hearing<S> {
+    /// Listens to what others read.
     pub(super) fn new(stream: S, heard: Heard) -> Self {
-        Self { stream, heard }
+        Self {
+            stream,
+            heard,
+            is_outermost: false,
+        }
+    }
+
+    /// Listens also when the connection has ended under a write, upon which nobody would read.
+    pub(super) fn outermost(stream: S, heard: Heard) -> Self {
+        Self {
+            is_outermost: true,
+            ..Self::new(stream, heard)
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> Hearing<S> {
+    /// Reads what was said before the connection ended, if it ended; then hands on how the write went.
+    fn hear_out<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        // Reading from a connection in such a state does not wait for the other side, so neither does this.
+        let has_ended = matches!(&written, Poll::Ready(Err(error)) if matches!(
+            error.kind(),
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted
+        ));
+        if !self.is_outermost || !has_ended {
+            return written;
+        }
+        let mut bytes = [0; 64];
+        match Pin::new(self).poll_read(context, &mut ReadBuf::new(&mut bytes)) {
+            // The system has not told us yet of what came: the write is tried anew then, and fails the same way.
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(_) => written,
+        }
     }
 }
 
@@ -86,13 +125,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Hearing<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Hearing<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Hearing<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.hear_out(context, written)
     }
 
     fn poll_write_vectored(
@@ -100,7 +140,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Hearing<S> {
         context: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, parts)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
+        self.hear_out(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -108,7 +149,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Hearing<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        self.hear_out(context, flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -118,9 +160,57 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Hearing<S> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::AsyncReadExt as _;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
+
+    /// The other side has said this and ended the connection; the system tells of it a little later.
+    struct Ended {
+        said: &'static [u8],
+        is_known: bool,
+    }
+
+    impl AsyncRead for Ended {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            if !std::mem::replace(&mut self.is_known, true) {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            buffer.put_slice(std::mem::take(&mut self.said));
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for Ended {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_said_is_heard_before_a_write_fails() {
+        let heard = Heard::default();
+        let ended = Ended {
+            said: b"\x15\x03\x03\x00\x02\x02\x32",
+            is_known: false,
+        };
+        let mut hearing = Hearing::outermost(ended, heard.clone());
+        let error = hearing.write_all(b"PRI * HTTP/2.0").await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+        assert_eq!(heard.speech(), Some(Speech::Tls));
+    }
 
     #[tokio::test]
     async fn the_first_byte_tells_what_is_spoken() {

@@ -210,7 +210,7 @@ impl Place {
                 Box::new(stream.inspect_err(|error| heard.note(error))?)
             }
         };
-        Ok(Hearing::new(stream, heard))
+        Ok(Hearing::outermost(stream, heard))
     }
 }
 
