@@ -1,6 +1,7 @@
-//! The page at `/docs`: every path with its comment, its parameters and an example. It needs nothing but itself: no script,
-//! no other origin.
+//! The page at `/docs`: every path with its comment, its parameters and an example, and the messages that stand in them. It
+//! needs nothing but itself: no script, no other origin.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
@@ -8,7 +9,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use http_body_util::Full;
-use prost_reflect::{FieldDescriptor, Kind};
+use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 use sha2::{Digest as _, Sha256};
 use tonic::body::Body;
 use tonic::codegen::http::HeaderValue;
@@ -25,6 +26,11 @@ code,pre{font:14px/1.4 ui-monospace,monospace}pre{overflow-x:auto;padding:.75rem
 summary{cursor:pointer;padding:.25rem 0}summary b{display:inline-block;min-width:4.5rem}\
 table{border-collapse:collapse}td,th{text-align:left;vertical-align:top;padding:.25rem .75rem .25rem 0}\
 :root{color-scheme:light dark}";
+
+/// Where examples call: where a server listens that is told nothing else.
+const ADDRESS: &str = "http://127.0.0.1:50051";
+/// What the comment of a field begins with that a request must bring.
+const REQUIRED: &str = "Required";
 
 /// The page as an answer.
 pub(crate) fn response() -> Response {
@@ -67,8 +73,104 @@ fn html(contract: &'static Contract) -> String {
         }
         operation(&mut page, method, binding, &comments);
     }
+    page.push_str("<h2>Messages</h2>\n<p>What stands in requests and answers, by name.</p>\n");
+    for message in messages(contract) {
+        let text = comments.of(&message.parent_file(), message.path());
+        let _ = writeln!(
+            page,
+            // A browser opens what holds the place that a link leads to, and not the place itself.
+            "<details><summary><code>{0}</code> {1}</summary>\n<p id=\"{0}\">{2}</p>",
+            escaped(message.full_name()),
+            escaped(summary(text)),
+            escaped(text)
+        );
+        let rows = message.fields().map(|field| Row {
+            name: field.json_name().to_owned(),
+            place: None,
+            field,
+        });
+        table(&mut page, rows.collect(), &comments);
+        page.push_str("</details>\n");
+    }
     page.push_str("</body></html>\n");
     page
+}
+
+/// The messages that a path takes or answers with, each with those in it, by their names.
+fn messages(contract: &Contract) -> Vec<MessageDescriptor> {
+    let mut found = BTreeMap::new();
+    let bound = contract.methods.iter().filter(|method| method.binding.is_some());
+    let mut rest: Vec<_> = bound
+        .flat_map(|method| [method.input.clone(), method.descriptor.output()])
+        .collect();
+    while let Some(message) = rest.pop() {
+        let inner = message.fields().filter_map(|field| match field.kind() {
+            Kind::Message(inner) => Some(inner),
+            _ => None,
+        });
+        let inner: Vec<_> = inner.collect();
+        if found.insert(message.full_name().to_owned(), message).is_none() {
+            rest.extend(inner);
+        }
+    }
+    found.into_values().collect()
+}
+
+/// A field in a table.
+struct Row {
+    name: String,
+    /// Where a request has it; absent: in a message.
+    place: Option<&'static str>,
+    field: FieldDescriptor,
+}
+
+impl Row {
+    fn is_required(&self, comments: &Comments) -> bool {
+        self.place == Some("path") || is_required(&self.field, comments)
+    }
+}
+
+fn is_required(field: &FieldDescriptor, comments: &Comments) -> bool {
+    comments
+        .of(&field.parent_file(), field.path())
+        .starts_with(REQUIRED)
+}
+
+fn table(page: &mut String, rows: Vec<Row>, comments: &Comments) {
+    if rows.is_empty() {
+        return;
+    }
+    page.push_str("<table><tr><th>name</th><th>in</th><th>value</th><th></th></tr>\n");
+    for row in rows {
+        let field = &row.field;
+        let text = comments.of(&field.parent_file(), field.path());
+        let mark = if row.is_required(comments) && !text.starts_with(REQUIRED) {
+            "Required. "
+        } else {
+            ""
+        };
+        let _ = writeln!(
+            page,
+            "<tr><td><code>{}</code></td><td>{}</td><td>{}</td><td>{mark}{}</td></tr>",
+            escaped(&row.name),
+            row.place.unwrap_or_default(),
+            value(field),
+            escaped(text)
+        );
+    }
+    page.push_str("</table>\n");
+}
+
+/// What a field takes, with the way to its message.
+fn value(field: &FieldDescriptor) -> String {
+    let list = if field.is_list() { "list of " } else { "" };
+    match field.kind() {
+        Kind::Message(message) => {
+            let name = escaped(message.full_name());
+            format!("{list}<a href=\"#{name}\">{}</a>", escaped(message.name()))
+        }
+        kind => format!("{list}{}", escaped(&scalar::wanted(&kind))),
+    }
 }
 
 fn operation(page: &mut String, method: &Method, binding: &Binding, comments: &Comments) {
@@ -84,50 +186,59 @@ fn operation(page: &mut String, method: &Method, binding: &Binding, comments: &C
         escaped(text),
         escaped(&method.path)
     );
-    let mut rows: Vec<(String, &str, FieldDescriptor)> = Vec::new();
     let in_path: Vec<_> = binding.template.fields().collect();
-    rows.extend(in_path.iter().filter_map(|name| {
-        let field = method.input.get_field_by_name(name)?;
-        Some((field.json_name().to_owned(), "path", field))
+    let mut rows: Vec<Row> = in_path
+        .iter()
+        .filter_map(|name| method.input.get_field_by_name(name))
+        .map(|field| Row {
+            name: field.json_name().to_owned(),
+            place: Some("path"),
+            field,
+        })
+        .collect();
+    rows.extend(queried(method, binding).into_iter().map(|parameter| Row {
+        name: parameter.name,
+        place: Some("query"),
+        field: parameter.field,
     }));
-    rows.extend(
-        queried(method, binding)
-            .into_iter()
-            .map(|parameter| (parameter.name, "query", parameter.field)),
-    );
     if matches!(binding.body, Holds::Fields) {
         let fields = method
             .input
             .fields()
             .filter(|field| !in_path.contains(&field.name()));
-        rows.extend(fields.map(|field| (field.json_name().to_owned(), "body", field)));
+        rows.extend(fields.map(|field| Row {
+            name: field.json_name().to_owned(),
+            place: Some("body"),
+            field,
+        }));
     }
-    if !rows.is_empty() {
-        page.push_str("<table><tr><th>name</th><th>in</th><th>value</th><th></th></tr>\n");
-        for (name, place, field) in rows {
-            let list = if field.is_list() { "list of " } else { "" };
-            let _ = writeln!(
-                page,
-                "<tr><td><code>{}</code></td><td>{place}</td><td>{list}{}</td><td>{}</td></tr>",
-                escaped(&name),
-                escaped(&scalar::wanted(&field.kind())),
-                escaped(comments.of(&field.parent_file(), field.path()))
-            );
-        }
-        page.push_str("</table>\n");
-    }
+    let example = example(binding, &rows, comments);
+    table(page, rows, comments);
+    let answer = method.descriptor.output();
     let _ = writeln!(
         page,
-        "<pre>{}</pre></details>",
-        escaped(&example(method, binding))
+        "<p>Answer: <a href=\"#{}\">{}</a></p>\n<pre>{}</pre></details>",
+        escaped(answer.full_name()),
+        escaped(answer.name()),
+        escaped(&example)
     );
 }
 
 /// A call that can be pasted into a shell, once what stands in capitals is filled in.
-fn example(method: &Method, binding: &Binding) -> String {
+fn example(binding: &Binding, rows: &[Row], comments: &Comments) -> String {
     let mut path = binding.template.text().to_owned();
     for name in binding.template.fields() {
         path = path.replace(&format!("{{{name}}}"), &name.to_uppercase());
+    }
+    let required = |place| {
+        rows.iter()
+            .filter(move |row| row.place == Some(place) && row.is_required(comments))
+    };
+    let query: Vec<String> = required("query")
+        .map(|row| format!("{}={}", row.name, row.field.name().to_uppercase()))
+        .collect();
+    if !query.is_empty() {
+        path = format!("{path}?{}", query.join("&"));
     }
     let verb = match binding.verb.as_str() {
         "GET" | "POST" => String::new(),
@@ -137,33 +248,46 @@ fn example(method: &Method, binding: &Binding) -> String {
         Holds::Nothing => String::new(),
         Holds::File(_) => " \\\n  --data-binary @FILE -H 'content-type: application/octet-stream'".to_owned(),
         Holds::Fields => {
-            let mut fields = method
-                .input
-                .fields()
-                .filter(|field| !binding.template.fields().any(|name| name == field.name()));
-            let first = fields.next();
-            // What changes something is named, so that it can be sent again.
-            let shown: Vec<String> = first
-                .into_iter()
-                .chain(fields.filter(|field| field.name() == "request_id"))
-                .map(|field| format!("\"{}\": {}", field.json_name(), sample(&field)))
-                .collect();
+            let mut shown: Vec<String> = required("body").map(|row| pair(&row.field, comments)).collect();
+            // Something is to be asked for where nothing must be given.
+            let mut any = rows.iter().filter(|row| row.place == Some("body"));
+            if shown.is_empty()
+                && let Some(row) = any.next()
+            {
+                shown.push(pair(&row.field, comments));
+            }
             format!(
                 " \\\n  -H 'content-type: application/json' -d '{{{}}}'",
                 shown.join(", ")
             )
         }
     };
-    format!("curl{verb} \"$NOPIC{path}\" -H \"authorization: Bearer $NOPIC_KEY\"{body}")
+    format!("curl{verb} \"{ADDRESS}{path}\" -H \"authorization: Bearer $NOPIC_API_KEY\"{body}")
 }
 
-fn sample(field: &FieldDescriptor) -> String {
-    match field.kind() {
-        _ if field.is_list() => "[]".to_owned(),
-        Kind::Message(_) => "{}".to_owned(),
+/// A field with a value for it.
+fn pair(field: &FieldDescriptor, comments: &Comments) -> String {
+    let value = match field.kind() {
+        Kind::Message(message) => {
+            let mut shown: Vec<_> = message
+                .fields()
+                .filter(|field| is_required(field, comments))
+                .collect();
+            if shown.is_empty() {
+                shown.extend(message.fields().next());
+            }
+            // No message needs itself: where one did, no request could be made.
+            let pairs: Vec<_> = shown.iter().map(|field| pair(field, comments)).collect();
+            format!("{{{}}}", pairs.join(", "))
+        }
         Kind::Bool => "false".to_owned(),
         Kind::String | Kind::Bytes | Kind::Enum(_) => format!("\"{}\"", field.name().to_uppercase()),
-        _ => "0".to_owned(),
+        // Most count from 1.
+        _ => "1".to_owned(),
+    };
+    match field.is_list() {
+        true => format!("\"{}\": [{value}]", field.json_name()),
+        false => format!("\"{}\": {value}", field.json_name()),
     }
 }
 
@@ -198,6 +322,7 @@ mod tests {
                 method.path
             );
         }
+        let page = page.replace(ADDRESS, "");
         for word in ["http:", "https:", "//", "<script", "style=", " src=", "onclick"] {
             assert!(!page.contains(word), "{word}");
         }
@@ -209,5 +334,47 @@ mod tests {
             policy.starts_with("default-src 'none'; style-src 'sha256-") && !policy.contains("unsafe"),
             "{policy}"
         );
+    }
+
+    #[test]
+    fn what_a_request_must_bring_is_marked_and_stands_in_its_example() {
+        let page = html(Contract::get());
+        let of = |name: &str| {
+            let behind = page.split(&format!("<details id=\"{name}\">")).nth(1).unwrap();
+            behind.split("</details>").next().unwrap().to_owned()
+        };
+        let file = of("FileEntries");
+        let example = "{&quot;requestId&quot;: &quot;REQUEST_ID&quot;, &quot;lines&quot;: [{&quot;entryNumber&quot;: \
+                       &quot;ENTRY_NUMBER&quot;}]}";
+        assert!(file.contains(example), "{file}");
+        assert!(
+            file.contains("curl &quot;http://127.0.0.1:50051/v1/entries:file&quot;")
+                && file.contains("Bearer $NOPIC_API_KEY"),
+            "{file}"
+        );
+        let flag = of("GetFlag");
+        assert!(flag.contains("/v1/flags/HTS_CODE?on=ON"), "{flag}");
+        assert!(
+            flag.contains("<td>path</td><td>text</td><td>Required. "),
+            "{flag}"
+        );
+    }
+
+    #[test]
+    fn messages_are_reached_from_where_they_stand() {
+        let page = html(Contract::get());
+        let mut links = 0;
+        for link in page.split("<a href=\"#").skip(1) {
+            let name = link.split('"').next().unwrap();
+            assert!(page.contains(&format!("<p id=\"{name}\">")), "{name}");
+            links += 1;
+        }
+        assert!(links > 100, "{links}");
+        let line = page
+            .split("<p id=\"nopic.entry_validation.v1.EntryLine\">")
+            .nth(1)
+            .unwrap();
+        let line = line.split("</details>").next().unwrap();
+        assert!(line.contains("<code>certificateNumber</code>"), "{line}");
     }
 }

@@ -84,6 +84,7 @@ pub(crate) fn state(stored: &StoredCertificate) -> wire::CertificateState {
         drawn_kg: stored.drawn.to_string(),
         left_kg: total.saturating_sub(stored.drawn).to_string(),
         draw_count: stored.draw_count,
+        own_drawn_kg: stored.own_drawn.to_string(),
     }
 }
 

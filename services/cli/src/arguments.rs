@@ -1,6 +1,9 @@
 //! What can be typed behind `nopic`.
 
-use clap::Parser;
+use std::ffi::OsString;
+
+use clap::parser::ValueSource;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 
 use crate::command::Command;
 use crate::options::GlobalOptions;
@@ -34,10 +37,30 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
+impl Arguments {
+    /// What was typed, beside what stands in the environment.
+    ///
+    /// # Errors
+    /// It is no command; or help was asked for.
+    pub(crate) fn read(
+        typed: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+    ) -> Result<Self, clap::Error> {
+        let mut command = Self::command();
+        let matches = command.try_get_matches_from_mut(typed)?;
+        let mut arguments = Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+        let is_typed = |name: &str| matches.value_source(name) == Some(ValueSource::CommandLine);
+        // A shell that has exported the one says nothing against the other.
+        match (is_typed("endpoint"), is_typed("database")) {
+            (true, false) => arguments.global.database = None,
+            (false, true) => arguments.global.endpoint = None,
+            _ => {}
+        }
+        Ok(arguments)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

@@ -1,19 +1,18 @@
 //! Where a command's calls go: to a running server, or to the same services opened in this process.
 
+mod caller;
+mod heard;
 mod key;
+mod way;
 
-use std::net::IpAddr;
+use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
 
 use nopic_chassis::metrics::Metrics;
 use nopic_chassis::part::Process;
-use nopic_chassis::principal::AttachPrincipal;
 use nopic_chassis::roles::Protected;
-use nopic_chassis::tls::tls_of;
-use nopic_chassis::transport::{MAX_MESSAGE_BYTES, OWNER_KEY, in_memory};
-use nopic_chassis::windows::with_windows;
-use nopic_domain::principal::Principal;
+use nopic_chassis::transport::{MAX_MESSAGE_BYTES, in_memory};
 use nopic_host::{
     Deployment, Identity, Opening, PARTS, Settings, Storage, built_in_caller, identity, read_policy,
 };
@@ -27,14 +26,13 @@ use nopic_proto::entry_validation::entry_record_service_client::EntryRecordServi
 use nopic_proto::entry_validation::entry_trail_service_client::EntryTrailServiceClient;
 use nopic_proto::entry_validation::entry_validation_service_client::EntryValidationServiceClient;
 use nopic_proto::registry::registry_service_client::RegistryServiceClient;
-use tonic::codegen::http::Uri;
-use tonic::metadata::{Ascii, MetadataValue};
-use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
-use tonic::{Code, Request, Status};
+use tonic::transport::Channel;
+use tonic::{Code, Status};
 
+use self::caller::{Caller, OwnerProof};
 use self::key::key;
+use self::way::{Way, is_this_machine};
 use crate::acting::Acting;
 use crate::context::Context;
 use crate::failure::{Failure, from_status};
@@ -62,6 +60,8 @@ pub(crate) mod need {
 enum Purpose {
     /// What it is for.
     Work,
+    /// It asks who calls, and leaves everything as it is: also that there is no folder.
+    Ask,
     /// It verifies the audit logs, and leaves everything as it is.
     Verify,
 }
@@ -69,49 +69,15 @@ enum Purpose {
 /// A channel that says who calls.
 pub(crate) type Wire = InterceptedService<Channel, Caller>;
 
-/// Says who calls.
-#[derive(Debug, Clone)]
-pub(crate) enum Caller {
-    /// Our own services, in this process or in one that works on our folder: the person at this machine.
-    Local(AttachPrincipal, Option<OwnerProof>),
-    /// A server that knows callers by key.
-    Key(MetadataValue<Ascii>),
-    /// A server that is content without.
-    Nobody,
-}
-
-/// What the process that works on our folder has written there for nobody but us.
-#[derive(Clone)]
-pub(crate) struct OwnerProof(MetadataValue<Ascii>);
-
-impl std::fmt::Debug for OwnerProof {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("OwnerProof")
-    }
-}
-
-impl Interceptor for Caller {
-    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        match self {
-            Self::Local(principal, proof) => {
-                if let Some(proof) = proof {
-                    request.metadata_mut().insert(OWNER_KEY, proof.0.clone());
-                }
-                return principal.call(request);
-            }
-            Self::Key(key) => {
-                request.metadata_mut().insert("authorization", key.clone());
-            }
-            Self::Nobody => {}
-        }
-        Ok(request)
-    }
-}
-
 impl Context {
     /// The services that a command needs: those of a running server, or opened here.
     pub(crate) async fn connect(&self, need: &[&str]) -> Result<Services, Failure> {
         Services::connect(self, need, Purpose::Work).await
+    }
+
+    /// The services that tell who calls.
+    pub(crate) async fn connect_to_ask(&self) -> Result<Services, Failure> {
+        Services::connect(self, need::ACCESS, Purpose::Ask).await
     }
 
     /// Every service, to verify what was noted.
@@ -126,6 +92,8 @@ pub(crate) struct Services {
     channel: Channel,
     caller: Caller,
     target: String,
+    /// The way to those of a server; absent: they are in this process.
+    way: Option<Way>,
     is_remote: bool,
     /// Held for as long as the services of this process work on the folder.
     _lock: Option<Arc<DataLock>>,
@@ -145,7 +113,21 @@ impl Services {
         }
         let data = context.options.data();
         let storage = context.options.storage()?;
+        let key = key()?;
+        if !data.exists() {
+            if key.is_some() {
+                return Err(nobody_knows_the_key(data));
+            }
+            if purpose == Purpose::Ask {
+                return Err(Failure::new(format!(
+                    "No server is named, and there is no data folder {}.",
+                    data.display()
+                ))
+                .advice("Name the server to ask by --endpoint, or a folder by --data."));
+            }
+        }
         match take_folder(context)? {
+            Acquired::Held(_) if key.is_some() => Err(nobody_knows_the_key(data)),
             Acquired::Held(lock) => Self::embedded(context, need, purpose, storage, Arc::new(lock)).await,
             Acquired::Busy(holder) => {
                 let Some(url) = &holder.endpoint else {
@@ -168,21 +150,16 @@ impl Services {
                     data.display(),
                     number(&holder)
                 ));
-                let services = if url.starts_with("https://") {
+                let services = if url.starts_with("https://") || key.is_some() {
                     // It knows its callers, on this machine, too.
-                    let remote = Self::remote(url).await?;
-                    Self {
-                        is_remote: false,
-                        ..remote
-                    }
+                    Self::remote(url).await?
                 } else {
-                    Self {
-                        channel: connect(url, None).await?,
-                        caller: Caller::Local(by_person(), holder.owner_proof()),
-                        target: format!("the server at {url}"),
-                        is_remote: false,
-                        _lock: None,
-                    }
+                    let (channel, way) = Way::to(url, None).await?;
+                    Self::by_way(way, channel, Caller::local(OwnerProof::of(&holder)), url)
+                };
+                let services = Self {
+                    is_remote: false,
+                    ..services
                 };
                 services.require_policy(context, need, url).await?;
                 Ok(services)
@@ -248,8 +225,9 @@ impl Services {
     pub(crate) fn in_this_process(services: Protected) -> Self {
         Self {
             channel: in_memory(services, "command-line"),
-            caller: local_caller(),
+            caller: Caller::local(None),
             target: IN_THIS_PROCESS.to_owned(),
+            way: None,
             is_remote: false,
             _lock: None,
         }
@@ -262,8 +240,7 @@ impl Services {
             None
         };
         let caller = match key()? {
-            // Whoever shows a certificate says for whom it calls.
-            _ if matches!(identity, Some(Identity::Certificate(_))) => local_caller(),
+            // It decides, whatever else is shown.
             Some(key) => {
                 if !url.starts_with("https://") && !is_this_machine(url) {
                     return Err(Failure::new(format!(
@@ -273,15 +250,23 @@ impl Services {
                 }
                 Caller::Key(key)
             }
+            // Whoever shows a certificate says for whom it calls.
+            None if matches!(identity, Some(Identity::Certificate(_))) => Caller::local(None),
             None => Caller::Nobody,
         };
-        Ok(Self {
-            channel: connect(url, identity.as_ref()).await?,
+        let (channel, way) = Way::to(url, identity.as_ref()).await?;
+        Ok(Self::by_way(way, channel, caller, url))
+    }
+
+    fn by_way(way: Way, channel: Channel, caller: Caller, url: &str) -> Self {
+        Self {
+            channel,
             caller,
             target: format!("the server at {url}"),
+            way: Some(way),
             is_remote: true,
             _lock: None,
-        })
+        }
     }
 
     /// Whether they run on another machine, for all we know.
@@ -317,16 +302,7 @@ impl Services {
         &self,
         acting: &Acting,
     ) -> Result<CertificateLifeServiceClient<Wire>, Failure> {
-        let mut caller = self.caller.clone();
-        if acting.is_given() {
-            let Caller::Local(_, proof) = &self.caller else {
-                return Err(Failure::new(
-                    "A server takes who acts from the API key, not from the command line.",
-                )
-                .advice("Leave out --as-certifier and --as-exporter, and use a key of that person."));
-            };
-            caller = Caller::Local(AttachPrincipal::new(&acting.principal(&person())), proof.clone());
-        }
+        let caller = self.caller.acting(acting)?;
         Ok(
             CertificateLifeServiceClient::with_interceptor(self.channel.clone(), caller)
                 .max_decoding_message_size(MAX_MESSAGE_BYTES),
@@ -372,16 +348,13 @@ impl Services {
         } else {
             &target
         };
-        // It is our own side that says so: what it says is of the connection, and no word of the server.
-        if !self.is_in_this_process()
-            && std::error::Error::source(status).is_some()
-            && status.code() != Code::Unavailable
-        {
+        // Where our own side says so, it speaks of the connection, and it is no word of the server.
+        if let (Some(way), Some(_)) = (&self.way, status.source()) {
             tracing::debug!(%status, "the connection ended");
-            return Failure::new(format!("{target} stopped answering before the call was over.")).advice(
-                "See that `nopic serve all` runs there, and run the command again: a file that is sent again is not \
-                 recorded twice.",
-            );
+            return way.explain().unwrap_or_else(|| way.ended(status.code()));
+        }
+        if status.code() == Code::Unauthenticated && matches!(self.caller, Caller::Key(_)) {
+            return key::refused(target, status);
         }
         from_status(status, target)
     }
@@ -406,6 +379,18 @@ pub(crate) fn take_folder(context: &Context) -> Result<Acquired, Failure> {
     lock::acquire(data).map_err(|error| Failure::writing(data, &error))
 }
 
+/// Nobody is asked who could say whose key is in hand, and without it the command would act as the folder's owner.
+fn nobody_knows_the_key(data: &Path) -> Failure {
+    Failure::new(format!(
+        "An API key is in hand, but no server is asked: whose it is is not known on the folder {} alone.",
+        data.display()
+    ))
+    .advice(
+        "Name the server by --endpoint; or unset NOPIC_API_KEY and NOPIC_API_KEY_FILE to work on the folder as its \
+         owner, an operator of the tenant default.",
+    )
+}
+
 /// Another process works on the folder and cannot be asked.
 pub(crate) fn busy(data: &Path, holder: &lock::Holder) -> Failure {
     Failure::new(format!(
@@ -420,140 +405,4 @@ fn number(holder: &lock::Holder) -> String {
     holder
         .process
         .map_or_else(|| "of unknown number".to_owned(), |process| process.to_string())
-}
-
-/// The person at this machine, by the name that the system gives.
-fn person() -> String {
-    ["USER", "LOGNAME", "USERNAME"]
-        .into_iter()
-        .filter_map(|variable| std::env::var(variable).ok())
-        .find(|name| !name.trim().is_empty())
-        .unwrap_or_else(|| "command line".to_owned())
-}
-
-fn local_caller() -> Caller {
-    Caller::Local(by_person(), None)
-}
-
-fn by_person() -> AttachPrincipal {
-    AttachPrincipal::new(&Principal::built_in(&person()))
-}
-
-impl lock::Holder {
-    /// Shows the process that it is asked by whoever can read the folder.
-    fn owner_proof(&self) -> Option<OwnerProof> {
-        self.owner.as_ref()?.0.parse().ok().map(OwnerProof)
-    }
-}
-
-async fn connect(url: &str, identity: Option<&Identity>) -> Result<Channel, Failure> {
-    let wrong = || {
-        Failure::new(format!("{url} is not the address of a server."))
-            .advice("Give scheme, host and port, such as http://127.0.0.1:50051.")
-    };
-    if !url.starts_with("http://") && !url.starts_with("https://") {
-        return Err(wrong());
-    }
-    let endpoint = with_windows(Endpoint::from_shared(url.to_owned()).map_err(|_| wrong())?)
-        .connect_timeout(std::time::Duration::from_secs(5))
-        .tcp_nodelay(true)
-        .user_agent(concat!("nopic/", env!("CARGO_PKG_VERSION")))
-        .map_err(|_| wrong())?;
-    let endpoint = match (url.starts_with("https://"), identity) {
-        (false, _) => endpoint,
-        (true, None) => {
-            return Err(
-                Failure::new(format!("{url}: this program does not know whose certificate to trust there.")).advice(
-                    "Name the authority of the server's by NOPIC_CLIENT_AUTHORITY (on many systems the file \
-                     /etc/ssl/certs/ca-certificates.crt), and where the server asks for a certificate, ours by \
-                     NOPIC_CLIENT_CERTIFICATE and NOPIC_CLIENT_KEY.",
-                ),
-            );
-        }
-        (true, Some(identity)) => {
-            let name = endpoint.uri().host().unwrap_or_default().to_owned();
-            let tls = match identity {
-                Identity::Certificate(files) => tls_of(files, &name).map_err(|error| error.to_string()),
-                Identity::Authority(authority) => Ok(ClientTlsConfig::new()
-                    .ca_certificate(Certificate::from_pem(authority))
-                    .domain_name(name)),
-            };
-            tls.and_then(|tls| endpoint.tls_config(tls).map_err(|error| error.to_string()))
-                .map_err(|error| Failure::new(format!("{url}: the certificates cannot be used: {error}.")))?
-        }
-    };
-    endpoint.connect().await.map_err(|error| {
-        tracing::debug!(error = &error as &dyn std::error::Error, "no connection");
-        let innermost = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source())
-            .last()
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        if innermost.contains("certificate") {
-            return Failure::new(format!("The server at {url} does not show a certificate that fits: {innermost}."))
-                .advice("Use the host name that stands in its certificate, and the authority that signed it.");
-        }
-        Failure::new(format!("The server at {url} cannot be reached.")).advice(
-            "Check the address and that `nopic serve all` runs there, or leave out --endpoint to work on a folder of \
-             your own.",
-        )
-    })
-}
-
-/// Whether an address is one of this machine, which nothing leaves.
-fn is_this_machine(url: &str) -> bool {
-    let Ok(uri) = url.parse::<Uri>() else {
-        return false;
-    };
-    let host = uri.host().unwrap_or_default();
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || address.parse().is_ok_and(|address: IpAddr| address.is_loopback())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_but_loopback_is_this_machine() {
-        for url in [
-            "http://127.0.0.1:50051",
-            "http://localhost",
-            "http://[::1]:1",
-            "http://127.8.8.8",
-        ] {
-            assert!(is_this_machine(url), "{url}");
-        }
-        for url in [
-            "http://127.0.0.1.example",
-            "http://localhost.example:50051",
-            "http://127.0.0.1@nopic.example",
-            "http://10.0.0.1",
-            "http://[::2]:1",
-            "nowhere at all",
-        ] {
-            assert!(!is_this_machine(url), "{url}");
-        }
-    }
-
-    #[tokio::test]
-    async fn wrong_addresses_are_explained() {
-        for url in ["127.0.0.1:50051", "ftp://x", "http://"] {
-            let said = connect(url, None).await.unwrap_err().to_string();
-            assert!(said.contains("such as http://"), "{said}");
-        }
-        let said = connect("https://nopic.example", None).await.unwrap_err();
-        assert!(said.to_string().contains("NOPIC_CLIENT_CERTIFICATE"), "{said}");
-    }
-
-    #[tokio::test]
-    async fn a_server_that_is_not_there_is_named() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        drop(listener);
-        let said = connect(&url, None).await.unwrap_err().to_string();
-        assert!(
-            said.contains(&url) && said.contains("cannot be reached"),
-            "{said}"
-        );
-    }
 }

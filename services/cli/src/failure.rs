@@ -3,6 +3,9 @@
 pub(crate) use nopic_host::Failure;
 use tonic::{Code, Status};
 
+/// What stands in the refusal of a role, by the table that all services have.
+const OF_ROLE: &str = " is for the role ";
+
 /// The answer of a service. `target` names it in words.
 pub(crate) fn from_status(status: &Status, target: &str) -> Failure {
     let said = sentence(status.message());
@@ -14,20 +17,31 @@ pub(crate) fn from_status(status: &Status, target: &str) -> Failure {
         | Code::AlreadyExists
         | Code::OutOfRange
         | Code::Aborted => Failure::new(said),
-        Code::Unavailable => Failure::new(format!("{target} cannot be reached, or is about to stop.")).advice(
-            "Check the address and that `nopic serve all` runs there, or leave out --endpoint to work on a \
-             folder of your own.",
-        ),
+        // It is there and says so; what is not there says nothing.
+        Code::Unavailable => {
+            let failure = Failure::new(format!("{target} cannot do this at present: {said}"));
+            if said.contains("try again") {
+                failure
+            } else {
+                failure.advice("Try again. If it stays so, tell whoever runs it.")
+            }
+        }
         Code::Unauthenticated => Failure::new(format!("{target} does not know who is calling: {said}")).advice(
             "Put an API key, which its operator makes by `nopic key create`, into the environment variable \
              NOPIC_API_KEY, or the path of a file that holds it into NOPIC_API_KEY_FILE.",
         ),
         Code::PermissionDenied => {
-            Failure::new(format!("{target} does not allow this to the caller: {}", status.message().trim()))
-                .advice(
+            let refused =
+                Failure::new(format!("{target} does not allow this to the caller: {}", status.message().trim()));
+            if status.message().contains(OF_ROLE) {
+                refused.advice(
                     "Act in the right role: with a key that has it (`nopic whoami` says what the key in hand may do), or on \
                      a folder of your own with --as-certifier or --as-exporter.",
                 )
+            } else {
+                // What is refused for what it is about says itself who may do it.
+                refused
+            }
         }
         Code::ResourceExhausted => Failure::new(format!("{target} is asked for too much at once: {said}"))
             .advice("Try again later, or with less at a time."),
@@ -78,9 +92,18 @@ mod tests {
             said(Status::not_found("netWeightKg is odd")),
             "netWeightKg is odd."
         );
-        let unreachable = said(Status::unavailable("tcp connect error"));
-        assert!(unreachable.starts_with("The server at http://x cannot be reached"));
-        assert!(!unreachable.contains("tcp"));
+        let behind = "nopic.registry.v1.RegistryService cannot be reached at present: try again";
+        assert_eq!(
+            said(Status::unavailable(behind)),
+            format!("The server at http://x cannot do this at present: {behind}.")
+        );
+        assert!(said(Status::unavailable("about to stop")).contains("Try again."));
+        let role = said(Status::permission_denied(
+            "a.v1.Books/Write is for the role BROKER, not for EXPORTER",
+        ));
+        assert!(role.contains("whoami"), "{role}");
+        let data = said(Status::permission_denied("only certifier 495 may do this"));
+        assert!(data.ends_with("only certifier 495 may do this"), "{data}");
         assert!(said(Status::unauthenticated("")).contains("NOPIC_API_KEY"));
         for code in 1..17 {
             let text = said(Status::new(Code::from(code), ""));

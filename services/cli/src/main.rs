@@ -17,8 +17,6 @@ mod upload;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser as _;
-
 use crate::arguments::Arguments;
 use crate::context::{Context, Done};
 use crate::failure::Failure;
@@ -30,7 +28,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const PATIENCE_WITH_THREADS: Duration = Duration::from_millis(200);
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::read(std::env::args_os()) {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help goes to standard output, errors to standard error; where neither can be written, nobody is there.
@@ -85,9 +83,9 @@ mod tests {
         assert_eq!(status(&Ok(Done::WithFindings)), 1);
         assert_eq!(status(&Ok(Done::InPart)), 2);
         assert_eq!(status(&Err(Failure::broken_pipe())), 2);
-        let usage = Arguments::try_parse_from(["nopic", "entry", "validate"]).unwrap_err();
+        let usage = Arguments::read(["nopic", "entry", "validate"]).unwrap_err();
         assert_eq!(usage.exit_code(), 2);
-        let help = Arguments::try_parse_from(["nopic", "--help"]).unwrap_err();
+        let help = Arguments::read(["nopic", "--help"]).unwrap_err();
         assert_eq!(help.exit_code(), 0);
     }
 }

@@ -15,8 +15,8 @@ const DEFAULT_DATA: &str = "./nopic-data";
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Options of every command")]
 pub(crate) struct GlobalOptions {
-    /// Folder with the registry, the certificates and the links, or with --database for temporary files only: used by
-    /// one process at a time [default: ./nopic-data]
+    /// Folder with the registry, the certificates and the links, or with --database for temporary files and the heads of
+    /// the audit logs: used by one process at a time [default: ./nopic-data]
     #[arg(long, global = true, env = "NOPIC_DATA", value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
     /// PostgreSQL database to use instead of files in the folder, such as postgres://nopic@db.example:5432/nopic (see
@@ -30,7 +30,7 @@ pub(crate) struct GlobalOptions {
         value_parser = clap::builder::NonEmptyStringValueParser::new().map(DatabaseUrl)
     )]
     pub(crate) database: Option<DatabaseUrl>,
-    /// Address of a running server to ask instead, such as http://127.0.0.1:50051
+    /// Address of a running server to ask instead, such as http://127.0.0.1:50051; typed, it goes before NOPIC_DATABASE
     #[arg(long, global = true, env = "NOPIC_ENDPOINT", value_name = "URL")]
     pub(crate) endpoint: Option<String>,
     /// Policy file in place of the shipped one (see `nopic policy`)

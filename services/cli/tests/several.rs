@@ -226,6 +226,51 @@ fn nothing_to_judge_is_no_success() {
     }
 }
 
+#[tokio::test]
+async fn nothing_to_judge_is_no_success_for_programs_either() {
+    let place = place();
+    let server = place.serve(&["serve", "all", "--listen", "127.0.0.1:0"]);
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::new();
+    let post = async |path: &str, form: &str, body: &str| {
+        let request = client
+            .post(format!("{}{path}", server.url))
+            .header("content-type", form)
+            .body(body.to_owned());
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    for (path, body) in [
+        ("/v1/entries:batchValidate", "{}"),
+        ("/v1/entries:file", "{\"requestId\": \"one\"}"),
+    ] {
+        let (status, said) = post(path, "application/json", body).await;
+        assert_eq!(status, 400, "{path}: {said}");
+        assert!(said.contains("lines: give at least one"), "{path}: {said}");
+    }
+    // The name of the request is not used up.
+    let body = format!("{{\"requestId\": \"one\", \"lines\": [{}]}}", UNDECLARED.trim());
+    let (status, said) = post("/v1/entries:file", "application/json", &body).await;
+    assert_eq!(status, 200, "{said}");
+    for path in [
+        "/v1/entries:validateDocument",
+        "/v1/entries:fileDocument?filing.requestId=two",
+    ] {
+        let (_, said) = post(path, "text/csv", "entryNumber,lineNumber\n").await;
+        assert!(
+            said.contains("nothing was found to judge") && !said.contains("summary"),
+            "{path}: {said}"
+        );
+        let (_, said) = post(path, "application/octet-stream", "{\"lineNumber\":1}\n").await;
+        assert!(said.contains("\"nothingToJudge\":true"), "{path}: {said}");
+        let (_, said) = post(path, "application/octet-stream", UNDECLARED).await;
+        assert!(
+            said.contains("summary") && !said.contains("nothingToJudge"),
+            "{path}: {said}"
+        );
+    }
+}
+
 #[test]
 fn an_entry_that_is_too_long_leaves_its_neighbours_alone() {
     let place = place();

@@ -14,7 +14,7 @@ use nopic_chassis::callers::Callers;
 use nopic_chassis::config::{ConfigError, Reader, Secret, variable};
 use nopic_chassis::part::Opener;
 use nopic_chassis::telemetry::{Traces, filter};
-use nopic_chassis::tls::TlsFiles;
+use nopic_chassis::tls::{self, TlsFiles};
 use nopic_sql::Location;
 use nopic_sql::audit::AuditLog;
 
@@ -114,7 +114,7 @@ impl Settings {
     }
 
     fn of(parts: &[Part], mut reader: Reader) -> Result<Self, ConfigError> {
-        let tls = tls(&mut reader, "tls");
+        let tls = tls_files(&mut reader, "tls");
         let asked = parts.iter().flat_map(|part| part.asks).map(|asked| asked.part);
         let upstream = asked
             .filter_map(|part| Some((part, target(&mut reader, part, tls.as_ref())?)))
@@ -203,9 +203,9 @@ pub fn identity() -> Result<Option<Identity>, Failure> {
         .iter()
         .any(|key| reader.has(key));
     let identity = if shows_one {
-        tls(&mut reader, "client").map(Identity::Certificate)
+        tls_files(&mut reader, "client").map(Identity::Certificate)
     } else {
-        reader.file("client.authority").map(Identity::Authority)
+        authority(&mut reader, "client.authority").map(Identity::Authority)
     };
     reader.finish().map_err(|error| {
         Failure::new(format!(
@@ -221,8 +221,20 @@ fn environment() -> impl Iterator<Item = (String, String)> {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
+/// The authority of a server's certificate alone.
+fn authority(reader: &mut Reader, key: &str) -> Option<Vec<u8>> {
+    let path = reader.path(key)?;
+    match tls::authority(&path) {
+        Ok(text) => Some(text),
+        Err(error) => {
+            reader.problem(key, error);
+            None
+        }
+    }
+}
+
 /// All three files, or none.
-fn tls(reader: &mut Reader, section: &str) -> Option<TlsFiles> {
+fn tls_files(reader: &mut Reader, section: &str) -> Option<TlsFiles> {
     let keys = ["certificate", "key", "authority"].map(|name| format!("{section}.{name}"));
     let [certificate, key, authority] = keys.each_ref().map(|key| reader.path(key));
     match (certificate, key, authority) {

@@ -166,6 +166,7 @@ pub(crate) fn balance(balance: &Balance, as_of: DateTime<Utc>) -> wire::GetBalan
         left_kg: balance.total.saturating_sub(balance.drawn).to_string(),
         draw_count: balance.draw_count,
         as_of: moment_text(as_of),
+        own_drawn_kg: balance.own_drawn.to_string(),
     }
 }
 
@@ -181,5 +182,6 @@ pub(crate) fn draw_record(draw: &RecordedDraw) -> wire::DrawRecord {
         recorded_by: draw.recorded_by.clone(),
         recorded_at: moment_text(draw.recorded_at),
         ended_at: draw.ended_at.map(moment_text).unwrap_or_default(),
+        tenant: draw.tenant.clone(),
     }
 }

@@ -220,6 +220,7 @@ pub(crate) fn standing(standing: &Standing) -> wire::CertificateState {
         drawn_kg: standing.drawn.to_string(),
         left_kg: total.saturating_sub(standing.drawn).to_string(),
         draw_count: standing.draw_count,
+        own_drawn_kg: standing.drawn.to_string(),
     }
 }
 

@@ -70,6 +70,7 @@ impl LedgerService for Rpc {
                     total: stored.certificate.total_weight_kg,
                     drawn: stored.drawn,
                     draw_count: stored.draw_count,
+                    own_drawn: stored.own_drawn,
                 };
                 convert::balance(&balance, self.clock.now())
             }

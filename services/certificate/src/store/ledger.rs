@@ -75,8 +75,9 @@ pub(crate) struct Balance {
     pub(crate) version: u32,
     pub(crate) total: Weight,
     pub(crate) drawn: Weight,
-    /// Those that the caller may see.
+    /// Those that the caller may see, and what they took together.
     pub(crate) draw_count: u32,
+    pub(crate) own_drawn: Weight,
 }
 
 /// Which draws are asked for.
@@ -106,4 +107,6 @@ pub(crate) struct RecordedDraw {
     pub(crate) recorded_by: String,
     pub(crate) recorded_at: DateTime<Utc>,
     pub(crate) ended_at: Option<DateTime<Utc>>,
+    /// Whose entry it is.
+    pub(crate) tenant: String,
 }

@@ -38,19 +38,22 @@ pub(crate) struct StoredCertificate {
     pub(crate) drawn: Weight,
     /// Draws in force: of every tenant, until [`StoredCertificate::hide_draws`].
     pub(crate) draw_count: u32,
+    /// What those draws took together.
+    pub(crate) own_drawn: Weight,
     drawn_by: DrawnBy,
     /// The tenant that drew; absent where several did.
     drawer_tenant: Option<String>,
 }
 
 impl StoredCertificate {
-    /// Counts no draws but those that the caller may see; `false`: those of several tenants are to be told apart.
+    /// Counts and sums no draws but those that the caller may see; `false`: those of several tenants are to be told apart.
     pub(super) fn hide_draws(&mut self, visibility: &Visibility) -> bool {
         match &self.drawer_tenant {
             _ if visibility.all || self.draw_count == 0 => true,
             Some(tenant) => {
                 if *tenant != visibility.tenant {
                     self.draw_count = 0;
+                    self.own_drawn = Weight::ZERO;
                 }
                 true
             }
@@ -103,6 +106,7 @@ impl Packed<'_> {
             version,
             drawn: Weight::from_units(drawn),
             draw_count,
+            own_drawn: Weight::from_units(drawn),
             drawn_by,
             drawer_tenant: drawer_tenant.map(Cow::into_owned),
         })

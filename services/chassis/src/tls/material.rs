@@ -37,7 +37,7 @@ pub struct Material {
     pub(super) chain: Vec<CertificateDer<'static>>,
     pub(super) key: PrivateKeyDer<'static>,
     pub(super) roots: RootCertStore,
-    /// The texts as they stand, for the client.
+    /// The texts as they stand: to see whether they change.
     pub(crate) texts: Texts,
 }
 
@@ -104,6 +104,16 @@ impl TlsFiles {
     }
 }
 
+/// The text of a file with the certificate of an authority, or of several, as PEM.
+///
+/// # Errors
+/// It cannot be read, or there is none in it.
+pub fn authority(path: &Path) -> Result<Vec<u8>, TlsError> {
+    let text = read(path)?;
+    certificates(path, &text)?;
+    Ok(text)
+}
+
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
     std::fs::read(path).map_err(|error| fault(path, format!("it cannot be read: {error}")))
 }
@@ -111,9 +121,9 @@ fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
 fn certificates(path: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let certificates = CertificateDer::pem_slice_iter(text)
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| fault(path, error.to_string()))?;
+        .map_err(|_| fault(path, "there is no whole certificate in it (PEM)".to_owned()))?;
     if certificates.is_empty() {
-        return Err(fault(path, "there is no certificate in it".to_owned()));
+        return Err(fault(path, "there is no certificate in it (PEM)".to_owned()));
     }
     Ok(certificates)
 }

@@ -5,8 +5,8 @@ mod material;
 mod server;
 
 pub(crate) use client::client_config;
-pub use client::tls_of;
-pub use material::{Material, TlsError, TlsFiles};
+pub use client::{config_of, config_trusting};
+pub use material::{Material, TlsError, TlsFiles, authority};
 pub use server::{Clients, ServerTls};
 
 use std::time::Duration;

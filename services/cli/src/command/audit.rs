@@ -270,6 +270,13 @@ fn write_log(out: &mut dyn Write, log: &VerifiedLog) -> Result<(), Failure> {
             writeln!(out, "  - and {} more", log.more_findings)?;
         }
     }
+    if log.heads == 0 && log.seals > 0 {
+        writeln!(
+            out,
+            "  (there is no head to compare with: what was cut off at the end is not seen; look for heads/ in the data \
+             folder of the server, or name heads that were kept by --anchor)"
+        )?;
+    }
     if log.rows_before > 0 {
         writeln!(
             out,
@@ -365,5 +372,25 @@ mod tests {
             "{out}"
         );
         assert_eq!(compared(&log)[5..7], [Cell::Number(1_234), Cell::Number(1)]);
+    }
+
+    #[test]
+    fn that_there_is_no_head_to_compare_with_is_said_where_there_should_be_one() {
+        let said = |seals, heads| {
+            let log = VerifiedLog {
+                seals,
+                heads,
+                ..VerifiedLog::default()
+            };
+            let mut out = Vec::new();
+            write_log(&mut out, &log).unwrap();
+            String::from_utf8(out)
+                .unwrap()
+                .contains("no head to compare with")
+        };
+        assert!(said(3, 0));
+        assert!(!said(3, 2));
+        // Nothing was noted yet.
+        assert!(!said(0, 0));
     }
 }

@@ -66,8 +66,15 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE", env = "NOPIC_CONFIG")]
     config: Option<PathBuf>,
     /// Address to listen on; port 0: a free one [default: 127.0.0.1:50051]
-    #[arg(long, value_name = "ADDRESS", env = "NOPIC_LISTEN")]
+    #[arg(long, value_name = "ADDRESS", env = "NOPIC_LISTEN", value_parser = address)]
     listen: Option<SocketAddr>,
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        "expected an IP address and a port, such as 127.0.0.1:50051, or 0.0.0.0:50051 for every address of this machine"
+            .to_owned()
+    })
 }
 
 /// Everything.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use tonic::Status;
 use tonic::metadata::{Ascii, MetadataValue};
 
 use crate::failure::Failure;
@@ -32,6 +33,18 @@ pub(super) fn key() -> Result<Option<MetadataValue<Ascii>>, Failure> {
             "{place} holds no API key: a key is one line of printable ASCII characters."
         ))
     })
+}
+
+/// A server that does not let this key in.
+pub(super) fn refused(target: &str, status: &Status) -> Failure {
+    Failure::new(format!(
+        "{target} does not know who is calling by the API key in hand: {}.",
+        status.message().trim_end_matches('.')
+    ))
+    .advice(format!(
+        "Ask its operator for another one (`nopic key create`), or unset {KEY} and {KEY_FILE} to call without. A service by \
+         itself takes certificates and no keys: call the gateway in front of it."
+    ))
 }
 
 fn bearer(key: &str) -> Option<MetadataValue<Ascii>> {

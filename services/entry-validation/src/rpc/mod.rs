@@ -64,6 +64,7 @@ impl EntryValidationService for Rpc {
         request: Request<wire::ValidateEntriesRequest>,
     ) -> Result<Response<WithVerdicts<wire::ValidateEntriesResponse>>, Status> {
         let (principal, request) = open(request)?;
+        some(&request.lines)?;
         at_most("lines", request.lines.len(), MAX_BATCH)?;
         self.0.charge.take(&principal, request.lines.len()).await?;
         let inquiry = inquiry(principal, request.freshness);
@@ -184,6 +185,14 @@ fn inquiry(principal: Principal, freshness: Option<wire::Freshness>) -> Inquiry 
         latest_certificates: freshness.latest_certificates,
         purpose: Purpose::PreCheck,
     }
+}
+
+/// Refuses a request about no line: that nothing was found against nothing would look like a success.
+fn some(lines: &[wire::EntryLine]) -> Result<(), Error> {
+    if lines.is_empty() {
+        return Err(Error::invalid("lines", "give at least one"));
+    }
+    Ok(())
 }
 
 /// Lines of a message in the form that is judged.

@@ -17,7 +17,7 @@ use super::fields::{
     decision, decisions as fitting, entry_number, filed_on, hash, kind, of_entry, reason, request_id,
     that_fit, version,
 };
-use super::{MESSAGES_AHEAD, file_document, file_stream, lines, open};
+use super::{MESSAGES_AHEAD, file_document, file_stream, lines, open, some};
 use crate::convert::{answer_to_wire, inputs_to_wire};
 use crate::engine::Engine;
 use crate::error::Error;
@@ -39,6 +39,8 @@ impl EntryRecordService for RecordRpc {
         request: Request<wire::FileEntriesRequest>,
     ) -> Result<Response<wire::FileEntriesResponse>, Status> {
         let (principal, mut request) = open(request)?;
+        // Before the request's name is used up.
+        some(&request.lines)?;
         self.0.charge.take(&principal, request.lines.len()).await?;
         let filed_on = filed_on(&request.filed_on, self.0.clock.today())?;
         let id = request_id(std::mem::take(&mut request.request_id))?;

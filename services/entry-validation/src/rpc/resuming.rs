@@ -194,6 +194,9 @@ impl Resumed {
                 ),
             ));
         }
-        Ok(self.read)
+        Ok(wire::DocumentSummary {
+            nothing_to_judge: self.read.lines == 0 && self.read.deleted_entries == 0,
+            ..self.read
+        })
     }
 }

@@ -45,7 +45,7 @@ impl LedgerStore for Store {
         moment: DateTime<Utc>,
         visibility: &Visibility,
     ) -> Result<Option<Balance>, Error> {
-        let found: Option<(i64, String, i64, i64)> = sqlx::query_as(sql::SELECT_BALANCE)
+        let found: Option<(i64, String, i64, i64, i64)> = sqlx::query_as(sql::SELECT_BALANCE)
             .bind(number.key())
             .bind(moment)
             .bind(visibility.all)
@@ -53,7 +53,7 @@ impl LedgerStore for Store {
             .fetch_optional(self.database.readers())
             .await?;
         found
-            .map(|(version, total, drawn, draw_count)| {
+            .map(|(version, total, drawn, draw_count, own_drawn)| {
                 Ok(Balance {
                     version: small("certificate_version.version", version)?,
                     total: total
@@ -61,6 +61,7 @@ impl LedgerStore for Store {
                         .map_err(|_| corrupt("certificate_version.content", &total))?,
                     drawn: Weight::from_units(drawn),
                     draw_count: small("COUNT(draw)", draw_count)?,
+                    own_drawn: Weight::from_units(own_drawn),
                 })
             })
             .transpose()
@@ -79,6 +80,7 @@ impl LedgerStore for Store {
             String,
             DateTime<Utc>,
             Option<DateTime<Utc>>,
+            String,
         );
         let key = question.number.key();
         let mut transaction = self.database.read().await?;
@@ -101,7 +103,7 @@ impl LedgerStore for Store {
         transaction.commit().await?;
         rows.into_iter()
             .map(
-                |(id, entry, line, pga_line, units, excess, source, version, by, recorded, ended)| {
+                |(id, entry, line, pga_line, units, excess, source, version, by, recorded, ended, tenant)| {
                     Ok(RecordedDraw {
                         id,
                         entry_number: entry_number(&entry)?,
@@ -116,6 +118,7 @@ impl LedgerStore for Store {
                         recorded_by: by,
                         recorded_at: recorded,
                         ended_at: ended,
+                        tenant,
                     })
                 },
             )

@@ -113,6 +113,9 @@ nopic_sql::statements! {
                 WHERE d.certificate = $1 AND d.recorded_at <= $2 AND (d.ended_at IS NULL OR d.ended_at > $2)),
             (SELECT COUNT(*) FROM draw d
                 WHERE d.certificate = $1 AND d.recorded_at <= $2 AND (d.ended_at IS NULL OR d.ended_at > $2)
+                    AND ($3 OR d.tenant = $4)),
+            (SELECT CAST(COALESCE(SUM(d.weight_units), 0) AS BIGINT) FROM draw d
+                WHERE d.certificate = $1 AND d.recorded_at <= $2 AND (d.ended_at IS NULL OR d.ended_at > $2)
                     AND ($3 OR d.tenant = $4))
         FROM certificate_version v
         WHERE v.certificate = $1 AND v.recorded_at <= $2
@@ -123,7 +126,7 @@ nopic_sql::statements! {
     /// `$5`: those that stood at this moment, NULL: all.
     pub(super) const SELECT_HISTORY: &str =
         "SELECT d.draw_id, d.entry_number, d.line_number, d.pga_line_number, d.weight_units, d.excess_units,
-            d.source, d.entry_version, d.recorded_by, d.recorded_at, d.ended_at
+            d.source, d.entry_version, d.recorded_by, d.recorded_at, d.ended_at, d.tenant
         FROM draw d
         WHERE d.certificate = $1 AND d.draw_id > $2 AND ($3 OR d.tenant = $4)
             AND (CAST($5 AS TIMESTAMPTZ) IS NULL

@@ -3,6 +3,7 @@
 use nopic_domain::certificate::CertificateStatus;
 use nopic_domain::date::Date;
 use nopic_domain::identifier::CertificateNumber;
+use nopic_domain::weight::Weight;
 use nopic_sql::Error;
 use rustc_hash::FxHashMap;
 
@@ -154,17 +155,19 @@ async fn hide_draws(
         return Ok(());
     }
     let keys: Vec<[i64; 1]> = of_several.keys().map(|key| [*key]).collect();
-    let counted: Vec<(i64, i64)> = sqlx::query_as(sql::COUNT_OWN_DRAWS)
+    let counted: Vec<(i64, i64, i64)> = sqlx::query_as(sql::COUNT_OWN_DRAWS)
         .bind(json(keys)?)
         .bind(visibility.tenant.as_str())
         .fetch_all(connection)
         .await?;
     for stored in of_several.values_mut() {
         stored.draw_count = 0;
+        stored.own_drawn = Weight::ZERO;
     }
-    for (key, count) in counted {
+    for (key, count, units) in counted {
         if let Some(stored) = of_several.get_mut(&key) {
             stored.draw_count = small("COUNT(draw)", count)?;
+            stored.own_drawn = Weight::from_units(units);
         }
     }
     Ok(())

@@ -84,9 +84,9 @@ nopic_sql::statements! {
         ),
         " WHERE $2 OR d.tenant = $3"
     );
-    /// How many draws of a tenant (`$2`) stand on certificates of a JSON list of lists of one key.
+    /// How many draws of a tenant (`$2`) stand on certificates of a JSON list of lists of one key, and what they take.
     pub(super) const COUNT_OWN_DRAWS: &str = concat!(
-        "SELECT d.certificate, COUNT(*) FROM ",
+        "SELECT d.certificate, COUNT(*), CAST(SUM(d.weight_units) AS BIGINT) FROM ",
         rows!("$1"),
         look_up!(
             "draw",

@@ -7,7 +7,7 @@ use nopic_sql::testing::Engine;
 use rstest::rstest;
 
 use crate::support::ledger::{added, draw, issued, judged, kilograms, replaced, request, set};
-use crate::support::sample::entry;
+use crate::support::sample::{entry, number};
 use crate::support::{Deployment, file_of, principal};
 use nopic_proto::certificate as wire;
 
@@ -86,6 +86,7 @@ async fn balance_and_draws_are_those_of_the_moment(
         recorded_by: "test".into(),
         recorded_at: recorded_at.to_owned(),
         ended_at: ended_at.to_owned(),
+        tenant: "ours".into(),
     };
     assert_eq!(
         draws,
@@ -120,4 +121,49 @@ async fn balance_and_draws_are_those_of_the_moment(
             .await,
         []
     );
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_tenant_is_told_its_own_part_of_what_was_drawn(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let deployment = Deployment::new(engine).await;
+    deployment
+        .import(&file_of(&[(issued(1, CertificateKind::TimeFrame, 100), None)]))
+        .await;
+    for (tenant, units) in [("ours", 60), ("theirs", 30)] {
+        set(
+            &mut deployment.ledger(tenant),
+            request("1", &[judged(1)], &[added(1, 1, &[draw(1, 1, units)])]),
+        )
+        .await;
+    }
+    deployment.clock.advance(TimeDelta::seconds(1));
+    let now = deployment.balance(1).await.as_of;
+    for (caller, own, count) in [
+        (principal("ours", Role::Broker), 60, 1),
+        (principal("theirs", Role::Broker), 30, 1),
+        (principal("nobody", Role::Broker), 0, 0),
+        (principal("default", Role::Operator), 90, 2),
+    ] {
+        for as_of in ["", now.as_str()] {
+            let mut client = deployment.ledger_of(&caller);
+            let question = wire::GetBalanceRequest {
+                number: number(1).to_string(),
+                as_of: as_of.to_owned(),
+            };
+            let balance = client.get_balance(question).await.unwrap().into_inner();
+            assert_eq!(
+                (balance.drawn_kg, balance.own_drawn_kg, balance.draw_count),
+                (kilograms(90), kilograms(own), count),
+                "{} {as_of}",
+                caller.tenant
+            );
+        }
+    }
+    let operator = principal("default", Role::Operator);
+    let draws = deployment.history(&operator, 1, "", 10).await;
+    let tenants: Vec<_> = draws.iter().map(|draw| draw.tenant.as_str()).collect();
+    assert_eq!(tenants, ["ours", "theirs"]);
 }

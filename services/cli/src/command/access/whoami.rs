@@ -4,7 +4,6 @@ use std::io::Write as _;
 
 use nopic_proto::access::WhoAmIRequest;
 
-use crate::connection::need;
 use crate::context::{Context, Done};
 use crate::failure::Failure;
 use crate::output::listing::{Column, Listing, column};
@@ -22,7 +21,8 @@ const COLUMNS: &[Column] = &[
 
 /// Say who the key in hand is of, and what it may do
 ///
-/// With --endpoint it asks that server, with the key of NOPIC_API_KEY or NOPIC_API_KEY_FILE.
+/// With --endpoint it asks that server, else the one that works on the data folder, with the key of NOPIC_API_KEY or
+/// NOPIC_API_KEY_FILE. Where no server is asked, there is nobody who knows a key.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:\n  nopic whoami\n  \
                              NOPIC_API_KEY_FILE=maria.key nopic whoami --endpoint https://nopic.example:50051")]
@@ -33,7 +33,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done, Failure> {
-    let services = context.connect(need::ACCESS).await?;
+    let services = context.connect_to_ask().await?;
     let answer = services.answer(services.access().who_am_i(WhoAmIRequest {}).await)?;
     let who = answer.principal.unwrap_or_default();
     let filer_codes = if who.all_filer_codes {
@@ -56,6 +56,10 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
         for method in &answer.methods {
             writeln!(out, "  {method}")?;
         }
+        writeln!(
+            out,
+            "What a call is about may still refuse it: whose certificate or entry it is, and whose filer code."
+        )?;
     } else {
         let mut listing = Listing::new(arguments.output, COLUMNS, &context.terminal);
         let row = vec![

@@ -4,12 +4,11 @@ use std::io::Write as _;
 
 use nopic_proto::certificate::{DrawRecord, GetBalanceRequest, GetBalanceResponse, ListDrawsRequest};
 
-use super::{PAGE, kilograms};
+use super::{PAGE, drawn, kilograms};
 use crate::connection::need;
 use crate::context::{Context, Done};
 use crate::failure::Failure;
 use crate::output::listing::{Cell, Column, Listing, Page, column};
-use crate::output::words::counted;
 use crate::output::{self, Style};
 
 const COLUMNS: &[Column] = &[
@@ -23,6 +22,7 @@ const COLUMNS: &[Column] = &[
     column("BY", "recordedBy"),
     column("RECORDED AT", "recordedAt"),
     column("ENDED AT", "endedAt"),
+    column("TENANT", "tenant"),
 ];
 
 /// Show what was drawn from a certificate: the balance, and each draw with the entry line that caused it
@@ -80,11 +80,10 @@ pub(super) async fn show(context: &Context, arguments: LedgerArguments) -> Resul
 
 fn balance_text(balance: &GetBalanceResponse) -> String {
     format!(
-        "as of   {}\ntotal   {}\ndrawn   {} in {}\nleft    {}\nversion {}\n",
+        "as of   {}\ntotal   {}\ndrawn   {}\nleft    {}\nversion {}\n",
         balance.as_of,
         kilograms(&balance.total_weight_kg),
-        kilograms(&balance.drawn_kg),
-        counted(balance.draw_count, "draw", "draws"),
+        drawn::in_words(&balance.drawn_kg, &balance.own_drawn_kg, balance.draw_count),
         kilograms(&balance.left_kg),
         balance.version
     )
@@ -106,5 +105,6 @@ fn row(draw: DrawRecord) -> Vec<Cell> {
         draw.recorded_by.into(),
         draw.recorded_at.into(),
         draw.ended_at.into(),
+        draw.tenant.into(),
     ]
 }

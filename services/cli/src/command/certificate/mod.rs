@@ -1,5 +1,6 @@
 //! `nopic certificate`: NOP Import Certificates, their life, and what was drawn from them.
 
+mod drawn;
 mod form;
 mod ledger;
 mod lifecycle;
@@ -381,11 +382,7 @@ fn write_state(out: &mut dyn Write, state: &CertificateState) -> Result<(), Fail
         ("total", kilograms(&certificate.total_weight_kg)),
         (
             "drawn",
-            format!(
-                "{} in {}",
-                kilograms(&state.drawn_kg),
-                counted(state.draw_count, "draw", "draws")
-            ),
+            drawn::in_words(&state.drawn_kg, &state.own_drawn_kg, state.draw_count),
         ),
         ("left", kilograms(&state.left_kg)),
         ("version", state.version.to_string()),
@@ -488,6 +485,7 @@ mod tests {
             drawn_kg: "1200".into(),
             left_kg: "-200".into(),
             draw_count: 1,
+            own_drawn_kg: "1200".into(),
         };
         write_state(&mut out, &state).unwrap();
         let text = String::from_utf8(out).unwrap();
