@@ -16,7 +16,7 @@ use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use nopic_chassis::draining::Draining;
-use nopic_chassis::gate::{OpenCall, Usage};
+use nopic_chassis::gate::Usage;
 use nopic_chassis::incoming::Peer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, sleep_until};
@@ -26,7 +26,7 @@ use tonic::codegen::http::{self, HeaderValue, Method, Version};
 
 use crate::answer::Calls;
 use crate::pages::OfAPage;
-use crate::places::Places;
+use crate::places::{Places, UnderWay};
 use crate::unread::Unread;
 use crate::{Request, Response};
 
@@ -150,8 +150,8 @@ impl Service<http::Request<Incoming>> for PerCall {
     type Future = Answering;
 
     fn call(&self, request: http::Request<Incoming>) -> Answering {
-        let open = OpenCall::begin(&self.activity.usage);
         let places = Places::default();
+        let under_way = UnderWay::begin(&self.activity.usage, places.clone());
         let is_reused = request.version() < Version::HTTP_2;
         let is_head = request.method() == Method::HEAD;
         let is_read = Arc::new(AtomicBool::new(request.body().is_end_stream()));
@@ -164,7 +164,7 @@ impl Service<http::Request<Incoming>> for PerCall {
         });
         let extensions = request.extensions_mut();
         extensions.insert(self.peer.clone());
-        extensions.insert(places.clone());
+        extensions.insert(places);
         if let Some(of_a_page) = of_a_page {
             extensions.insert(of_a_page);
         }
@@ -173,7 +173,7 @@ impl Service<http::Request<Incoming>> for PerCall {
             is_unread: is_reused.then_some(is_read),
             is_head,
             unread: self.activity.unread.clone(),
-            held: Some((open, places)),
+            under_way: Some(under_way),
         }
     }
 }
@@ -186,8 +186,8 @@ struct Answering {
     /// Whether the caller wants the headers alone.
     is_head: bool,
     unread: Unread,
-    /// What the answer has until it is over.
-    held: Option<(OpenCall, Places)>,
+    /// Until the answer is over.
+    under_way: Option<UnderWay>,
 }
 
 impl Future for Answering {
@@ -207,8 +207,8 @@ impl Future for Answering {
         if self.is_head {
             response = without_body(response);
         }
-        Poll::Ready(Ok(match self.held.take() {
-            Some(held) => response.map(|body| self.unread.watch(body, held)),
+        Poll::Ready(Ok(match self.under_way.take() {
+            Some(under_way) => response.map(|body| self.unread.watch(body, under_way)),
             // Whoever asks twice has had it.
             None => response,
         }))

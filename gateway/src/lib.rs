@@ -11,6 +11,7 @@ mod answer;
 mod authenticate;
 mod authorize;
 mod bound_messages;
+mod came;
 mod connection;
 mod cut;
 mod door;

@@ -4,6 +4,8 @@
 use std::any::Any;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use nopic_chassis::gate::{OpenCall, Usage};
+
 use crate::Request;
 
 /// The places of a call, among the extensions of its request. Whoever sends the answer has them, too.
@@ -21,9 +23,30 @@ impl Places {
             .push(Box::new(place));
     }
 
-    /// Gives all of them back: the answer is over.
-    pub(crate) fn give_back(&self) {
+    fn give_back(&self) {
         let places = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         drop(places);
+    }
+}
+
+/// A call that is under way, as its connection sees it: when this is dropped it is over, whoever still has its request.
+pub(crate) struct UnderWay {
+    _call: OpenCall,
+    places: Places,
+}
+
+impl UnderWay {
+    /// A call of a connection, with the places that it will get.
+    pub(crate) fn begin(usage: &Arc<Usage>, places: Places) -> Self {
+        Self {
+            _call: OpenCall::begin(usage),
+            places,
+        }
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.places.give_back();
     }
 }

@@ -2,7 +2,6 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -21,6 +20,7 @@ use tonic::body::Body;
 use tower::Layer;
 
 use crate::answer::Answer;
+use crate::came::Came;
 use crate::limits::{Limit, Limits};
 use crate::{Request, Response, json};
 
@@ -102,17 +102,6 @@ impl<S: Answer> Answer for Charged<S> {
             })
         });
         self.inner.answer(request).await
-    }
-}
-
-/// Bytes that came of a request in a form that is put into another one before it is charged.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Came(Arc<AtomicUsize>);
-
-impl Came {
-    /// So many more.
-    pub(crate) fn add(&self, bytes: usize) {
-        self.0.fetch_add(bytes, Ordering::Relaxed);
     }
 }
 
@@ -224,7 +213,7 @@ impl http_body::Body for Metered {
             end => return Poll::Ready(end),
         };
         let length = frame.data_ref().map_or(0, Bytes::len);
-        this.uncharged += length.max(this.came.0.swap(0, Ordering::Relaxed));
+        this.uncharged += length.max(this.came.take());
         let is_last = this.uncharged > 0 && this.body.is_end_stream();
         if this.uncharged < CHARGED && !is_last {
             return Poll::Ready(Some(Ok(frame)));

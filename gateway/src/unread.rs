@@ -8,12 +8,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use nopic_chassis::gate::OpenCall;
 use tokio::time::Instant;
 use tonic::Status;
 use tonic::body::Body;
 
-use crate::places::Places;
+use crate::places::UnderWay;
 
 /// Bytes of a piece at most: what the server is given at once lies there until its caller takes it.
 const PIECE: usize = 16 << 10;
@@ -47,10 +46,9 @@ impl Unread {
         u64::try_from(self.born.elapsed().as_millis()).unwrap_or(NOTHING - 1)
     }
 
-    /// The body of an answer, watched, with what it holds until its end.
-    pub(crate) fn watch(&self, body: Body, held: (OpenCall, Places)) -> Body {
+    /// The body of an answer, watched; its call is under way until its end.
+    pub(crate) fn watch(&self, body: Body, under_way: UnderWay) -> Body {
         if http_body::Body::is_end_stream(&body) {
-            held.1.give_back();
             return body;
         }
         // Where its caller gives no room at all it is never asked for anything.
@@ -66,7 +64,7 @@ impl Unread {
             rest: Bytes::new(),
             waiting,
             unread: self.clone(),
-            held: Some(held),
+            under_way: Some(under_way),
         })
     }
 
@@ -94,7 +92,7 @@ struct Watched {
     rest: Bytes,
     waiting: Arc<Waiting>,
     unread: Unread,
-    held: Option<(OpenCall, Places)>,
+    under_way: Option<UnderWay>,
 }
 
 impl Watched {
@@ -118,14 +116,6 @@ impl Watched {
     }
 }
 
-impl Drop for Watched {
-    fn drop(&mut self) {
-        if let Some((_, places)) = self.held.take() {
-            places.give_back();
-        }
-    }
-}
-
 impl http_body::Body for Watched {
     type Data = Bytes;
     type Error = Status;
@@ -140,8 +130,8 @@ impl http_body::Body for Watched {
             Poll::Ready(Some(Ok(frame))) => frame.is_trailers(),
             Poll::Pending => false,
         };
-        if is_over && let Some((_, places)) = self.held.take() {
-            places.give_back();
+        if is_over {
+            self.under_way = None;
         }
         // Whoever asks again has had the last one taken; what is given now waits until then.
         let since = if frame.is_ready() {
@@ -174,14 +164,17 @@ mod tests {
     use http_body_util::{BodyExt as _, StreamBody};
 
     use super::*;
+    use crate::places::Places;
 
     #[tokio::test(start_paused = true)]
     async fn what_is_not_read_shows_and_what_is_not_said_does_not() {
         let unread = Unread::new();
         let frames = futures::stream::iter([Ok::<_, Status>(Frame::data(Bytes::from_static(b"one")))]);
         let frames = futures::StreamExt::chain(frames, futures::stream::pending());
-        let open = OpenCall::begin(&Arc::default());
-        let mut body = unread.watch(Body::new(StreamBody::new(frames)), (open, Places::default()));
+        let mut body = unread.watch(
+            Body::new(StreamBody::new(frames)),
+            UnderWay::begin(&Arc::default(), Places::default()),
+        );
         tokio::time::advance(Duration::from_secs(5)).await;
         assert_eq!(unread.longest().as_secs(), 5);
         assert!(body.frame().now_or_never().is_some());
@@ -213,7 +206,7 @@ mod tests {
         drop(request);
         let long = Bytes::from(vec![7; 2 * PIECE + 1]);
         let whole = Body::new(http_body_util::Full::new(long.clone()));
-        let mut body = Unread::new().watch(whole, (OpenCall::begin(&Arc::default()), places));
+        let mut body = Unread::new().watch(whole, UnderWay::begin(&Arc::default(), places));
         let mut came = Vec::new();
         for length in [PIECE, PIECE, 1] {
             assert!(!http_body::Body::is_end_stream(&body));

@@ -15,7 +15,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::contract::Contract;
 use super::write;
-use crate::rate::Came;
+use crate::came::Came;
 
 /// A refusal: by whoever was asked, or by the gateway because of the form of what was asked.
 #[derive(Debug, Clone)]
