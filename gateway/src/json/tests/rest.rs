@@ -154,7 +154,7 @@ async fn what_is_asked_wrongly_is_a_problem() {
             "--x",
             415,
             "INVALID_ARGUMENT",
-            "alone in the body, and this one is part of a form (multipart): with curl, send it by --data-binary @FILE",
+            "a file is taken as it is, alone in the body, and this one is part of a form (multipart): with curl, send it by --data-binary @FILE",
         ),
         (
             "POST /v1/entries:validateDocument",
@@ -162,7 +162,7 @@ async fn what_is_asked_wrongly_is_a_problem() {
             "x",
             415,
             "INVALID_ARGUMENT",
-            "is compressed (content-encoding)",
+            "a file is taken as it is, alone in the body, and this one is compressed (content-encoding)",
         ),
         (
             "POST /v1/entries:validate",

@@ -69,7 +69,7 @@ impl Attacker {
         packed: Option<&str>,
         body: stream::BoxStream<'static, Result<Frame<Bytes>, std::io::Error>>,
     ) -> Status {
-        let mut request = Request::post(format!("http://door{path}"))
+        let mut request = Request::post(format!("http://localhost{path}"))
             .header("content-type", "application/grpc")
             .header("te", "trailers");
         if let Some(packed) = packed {

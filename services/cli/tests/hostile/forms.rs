@@ -23,7 +23,7 @@ async fn said(address: SocketAddr, request: &[u8]) -> (u16, String) {
 
 fn post(path: &str, headers: &str, body: &str) -> Vec<u8> {
     format!(
-        "POST {path} HTTP/1.1\r\nhost: door\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n{body}",
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n{body}",
         body.len()
     )
     .into_bytes()
@@ -82,11 +82,11 @@ async fn every_wrong_form_is_refused_in_words() {
             "/v1/operations/..%2f..%2f",
             "/%2e",
         ] {
-            let request = format!("GET {path} HTTP/1.1\r\nhost: door\r\nconnection: close\r\n\r\n");
+            let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
             requests.push((request.into_bytes(), 0));
         }
         requests.push((
-            format!("GET /{} HTTP/1.1\r\nhost: door\r\n\r\n", "p".repeat(1 << 20)).into_bytes(),
+            format!("GET /{} HTTP/1.1\r\nhost: localhost\r\n\r\n", "p".repeat(1 << 20)).into_bytes(),
             0,
         ));
         let count = requests.len();

@@ -65,7 +65,7 @@ pub(crate) fn call(path: &str) -> Vec<u8> {
         field(":method", "POST"),
         field(":scheme", "http"),
         field(":path", path),
-        field(":authority", "door"),
+        field(":authority", "localhost"),
         field("content-type", "application/grpc"),
         field("te", "trailers"),
     ]
