@@ -203,6 +203,7 @@ impl http_body::Body for Metered {
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = &mut *self;
         if let Err(status) = ready!(this.poll_charged(context)) {
+            this.ready = None;
             return Poll::Ready(Some(Err(status)));
         }
         if let Some(frame) = this.ready.take() {

@@ -37,7 +37,7 @@ pub(super) async fn call(shared: &Arc<Shared>, request: Request<Body>) -> Result
     let mut attempt = 1;
     loop {
         match call.attempt().await? {
-            Attempted::Answered(answer, given) => return Ok(judged(answer, given)),
+            Attempted::Answered(answer, given) => return Ok(judged(answer, given, call.sent)),
             Attempted::Failed(failure) => {
                 if attempt == ATTEMPTS || !call.may_be_made_again(failure.was_not_taken) {
                     return failure.told;
@@ -127,7 +127,7 @@ impl<'a> Call<'a> {
                     && self.is_idempotent
                     && self.sent.is_whole()
                 {
-                    let answer = judged(answer, given);
+                    let answer = judged(answer, given, self.sent.clone());
                     return Ok(Attempted::Failed(Failure {
                         was_not_taken: false,
                         told: Ok(answer),
@@ -137,6 +137,10 @@ impl<'a> Call<'a> {
                 Ok(Attempted::Answered(answer, given))
             }
             Err(error) => {
+                if let Some(status) = self.sent.broken() {
+                    given.ended(Outcome::Unknown);
+                    return Err(status);
+                }
                 given.ended(Outcome::of_error(&error));
                 Ok(Attempted::Failed(Failure {
                     was_not_taken: was_not_taken(&error),

@@ -24,6 +24,8 @@ struct State {
     bytes: usize,
     /// Whether all that was sent is kept, so that it can be sent again.
     is_whole: bool,
+    /// Why it came to no end: then the call's end says nothing of the endpoint.
+    broken: Option<Status>,
     /// Whether it need not be sent again.
     is_let_go: bool,
     /// When its end was sent first.
@@ -51,6 +53,7 @@ impl Sent {
             bytes: 0,
             kept,
             is_whole: true,
+            broken: None,
             is_let_go: false,
             over: None,
             attempt: 0,
@@ -77,6 +80,11 @@ impl Sent {
     /// Whether it can be sent again.
     pub(super) fn is_whole(&self) -> bool {
         self.lock().is_whole
+    }
+
+    /// Why its sender did not send all of it, if that is so.
+    pub(super) fn broken(&self) -> Option<Status> {
+        self.lock().broken.clone()
     }
 
     /// Keeps nothing any more: an answer has begun. Says when the request was over, if it is.
@@ -145,7 +153,10 @@ impl tonic::codegen::Body for Sending {
                     _ => (state.is_whole, state.place, state.kept) = (false, 0, Vec::new()),
                 },
                 None | Some(Ok(_)) => {}
-                Some(Err(_)) => state.is_whole = false,
+                Some(Err(status)) => {
+                    state.is_whole = false;
+                    state.broken.get_or_insert_with(|| status.clone());
+                }
             }
             return Poll::Ready(frame);
         }

@@ -10,10 +10,11 @@ use tonic::body::Body;
 use tonic::codegen::http::Response;
 
 use super::outcome::{Outcome, code_of, status_of};
+use super::request_body::Sent;
 use super::shared::Given;
 
 /// The answer of a call that was given to an endpoint.
-pub(super) fn judged(answer: Response<Incoming>, mut given: Given) -> Response<Body> {
+pub(super) fn judged(answer: Response<Incoming>, mut given: Given, sent: Sent) -> Response<Body> {
     let at_end = match code_of(answer.headers()) {
         Some(code) => Outcome::of(code),
         // What ends so was no answer of gRPC's.
@@ -24,13 +25,20 @@ pub(super) fn judged(answer: Response<Incoming>, mut given: Given) -> Response<B
             given.ended(at_end);
             return Body::new(body);
         }
-        Body::new(Judged { body, given, at_end })
+        Body::new(Judged {
+            body,
+            given,
+            sent,
+            at_end,
+        })
     })
 }
 
 struct Judged {
     body: Incoming,
     given: Given,
+    /// The request, which may go on.
+    sent: Sent,
     /// What is known without trailers.
     at_end: Outcome,
 }
@@ -56,10 +64,16 @@ impl tonic::codegen::Body for Judged {
                 }
                 Some(Ok(frame))
             }
-            Some(Err(error)) => {
-                self.given.ended(Outcome::of_error(&error));
-                Some(Err(status_of(error.into())))
-            }
+            Some(Err(error)) => Some(Err(match self.sent.broken() {
+                Some(status) => {
+                    self.given.ended(Outcome::Unknown);
+                    status
+                }
+                None => {
+                    self.given.ended(Outcome::of_error(&error));
+                    status_of(error.into())
+                }
+            })),
         })
     }
 

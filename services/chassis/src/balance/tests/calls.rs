@@ -171,6 +171,28 @@ async fn requests_that_are_handed_on_do_not_end_the_connection() {
     }
 }
 
+/// Whoever sends half a request, or too much, is told what is wrong, and no endpoint is left alone for it.
+#[tokio::test]
+async fn a_request_that_breaks_off_is_its_senders_fault() {
+    let servers = [Replica::start(), Replica::start()];
+    let balancer = over(&[&servers[0], &servers[1]]);
+    connected(&balancer, 2).await;
+    for number in 0..40 {
+        let pieces = [
+            Ok(Frame::data(Bytes::from_static(b"\0\0\0\0\x09half"))),
+            Err(Status::out_of_range("a message is too long")),
+        ];
+        let body = Body::new(StreamBody::new(tokio_stream::iter(pieces)));
+        let mut request = request().map(|_| body);
+        request.extensions_mut().insert(Idempotent);
+        assert_eq!(send(&balancer, request).await, Code::OutOfRange, "call {number}");
+    }
+    assert_eq!(balancer.shared.states().ejected, 0);
+    let counts = &balancer.shared.counts;
+    assert_eq!((counts.idempotent.get(), counts.not_taken.get()), (0, 0));
+    assert_eq!(call(&balancer).await, Code::Ok);
+}
+
 /// Retries end with their budget: what it holds from the beginning, and a share of the calls.
 #[tokio::test]
 async fn retries_do_not_multiply_the_load() {
