@@ -17,7 +17,7 @@ use tower::Layer;
 
 use crate::access_log::Noted;
 use crate::answer::Answer;
-use crate::pages::{OfAPage, of_a_page};
+use crate::cross_site::{self, CrossSite};
 use crate::{Request, Response};
 
 /// Why a credential names nobody.
@@ -135,7 +135,12 @@ impl Authenticate {
         AuthenticateLayer(self)
     }
 
-    async fn principal(&self, shown: Shown, path: &str, page: Option<OfAPage>) -> Result<Principal, Status> {
+    async fn principal(
+        &self,
+        shown: Shown,
+        path: &str,
+        cross_site: Option<CrossSite>,
+    ) -> Result<Principal, Status> {
         let known = match shown {
             Shown::Key(key) => self.callers.of_key(&key).await,
             Shown::Token(token) => self.callers.of_token(&token).await,
@@ -144,8 +149,8 @@ impl Authenticate {
                 _ => self.callers.of_certificate(&name).await,
             },
             Shown::Owner(principal) => Ok(principal),
-            Shown::Nothing if self.otherwise.is_some() && page.is_some() => {
-                return Err(of_a_page());
+            Shown::Nothing if self.otherwise.is_some() && cross_site.is_some() => {
+                return Err(cross_site::refused());
             }
             Shown::Nothing => {
                 return self.otherwise.clone().ok_or_else(|| {
@@ -192,10 +197,10 @@ impl<S: Answer> Answer for Authenticated<S> {
         let shown = Shown::take(request.headers_mut(), peer.as_ref(), owner);
         let found = match shown {
             Ok(shown) => {
-                let page = request.extensions().get().copied();
+                let cross_site = request.extensions().get().copied();
                 // Of the path alone, for a body may not be shared.
                 let path = request.uri().path();
-                self.authenticate.principal(shown, path, page).await
+                self.authenticate.principal(shown, path, cross_site).await
             }
             Err(status) => Err(status),
         };

@@ -25,7 +25,7 @@ use tonic::codegen::http::header::{CONNECTION, CONTENT_LENGTH};
 use tonic::codegen::http::{self, HeaderValue, Method, Version};
 
 use crate::answer::Calls;
-use crate::pages::OfAPage;
+use crate::cross_site::CrossSite;
 use crate::places::{Places, UnderWay};
 use crate::unread::Unread;
 use crate::{Request, Response};
@@ -155,7 +155,7 @@ impl Service<http::Request<Incoming>> for PerCall {
         let is_reused = request.version() < Version::HTTP_2;
         let is_head = request.method() == Method::HEAD;
         let is_read = Arc::new(AtomicBool::new(request.body().is_end_stream()));
-        let of_a_page = OfAPage::of(&request);
+        let cross_site = CrossSite::of(&request);
         let mut request: Request = request.map(|body| {
             Body::new(Read {
                 body,
@@ -165,8 +165,8 @@ impl Service<http::Request<Incoming>> for PerCall {
         let extensions = request.extensions_mut();
         extensions.insert(self.peer.clone());
         extensions.insert(places);
-        if let Some(of_a_page) = of_a_page {
-            extensions.insert(of_a_page);
+        if let Some(cross_site) = cross_site {
+            extensions.insert(cross_site);
         }
         Answering {
             answer: self.calls.answer(request),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::Either;
+use nopic_chassis::deadline;
 use nopic_chassis::roles::is_open;
-use nopic_chassis::rpc::server::time_given;
 use tokio::sync::Semaphore;
 use tonic::codegen::http::HeaderValue;
 use tower::Layer;
@@ -72,7 +72,7 @@ impl<S: Answer> Answer for OpenCallsBounded<S> {
                 return at_once(too_busy().into_http());
             };
             Places::give(&mut request, place);
-            if !is_watching && time_given(request.headers()).is_none_or(|time| time > TIME) {
+            if !is_watching && deadline::of(request.headers()).is_none_or(|time| time > TIME) {
                 request.headers_mut().insert("grpc-timeout", TIME_TEXT);
             }
         }
@@ -94,7 +94,7 @@ mod tests {
 
     impl Answer for Hangs {
         async fn answer(&self, request: Request) -> Response {
-            let noted = time_given(request.headers());
+            let noted = deadline::of(request.headers());
             self.0.lock().unwrap().push(noted);
             std::future::pending().await
         }

@@ -20,8 +20,8 @@ use tonic::body::Body;
 use tower::Layer;
 
 use crate::answer::Answer;
-use crate::came::Came;
 use crate::limits::{Limit, Limits};
+use crate::received::Received;
 use crate::{Request, Response, json};
 
 /// Charges calls and bytes to their tenants.
@@ -85,7 +85,11 @@ impl<S: Answer> Answer for Charged<S> {
             return over_limit(Limit::Requests.name(), &tenant, bound, retry_after).into_http();
         }
         let waits = json::sends_a_stream(request.uri().path());
-        let came = request.extensions().get::<Came>().cloned().unwrap_or_default();
+        let received = request
+            .extensions()
+            .get::<Received>()
+            .cloned()
+            .unwrap_or_default();
         let request = request.map(|body| {
             if http_body::Body::is_end_stream(&body) {
                 return body;
@@ -94,7 +98,7 @@ impl<S: Answer> Answer for Charged<S> {
                 body,
                 charge: self.charge.clone(),
                 account: Account::new(Limit::Kilobytes.name(), &tenant),
-                came,
+                received,
                 waits,
                 uncharged: 0,
                 waiting: None,
@@ -115,7 +119,7 @@ struct Metered {
     body: Body,
     charge: Charge,
     account: Account,
-    came: Came,
+    received: Received,
     /// Whether it waits for room: a stream does, a single message is refused.
     waits: bool,
     uncharged: usize,
@@ -214,7 +218,7 @@ impl http_body::Body for Metered {
             end => return Poll::Ready(end),
         };
         let length = frame.data_ref().map_or(0, Bytes::len);
-        this.uncharged += length.max(this.came.take());
+        this.uncharged += length.max(this.received.take());
         let is_last = this.uncharged > 0 && this.body.is_end_stream();
         if this.uncharged < CHARGED && !is_last {
             return Poll::Ready(Some(Ok(frame)));

@@ -60,7 +60,7 @@ static OUTSIDE: [HeaderName; 16] = [
 /// The call of a method.
 pub(crate) fn inward(mut parts: Parts, path: &str, body: Body, slot: &Slot) -> Request {
     parts.extensions.insert(slot.room.clone());
-    parts.extensions.insert(slot.came.clone());
+    parts.extensions.insert(slot.received.clone());
     if let Some(noted) = parts.extensions.get::<Noted>() {
         noted.method(path);
     }
@@ -126,7 +126,7 @@ async fn to_end(mut body: Body, slot: &Slot) -> Result<Whole, Refusal> {
                 return Err(too_large());
             }
             bytes.extend_from_slice(&data);
-            slot.came.add(data.len());
+            slot.received.add(data.len());
             // Small ones come through whatever others send.
             if bytes.len() > LARGE {
                 slot.room.grow(&mut room, bytes.len())?;

@@ -223,7 +223,7 @@ fn requests(method: &Arc<Method>, written: Written, body: Body, slot: &Slot) -> 
         let next = match messages.next().await {
             Ok(None) => return None,
             Ok(Some(message)) => {
-                slot.came.add(message.len());
+                slot.received.add(message.len());
                 decode(Arc::clone(&method), written, message, &slot).await
             }
             Err(status) if matches!(status.code(), Code::ResourceExhausted | Code::Unimplemented) => {

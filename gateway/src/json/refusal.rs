@@ -15,7 +15,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::contract::Contract;
 use super::write;
-use crate::came::Came;
+use crate::received::Received;
 
 /// A refusal: by whoever was asked, or by the gateway because of the form of what was asked.
 #[derive(Debug, Clone)]
@@ -145,7 +145,7 @@ pub(crate) struct Slot {
     /// The room that the call has for its body.
     pub(crate) room: CallRoom,
     /// What has come of it, as it came.
-    pub(crate) came: Came,
+    pub(crate) received: Received,
 }
 
 impl Slot {

@@ -14,14 +14,19 @@ fn web(path: &str, content: &str, body: &'static [u8]) -> http::Request<Full<Byt
         .unwrap()
 }
 
-#[tokio::test]
-async fn grpc_web_is_the_same_call_over_http_1() {
-    let door = Door::open(Bounds::default()).await;
+async fn over_http_1(door: &Door) -> hyper::client::conn::http1::SendRequest<Full<Bytes>> {
     let stream = TcpStream::connect(door.address).await.unwrap();
-    let (mut caller, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+    let (caller, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
         .unwrap();
     tokio::spawn(connection);
+    caller
+}
+
+#[tokio::test]
+async fn grpc_web_is_the_same_call_over_http_1() {
+    let door = Door::open(Bounds::default()).await;
+    let mut caller = over_http_1(&door).await;
     let response = caller
         .send_request(web(SAY, "application/grpc-web+proto", b"\0\0\0\0\x02hi"))
         .await
@@ -82,11 +87,7 @@ async fn json_passes_the_same_door() {
         }
         let request = request.body(Full::new(Bytes::from_static(b"{wrong"))).unwrap();
         // What is refused unread ends its connection.
-        let stream = TcpStream::connect(door.address).await.unwrap();
-        let (mut caller, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .unwrap();
-        tokio::spawn(connection);
+        let mut caller = over_http_1(&door).await;
         let response = caller.send_request(request).await.unwrap();
         assert_eq!(response.status(), status, "{path} {key:?}");
         assert_eq!(response.headers()["x-request-id"], "mine");
@@ -104,11 +105,7 @@ async fn json_passes_the_same_door() {
 async fn a_connection_whose_request_was_not_read_says_that_it_ends() {
     let door = Door::open(Bounds::default()).await;
     for (key, ends) in [("nopic_unknown", true), ("nopic_a", false)] {
-        let stream = TcpStream::connect(door.address).await.unwrap();
-        let (mut caller, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .unwrap();
-        tokio::spawn(connection);
+        let mut caller = over_http_1(&door).await;
         let mut request = web(SAY, "application/grpc-web+proto", b"\0\0\0\0\x02hi");
         request.headers_mut().insert(
             "authorization",
@@ -126,11 +123,7 @@ async fn a_connection_whose_request_was_not_read_says_that_it_ends() {
 #[tokio::test]
 async fn grpc_over_http_1_is_refused_and_told_what_to_do() {
     let door = Door::open(Bounds::default()).await;
-    let stream = TcpStream::connect(door.address).await.unwrap();
-    let (mut caller, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .unwrap();
-    tokio::spawn(connection);
+    let mut caller = over_http_1(&door).await;
     let response = caller
         .send_request(web(SAY, "application/grpc", b"\0\0\0\0\x02hi"))
         .await

@@ -75,7 +75,8 @@ where
 pub(crate) const TIMEOUT: &str = "grpc-timeout";
 
 /// The time that a caller gives; `None`: none, or one that cannot be read.
-pub(crate) fn of(headers: &HeaderMap) -> Option<Duration> {
+#[must_use]
+pub fn of(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(TIMEOUT)?.to_str().ok()?;
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     if number.is_empty() || number.len() > 8 || !number.bytes().all(|byte| byte.is_ascii_digit()) {

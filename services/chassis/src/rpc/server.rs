@@ -3,7 +3,6 @@
 use std::future::{Future, ready};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
@@ -120,12 +119,6 @@ impl Observe {
             ending,
         })
     }
-}
-
-/// The time that a caller gives; `None`: none, or one that cannot be read.
-#[must_use]
-pub fn time_given(headers: &http::HeaderMap) -> Option<Duration> {
-    deadline::of(headers)
 }
 
 /// A call that is observed.
@@ -283,7 +276,8 @@ mod tests {
     const METHOD: &str = "/grpc.health.v1.Health/Check";
 
     /// Calls a service that never answers, and gives up after a second.
-    async fn call(metrics: &Metrics, given: Option<&str>) {
+    /// Whether there is an answer before.
+    async fn call(metrics: &Metrics, given: Option<&str>) -> bool {
         let hangs = tower::service_fn(|_: http::Request<()>| {
             std::future::pending::<Result<http::Response<Body>, Infallible>>()
         });
@@ -293,23 +287,25 @@ mod tests {
             request = request.header(deadline::TIMEOUT, given);
         }
         let called = server.call(request.body(()).unwrap());
-        if let Ok(answer) = tokio::time::timeout(Duration::from_secs(1), called).await {
-            let headers = answer.unwrap().into_parts().0.headers;
-            assert_eq!(code_of(&headers), Some(Code::DeadlineExceeded));
-        }
+        let Ok(answer) = tokio::time::timeout(Duration::from_secs(1), called).await else {
+            return false;
+        };
+        let headers = answer.unwrap().into_parts().0.headers;
+        assert_eq!(code_of(&headers), Some(Code::DeadlineExceeded));
+        true
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_call_that_is_given_up_is_counted() {
-        for (given, code) in [
+        for (given, is_answered, code) in [
             // Given up by its caller, out of time, and without time from the beginning.
-            (None, "CANCELLED"),
-            (Some("5S"), "CANCELLED"),
-            (Some("900m"), "DEADLINE_EXCEEDED"),
-            (Some("20m"), "DEADLINE_EXCEEDED"),
+            (None, false, "CANCELLED"),
+            (Some("5S"), false, "CANCELLED"),
+            (Some("900m"), true, "DEADLINE_EXCEEDED"),
+            (Some("20m"), true, "DEADLINE_EXCEEDED"),
         ] {
             let metrics = Metrics::default();
-            call(&metrics, given).await;
+            assert_eq!(call(&metrics, given).await, is_answered, "{given:?}");
             let counted = format!(
                 "rpc_server_call_duration_seconds_count{{rpc_method=\"grpc.health.v1.Health/Check\",\
                  rpc_response_status_code=\"{code}\"}} 1\n"

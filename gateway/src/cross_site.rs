@@ -9,21 +9,21 @@ use tonic::codegen::http::{Request, Uri};
 
 /// Marks a call, among its extensions, that a page of another site may have made.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct OfAPage;
+pub(crate) struct CrossSite;
 
-impl OfAPage {
+impl CrossSite {
     /// Of a request as it comes: one that says so, or that is meant for another name than this machine's, as a page sends
     /// it whose name was made to mean this machine.
     pub(crate) fn of<B>(request: &Request<B>) -> Option<Self> {
         let headers = request.headers();
-        let host = match request.uri().host() {
-            Some(host) => Some(host.to_owned()),
-            None => headers.get(HOST).map(|host| {
+        let is_another_name = match request.uri().host() {
+            Some(host) => !is_this_machine(host),
+            None => headers.get(HOST).is_some_and(|host| {
                 let uri: Option<Uri> = host.to_str().ok().and_then(|host| host.parse().ok());
-                uri.as_ref().and_then(Uri::host).unwrap_or_default().to_owned()
+                !uri.as_ref().and_then(Uri::host).is_some_and(is_this_machine)
             }),
         };
-        if host.is_some_and(|host| !is_this_machine(&host)) {
+        if is_another_name {
             return Some(Self);
         }
         let is_of_another_site = headers
@@ -53,7 +53,7 @@ fn is_this_machine(host: &str) -> bool {
 }
 
 /// The refusal of a call of a page that shows no credential.
-pub(crate) fn of_a_page() -> Status {
+pub(crate) fn refused() -> Status {
     Status::unauthenticated(
         "a page of another site, or under another name than localhost, calls with an API key only: this server is open to \
          whoever runs on this machine, not to whatever a browser on it has open",
@@ -119,7 +119,11 @@ mod tests {
                 request = request.header(*name, *value);
             }
             let request = request.body(()).unwrap();
-            assert_eq!(OfAPage::of(&request).is_some(), is_of_a_page, "{uri} {headers:?}");
+            assert_eq!(
+                CrossSite::of(&request).is_some(),
+                is_of_a_page,
+                "{uri} {headers:?}"
+            );
         }
     }
 }

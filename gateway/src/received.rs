@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Bytes that nobody was charged for yet.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Came(Arc<AtomicUsize>);
+pub(crate) struct Received(Arc<AtomicUsize>);
 
-impl Came {
+impl Received {
     /// So many more.
     pub(crate) fn add(&self, bytes: usize) {
         self.0.fetch_add(bytes, Ordering::Relaxed);
