@@ -53,6 +53,7 @@
 //! | remedy | what may be done about a rejected line ([`policy::Remedy`]) |
 //! | pre-check, filing | validation that records nothing; one request to record entries |
 //! | decision | a verdict on record, with its inputs by value |
+//! | notice, to-do | what people are told, whatever carries it ([`notice::Notice`]); who must do what, by when |
 //! | trail, gap | who grew, handled, moved and owned the goods of an entry, by which documents; what it lacks ([`trail`]) |
 //! | reject | a record of a file that could not be read, and why; its neighbours are read all the same |
 //! | principal, tenant, role | who calls; for which customer; what it may do ([`principal`]) |
@@ -73,6 +74,7 @@ pub mod hts;
 pub mod identifier;
 pub mod ledger;
 pub mod lifecycle;
+pub mod notice;
 pub mod policy;
 pub mod principal;
 pub mod registry;
