@@ -18,6 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "nopic/common/v1/common.proto",
         "nopic/access/v1/access.proto",
         "nopic/audit/v1/audit.proto",
+        "nopic/events/v1/events.proto",
         "nopic/registry/v1/registry.proto",
         "nopic/certificate/v1/certificate.proto",
         "nopic/certificate/v1/ledger.proto",

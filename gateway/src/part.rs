@@ -10,7 +10,7 @@ use nopic_chassis::part::{Asked, Open, OpenError, Opener, Opening, Part};
 use nopic_chassis::roles::{CheckRoles, RoleTable, Row};
 use nopic_chassis::serving::GrpcService;
 use nopic_proto::access::access_service_server::AccessServiceServer;
-use nopic_sql::audit::AuditLog;
+use nopic_sql::Journal;
 use nopic_sql::{Location, Schema};
 
 use crate::access::{AccessRpc, KnownCallers, Provider, SCHEMA, Tokens};
@@ -25,7 +25,7 @@ use crate::{ROLES, access};
 const PLACES: usize = 1_024;
 
 /// The gateway.
-pub const PART: Part<Location, Schema, Arc<dyn AuditLog>> = Part {
+pub const PART: Part<Location, Schema, Journal> = Part {
     name: "gateway",
     about: "The door to all services",
     is_door: true,
@@ -43,7 +43,7 @@ pub const PART: Part<Location, Schema, Arc<dyn AuditLog>> = Part {
 
 const SERVICES: &[GrpcService] = &[GrpcService::hard("nopic.access.v1.AccessService")];
 
-fn configure(reader: &mut Reader) -> Opener<Location, Arc<dyn AuditLog>> {
+fn configure(reader: &mut Reader) -> Opener<Location, Journal> {
     let places = reader
         .number("gateway.max_calls", 1..=1_000_000)
         .and_then(|places| usize::try_from(places).ok())
@@ -60,7 +60,7 @@ async fn open(
     provider: Option<Provider>,
     limits: Limits,
     redis: Option<Options>,
-) -> Result<Open<Arc<dyn AuditLog>>, OpenError> {
+) -> Result<Open<Journal>, OpenError> {
     let rows: Vec<&[Row]> = opening
         .offers
         .iter()
@@ -103,7 +103,7 @@ async fn open(
         let service = nopic_chassis::bounded!(AccessServiceServer::new(rpc.clone()));
         routes.add_service(service);
     });
-    open.audit = Some(store.audit_log());
+    open.journal = Some(store.journal());
     open.front = Some(Box::new(Door {
         callers: Arc::new(KnownCallers::new(
             store.clone(),

@@ -24,6 +24,11 @@ mod generated {
             tonic::include_proto!("nopic.audit.v1");
         }
     }
+    pub mod events {
+        pub mod v1 {
+            tonic::include_proto!("nopic.events.v1");
+        }
+    }
     pub mod registry {
         pub mod v1 {
             tonic::include_proto!("nopic.registry.v1");
@@ -46,6 +51,7 @@ pub use generated::audit::v1 as audit;
 pub use generated::certificate::v1 as certificate;
 pub use generated::common::v1 as common;
 pub use generated::entry_validation::v1 as entry_validation;
+pub use generated::events::v1 as events;
 pub use generated::registry::v1 as registry;
 
 /// The contract as an encoded `FileDescriptorSet`: for gRPC reflection and ProtoJSON.

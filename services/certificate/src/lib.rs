@@ -21,7 +21,7 @@ use nopic_domain::policy::Policy;
 use nopic_proto::certificate::certificate_life_service_server::CertificateLifeServiceServer;
 use nopic_proto::certificate::certificate_service_server::CertificateServiceServer;
 use nopic_proto::certificate::ledger_service_server::LedgerServiceServer;
-use nopic_sql::audit::AuditLog;
+use nopic_sql::Journal;
 use nopic_sql::{Location, SchemaUpdate};
 use thiserror::Error;
 use tonic::service::Routes;
@@ -147,10 +147,10 @@ impl CertificateService {
             .add_service(self.lifecycle_service())
     }
 
-    /// The log of who changed what: to be sealed while the service is served, and to be verified.
+    /// Who changed what, to be sealed while the service is served, and what others must hear of.
     #[must_use]
-    pub fn audit_log(&self) -> Arc<dyn AuditLog> {
-        self.rpc.store.audit_log()
+    pub fn journal(&self) -> Journal {
+        self.rpc.store.journal()
     }
 
     /// Ends every connection to the database; calls under way fail.

@@ -1,18 +1,16 @@
 //! The certificate service as a part of a process.
 
-use std::sync::Arc;
-
 use nopic_chassis::config::Reader;
 use nopic_chassis::part::{Asked, Open, OpenError, Opener, Opening, Part};
 use nopic_chassis::serving::GrpcService;
 use nopic_domain::identifier::CertifierId;
-use nopic_sql::audit::AuditLog;
+use nopic_sql::Journal;
 use nopic_sql::{Location, Schema};
 
 use crate::{CertificateService, Config, ROLES, SCHEMA};
 
 /// The certificate service.
-pub const PART: Part<Location, Schema, Arc<dyn AuditLog>> = Part {
+pub const PART: Part<Location, Schema, Journal> = Part {
     name: "certificate",
     about: "The certificates and what was drawn from them",
     is_door: false,
@@ -33,7 +31,7 @@ pub const PART: Part<Location, Schema, Arc<dyn AuditLog>> = Part {
 
 const REGISTRY: &str = "registry";
 
-fn configure(reader: &mut Reader) -> Opener<Location, Arc<dyn AuditLog>> {
+fn configure(reader: &mut Reader) -> Opener<Location, Journal> {
     // The environment has a short name for it, too, which commands that read no configuration know.
     let issues_for = ["certificate.issues_for", "issues_for"]
         .into_iter()
@@ -54,10 +52,7 @@ fn certifiers(reader: &mut Reader, key: &str) -> Vec<CertifierId> {
     certifiers
 }
 
-async fn open(
-    opening: Opening<Location>,
-    issues_for: Vec<CertifierId>,
-) -> Result<Open<Arc<dyn AuditLog>>, OpenError> {
+async fn open(opening: Opening<Location>, issues_for: Vec<CertifierId>) -> Result<Open<Journal>, OpenError> {
     let config = Config {
         schema_update: opening.storage.schema_update(),
         location: opening.storage,
@@ -78,7 +73,7 @@ async fn open(
             .add_service(served.ledger())
             .add_service(served.lifecycle_service());
     });
-    open.audit = Some(service.audit_log());
+    open.journal = Some(service.journal());
     open.background.push(Box::pin(service.count_ending_forever()));
     Ok(open)
 }

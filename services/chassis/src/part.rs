@@ -1,6 +1,6 @@
 //! What a service brings to a process: one [`Part`], exported by its crate.
 //!
-//! `S` says where data are kept, `T` what tables there are, `A` is a log of changes: types of `nopic-sql`, which this
+//! `S` says where data are kept, `T` what tables there are, `J` is a journal of changes: types of `nopic-sql`, which this
 //! crate does not know. Whoever hosts the parts opens them in the order in which they ask each other.
 
 use std::collections::BTreeMap;
@@ -29,7 +29,7 @@ use crate::transport::ServerOptions;
 pub type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// A service before it is opened. A process serves one or several.
-pub struct Part<S, T: 'static, A> {
+pub struct Part<S, T: 'static, J> {
     /// How others call it: in configurations, addresses and certificates.
     pub name: &'static str,
     /// What it is, in a few words.
@@ -47,7 +47,7 @@ pub struct Part<S, T: 'static, A> {
     /// The parts that it asks, and by which methods.
     pub asks: &'static [Asked],
     /// Reads what the configuration says to it, noting every problem; what comes of it opens the part.
-    pub configure: fn(&mut Reader) -> Opener<S, A>,
+    pub configure: fn(&mut Reader) -> Opener<S, J>,
 }
 
 /// Another part that is asked.
@@ -71,7 +71,7 @@ impl Asked {
 }
 
 /// Opens a part that is configured.
-pub type Opener<S, A> = Box<dyn FnOnce(Opening<S>) -> Work<Result<Open<A>, OpenError>> + Send>;
+pub type Opener<S, J> = Box<dyn FnOnce(Opening<S>) -> Work<Result<Open<J>, OpenError>> + Send>;
 
 /// How long a process has a part, and what is in it beside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -182,11 +182,11 @@ impl Clients {
 struct Missing(&'static str);
 
 /// A part that is open.
-pub struct Open<A> {
+pub struct Open<J> {
     /// Adds what it serves.
     pub routes: Box<dyn Fn(&mut RoutesBuilder) + Send + Sync>,
-    /// Its log of changes; absent: it notes none.
-    pub audit: Option<A>,
+    /// Its journal of changes; absent: it notes none.
+    pub journal: Option<J>,
     /// What it needs beside its database and the parts that it asks.
     pub dependencies: Vec<Dependency>,
     /// What an earlier process left, to be finished before anything else is done; not by who only looks.
@@ -197,13 +197,13 @@ pub struct Open<A> {
     pub front: Option<Box<dyn Front>>,
 }
 
-impl<A> Open<A> {
+impl<J> Open<J> {
     /// One that serves this, and nothing more.
     #[must_use]
     pub fn serving(routes: impl Fn(&mut RoutesBuilder) + Send + Sync + 'static) -> Self {
         Self {
             routes: Box::new(routes),
-            audit: None,
+            journal: None,
             dependencies: Vec::new(),
             recovery: None,
             background: Vec::new(),
@@ -231,7 +231,7 @@ impl OpenError {
     }
 }
 
-impl<S, T, A> fmt::Debug for Part<S, T, A> {
+impl<S, T, J> fmt::Debug for Part<S, T, J> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Part")
             .field("name", &self.name)
@@ -248,7 +248,7 @@ impl<S: fmt::Debug> fmt::Debug for Opening<S> {
     }
 }
 
-impl<A> fmt::Debug for Open<A> {
+impl<J> fmt::Debug for Open<J> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Open").finish_non_exhaustive()
     }

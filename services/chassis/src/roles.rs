@@ -26,6 +26,9 @@ use crate::principal;
 /// The client name of entry validation: in its certificate, and in memory.
 pub const ENTRY_VALIDATION: &str = "entry-validation";
 
+/// The client name of notification: in its certificate, and in memory.
+pub const NOTIFICATION: &str = "notification";
+
 /// The audit service's rows of the table of roles.
 pub const AUDIT: &[Row] = &[
     Row::roles("nopic.audit.v1.AuditService/VerifyLogs", REVIEWERS),

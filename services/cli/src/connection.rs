@@ -25,6 +25,7 @@ use nopic_proto::entry_validation::ExplainPolicyRequest;
 use nopic_proto::entry_validation::entry_record_service_client::EntryRecordServiceClient;
 use nopic_proto::entry_validation::entry_trail_service_client::EntryTrailServiceClient;
 use nopic_proto::entry_validation::entry_validation_service_client::EntryValidationServiceClient;
+use nopic_proto::events::event_service_client::EventServiceClient;
 use nopic_proto::registry::registry_service_client::RegistryServiceClient;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
@@ -330,6 +331,12 @@ impl Services {
     /// Calls about the audit logs.
     pub(crate) fn audit(&self) -> AuditServiceClient<Wire> {
         AuditServiceClient::with_interceptor(self.channel.clone(), self.caller.clone())
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
+    /// Calls to what happened.
+    pub(crate) fn events(&self) -> EventServiceClient<Wire> {
+        EventServiceClient::with_interceptor(self.channel.clone(), self.caller.clone())
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 

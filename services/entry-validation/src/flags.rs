@@ -65,9 +65,10 @@ impl FollowedFlags {
             let Some(table) = table else {
                 return Ok(answer);
             };
+            let changed = table.other_than(&before.table);
             let serves = self
                 .store
-                .serve_flags(&table, before.version.as_deref(), by, self.clock.now())
+                .serve_flags(&table, before.version.as_deref(), &changed, by, self.clock.now())
                 .await?;
             if serves {
                 self.serving.store(Arc::new(ServingFlags::imported(table)));

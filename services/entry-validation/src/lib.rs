@@ -35,7 +35,7 @@ use nopic_domain::policy::Policy;
 use nopic_proto::entry_validation::entry_record_service_server::EntryRecordServiceServer;
 use nopic_proto::entry_validation::entry_trail_service_server::EntryTrailServiceServer;
 use nopic_proto::entry_validation::entry_validation_service_server::EntryValidationServiceServer;
-use nopic_sql::audit::AuditLog;
+use nopic_sql::Journal;
 use nopic_sql::{Location, SchemaUpdate};
 use thiserror::Error;
 
@@ -183,10 +183,10 @@ impl EntryValidation {
         );
     }
 
-    /// The log of who changed what: to be sealed while the service is served, and to be verified.
+    /// Who changed what, to be sealed while the service is served, and what others must hear of.
     #[must_use]
-    pub fn audit_log(&self) -> Arc<dyn AuditLog> {
-        self.0.store.audit_log()
+    pub fn journal(&self) -> Journal {
+        self.0.store.journal()
     }
 
     /// Ends every connection to the database; calls under way fail.

@@ -1,7 +1,6 @@
 //! Entry validation as a part of a process.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use nopic_cache::Limiter;
@@ -10,14 +9,14 @@ use nopic_cache::redis::Options;
 use nopic_chassis::config::Reader;
 use nopic_chassis::part::{Asked, Open, OpenError, Opener, Opening, Part, Process};
 use nopic_chassis::serving::GrpcService;
-use nopic_sql::audit::AuditLog;
+use nopic_sql::Journal;
 use nopic_sql::{Location, Schema};
 use thiserror::Error;
 
 use crate::{Config, EntryValidation, LineLimit, ROLES, SCHEMA, Upstream};
 
 /// Entry validation. What is judged before it is filed needs no database.
-pub const PART: Part<Location, Schema, Arc<dyn AuditLog>> = Part {
+pub const PART: Part<Location, Schema, Journal> = Part {
     name: "entry-validation",
     about: "Entry validation, entries on record, importer links and flags",
     is_door: false,
@@ -51,7 +50,7 @@ pub const PART: Part<Location, Schema, Arc<dyn AuditLog>> = Part {
 const REGISTRY: &str = "registry";
 const CERTIFICATE: &str = "certificate";
 
-fn configure(reader: &mut Reader) -> Opener<Location, Arc<dyn AuditLog>> {
+fn configure(reader: &mut Reader) -> Opener<Location, Journal> {
     let redis = Options::read(reader);
     let lines = limiter::lines(reader);
     let filing_attempts = reader
@@ -65,7 +64,7 @@ async fn open(
     redis: Option<Options>,
     lines: Rate,
     filing_attempts: Option<u32>,
-) -> Result<Open<Arc<dyn AuditLog>>, OpenError> {
+) -> Result<Open<Journal>, OpenError> {
     let upstream = Upstream {
         registry: opening.clients.require(REGISTRY)?,
         certificate: opening.clients.require(CERTIFICATE)?,
@@ -97,7 +96,7 @@ async fn open(
             .add_service(served.record_service())
             .add_service(served.trail_service());
     });
-    open.audit = Some(service.audit_log());
+    open.journal = Some(service.journal());
     open.dependencies.extend(dependency);
     // A service alone finishes what was left once the certificate service answers, beside its calls.
     if opening.process != Process::Alone {

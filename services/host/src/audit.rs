@@ -191,7 +191,7 @@ fn failure(error: &AuditError) -> Status {
     }
 }
 
-fn moment(moment: DateTime<Utc>) -> String {
+pub(crate) fn moment(moment: DateTime<Utc>) -> String {
     moment.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 

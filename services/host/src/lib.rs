@@ -6,6 +6,7 @@
 //! a certificate to try separate services with ([`trial`]). A new service is a new crate and a line in that list.
 
 pub mod audit;
+mod events;
 mod failure;
 mod listening;
 mod observability;
@@ -16,10 +17,8 @@ mod storage;
 mod transactions;
 pub mod trial;
 
-use std::sync::Arc;
-
 use nopic_domain::principal::Principal;
-use nopic_sql::audit::AuditLog;
+use nopic_sql::Journal;
 use nopic_sql::{Location, Schema};
 
 pub use failure::Failure;
@@ -31,7 +30,7 @@ pub use settings::{Identity, Settings, identity};
 pub use storage::Storage;
 
 /// A service, before it is opened.
-pub type Part = nopic_chassis::part::Part<Location, Schema, Arc<dyn AuditLog>>;
+pub type Part = nopic_chassis::part::Part<Location, Schema, Journal>;
 
 /// Every service; each behind those that it asks.
 pub const PARTS: &[Part] = &[

@@ -14,14 +14,18 @@ use nopic_chassis::rpc::client::{Client, ClientMetrics};
 use nopic_chassis::serving::{GrpcService, Served};
 use nopic_domain::policy::{Policy, SHIPPED};
 use nopic_domain::principal::Principal;
-use nopic_sql::audit::{Audit, AuditLog, Heads};
+use nopic_proto::events::event_service_server::EventServiceServer;
+use nopic_sql::Journal;
+use nopic_sql::audit::{Audit, Heads};
+use nopic_sql::outbox::Outbox;
 use tonic::service::{Routes, RoutesBuilder};
 
 use crate::audit::Behind;
+use crate::events::EventRpc;
 use crate::failure::Failure;
 use crate::settings::Settings;
 use crate::storage::Storage;
-use crate::{Part, audit, find, transactions};
+use crate::{Part, audit, events, find, transactions};
 
 /// What all parts of a deployment share.
 pub struct Deployment {
@@ -96,6 +100,8 @@ pub struct Opened {
     pub served: Served,
     /// Their audit logs: to be sealed by whoever opened them.
     pub audits: Vec<Audit>,
+    /// What happened in them: to be forgotten when it is old.
+    pub(crate) outboxes: Vec<Arc<dyn Outbox>>,
     /// What they need beside themselves.
     pub(crate) dependencies: Vec<Dependency>,
     /// What their streams listen to: whoever serves them says by it that they are to end.
@@ -124,7 +130,7 @@ impl Opened {
     }
 }
 
-type OpenPart = Open<Arc<dyn AuditLog>>;
+type OpenPart = Open<Journal>;
 
 impl Opening<'_> {
     /// Opens those of these names, or all where none is named, in this process: each asks the others in memory, by the
@@ -147,7 +153,13 @@ impl Opening<'_> {
                 if let Some((other, open)) = open.iter().find(|(other, _)| other.name == asked.part) {
                     let mut routes = RoutesBuilder::default();
                     (open.routes)(&mut routes);
-                    let calls = protect(&[other.roles], routes.routes(), self.caller.clone())?;
+                    let outbox = open.journal.iter().map(|journal| Arc::clone(&journal.outbox));
+                    routes.add_service(self.events(outbox.collect(), Vec::new(), &draining));
+                    let calls = protect(
+                        &[other.roles, events::ROLES],
+                        routes.routes(),
+                        self.caller.clone(),
+                    )?;
                     clients.insert(asked.part, Client::in_memory(calls, asked.part, part.name));
                 }
             }
@@ -189,6 +201,16 @@ impl Opening<'_> {
             opened.served.calls = opened.served.calls.trust_nameless_clients();
         }
         Ok(opened)
+    }
+
+    /// What happens in these parts, to be told.
+    fn events(
+        &self,
+        here: Vec<Arc<dyn Outbox>>,
+        behind: Vec<Behind>,
+        draining: &Draining,
+    ) -> EventServiceServer<EventRpc> {
+        events::service(here, behind, Arc::clone(&self.deployment.clock), draining.clone())
     }
 
     fn over_the_network(&self, part: &'static str, calls: &ClientMetrics) -> Result<Client, Failure> {
@@ -248,7 +270,7 @@ impl Opening<'_> {
         let mut roles = Vec::new();
         let mut services: Vec<GrpcService> = Vec::new();
         let mut descriptors: Vec<&'static [u8]> = Vec::new();
-        let mut audits = Vec::new();
+        let (mut audits, mut outboxes) = (Vec::new(), Vec::new());
         let (mut recovery, mut background) = (Vec::new(), Vec::new());
         let mut front = None;
         for (part, open) in open {
@@ -260,7 +282,13 @@ impl Opening<'_> {
                 descriptors.push(own);
             }
             let heads = || Heads::in_data_folder(&storage.folder);
-            audits.extend(open.audit.map(|log| Audit::new(log, heads())));
+            if let Some(journal) = open.journal {
+                audits.push(Audit::new(journal.audit, heads()));
+                // What a door keeps is told to nobody.
+                if !part.is_door {
+                    outboxes.push(journal.outbox);
+                }
+            }
             dependencies.extend(open.dependencies);
             recovery.extend(open.recovery);
             background.extend(open.background);
@@ -270,7 +298,12 @@ impl Opening<'_> {
             transactions::add(&self.metrics, &audits);
             services.push(audit::SERVICE);
             roles.push(audit::ROLES);
-            routes.add_service(audit::service(&audits, logs_behind));
+            routes.add_service(audit::service(&audits, logs_behind.clone()));
+        }
+        if !outboxes.is_empty() || !logs_behind.is_empty() {
+            services.push(events::SERVICE);
+            roles.push(events::ROLES);
+            routes.add_service(self.events(outboxes.clone(), logs_behind, &draining));
         }
         Ok(Opened {
             served: Served {
@@ -284,6 +317,7 @@ impl Opening<'_> {
                 descriptors,
             },
             audits,
+            outboxes,
             dependencies,
             draining,
             recovery,

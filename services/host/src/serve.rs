@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::events;
 use crate::failure::Failure;
 use crate::listening::reachable;
 use crate::observability::Observability;
@@ -167,6 +168,9 @@ impl Serving {
                 };
                 audit.seal_until(SEAL_INTERVAL, || clock.now(), stopped).await;
             });
+        }
+        for outbox in opened.outboxes {
+            tokio::spawn(events::forget_forever(outbox, Arc::clone(&clock)));
         }
         let ready = dependencies::watch(opened.dependencies, &observability.metrics);
         observability.follow(opened.served.services.clone(), ready.clone());

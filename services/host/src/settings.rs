@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use nopic_chassis::balance::Target;
@@ -15,8 +14,8 @@ use nopic_chassis::config::{ConfigError, Reader, Secret, variable};
 use nopic_chassis::part::Opener;
 use nopic_chassis::telemetry::{Traces, filter};
 use nopic_chassis::tls::{self, TlsFiles};
+use nopic_sql::Journal;
 use nopic_sql::Location;
-use nopic_sql::audit::AuditLog;
 
 use crate::Part;
 use crate::failure::Failure;
@@ -30,7 +29,7 @@ const MAX_CONNECTION_AGE: Duration = Duration::from_secs(300);
 const TRACE_PERCENT: u32 = 5;
 
 /// What opens the parts of a process, by their names, as they are configured.
-pub(crate) type Openers = BTreeMap<&'static str, Opener<Location, Arc<dyn AuditLog>>>;
+pub(crate) type Openers = BTreeMap<&'static str, Opener<Location, Journal>>;
 
 /// What servers are told.
 pub struct Settings {

@@ -26,7 +26,7 @@ use nopic_chassis::clock::Clock;
 use nopic_chassis::draining::Draining;
 use nopic_chassis::metrics::Metrics;
 use nopic_proto::registry::registry_service_server::RegistryServiceServer;
-use nopic_sql::audit::AuditLog;
+use nopic_sql::Journal;
 use nopic_sql::{Location, SchemaUpdate};
 
 use crate::current::Core;
@@ -138,10 +138,10 @@ impl Registry {
         drop(self.0.changing.lock().await);
     }
 
-    /// The log of who changed what: to be sealed while the registry is served, and to be verified.
+    /// Who changed what, to be sealed while the registry is served, and what others must hear of.
     #[must_use]
-    pub fn audit_log(&self) -> Arc<dyn AuditLog> {
-        self.0.store.audit_log()
+    pub fn journal(&self) -> Journal {
+        self.0.store.journal()
     }
 
     /// Ends the streams of changes, waits for a change of snapshots under way, and closes the database.

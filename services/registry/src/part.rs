@@ -1,18 +1,16 @@
 //! The registry as a part of a process.
 
-use std::sync::Arc;
-
 use nopic_cache::redis::{Options, Publisher};
 use nopic_chassis::config::Reader;
 use nopic_chassis::part::{Open, OpenError, Opener, Opening, Part};
 use nopic_chassis::serving::GrpcService;
-use nopic_sql::audit::AuditLog;
+use nopic_sql::Journal;
 use nopic_sql::{Location, Schema};
 
 use crate::{Config, ROLES, Registry, SCHEMA};
 
 /// The registry.
-pub const PART: Part<Location, Schema, Arc<dyn AuditLog>> = Part {
+pub const PART: Part<Location, Schema, Journal> = Part {
     name: "registry",
     about: "The registry",
     is_door: false,
@@ -24,15 +22,12 @@ pub const PART: Part<Location, Schema, Arc<dyn AuditLog>> = Part {
     configure,
 };
 
-fn configure(reader: &mut Reader) -> Opener<Location, Arc<dyn AuditLog>> {
+fn configure(reader: &mut Reader) -> Opener<Location, Journal> {
     let redis = Options::read(reader);
     Box::new(move |opening| Box::pin(open(opening, redis)))
 }
 
-async fn open(
-    opening: Opening<Location>,
-    redis: Option<Options>,
-) -> Result<Open<Arc<dyn AuditLog>>, OpenError> {
+async fn open(opening: Opening<Location>, redis: Option<Options>) -> Result<Open<Journal>, OpenError> {
     let mut config = Config::new(opening.storage, &opening.folder);
     config.metrics = opening.metrics;
     config.draining = opening.draining;
@@ -48,7 +43,7 @@ async fn open(
     let mut open = Open::serving(move |routes| {
         routes.add_service(served.service());
     });
-    open.audit = Some(registry.audit_log());
+    open.journal = Some(registry.journal());
     // Who shares a process with the readers of the cache is asked by them in memory.
     if let Some(options) = redis.filter(|_| opening.process.is_alone()) {
         let publisher = Publisher::new(options.clone()).map_err(OpenError::new)?;

@@ -20,6 +20,7 @@
 
 pub mod audit;
 mod error;
+mod journal;
 mod location;
 mod migration;
 mod naming;
@@ -33,5 +34,6 @@ mod transactions;
 
 pub use crate::transactions::{Outcome, TransactionCount};
 pub use error::{Error, Refusal};
+pub use journal::Journal;
 pub use location::{Location, LocationError};
-pub use migration::{AUDIT_ROWS, Migration, SHARED, Schema, SchemaUpdate};
+pub use migration::{AUDIT_ROWS, Migration, OUTBOX_FLOOR, SHARED, Schema, SchemaUpdate};

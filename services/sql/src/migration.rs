@@ -34,6 +34,14 @@ pub const AUDIT_ROWS: Migration = Migration {
     oldest_compatible: u32::MAX,
 };
 
+/// From where on the outbox is whole, and each tenant's messages in order.
+pub const OUTBOX_FLOOR: Migration = Migration {
+    name: "keep_outbox_floor",
+    sqlite: include_str!("../migrations/outbox_floor.sqlite.sql"),
+    postgres: include_str!("../migrations/outbox_floor.postgres.sql"),
+    oldest_compatible: 1,
+};
+
 /// The schema of one service.
 #[derive(Debug, Clone, Copy)]
 pub struct Schema {

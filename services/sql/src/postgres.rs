@@ -214,6 +214,20 @@ crate::statements! {
         WHERE (transaction_id, outbox_id) > (CAST(CAST(CAST($1 AS bigint) AS text) AS xid8), $2) \
         AND transaction_id < pg_snapshot_xmin(pg_current_snapshot()) \
         ORDER BY transaction_id, outbox_id LIMIT $3";
+    /// The same of one tenant and of everybody.
+    const SELECT_MESSAGES_OF: &str = "SELECT CAST(CAST(transaction_id AS text) AS bigint), outbox_id, \
+        recorded_at, tenant, topic, subject, content FROM (\
+        (SELECT * FROM outbox WHERE tenant = $4 \
+        AND (transaction_id, outbox_id) > (CAST(CAST(CAST($1 AS bigint) AS text) AS xid8), $2) \
+        AND transaction_id < pg_snapshot_xmin(pg_current_snapshot()) \
+        ORDER BY transaction_id, outbox_id LIMIT $3) UNION ALL \
+        (SELECT * FROM outbox WHERE tenant = '' \
+        AND (transaction_id, outbox_id) > (CAST(CAST(CAST($1 AS bigint) AS text) AS xid8), $2) \
+        AND transaction_id < pg_snapshot_xmin(pg_current_snapshot()) \
+        ORDER BY transaction_id, outbox_id LIMIT $3)) AS own ORDER BY transaction_id, outbox_id LIMIT $3";
+    /// Messages up to a position.
+    const DELETE_MESSAGES: &str = "DELETE FROM outbox \
+        WHERE (transaction_id, outbox_id) <= (CAST(CAST(CAST($1 AS bigint) AS text) AS xid8), $2)";
 }
 
 /// One service's database.

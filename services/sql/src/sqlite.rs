@@ -163,6 +163,13 @@ crate::statements! {
     /// Messages behind a position: transactions end one after the other, so ids are in the order of commits.
     const SELECT_MESSAGES: &str = "SELECT 0, outbox_id, recorded_at, tenant, topic, subject, content \
         FROM outbox WHERE $1 >= 0 AND outbox_id > $2 ORDER BY outbox_id LIMIT $3";
+    /// The same of one tenant and of everybody.
+    const SELECT_MESSAGES_OF: &str = "SELECT * FROM (SELECT 0, outbox_id, recorded_at, tenant, topic, subject, content \
+        FROM outbox WHERE tenant = $4 AND $1 >= 0 AND outbox_id > $2 ORDER BY outbox_id LIMIT $3) \
+        UNION ALL SELECT * FROM (SELECT 0, outbox_id, recorded_at, tenant, topic, subject, content \
+        FROM outbox WHERE tenant = '' AND outbox_id > $2 ORDER BY outbox_id LIMIT $3) ORDER BY 2 LIMIT $3";
+    /// Messages up to a position.
+    const DELETE_MESSAGES: &str = "DELETE FROM outbox WHERE $1 >= 0 AND outbox_id <= $2";
 }
 
 /// One service's database.

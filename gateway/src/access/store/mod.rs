@@ -9,8 +9,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use nopic_domain::principal::Principal;
-use nopic_sql::audit::AuditLog;
-use nopic_sql::{AUDIT_ROWS, Location, Migration, SHARED, Schema, SchemaUpdate, on_engine};
+use nopic_sql::Journal;
+use nopic_sql::{AUDIT_ROWS, Location, Migration, OUTBOX_FLOOR, SHARED, Schema, SchemaUpdate, on_engine};
 
 use super::error::Error;
 use super::key::NewKey;
@@ -28,6 +28,7 @@ pub const SCHEMA: Schema = Schema {
             postgres: include_str!("../../../migrations/postgres/0001_create_access.sql"),
             oldest_compatible: 3,
         },
+        OUTBOX_FLOOR,
     ],
     audited: audited::AUDITED,
 };
@@ -118,8 +119,8 @@ pub(crate) trait KeyStore: Send + Sync {
 /// All of the store.
 #[async_trait]
 pub(crate) trait AccessStore: LookUp + TenantStore + PersonStore + KeyStore {
-    /// The log of who changed what.
-    fn audit_log(&self) -> Arc<dyn AuditLog>;
+    /// Who changed what, and what others must hear of.
+    fn journal(&self) -> Journal;
 }
 
 /// Opens the store where it is.

@@ -10,11 +10,12 @@ use nopic_domain::ledger::{Account, Ask, EntryDecision, EntryDraws, LineOutcome,
 use nopic_domain::weight::Weight;
 use nopic_sql::Error;
 use nopic_sql::audit::Rows;
+use nopic_sql::outbox::NewMessage;
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 
-use super::DrawsChange;
 use super::row::{corrupt, entry_number, leave_ledger, not_before, number_of};
+use super::{DrawsChange, events};
 
 /// Who drew, beside the entries of a change.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -218,6 +219,14 @@ pub(super) struct StoredLedger(
 );
 
 impl StoredLedger {
+    /// The limit, and what is left of it, where that is less than a tenth and was not before.
+    fn left_little_of(&self, before: &Self) -> Option<(Weight, Weight)> {
+        let left = |ledger: &Self| ledger.1.saturating_sub(ledger.2);
+        let is_little = |ledger: &Self| left(ledger) < ledger.1 / 10;
+        (is_little(self) && !is_little(before))
+            .then(|| (Weight::from_units(left(self).max(0)), Weight::from_units(self.1)))
+    }
+
     /// Adds it to what a change leaves.
     pub(super) fn leave(&self, rows: &mut Rows) {
         let Self(key, limit, drawn, excess, marked, draw_count, first, last, tenant, _) = self;
@@ -241,6 +250,8 @@ pub(super) struct Writes<'a> {
     pub(super) ended: BTreeMap<DateTime<Utc>, Vec<[i64; 1]>>,
     pub(super) draws: BTreeMap<DateTime<Utc>, Vec<NewDraw>>,
     pub(super) ledgers: Vec<StoredLedger>,
+    /// Of certificates of which little is left now.
+    pub(super) messages: Vec<NewMessage>,
     /// For the audit record: entry and version.
     pub(super) entries: Vec<(&'a EntryNumber, u32)>,
 }
@@ -306,6 +317,15 @@ impl<'a> Writes<'a> {
             // Draws may have changed and their sums not.
             if touched.contains(number) || ledger != held.stored {
                 ledger.9 = moment(number).timestamp_micros();
+                // One shipment takes what there is: that nothing is left is no news.
+                if let Some((left, limit)) = ledger.left_little_of(&held.stored)
+                    && !held.single_shipment
+                {
+                    let tenant = &change.visibility.tenant;
+                    writes
+                        .messages
+                        .push(events::running_out(tenant, *number, left, limit));
+                }
                 writes.ledgers.push(ledger);
             }
         }

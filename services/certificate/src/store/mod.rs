@@ -2,6 +2,7 @@
 
 mod answer;
 mod audited;
+mod events;
 mod ledger;
 mod ledger_row;
 pub(crate) mod lifecycle;
@@ -17,8 +18,10 @@ use nopic_domain::date::Date;
 use nopic_domain::identifier::{CertificateNumber, CertifierId, EntryNumber, NopId};
 use nopic_domain::principal::{Principal, Role};
 use nopic_domain::weight::Weight;
-use nopic_sql::audit::AuditLog;
-use nopic_sql::{AUDIT_ROWS, Error, Location, Migration, SHARED, Schema, SchemaUpdate, on_engine};
+use nopic_sql::Journal;
+use nopic_sql::{
+    AUDIT_ROWS, Error, Location, Migration, OUTBOX_FLOOR, SHARED, Schema, SchemaUpdate, on_engine,
+};
 use rustc_hash::FxHashMap;
 
 pub(crate) use ledger::{
@@ -73,6 +76,7 @@ pub const SCHEMA: Schema = Schema {
             postgres: include_str!("../../migrations/postgres/0006_keep_named_numbers.sql"),
             oldest_compatible: 6,
         },
+        OUTBOX_FLOOR,
     ],
     audited: audited::AUDITED,
 };
@@ -234,8 +238,8 @@ pub(crate) trait LedgerStore: Send + Sync {
 /// All of the store.
 #[tonic::async_trait]
 pub(crate) trait CertificateStore: ReadStore + ImportStore + LedgerStore + LifecycleStore {
-    /// The log of who changed what.
-    fn audit_log(&self) -> Arc<dyn AuditLog>;
+    /// Who changed what, and what others must hear of.
+    fn journal(&self) -> Journal;
 
     /// Ends every connection.
     async fn close(&self);

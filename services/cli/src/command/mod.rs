@@ -9,6 +9,7 @@ pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod dev_certs;
 pub(crate) mod entry;
+pub(crate) mod events;
 pub(crate) mod flags;
 mod import_answers;
 pub(crate) mod importer;
@@ -53,6 +54,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Key(key::Command),
     Whoami(whoami::Arguments),
+    Events(events::Arguments),
     #[command(subcommand)]
     Audit(audit::Command),
     Sample(sample::Arguments),
@@ -87,6 +89,7 @@ async fn run_command(context: &Context, command: Command) -> Result<Done, Failur
         Command::Person(command) => person::run(context, command).await,
         Command::Key(command) => key::run(context, command).await,
         Command::Whoami(arguments) => whoami::run(context, arguments).await,
+        Command::Events(arguments) => events::run(context, arguments).await,
         Command::Audit(command) => audit::run(context, command).await,
         Command::Sample(arguments) => sample::run(context, &arguments),
         Command::Completions(arguments) => completions::run(&arguments),

@@ -251,6 +251,15 @@ impl FlagTable {
         })
     }
 
+    /// The codes whose flags are not at all times what they are in another table, rising.
+    #[must_use]
+    pub fn other_than(&self, other: &Self) -> Vec<HtsCode> {
+        let codes: BTreeSet<&HtsCode> = self.named.union(&other.named).collect();
+        let is_other =
+            |code: &&HtsCode| self.index.intervals(code.number()) != other.index.intervals(code.number());
+        codes.into_iter().filter(is_other).copied().collect()
+    }
+
     /// The changes on days after `from`, up to and including `to`, by day and code. Ends of intervals are changes.
     #[must_use]
     pub fn changes_between(&self, from: Date, to: Date) -> Vec<FlagChange> {

@@ -2,6 +2,7 @@
 
 mod audited;
 mod codec;
+mod events;
 mod filings;
 mod postgres;
 mod refusals;
@@ -14,10 +15,11 @@ use chrono::{DateTime, Utc};
 use nopic_domain::date::Date;
 use nopic_domain::decision::{Decision, EntryAnswer};
 use nopic_domain::flags::FlagTable;
+use nopic_domain::hts::HtsCode;
 use nopic_domain::identifier::NopId;
 use nopic_domain::principal::Principal;
-use nopic_sql::audit::AuditLog;
-use nopic_sql::{AUDIT_ROWS, Error, Location, Migration, SHARED, Schema, SchemaUpdate};
+use nopic_sql::Journal;
+use nopic_sql::{AUDIT_ROWS, Error, Location, Migration, OUTBOX_FLOOR, SHARED, Schema, SchemaUpdate};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 pub(crate) use filings::{
@@ -74,6 +76,7 @@ pub const SCHEMA: Schema = Schema {
             // An older program judges by other rules, and cannot read what lines have now.
             oldest_compatible: u32::MAX,
         },
+        OUTBOX_FLOOR,
     ],
     audited: audited::AUDITED,
 };
@@ -148,12 +151,13 @@ pub(crate) trait FlagStore: Send + Sync {
     /// A table that served; `None` where it never did.
     async fn flag_table(&self, version: &str) -> Result<Option<FlagTable>, Error>;
 
-    /// Keeps a table and lets it serve in place of the one that it was built on; `false`: another one serves by now, and
-    /// nothing was kept.
+    /// Keeps a table and lets it serve in place of the one that it was built on, from which these codes differ; `false`:
+    /// another one serves by now, and nothing was kept.
     async fn serve_flags(
         &self,
         table: &FlagTable,
         built_on: Option<&str>,
+        changed: &[HtsCode],
         by: &Principal,
         now: DateTime<Utc>,
     ) -> Result<bool, Error>;
@@ -322,8 +326,8 @@ pub(crate) trait TrailStore: Send + Sync {
 pub(crate) trait Store:
     LinkStore + FlagStore + PolicyStore + FilingStore + EntryStore + DecisionStore + TrailStore
 {
-    /// The log of who changed what.
-    fn audit_log(&self) -> Arc<dyn AuditLog>;
+    /// Who changed what, and what others must hear of.
+    fn journal(&self) -> Journal;
 
     /// Ends every connection.
     async fn close(&self);

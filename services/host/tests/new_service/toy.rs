@@ -12,7 +12,7 @@ use nopic_chassis::roles::Row;
 use nopic_chassis::serving::GrpcService;
 use nopic_domain::principal::Role;
 use nopic_host::Part;
-use nopic_sql::audit::AuditLog;
+use nopic_sql::Journal;
 use nopic_sql::{Location, Migration, SHARED, Schema};
 use prost::Message as _;
 use prost_types::{FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto, ServiceDescriptorProto};
@@ -72,7 +72,7 @@ static DESCRIPTORS: LazyLock<Vec<u8>> = LazyLock::new(|| {
     FileDescriptorSet { file: vec![file] }.encode_to_vec()
 });
 
-fn configure(reader: &mut Reader) -> Opener<Location, Arc<dyn AuditLog>> {
+fn configure(reader: &mut Reader) -> Opener<Location, Journal> {
     let greeting = reader.text("toy.greeting").unwrap_or_default();
     Box::new(move |opening| {
         Box::pin(async move {

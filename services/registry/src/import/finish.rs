@@ -6,6 +6,7 @@ use nopic_domain::date::Date;
 use nopic_domain::identifier::NopId;
 use nopic_domain::registry::Observation;
 use nopic_formats::oid::OidForm;
+use nopic_sql::outbox::NewMessage;
 use sha2::{Digest as _, Sha256};
 use tokio::task::JoinHandle;
 
@@ -17,6 +18,7 @@ use crate::current::{Core, Current};
 use crate::error::Error;
 use crate::search::SearchIndex;
 use crate::status::StatusIndex;
+use crate::store::events::{self, Counts};
 use crate::store::{Heading, Listed, Note, SnapshotRow, State, WhatIsNew, Writing, statement_from_json};
 
 /// What became of an import.
@@ -57,7 +59,7 @@ pub(super) async fn finish(run: Run, mut content: Content) -> Result<Imported, E
     let is_newest = position == current.order.snapshots().len();
     let mut certifiers: Vec<String> = packer.certifiers.iter().cloned().collect();
     certifiers.sort_unstable();
-    let plan = plan(&run, &mut content, &current, position, states_items).await?;
+    let plan = plan(&run, &mut content, &current, position, states_items, published_on).await?;
     let held_because = reasons(
         &Compared {
             published_on,
@@ -130,6 +132,16 @@ pub(super) async fn finish(run: Run, mut content: Content) -> Result<Imported, E
         None
     };
     write(&mut *writing, &snapshot, &plan).await?;
+    let told = if imported.outcome == Outcome::Held {
+        vec![events::held(&snapshot, &imported.held_because)]
+    } else {
+        let counts = Counts {
+            added: plan.added,
+            changed: plan.changed,
+            unlisted: plan.unlisted,
+        };
+        events::published(&snapshot, is_newest, counts, &plan.status_changes)
+    };
     drop(plan);
     let next = if imported.outcome == Outcome::Held {
         // Nothing changes for readers: they keep the indexes that they have.
@@ -159,7 +171,8 @@ pub(super) async fn finish(run: Run, mut content: Content) -> Result<Imported, E
         })
         .to_string(),
     };
-    commit(Arc::clone(&run.core), writing, next, run.place, note).await?;
+    let change = Change { writing, note, told };
+    commit(Arc::clone(&run.core), change, next, run.place).await?;
     Ok(imported)
 }
 
@@ -213,19 +226,21 @@ fn not_built(error: &Error) {
     );
 }
 
+/// A change that is written and not committed yet, its note, and what others hear of it.
+pub(crate) struct Change {
+    pub(crate) writing: Box<dyn Writing>,
+    pub(crate) note: Note,
+    pub(crate) told: Vec<NewMessage>,
+}
+
 /// Commits and lets the new state serve, as one step that a caller who leaves cannot cut in two.
-pub(crate) async fn commit(
-    core: Arc<Core>,
-    writing: Box<dyn Writing>,
-    next: Next,
-    place: Place,
-    note: Note,
-) -> Result<(), Error> {
+pub(crate) async fn commit(core: Arc<Core>, change: Change, next: Next, place: Place) -> Result<(), Error> {
     tokio::spawn(async move {
         let _place = place;
         // What looks for other processes' changes must not find this one before it serves.
         let _refreshing = core.refreshing.lock().await;
-        writing.commit(&note).await?;
+        let Change { writing, note, told } = change;
+        writing.commit(&note, told).await?;
         let next = next.ready(&core).await;
         core.publish(next);
         Ok(())

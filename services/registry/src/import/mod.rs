@@ -32,7 +32,7 @@ use check::MaxRejects;
 use pack::{Gone, Known, Packed, Packer};
 use spool::{Spool, Spooled};
 
-pub(crate) use finish::{Next, Outcome, commit};
+pub(crate) use finish::{Change, Next, Outcome, commit};
 pub(crate) use spool::remove_leftovers;
 
 /// Events that go from the reader to the packer at once.

@@ -1,13 +1,19 @@
 //! What must be written for a new snapshot.
 
+use nopic_domain::date::Date;
 use nopic_domain::identifier::NopId;
+use nopic_domain::registry::Status;
 
 use super::pack::{IncomingItems, IncomingSaid, Packer};
 use super::place::{LaterSnapshot, Said, place, repeat_items};
 use super::{Content, Run};
 use crate::current::Current;
 use crate::error::Error;
-use crate::store::{Change, Kind, NewItems, NewObservation, Seen, WhatIsNew, status_of_json};
+use crate::store::events::StatusChange;
+use crate::store::{
+    Change, Heading, Kind, Latest, NewContent, NewItems, NewObservation, Seen, WhatIsNew,
+    statement_from_json, status_of_json,
+};
 
 /// What is to be written.
 #[derive(Debug, Default)]
@@ -20,6 +26,8 @@ pub(super) struct Plan {
     /// Operations whose status is another than the snapshots before this one said. Of one that later snapshots
     /// change, only the later status is at hand: it says nothing.
     pub(super) statuses_changed: u32,
+    /// What others hear of: where the snapshot is the newest, and not the first.
+    pub(super) status_changes: Vec<StatusChange>,
 }
 
 /// What must be written for the new snapshot at this place.
@@ -29,6 +37,7 @@ pub(super) async fn plan(
     current: &Current,
     position: usize,
     states_items: bool,
+    published_on: Date,
 ) -> Result<Plan, Error> {
     let later: Vec<LaterSnapshot> = current
         .order
@@ -82,9 +91,18 @@ pub(super) async fn plan(
             .map(|incoming| std::mem::replace(&mut incoming.said, IncomingSaid::Known));
         let (said, what) = match incoming {
             None => {
-                if before.is_some() {
+                if let Some(before) = before {
                     // Unlisted is a status, too.
                     plan.statuses_changed += 1;
+                    if later.is_empty() {
+                        plan.status_changes.push(StatusChange {
+                            nop_id: id,
+                            name: name_in(&before.heading)?,
+                            before: before.status.clone(),
+                            after: Status::Unlisted,
+                            since: published_on,
+                        });
+                    }
                 }
                 (Said::Absent, WhatIsNew::Absent)
             }
@@ -102,6 +120,10 @@ pub(super) async fn plan(
                     && before.status != Some(status_of_json(&new.statement)?)
                 {
                     plan.statuses_changed += 1;
+                }
+                if later.is_empty() && current.revision > 0 {
+                    plan.status_changes
+                        .extend(status_change(id, latest, &new, published_on)?);
                 }
                 (Said::Listed(new.content_hash), WhatIsNew::Listed(new))
             }
@@ -126,6 +148,39 @@ pub(super) async fn plan(
         plan.items = plan_items(run, packer, revision, position, &later).await?;
     }
     Ok(plan)
+}
+
+/// That the newest row of an operation says another status than was said of it last.
+fn status_change(
+    nop_id: NopId,
+    latest: Option<&Latest>,
+    new: &NewContent,
+    published_on: Date,
+) -> Result<Option<StatusChange>, Error> {
+    let before = latest.and_then(|latest| match latest.kind {
+        Kind::Listed => latest.status.clone(),
+        Kind::Absent => Some(Status::Unlisted),
+        Kind::Refused => None,
+    });
+    let said = statement_from_json(&new.statement)?.status;
+    if before.as_ref() == Some(&said.status) {
+        return Ok(None);
+    }
+    Ok(Some(StatusChange {
+        nop_id,
+        name: name_in(&new.heading)?,
+        before,
+        after: said.status,
+        since: said.from.unwrap_or(published_on),
+    }))
+}
+
+fn name_in(heading: &str) -> Result<String, Error> {
+    Ok(if heading.is_empty() {
+        String::new()
+    } else {
+        Heading::from_json(heading)?.name
+    })
 }
 
 async fn plan_items(

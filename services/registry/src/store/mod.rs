@@ -2,6 +2,7 @@
 
 mod audited;
 mod blocks;
+pub(crate) mod events;
 mod item_list;
 mod observation;
 mod postgres;
@@ -12,8 +13,11 @@ mod sqlite;
 use std::sync::Arc;
 
 use nopic_domain::identifier::NopId;
-use nopic_sql::audit::AuditLog;
-use nopic_sql::{AUDIT_ROWS, Error, Location, Migration, SHARED, Schema, SchemaUpdate, on_engine};
+use nopic_sql::Journal;
+use nopic_sql::outbox::NewMessage;
+use nopic_sql::{
+    AUDIT_ROWS, Error, Location, Migration, OUTBOX_FLOOR, SHARED, Schema, SchemaUpdate, on_engine,
+};
 use rustc_hash::FxHashMap;
 
 use crate::status::StatusIndexBuilder;
@@ -46,6 +50,7 @@ pub const SCHEMA: Schema = Schema {
         },
         SHARED,
         AUDIT_ROWS,
+        OUTBOX_FLOOR,
     ],
     audited: audited::AUDITED,
 };
@@ -170,8 +175,8 @@ pub(crate) trait Writing: Send + std::fmt::Debug {
     /// Throws the held snapshot away, with everything that its import wrote.
     async fn discard(&mut self, revision: u32) -> Result<(), Error>;
 
-    /// Ends the change, with a note of it: all of it is there.
-    async fn commit(self: Box<Self>, note: &Note) -> Result<(), Error>;
+    /// Ends the change, with a note of it and what others hear: all of it is there.
+    async fn commit(self: Box<Self>, note: &Note, told: Vec<NewMessage>) -> Result<(), Error>;
 }
 
 /// All of the store.
@@ -185,8 +190,8 @@ pub(crate) trait RegistryStore:
     /// Whether other processes may change the snapshots.
     fn is_shared(&self) -> bool;
 
-    /// The log of who changed what.
-    fn audit_log(&self) -> Arc<dyn AuditLog>;
+    /// Who changed what, and what others must hear of.
+    fn journal(&self) -> Journal;
 
     /// Ends every connection.
     async fn close(&self);

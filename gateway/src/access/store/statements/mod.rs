@@ -5,11 +5,10 @@ mod look_up;
 mod people;
 mod tenants;
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
+use nopic_sql::Journal;
 use nopic_sql::SchemaUpdate;
-use nopic_sql::audit::{AuditLog, Rows};
+use nopic_sql::audit::Rows;
 use nopic_sql::row::json;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -91,8 +90,8 @@ fn kept<T: DeserializeOwned>(answer: &[u8]) -> Result<T, Error> {
 
 #[async_trait]
 impl AccessStore for Store {
-    fn audit_log(&self) -> Arc<dyn AuditLog> {
-        self.database.audit_log(&SCHEMA)
+    fn journal(&self) -> Journal {
+        self.database.journal(&SCHEMA)
     }
 }
 

@@ -8,13 +8,14 @@ use nopic_domain::identifier::{CertificateNumber, EntryNumber};
 use nopic_sql::Error;
 use nopic_sql::audit::Rows;
 
-use super::engine::{Connection, audit, hold};
+use super::engine::{Connection, audit, hold, outbox};
 use super::import_known::{load, moments};
+use super::lifecycle::drawers;
 use super::read::{hold_certificates, select_certificates};
 use super::{Store, sql};
 use crate::import_decision::{Change, Decision, Known, Stated, decide};
 use crate::store::row::{CertificateRow, json};
-use crate::store::{EndedHere, ImportOrigin, ImportStore, Imported, Overdrawn, audited};
+use crate::store::{EndedHere, ImportOrigin, ImportStore, Imported, Overdrawn, audited, events};
 
 /// Certificates written by one statement: large enough to spread its cost, small enough to stay in the processor's
 /// cache.
@@ -200,6 +201,8 @@ fn numbers(stated: &[&Stated]) -> Vec<CertificateNumber> {
 struct Writes<'a> {
     certificates: Vec<CertificateRow<'a>>,
     versions: Vec<(i64, u32, &'a Certificate)>,
+    /// Certificates whose status was another.
+    other_status: Vec<&'a Certificate>,
     /// Certificates whose imported draws end.
     ended: Vec<[i64; 1]>,
     draws: Vec<(i64, EntryNumber, u32, u32, i64, i64, String)>,
@@ -214,6 +217,9 @@ impl<'a> Writes<'a> {
         at: DateTime<Utc>,
     ) {
         let key = certificate.number.key();
+        if known.is_some_and(|known| known.certificate.status != certificate.status) {
+            self.other_status.push(certificate);
+        }
         self.certificates.push(CertificateRow::new(
             certificate,
             change.version,
@@ -270,6 +276,15 @@ impl<'a> Writes<'a> {
         rows: &mut Rows,
     ) -> Result<(), Error> {
         self.leave(origin, at, rows)?;
+        // Before draws end: whoever drew must hear of it.
+        for certificate in self.other_status {
+            if let Some(step) = events::ended_by_import(certificate, &origin.file_name) {
+                let drawers = drawers(connection, certificate).await?;
+                let tenants = drawers.iter().map(String::as_str).chain([origin.tenant.as_str()]);
+                let messages = events::tell_step(tenants, &certificate.number.to_string(), &step);
+                outbox::put(connection, at, messages).await?;
+            }
+        }
         if !self.certificates.is_empty() {
             sqlx::query(sql::UPSERT_CERTIFICATES)
                 .bind(json(self.certificates)?)

@@ -9,7 +9,7 @@ use nopic_sql::Error;
 use nopic_sql::audit::Rows;
 use rustc_hash::FxHashMap;
 
-use super::engine::{Connection, audit, requests};
+use super::engine::{Connection, audit, outbox, requests};
 use super::{Store, ledger_sql as sql};
 use crate::store::ledger_row::{Drawn, Held, Rest, Writes, unpack_drawn, unpack_held};
 use crate::store::row::{corrupt, entry_number, json, small};
@@ -376,6 +376,7 @@ async fn save(connection: &mut Connection, change: &DrawsChange, writes: Writes<
             .execute(&mut *connection)
             .await?;
     }
+    outbox::put(connection, noted_at, writes.messages).await?;
     let detail = json(serde_json::json!({ "entries": writes.entries }))?;
     audit::record_rows(
         connection,

@@ -14,15 +14,12 @@ use super::engine::{Connection, audit, hold, outbox, requests};
 use super::lifecycle_read::{request_key, stored_request};
 use super::{Store, issue, lifecycle_read, lifecycle_sql as sql, read_back};
 use crate::error::Error;
-use crate::store::audited;
 use crate::store::lifecycle::{
     Act, Amended, CertificateHistory, DecideAmendment, DecideRequest, DecideVoid, LifecycleStore,
     RequestAnswer, RequestFilter, RequestVisibility, Standing, StoredRequest, SuccessorNumber, VersionRecord,
 };
 use crate::store::row::{corrupt, json};
-
-/// Under this topic others hear of every step.
-const TOPIC: &str = "certificate.life";
+use crate::store::{audited, events};
 
 #[tonic::async_trait]
 impl LifecycleStore for Store {
@@ -55,7 +52,7 @@ impl LifecycleStore for Store {
             &mut transaction,
             &rows,
             act,
-            &request_subject(&answer.stored),
+            Told::Request(&answer.stored),
             act.now,
             &answer,
         )
@@ -102,7 +99,7 @@ impl LifecycleStore for Store {
             &mut transaction,
             &rows,
             act,
-            &request_subject(&answer.stored),
+            Told::Request(&answer.stored),
             at,
             &answer,
         )
@@ -123,7 +120,8 @@ impl LifecycleStore for Store {
             return Ok(answer);
         }
         let (answer, at) = issue::void(&mut transaction, &mut rows, act, number, decide).await?;
-        tell(&mut transaction, &rows, act, &number.to_string(), at, &answer).await?;
+        let told = Told::Certificate(&answer.certificate);
+        tell(&mut transaction, &rows, act, told, at, &answer).await?;
         transaction.commit().await.map_err(SqlError::from)?;
         Ok(answer)
     }
@@ -141,7 +139,8 @@ impl LifecycleStore for Store {
             return Ok(answer);
         }
         let (answer, at) = issue::amend(&mut transaction, &mut rows, act, number, successor, decide).await?;
-        tell(&mut transaction, &rows, act, &number.to_string(), at, &answer).await?;
+        let told = Told::Certificate(&answer.superseded.certificate);
+        tell(&mut transaction, &rows, act, told, at, &answer).await?;
         transaction.commit().await.map_err(SqlError::from)?;
         Ok(answer)
     }
@@ -181,10 +180,6 @@ fn fresh(certificate: Certificate) -> Standing {
         drawn: nopic_domain::weight::Weight::ZERO,
         draw_count: 0,
     }
-}
-
-fn request_subject(stored: &StoredRequest) -> String {
-    format!("request {}", stored.number)
 }
 
 async fn hold_request(connection: &mut Connection, number: u64) -> Result<Option<StoredRequest>, SqlError> {
@@ -259,29 +254,39 @@ async fn tell<A: Serialize + Sync>(
     connection: &mut Connection,
     rows: &Rows,
     act: &Act,
-    subject: &str,
+    told: Told<'_>,
     at: DateTime<Utc>,
     answer: &A,
 ) -> Result<(), SqlError> {
     let (tenant, actor) = (act.principal.tenant.as_str(), act.principal.actor.as_str());
     let detail = json(answer)?;
+    let (subject, messages) = match told {
+        Told::Request(stored) => {
+            let subject = format!("request {}", stored.number);
+            let step = events::request_step(act.step, &act.reason, stored);
+            let messages = events::tell_step([tenant, stored.tenant.as_str()], &subject, &step);
+            (subject, messages)
+        }
+        Told::Certificate(certificate) => {
+            let subject = certificate.number.to_string();
+            let step = events::certificate_step(act.step, &act.reason, certificate);
+            let drawers = drawers(connection, certificate).await?;
+            let tenants = drawers.iter().map(String::as_str).chain([tenant]);
+            let messages = events::tell_step(tenants, &subject, &step);
+            (subject, messages)
+        }
+    };
     let change = audit::Change {
         at,
         tenant,
         actor,
         action: act.step.as_str(),
-        subject,
+        subject: &subject,
         reason: &act.reason,
         detail: &detail,
     };
     audit::record_rows(connection, &change, act.principal.role.as_str(), rows).await?;
-    let message = json(serde_json::json!({
-        "step": act.step.as_str(),
-        "at": at,
-        "reason": act.reason,
-        "result": answer,
-    }))?;
-    outbox::put(connection, at, tenant, TOPIC, subject, message.as_bytes()).await?;
+    outbox::put(connection, at, messages).await?;
     requests::answer(
         connection,
         tenant,
@@ -291,4 +296,24 @@ async fn tell<A: Serialize + Sync>(
         at,
     )
     .await
+}
+
+/// Of what is told.
+enum Told<'a> {
+    Request(&'a StoredRequest),
+    Certificate(&'a Certificate),
+}
+
+/// The tenants of which draws stand on a certificate, or on the one in its place.
+pub(super) async fn drawers(
+    connection: &mut Connection,
+    certificate: &Certificate,
+) -> Result<Vec<String>, SqlError> {
+    let own = certificate.number.key();
+    let tenants = sqlx::query_scalar(sql::SELECT_DRAWERS)
+        .bind(own)
+        .bind(certificate.superseded_by.map_or(own, CertificateNumber::key))
+        .fetch_all(connection)
+        .await?;
+    Ok(tenants)
 }

@@ -3,6 +3,9 @@
 use super::engine::{date, for_update, one_of, rows};
 
 nopic_sql::statements! {
+    /// The tenants of which draws stand on either of two certificates.
+    pub(super) const SELECT_DRAWERS: &str = "SELECT DISTINCT tenant FROM draw
+        WHERE certificate IN ($1, $2) AND ended_at IS NULL ORDER BY tenant";
     /// The number of the next request: under a lock, so that numbers are in the order of the commits.
     pub(super) const NEXT_REQUEST: &str =
         "SELECT COALESCE(MAX(certificate_request), 0) + 1 FROM certificate_request";

@@ -15,9 +15,7 @@ mod read;
 mod read_back;
 mod sql;
 
-use std::sync::Arc;
-
-use nopic_sql::audit::AuditLog;
+use nopic_sql::Journal;
 use nopic_sql::{Error, SchemaUpdate};
 
 use super::engine;
@@ -39,8 +37,8 @@ impl Store {
 
 #[tonic::async_trait]
 impl CertificateStore for Store {
-    fn audit_log(&self) -> Arc<dyn AuditLog> {
-        self.database.audit_log(&SCHEMA)
+    fn journal(&self) -> Journal {
+        self.database.journal(&SCHEMA)
     }
 
     async fn close(&self) {

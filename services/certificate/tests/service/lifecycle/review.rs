@@ -120,7 +120,7 @@ async fn every_step_to_an_issued_certificate_is_kept(
         .collect();
     assert_eq!(audit, expected);
     assert_eq!(outbox.len(), 5);
-    assert!(outbox.iter().all(|(topic, _)| topic == "certificate.life"));
+    assert!(outbox.iter().all(|(topic, _)| topic == "certificate_step_taken"));
 }
 
 #[rstest]

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use nopic_domain::flags::FlagTable;
+use nopic_domain::hts::HtsCode;
 use nopic_domain::principal::Principal;
 use nopic_sql::Error;
 use nopic_sql::audit::Rows;
 
 use super::Store;
-use super::engine::{Connection, audit};
+use super::engine::{Connection, audit, outbox};
 use crate::store::audited::{FLAG_TABLE, SERVING_FLAG_TABLE};
-use crate::store::{FlagStore, ServingFlags};
+use crate::store::{FlagStore, ServingFlags, events};
 
 nopic_sql::statements! {
     const SELECT_SERVING: &str = "SELECT flag_table.version, flag_table.content FROM serving_flag_table \
@@ -91,6 +92,7 @@ impl FlagStore for Store {
         &self,
         table: &FlagTable,
         built_on: Option<&str>,
+        changed: &[HtsCode],
         by: &Principal,
         now: DateTime<Utc>,
     ) -> Result<bool, Error> {
@@ -114,6 +116,8 @@ impl FlagStore for Store {
             .text(table.version())
             .end();
         audit::record_rows(&mut transaction, &change, by.role.as_str(), &rows).await?;
+        let told = events::flags_changed(table.version(), changed);
+        outbox::put(&mut transaction, now, [told]).await?;
         transaction.commit().await?;
         Ok(true)
     }

@@ -12,9 +12,7 @@ pub(crate) mod query_plans;
 mod recording;
 mod trails;
 
-use std::sync::Arc;
-
-use nopic_sql::audit::AuditLog;
+use nopic_sql::Journal;
 use nopic_sql::{Error, SchemaUpdate};
 
 use super::{engine, insert_decisions};
@@ -36,8 +34,8 @@ impl Store {
 
 #[tonic::async_trait]
 impl store::Store for Store {
-    fn audit_log(&self) -> Arc<dyn AuditLog> {
-        self.database.audit_log(&SCHEMA)
+    fn journal(&self) -> Journal {
+        self.database.journal(&SCHEMA)
     }
 
     async fn close(&self) {

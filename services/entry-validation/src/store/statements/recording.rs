@@ -14,6 +14,7 @@ use super::engine::{Connection, audit, outbox};
 use super::filings_sql as sql;
 use super::insert_decisions::insert_decisions;
 use crate::store::audited::{self, ENTRY, ENTRY_VERSION};
+use crate::store::events::NewVersion;
 use crate::store::{DecisionRow, DecisionRows, OpenFiling, StoredDecision};
 
 /// Writes the decisions of a filing, the versions of its entries, and what is told of them.
@@ -49,6 +50,7 @@ pub(super) async fn write_decisions(
     let moments = moments(connection, replaced, now).await?;
     let standing = standing(connection, &filing, &decided, &ids).await?;
     let mut left = Rows::new();
+    let mut messages = Vec::with_capacity(inputs.entries.len());
     let mut parts: BTreeMap<DateTime<Utc>, Part> = BTreeMap::new();
     let mut rest = (0u32..).zip(decided.iter().zip(&inputs.lines));
     for entry in &inputs.entries {
@@ -68,6 +70,16 @@ pub(super) async fn write_decisions(
         if replaces && !entry.keep_other_lines {
             part.whole.push([entry_id]);
         }
+        let version = NewVersion {
+            tenant: &filing.tenant,
+            entry_number: &entry.entry_number,
+            version: entry.version,
+            kind,
+            recorded_on: filed_on,
+            keeps_other_lines: replaces && entry.keep_other_lines,
+        };
+        let lines = rest.clone().take(entry.line_count as usize);
+        messages.push(version.message(lines.map(|(_, (decided, line))| (decided, &**line))));
         for (place, (decided, line)) in rest.by_ref().take(entry.line_count as usize) {
             let verdict = &decided.verdict;
             if replaces && entry.keep_other_lines {
@@ -136,6 +148,7 @@ pub(super) async fn write_decisions(
         recorded.extend(with_ids(decisions, ids)?);
     }
     recorded.sort_unstable_by_key(|recorded| recorded.row.place);
+    outbox::put(connection, noted_at, messages).await?;
     note(connection, &filing, decided.len(), &left, noted_at).await?;
     let lines = std::mem::take(&mut filing.inputs.lines);
     stored(filing.filing_id, decided, lines, recorded)
@@ -284,7 +297,7 @@ fn stored(
         .collect()
 }
 
-/// Tells others of a filing, and notes who made it. History that is brought in is no news.
+/// Notes who made a filing.
 async fn note(
     connection: &mut Connection,
     filing: &OpenFiling,
@@ -299,18 +312,6 @@ async fn note(
         .iter()
         .map(|entry| (entry.entry_number.as_str(), entry.version))
         .collect();
-    if inputs.kind != Kind::Imported {
-        let content = json(&entries)?;
-        outbox::put(
-            connection,
-            now,
-            &filing.tenant,
-            "entries.filed",
-            &subject,
-            content.as_bytes(),
-        )
-        .await?;
-    }
     let detail = json(serde_json::json!({
         "filing": filing.filing_id,
         "entries": entries,

@@ -8,7 +8,7 @@ use nopic_sql::audit::Rows;
 use super::Store;
 use super::engine::{Connection, audit, for_update, outbox, requests};
 use crate::store::audited::TRAIL_RECORD;
-use crate::store::{NewTrail, StoredTrailRecord, TrailAnswer, TrailStore, codec};
+use crate::store::{NewTrail, StoredTrailRecord, TrailAnswer, TrailStore, codec, events};
 
 nopic_sql::statements! {
     const SELECT_ENTRY: &str = concat!(
@@ -194,15 +194,8 @@ async fn note(
             detail["kind"] = statement.claim.as_str().into();
             detail["statedBy"] = statement.stated_by.as_str().into();
             if matches!(statement.claim, Claim::EmergencyActionNotice { .. }) {
-                outbox::put(
-                    connection,
-                    at,
-                    new.tenant,
-                    "entries.emergency_action_notice",
-                    new.entry_number,
-                    json.to_string().as_bytes(),
-                )
-                .await?;
+                let told = events::emergency_action_notice(new.tenant, new.entry_number, record_id);
+                outbox::put(connection, at, [told]).await?;
             }
             ("TRAIL_STATEMENT_RECORDED", "")
         }

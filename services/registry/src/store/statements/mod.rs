@@ -7,10 +7,9 @@ mod observations;
 mod snapshots;
 mod writing;
 
-use std::sync::Arc;
-
 use nopic_domain::identifier::NopId;
-use nopic_sql::audit::{AuditLog, Audited};
+use nopic_sql::Journal;
+use nopic_sql::audit::Audited;
 use nopic_sql::{Error, SchemaUpdate};
 use sqlx::Row as _;
 
@@ -53,8 +52,8 @@ impl RegistryStore for Store {
         engine::IS_SHARED
     }
 
-    fn audit_log(&self) -> Arc<dyn AuditLog> {
-        self.database.audit_log(&SCHEMA)
+    fn journal(&self) -> Journal {
+        self.database.journal(&SCHEMA)
     }
 
     async fn close(&self) {

@@ -1,8 +1,9 @@
 //! One change of the snapshots: a transaction that nobody else has at the time.
 
 use nopic_sql::Error;
+use nopic_sql::outbox::NewMessage;
 
-use super::engine::{Connection, WriteTransaction, audit, rows};
+use super::engine::{Connection, WriteTransaction, audit, outbox, rows};
 use super::{BlockWriter, Repetition, blocks, insert_observations, items, snapshots, write_repeated};
 use crate::store::audited::{BLOCK, ITEM_LIST, Leaves, Note, OBSERVATION, SNAPSHOT, observation_columns};
 use crate::store::{Block, NewItems, NewObservation, SnapshotRow, WhatIsNew, Writing};
@@ -102,7 +103,7 @@ impl Writing for Change {
         snapshots::delete(&mut self.transaction, revision).await
     }
 
-    async fn commit(self: Box<Self>, note: &Note) -> Result<(), Error> {
+    async fn commit(self: Box<Self>, note: &Note, told: Vec<NewMessage>) -> Result<(), Error> {
         let Self {
             mut transaction,
             mut blocks,
@@ -122,6 +123,7 @@ impl Writing for Change {
         for rows in leaves.into_parts() {
             audit::record_rows(&mut transaction, &change, note.who.role, &rows).await?;
         }
+        outbox::put(&mut transaction, note.at, told).await?;
         Ok(transaction.commit().await?)
     }
 }

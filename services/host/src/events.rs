@@ -1,0 +1,468 @@
+//! What happened in the parts of this process, as one gRPC service. That of a door by itself gives what happened behind it as
+//! well, which it asks for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use nopic_chassis::answers::{AnswerStream, Answers, CallerGone, answer};
+use nopic_chassis::clock::Clock;
+use nopic_chassis::draining::Draining;
+use nopic_chassis::principal::{self, AttachPrincipal};
+use nopic_chassis::roles::{NOTIFICATION, Row};
+use nopic_chassis::rpc::client::Client;
+use nopic_chassis::serving::GrpcService;
+use nopic_chassis::worker::Worker;
+use nopic_domain::principal::Principal;
+use nopic_proto::events as wire;
+use nopic_proto::events::event_service_client::EventServiceClient;
+use nopic_proto::events::event_service_server::{EventService, EventServiceServer};
+use nopic_sql::outbox::{Message, Outbox, Page, Position, Whose};
+use prost::Message as _;
+use thiserror::Error;
+use tokio::time::{Instant, sleep};
+use tonic::{Code, Request, Response, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+use crate::audit::Behind;
+
+/// Of every process whose parts tell events.
+pub(crate) const SERVICE: GrpcService = GrpcService::hard("nopic.events.v1.EventService");
+
+/// Who may call it.
+pub(crate) const ROLES: &[Row] = &[
+    Row::any_role("nopic.events.v1.EventService/ReadEvents"),
+    Row::any_role("nopic.events.v1.EventService/WatchEvents"),
+    Row::any_role("nopic.events.v1.EventService/ReadAllEvents").from_clients(&[NOTIFICATION]),
+];
+
+/// How many events there are in an answer: unless somebody asks, and at most.
+const USUAL: u32 = 100;
+const MOST: u32 = 1_000;
+/// A reader that waits hears of an event after so long at most.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// A reader that hears of none hears so often where it is.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+/// Answers that a slow reader may leave lying.
+const AHEAD: usize = 2;
+/// Bytes of positions: more than all services need.
+const MAX_POSITION_BYTES: usize = 1_024;
+
+/// Where a reader is in the outbox of each service.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Positions(BTreeMap<String, Position>);
+
+/// A text that is no position of a reader.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("after: {0:?} is no position that was told by this service: give one of those as it is, or none")]
+struct NoPosition(String);
+
+impl Positions {
+    fn parse(text: &str) -> Result<Self, NoPosition> {
+        let mut positions = Self::default();
+        if text.is_empty() {
+            return Ok(positions);
+        }
+        let wrong = || NoPosition(text.chars().take(80).collect());
+        if text.len() > MAX_POSITION_BYTES {
+            return Err(wrong());
+        }
+        for part in text.split(',') {
+            let (service, position) = part.split_once(':').ok_or_else(wrong)?;
+            let position = position.parse().map_err(|_| wrong())?;
+            if positions.0.insert(service.to_owned(), position).is_some() {
+                return Err(wrong());
+            }
+        }
+        Ok(positions)
+    }
+
+    fn of(&self, service: &str) -> Position {
+        self.0.get(service).copied().unwrap_or_default()
+    }
+
+    fn advance(&mut self, service: &str, position: Position) {
+        self.0.insert(service.to_owned(), position);
+    }
+
+    fn told(&self) -> String {
+        let parts: Vec<String> = self
+            .0
+            .iter()
+            .map(|(service, position)| format!("{service}:{position}"))
+            .collect();
+        parts.join(",")
+    }
+}
+
+/// Who tells.
+#[derive(Debug, Clone)]
+enum Teller {
+    Here(Arc<dyn Outbox>),
+    Behind(Behind),
+}
+
+impl Teller {
+    fn service(&self) -> &'static str {
+        match self {
+            Self::Here(outbox) => outbox.service(),
+            Self::Behind(behind) => behind.service,
+        }
+    }
+}
+
+/// The events that can be told.
+#[derive(Clone)]
+pub(crate) struct EventRpc {
+    tellers: Arc<[Teller]>,
+    clock: Arc<dyn Clock>,
+    draining: Draining,
+}
+
+/// The service for what happens here and behind.
+pub(crate) fn service(
+    here: Vec<Arc<dyn Outbox>>,
+    behind: Vec<Behind>,
+    clock: Arc<dyn Clock>,
+    draining: Draining,
+) -> EventServiceServer<EventRpc> {
+    let here = here.into_iter().map(Teller::Here);
+    nopic_chassis::bounded!(EventServiceServer::new(EventRpc {
+        tellers: here.chain(behind.into_iter().map(Teller::Behind)).collect(),
+        clock,
+        draining,
+    }))
+}
+
+/// Whose events a call reads.
+#[derive(Debug, Clone)]
+enum Readers {
+    /// Those of its tenant.
+    Own(Principal),
+    Everyones,
+}
+
+impl EventRpc {
+    /// Those who tell of these services; all where none is named.
+    fn tellers(&self, services: &[String]) -> Result<Vec<Teller>, Status> {
+        let known = |service: &str| self.tellers.iter().any(|teller| teller.service() == service);
+        if let Some(unknown) = services.iter().find(|service| !known(service)) {
+            let known: Vec<_> = self.tellers.iter().map(Teller::service).collect();
+            return Err(Status::invalid_argument(format!(
+                "services: {unknown:?} tells no events here; {} do",
+                known.join(" and ")
+            )));
+        }
+        let is_meant = |teller: &&Teller| {
+            services.is_empty() || services.iter().any(|service| service == teller.service())
+        };
+        Ok(self.tellers.iter().filter(is_meant).cloned().collect())
+    }
+
+    async fn read(
+        &self,
+        tellers: &[Teller],
+        readers: &Readers,
+        mut positions: Positions,
+        limit: u32,
+    ) -> Result<(wire::ReadEventsResponse, Positions), Status> {
+        let mut answer = wire::ReadEventsResponse::default();
+        let mut left = limit;
+        for (place, teller) in tellers.iter().enumerate() {
+            // What one service leaves is for the others, so that none of them keeps others from being heard.
+            let share = left.div_ceil(u32::try_from(tellers.len() - place).unwrap_or(1));
+            if share == 0 {
+                break;
+            }
+            let after = positions.of(teller.service());
+            let (events, behind) = self.read_one(teller, readers, after, share).await?;
+            left = left.saturating_sub(u32::try_from(events.len()).unwrap_or(u32::MAX));
+            for (position, mut event) in events {
+                positions.advance(teller.service(), position);
+                event.position = positions.told();
+                answer.events.push(event);
+            }
+            answer.behind_seconds = answer.behind_seconds.max(behind);
+        }
+        answer.position = positions.told();
+        Ok((answer, positions))
+    }
+
+    /// Events of one service, and how old the first is that was left.
+    async fn read_one(
+        &self,
+        teller: &Teller,
+        readers: &Readers,
+        after: Position,
+        limit: u32,
+    ) -> Result<(Vec<(Position, wire::Event)>, Option<u32>), Status> {
+        let outbox = match teller {
+            Teller::Here(outbox) => outbox,
+            Teller::Behind(behind) => return read_behind(behind, readers, after, limit).await,
+        };
+        let whose = match readers {
+            Readers::Own(principal) => Whose::Of(&principal.tenant),
+            Readers::Everyones => Whose::All,
+        };
+        match outbox
+            .read(whose, after, limit)
+            .await
+            .map_err(|error| failure(&error))?
+        {
+            Page::Gone => Err(gone(outbox.service())),
+            Page::Messages {
+                messages,
+                next_recorded_at,
+            } => {
+                let now = self.clock.now();
+                let age = next_recorded_at.map(|recorded_at| {
+                    u32::try_from((now - recorded_at).num_seconds().max(0)).unwrap_or(u32::MAX)
+                });
+                let events = messages
+                    .into_iter()
+                    .map(|message| (message.position, event(outbox.service(), message)))
+                    .collect();
+                Ok((events, age))
+            }
+        }
+    }
+
+    async fn watch(
+        self,
+        answers: Answers<wire::ReadEventsResponse>,
+        tellers: Vec<Teller>,
+        readers: Readers,
+        mut positions: Positions,
+    ) -> Result<(), WatchEnds> {
+        let mut said_at: Option<Instant> = None;
+        while !answers.is_unheard() {
+            let (page, next) = self.read(&tellers, &readers, positions, USUAL).await?;
+            let is_news = !page.events.is_empty();
+            let is_behind = page.behind_seconds.is_some();
+            positions = next;
+            if is_news || said_at.is_none_or(|at| at.elapsed() >= HEARTBEAT) {
+                answers.send(page).await?;
+                said_at = Some(Instant::now());
+            }
+            if is_behind {
+                continue;
+            }
+            tokio::select! {
+                // It goes on elsewhere, from the position that was told last.
+                () = self.draining.begun() => return Ok(()),
+                () = sleep(LOOK_EVERY) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why watching ends.
+#[derive(Debug, Error)]
+enum WatchEnds {
+    #[error(transparent)]
+    Gone(#[from] CallerGone),
+    #[error(transparent)]
+    Failed(#[from] Status),
+}
+
+impl From<WatchEnds> for Status {
+    fn from(end: WatchEnds) -> Self {
+        match end {
+            WatchEnds::Gone(gone) => gone.into(),
+            WatchEnds::Failed(status) => status,
+        }
+    }
+}
+
+async fn read_behind(
+    behind: &Behind,
+    readers: &Readers,
+    after: Position,
+    limit: u32,
+) -> Result<(Vec<(Position, wire::Event)>, Option<u32>), Status> {
+    let Readers::Own(principal) = readers else {
+        // A door is no way round it: whoever may read everyone's events asks the services themselves.
+        return Err(Status::permission_denied(
+            "events of all tenants are read from the services, not here",
+        ));
+    };
+    let mut positions = Positions::default();
+    if after != Position::default() {
+        positions.advance(behind.service, after);
+    }
+    let request = wire::ReadEventsRequest {
+        after: positions.told(),
+        limit,
+        services: vec![behind.service.to_owned()],
+    };
+    let client: &Client = &behind.client;
+    let answer = EventServiceClient::with_interceptor(client.clone(), AttachPrincipal::new(principal))
+        .read_events(request)
+        .await?
+        .into_inner();
+    let events = answer
+        .events
+        .into_iter()
+        .map(|event| {
+            let positions = Positions::parse(&event.position).map_err(|error| {
+                tracing::error!(service = behind.service, %error, "an event behind this door has no position");
+                Status::internal("a service tells no positions of its events; the log says which")
+            })?;
+            Ok((positions.of(behind.service), event))
+        })
+        .collect::<Result<_, Status>>()?;
+    Ok((events, answer.behind_seconds))
+}
+
+/// An event as it is told.
+fn event(service: &'static str, message: Message) -> wire::Event {
+    let mut event = wire::Event::decode(&message.content[..]).unwrap_or_else(|error| {
+        // It is told that something happened: a reader that waited for it would wait for ever.
+        tracing::error!(%error, service, position = %message.position, "an event cannot be read");
+        wire::Event::default()
+    });
+    event.id = format!("{service}:{}", message.position);
+    service.clone_into(&mut event.service);
+    event.tenant = message.tenant;
+    event.subject = message.subject;
+    event.recorded_at = crate::audit::moment(message.recorded_at);
+    event
+}
+
+fn gone(service: &str) -> Status {
+    Status::with_error_details(
+        Code::OutOfRange,
+        format!(
+            "after: events of {service} behind this position are gone: they are kept for {KEPT_DAYS} days. Begin with an empty position"
+        ),
+        ErrorDetails::with_error_info("EVENTS_GONE", "nopic", []),
+    )
+}
+
+fn failure(error: &nopic_sql::Error) -> Status {
+    tracing::error!(error = error as &dyn std::error::Error, "events cannot be read");
+    if error.is_transient() {
+        Status::unavailable("a database is busy: try again")
+    } else {
+        Status::internal("a database failed; the log says why")
+    }
+}
+
+/// For how long events are kept.
+const KEPT_DAYS: i64 = 30;
+/// How often old ones are looked for, and how many go in one transaction.
+const FORGET_EVERY: Duration = Duration::from_secs(600);
+const FORGET_AT_ONCE: u32 = 1_000;
+
+/// Forgets what is old, as long as the process serves.
+pub(crate) async fn forget_forever(outbox: Arc<dyn Outbox>, clock: Arc<dyn Clock>) {
+    let forget = || async {
+        let before = clock.now() - TimeDelta::days(KEPT_DAYS);
+        while outbox.forget(before, FORGET_AT_ONCE).await? == u64::from(FORGET_AT_ONCE) {}
+        Ok::<_, nopic_sql::Error>(())
+    };
+    Worker::new("forgetting old events", FORGET_EVERY)
+        .run_alone(forget)
+        .await;
+}
+
+#[tonic::async_trait]
+impl EventService for EventRpc {
+    async fn read_events(
+        &self,
+        request: Request<wire::ReadEventsRequest>,
+    ) -> Result<Response<wire::ReadEventsResponse>, Status> {
+        let readers = Readers::Own(principal::of(request.extensions())?.clone());
+        self.read_asked(readers, request.into_inner()).await
+    }
+
+    type WatchEventsStream = AnswerStream<wire::ReadEventsResponse>;
+
+    async fn watch_events(
+        &self,
+        request: Request<wire::WatchEventsRequest>,
+    ) -> Result<Response<Self::WatchEventsStream>, Status> {
+        let readers = Readers::Own(principal::of(request.extensions())?.clone());
+        let request = request.into_inner();
+        let tellers = self.tellers(&request.services)?;
+        let positions =
+            Positions::parse(&request.after).map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let events = self.clone();
+        Ok(Response::new(answer(AHEAD, move |answers| {
+            events.watch(answers, tellers, readers, positions)
+        })))
+    }
+
+    async fn read_all_events(
+        &self,
+        request: Request<wire::ReadEventsRequest>,
+    ) -> Result<Response<wire::ReadEventsResponse>, Status> {
+        self.read_asked(Readers::Everyones, request.into_inner()).await
+    }
+}
+
+impl EventRpc {
+    async fn read_asked(
+        &self,
+        readers: Readers,
+        request: wire::ReadEventsRequest,
+    ) -> Result<Response<wire::ReadEventsResponse>, Status> {
+        let limit = match request.limit {
+            0 => USUAL,
+            limit if limit <= MOST => limit,
+            _ => return Err(Status::invalid_argument(format!("limit: at most {MOST}"))),
+        };
+        let tellers = self.tellers(&request.services)?;
+        let positions =
+            Positions::parse(&request.after).map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let (answer, _) = self.read(&tellers, &readers, positions, limit).await?;
+        Ok(Response::new(answer))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_are_read_as_they_are_told() {
+        let mut positions = Positions::default();
+        assert_eq!(positions.told(), "");
+        positions.advance(
+            "registry",
+            Position {
+                transaction: 3,
+                id: 9,
+            },
+        );
+        positions.advance(
+            "certificate",
+            Position {
+                transaction: 0,
+                id: 2,
+            },
+        );
+        positions.advance(
+            "registry",
+            Position {
+                transaction: 4,
+                id: 1,
+            },
+        );
+        assert_eq!(positions.told(), "certificate:0.2,registry:4.1");
+        assert_eq!(Positions::parse(&positions.told()), Ok(positions));
+        assert_eq!(Positions::parse(""), Ok(Positions::default()));
+        for wrong in [
+            "registry",
+            "registry:",
+            ":1",
+            "registry:1.2,",
+            "registry:1.2,registry:1.3",
+            "registry:x.1",
+        ] {
+            assert!(Positions::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}
