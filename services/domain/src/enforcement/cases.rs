@@ -282,16 +282,26 @@ impl Cases {
         };
     }
 
-    /// Takes back closings that a line of this day shows to have come too early, as far as no letter was sent since.
+    /// Takes back closings that a line of this day shows to have come too early, as far as no letter was sent or overtaken
+    /// since: those are on record for cases of their own.
     fn undo_early_closings(&mut self, day: Date) {
         while let Some(closing) = self.closing(self.span_of(day)) {
             let on = closing.on;
             let in_time = past_interval(day, closing.days_until_close).is_some_and(|earliest| on >= earliest);
-            if in_time || self.letters.iter().any(|letter| letter.cause >= on) {
+            if in_time || self.has_letters_since(on) {
                 return;
             }
             self.closings.remove(&on);
         }
+    }
+
+    fn has_letters_since(&self, closed_on: Date) -> bool {
+        let later = (Bound::Excluded(closed_on), Bound::Unbounded);
+        self.letters.iter().any(|letter| letter.cause >= closed_on)
+            || self
+                .closings
+                .range(later)
+                .any(|(_, closing)| !closing.unsent.is_empty())
     }
 
     fn note_letter(&mut self, letter: &Letter) -> Result<(), Refusal> {

@@ -29,6 +29,14 @@ impl Cases {
 
     /// The earliest day in a span on which its case should have closed, and did not.
     fn close_within(&self, span: Span, today: Date, certified: &[Period]) -> Option<Closing> {
+        // What a closed case sent or left unsent is on record for the whole of it: it is not cut any more.
+        let has_letters = self.letters(span).next().is_some();
+        if self
+            .closing(span)
+            .is_some_and(|closing| has_letters || !closing.unsent.is_empty())
+        {
+            return None;
+        }
         let interval = self.ladder.days_until_close;
         // A letter shows that the case was open on the day of its finding and on its date.
         let open_until = self

@@ -1,5 +1,7 @@
 //! The facts of a letter. How it looks is decided elsewhere.
 
+use std::collections::BTreeMap;
+
 use super::counted::{CountedFinding, CountedLine};
 use super::event::Letter;
 use super::outlook::remedies;
@@ -75,23 +77,16 @@ impl Case<'_> {
     ) -> LetterFacts {
         let named = || self.lines().filter(|(_, line)| line.recorded_on() <= letter.date);
         let mut entries: Vec<EntryFacts> = Vec::new();
+        let mut places: BTreeMap<EntryNumber, usize> = BTreeMap::new();
         for (entry_number, line) in named() {
-            let lines = match entries
-                .iter_mut()
-                .find(|entry| entry.entry_number == entry_number)
-            {
-                Some(entry) => &mut entry.lines,
-                None => {
-                    entries.push(EntryFacts {
-                        entry_number,
-                        lines: Vec::new(),
-                    });
-                    // It was pushed just now.
-                    let Some(entry) = entries.last_mut() else { continue };
-                    &mut entry.lines
-                }
-            };
-            lines.push(line.into());
+            let place = *places.entry(entry_number).or_insert_with(|| {
+                entries.push(EntryFacts {
+                    entry_number,
+                    lines: Vec::new(),
+                });
+                entries.len() - 1
+            });
+            entries[place].lines.push(line.into());
         }
         for entry in &mut entries {
             entry

@@ -25,7 +25,9 @@
 //! - **Closing and findings of one day.** A line recorded on the day on which the case might close keeps it open; once
 //!   the case is closed, a line of that day opens the next.
 //! - **A closing that came too early** (a line is told later whose day shows it) is undone, unless a letter was sent
-//!   since: else one case would hold a step twice. Then the line joins the closed case and changes nothing.
+//!   or overtaken since: else one case would hold a step twice. Then the line joins the closed case and changes nothing.
+//! - **A gap without findings** in which a case should have closed closes it there, whenever it is noticed: never before a
+//!   letter that was sent, and not in a closed case that holds a letter.
 //! - **A withdrawn case** is one of which nothing was sent and no line counts any more, closed or not. One that had a
 //!   letter goes on, and closes by the day of the finding that made its last letter.
 
