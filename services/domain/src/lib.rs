@@ -55,7 +55,7 @@
 //! | decision | a verdict on record, with its inputs by value |
 //! | trail, gap | who grew, handled, moved and owned the goods of an entry, by which documents; what it lacks ([`trail`]) |
 //! | reject | a record of a file that could not be read, and why; its neighbours are read all the same |
-//! | case, step | what an importer's findings bring upon it, and how far: letters that warn, a notice, a referral ([`enforcement`]) |
+//! | case, ladder | what an importer's findings bring upon it; its steps: two letters that warn, a notice, a referral ([`enforcement`]) |
 //! | principal, tenant, role | who calls; for which customer; what it may do ([`principal`]) |
 
 #[macro_use]

@@ -137,6 +137,22 @@ fn a_grave_finding_brings_the_notice_at_once_and_overtakes_a_letter_that_waits()
 }
 
 #[test]
+fn a_grave_finding_that_is_told_late_is_due_from_the_last_letter_on() {
+    let mut told = Told::to(Deployment::Authority);
+    told.file(&ordinary(0));
+    told.send(Step::FirstWarningLetter, 6);
+    told.file(&grave(2));
+    assert_eq!(
+        told.stands(),
+        ["FIRST_WARNING_LETTER SENT 6, CEASE_AND_DESIST DUE 6 · OPEN"]
+    );
+    assert_eq!(
+        told.cases.send(Step::CeaseAndDesist, day(5)),
+        Err(Refusal::DatedBeforeDue(day(6)))
+    );
+}
+
+#[test]
 fn a_letter_that_was_sent_is_not_overtaken() {
     let mut told = Told::to(Deployment::Authority);
     told.file(&ordinary(0));
