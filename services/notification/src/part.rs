@@ -9,7 +9,7 @@ use nopic_domain::principal::BUILT_IN_TENANT;
 use nopic_proto::notification::notification_service_server::NotificationServiceServer;
 use nopic_sql::{Journal, Location, Schema};
 
-use crate::channels::{Channels, Surroundings};
+use crate::channels::{Channels, MailFolder, Surroundings};
 use crate::delivery::Sender;
 use crate::intake::timed::Askable;
 use crate::intake::{Intake, Source};
@@ -65,9 +65,12 @@ fn configure(reader: &mut Reader) -> Opener<Location, Journal> {
         .text("notification.operators")
         .unwrap_or_else(|| BUILT_IN_TENANT.to_owned())
         .into();
-    let surroundings = Surroundings::new("mail".into());
-    let channels = Channels::configured(reader, &surroundings);
-    Box::new(move |opening| Box::pin(open(opening, operators, channels)))
+    let mail = MailFolder::default();
+    let channels = Channels::configured(reader, &Surroundings::new(mail.clone()));
+    Box::new(move |opening| {
+        mail.name(opening.folder.join("mail"));
+        Box::pin(open(opening, operators, channels))
+    })
 }
 
 async fn open(

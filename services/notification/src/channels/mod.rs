@@ -14,8 +14,8 @@ pub mod webhook;
 mod words;
 
 use std::fmt;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -71,7 +71,7 @@ pub trait Channel: fmt::Debug + Send + Sync {
 #[derive(Debug, Clone)]
 pub struct Surroundings {
     /// Where mail goes until a server is configured for it. The folder is made when the first mail is written.
-    pub mail_folder: PathBuf,
+    pub mail_folder: MailFolder,
     /// Who knows the addresses of names.
     pub resolver: Arc<dyn Resolver>,
 }
@@ -79,11 +79,34 @@ pub struct Surroundings {
 impl Surroundings {
     /// Those of a process on its machine.
     #[must_use]
-    pub fn new(mail_folder: PathBuf) -> Self {
+    pub fn new(mail_folder: MailFolder) -> Self {
         Self {
             mail_folder,
             resolver: Arc::new(SystemResolver),
         }
+    }
+}
+
+/// A folder for mail. It is named before anything is sent: a configuration is read before it is known where the data are.
+#[derive(Debug, Clone, Default)]
+pub struct MailFolder(Arc<OnceLock<PathBuf>>);
+
+impl MailFolder {
+    /// This one.
+    #[must_use]
+    pub fn at(folder: PathBuf) -> Self {
+        Self(Arc::new(OnceLock::from(folder)))
+    }
+
+    /// Names it, for every clone, unless it has a name.
+    pub fn name(&self, folder: PathBuf) {
+        let _ = self.0.set(folder);
+    }
+
+    /// The folder; where nobody has named one, `mail` in the working directory.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.0.get().map_or(Path::new("mail"), PathBuf::as_path)
     }
 }
 
@@ -134,7 +157,7 @@ mod tests {
     #[test]
     fn every_channel_is_there_without_any_configuration_and_is_found_by_its_name() {
         let mut reader = Reader::of_environment([]);
-        let channels = Channels::configured(&mut reader, &Surroundings::new("mail".into()));
+        let channels = Channels::configured(&mut reader, &Surroundings::new(MailFolder::default()));
         reader.finish().unwrap();
         assert_eq!(channels.names().collect::<Vec<_>>(), ["webhook", "email"]);
         assert!(channels.find("webhook").unwrap().signs());
@@ -152,7 +175,7 @@ mod tests {
             ("NOPIC_NOTIFICATION_MAIL_USER", "nopic"),
         ];
         let mut reader = Reader::of_environment(environment.map(|(k, v)| (k.to_owned(), v.to_owned())));
-        let channels = Channels::configured(&mut reader, &Surroundings::new("mail".into()));
+        let channels = Channels::configured(&mut reader, &Surroundings::new(MailFolder::default()));
         assert_eq!(channels.names().count(), 0);
         let problems = reader.finish().unwrap_err().problems;
         let keys: Vec<_> = problems

@@ -29,27 +29,25 @@ pub(crate) fn take(event: &wire::Event, operators: &str, taken: &mut Taken) {
                 );
             }
         }
-        What::EmergencyActionNoticeRecorded(recorded) => taken.notices.push(
-            maker.own(Notice {
-                kind: NoticeKind::EmergencyActionNotice,
-                severity: NoticeSeverity::Action,
-                subject: recorded.entry_number.clone(),
-                parties: Parties::default(),
-                occurred_at: at,
-                title: format!(
-                    "Entry {}: an Emergency Action Notice is on record",
-                    recorded.entry_number
-                ),
-                sentences: vec![
+        What::EmergencyActionNoticeRecorded(recorded) => taken.notices.push(maker.own(Notice {
+            kind: NoticeKind::EmergencyActionNotice,
+            severity: NoticeSeverity::Action,
+            subject: recorded.entry_number.clone(),
+            parties: Parties::default(),
+            occurred_at: at,
+            title: format!(
+                "Entry {}: an Emergency Action Notice is on record",
+                recorded.entry_number
+            ),
+            sentences: vec![
                     "CBP or APHIS has ordered that goods of this entry are treated, returned or destroyed."
                         .to_owned(),
                 ],
-                to_do: vec![to_do(
-                    "the importer",
-                    "Tell the certifier of the goods at once, and keep the proof.",
-                )],
-            }),
-        ),
+            to_do: vec![to_do(
+                "the importer",
+                "Tell the certifier of the goods at once, and keep the proof.",
+            )],
+        })),
         What::FlagsChanged(changed) => flags_changed(&maker, changed, taken),
         What::CertificateStepTaken(step) => certificate_step(&maker, step, taken),
         What::CertificateRunningOut(running_out) => {

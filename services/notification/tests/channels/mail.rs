@@ -5,7 +5,7 @@ use std::time::Duration;
 use lettre::transport::smtp::client::Certificate;
 use nopic_chassis::config::Reader;
 use nopic_notification::channels::email::{Email, EmailOptions, Encryption, Server, Transport};
-use nopic_notification::channels::{Channel, Channels, Content, Message, Outcome, Surroundings};
+use nopic_notification::channels::{Channel, Channels, Content, MailFolder, Message, Outcome, Surroundings};
 use nopic_testing::certificates::{Authority, Files};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -55,7 +55,7 @@ fn configured(transport: &str, password: &str, files: &Files) -> Channels {
     let environment =
         environment.map(|(key, value)| (format!("NOPIC_NOTIFICATION_MAIL_{key}"), value.to_owned()));
     let mut reader = Reader::of_environment(environment);
-    let channels = Channels::configured(&mut reader, &Surroundings::new("unused".into()));
+    let channels = Channels::configured(&mut reader, &Surroundings::new(MailFolder::default()));
     reader.finish().unwrap();
     channels
 }
@@ -336,7 +336,7 @@ async fn without_a_server_letters_become_files_and_a_second_try_writes_the_same_
     let folder = tempfile::tempdir().unwrap();
     let mail = folder.path().join("mail");
     let mut reader = Reader::of_environment([]);
-    let channels = Channels::configured(&mut reader, &Surroundings::new(mail.clone()));
+    let channels = Channels::configured(&mut reader, &Surroundings::new(MailFolder::at(mail.clone())));
     let email = channels.find("email").unwrap();
     let mut message = digest("msg_1");
     for _ in 0..2 {

@@ -60,7 +60,9 @@ impl Seen {
 /// The server. It ends with the test's runtime.
 pub(crate) struct Receiver {
     pub(crate) address: SocketAddr,
-    pub(crate) connections: Arc<AtomicUsize>,
+    connections: Arc<AtomicUsize>,
+    /// Bytes of answers without end.
+    written: Arc<AtomicUsize>,
     seen: mpsc::UnboundedReceiver<Seen>,
 }
 
@@ -80,16 +82,19 @@ impl Receiver {
         let connections = Arc::new(AtomicUsize::new(0));
         let (sender, seen) = mpsc::unbounded_channel();
         let counted = Arc::clone(&connections);
+        let written = Arc::new(AtomicUsize::new(0));
+        let bytes = Arc::clone(&written);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 counted.fetch_add(1, Ordering::SeqCst);
                 let (doing, sender, acceptor) = (doing.clone(), sender.clone(), acceptor.clone());
+                let bytes = Arc::clone(&bytes);
                 tokio::spawn(async move {
                     match acceptor {
-                        None => serve(stream, doing, sender).await,
+                        None => serve(stream, doing, sender, &bytes).await,
                         Some(acceptor) => {
                             if let Ok(stream) = acceptor.accept(stream).await {
-                                serve(stream, doing, sender).await;
+                                serve(stream, doing, sender, &bytes).await;
                             }
                         }
                     }
@@ -99,6 +104,7 @@ impl Receiver {
         Self {
             address,
             connections,
+            written,
             seen,
         }
     }
@@ -117,6 +123,10 @@ impl Receiver {
         self.connections.load(Ordering::SeqCst)
     }
 
+    pub(crate) fn endless_bytes(&self) -> usize {
+        self.written.load(Ordering::SeqCst)
+    }
+
     /// The next request, once it came.
     pub(crate) async fn next(&mut self) -> Seen {
         self.seen.recv().await.unwrap()
@@ -127,6 +137,7 @@ async fn serve(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     doing: Doing,
     sender: mpsc::UnboundedSender<Seen>,
+    written: &AtomicUsize,
 ) {
     while let Some(seen) = request(&mut stream).await {
         // A test that looks at no requests has none.
@@ -141,6 +152,7 @@ async fn serve(
                 let mut goes_on = stream.write_all(bytes).await.is_ok();
                 while goes_on {
                     goes_on = stream.write_all(&[b'x'; 4_096]).await.is_ok();
+                    written.fetch_add(4_096, Ordering::SeqCst);
                 }
                 false
             }

@@ -181,6 +181,25 @@ async fn an_answer_is_told_in_one_short_clean_line() {
 }
 
 #[tokio::test]
+async fn of_an_answer_without_end_little_is_read() {
+    for status in ["200 OK", "500 No"] {
+        let head = format!("HTTP/1.1 {status}\r\ncontent-length: 1000000000000\r\n\r\n");
+        let receiver = Receiver::that(Doing::Endless(head.into_bytes())).await;
+        let message = single("msg_1", rejected());
+        webhook(local())
+            .deliver(&receiver.settings(), &secrets(), &message, moment())
+            .await;
+        // What lies in the buffers of the system is some megabytes; in the time that is given to an answer there
+        // would be hundreds.
+        assert!(
+            receiver.endless_bytes() < 32 << 20,
+            "{}",
+            receiver.endless_bytes()
+        );
+    }
+}
+
+#[tokio::test]
 async fn who_answers_late_is_waited_for_and_who_never_answers_is_not() {
     let late = Doing::Late(Duration::from_secs(14), bytes(204, "", ""));
     let (outcome, time) = tried_in_no_time(late).await;

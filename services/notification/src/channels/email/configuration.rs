@@ -11,7 +11,7 @@ use nopic_chassis::config::{Reader, Secret};
 use reqwest::Url;
 
 use super::{Email, EmailOptions, Encryption, Server, Transport, default_from};
-use crate::channels::{Channel, Surroundings, read_at};
+use crate::channels::{Channel, MailFolder, Surroundings, read_at};
 
 const TRANSPORT: &str = "notification.mail.transport";
 const USER: &str = "notification.mail.user";
@@ -37,7 +37,7 @@ pub(in crate::channels) fn configured(
     let (credentials, authority, connections) = (credentials?, authority?, connections?);
     let transport = match way? {
         None => Transport::Folder(surroundings.mail_folder.clone()),
-        Some(Way::Folder(folder)) => Transport::Folder(folder),
+        Some(Way::Folder(folder)) => Transport::Folder(MailFolder::at(folder)),
         Some(Way::Server {
             host,
             port,

@@ -22,6 +22,7 @@ use lettre::Address;
 use lettre::message::Mailbox;
 use serde_json::Value;
 
+use super::MailFolder;
 use super::settings::{Fields, in_words};
 use super::words::shown;
 use super::{Channel, Message, Outcome, READ_AT, Secret, SettingsProblem};
@@ -49,7 +50,7 @@ pub struct EmailOptions {
 #[derive(Debug, Clone)]
 pub enum Transport {
     /// By nobody: each letter becomes a file of this folder, for people to look at.
-    Folder(PathBuf),
+    Folder(MailFolder),
     /// By a server.
     Server(Box<Server>),
 }
@@ -59,7 +60,7 @@ impl EmailOptions {
     #[must_use]
     pub fn into_folder(folder: PathBuf) -> Self {
         Self {
-            transport: Transport::Folder(folder),
+            transport: Transport::Folder(MailFolder::at(folder)),
             from: default_from(),
             patience: Duration::from_secs(60),
             read_at: READ_AT.to_owned(),
@@ -83,7 +84,7 @@ pub struct Email {
 }
 
 enum Way {
-    Folder(PathBuf),
+    Folder(MailFolder),
     Smtp(Arc<Smtp>),
 }
 
@@ -190,7 +191,7 @@ impl Channel for Email {
         };
         let sending = async {
             match &self.way {
-                Way::Folder(folder) => folder::keep(folder, &message.id, &letter).await,
+                Way::Folder(folder) => folder::keep(folder.path(), &message.id, &letter).await,
                 Way::Smtp(smtp) => smtp.send(&message.id, &to, &letter).await,
             }
         };
