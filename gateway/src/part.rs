@@ -66,7 +66,7 @@ async fn open(
         .offers
         .iter()
         .map(|offer| offer.roles)
-        .chain([nopic_chassis::roles::AUDIT])
+        .chain([nopic_chassis::roles::AUDIT, nopic_chassis::roles::EVENTS])
         .collect();
     let table = RoleTable::new(&rows).map_err(OpenError::new)?;
     let mut elsewhere = HashMap::new();

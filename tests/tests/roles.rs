@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::future::ready;
 
 use nopic_chassis::principal::AttachPrincipal;
-use nopic_chassis::roles::{AUDIT, CheckRoles, RoleTable, Row};
+use nopic_chassis::roles::{AUDIT, CheckRoles, EVENTS, RoleTable, Row};
 use nopic_domain::principal::{Principal, Role};
 use prost_reflect::DescriptorPool;
 use tonic::body::Body;
@@ -21,6 +21,7 @@ const TABLES: &[&[Row]] = &[
     nopic_entry_validation::ROLES,
     nopic_gateway::ROLES,
     AUDIT,
+    EVENTS,
 ];
 
 fn methods() -> BTreeSet<String> {

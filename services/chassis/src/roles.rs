@@ -35,6 +35,13 @@ pub const AUDIT: &[Row] = &[
     Row::roles("nopic.audit.v1.AuditService/ListHeads", REVIEWERS),
 ];
 
+/// The event service's rows of the table of roles.
+pub const EVENTS: &[Row] = &[
+    Row::any_role("nopic.events.v1.EventService/ReadEvents"),
+    Row::any_role("nopic.events.v1.EventService/WatchEvents"),
+    Row::any_role("nopic.events.v1.EventService/ReadAllEvents").from_clients(&[NOTIFICATION]),
+];
+
 /// Who looks at what others did.
 const REVIEWERS: &[Role] = &[Role::Operator, Role::Compliance, Role::Authority];
 

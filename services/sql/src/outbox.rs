@@ -9,7 +9,7 @@ use thiserror::Error;
 use crate::Error;
 
 /// A place in the outbox: it stays the place of its message. To be kept by readers as it is; the default is before
-/// every message.
+/// every message that ever was.
 ///
 /// On PostgreSQL the transaction counts, too: of two messages the one with the lower id may be committed much later. A
 /// database that is restored from a dump into another server counts its transactions anew: before it is used there,
@@ -95,11 +95,16 @@ pub enum Page {
     Messages {
         /// At most as many as were asked for.
         messages: Vec<Message>,
+        /// Where a reader is that has done with them. Where it read to the end, that is behind the messages of others as
+        /// well: else one who hears of nothing for long would be told that he missed what was never for him.
+        position: Position,
         /// When the next one was put, where there is one already.
         next_recorded_at: Option<DateTime<Utc>>,
     },
     /// Some that were behind the position are not kept any more.
     Gone,
+    /// Nobody was ever told of this position here: the database is another one, or was set back.
+    NeverTold,
 }
 
 /// The outbox of one service.
@@ -108,9 +113,9 @@ pub trait Outbox: fmt::Debug + Send + Sync {
     /// Name of the service, as of its schema.
     fn service(&self) -> &'static str;
 
-    /// Messages behind a position, in an order that stays: one is given only when no transaction is open any more that
-    /// could still put one before it.
-    async fn read(&self, whose: Whose<'_>, after: Position, limit: u32) -> Result<Page, Error>;
+    /// Messages behind a position, or from the oldest that is kept, in an order that stays: one is given only when no
+    /// transaction is open any more that could still put one before it.
+    async fn read(&self, whose: Whose<'_>, after: Option<Position>, limit: u32) -> Result<Page, Error>;
 
     /// Forgets messages that were put before this moment, the oldest first and at most so many; how many it were.
     async fn forget(&self, before: DateTime<Utc>, at_most: u32) -> Result<u64, Error>;

@@ -225,6 +225,10 @@ crate::statements! {
         AND (transaction_id, outbox_id) > (CAST(CAST(CAST($1 AS bigint) AS text) AS xid8), $2) \
         AND transaction_id < pg_snapshot_xmin(pg_current_snapshot()) \
         ORDER BY transaction_id, outbox_id LIMIT $3)) AS own ORDER BY transaction_id, outbox_id LIMIT $3";
+    /// The last message.
+    const SELECT_END: &str = "SELECT CAST(CAST(transaction_id AS text) AS bigint), outbox_id FROM outbox \
+        WHERE transaction_id < pg_snapshot_xmin(pg_current_snapshot()) \
+        ORDER BY transaction_id DESC, outbox_id DESC LIMIT 1";
     /// Messages up to a position.
     const DELETE_MESSAGES: &str = "DELETE FROM outbox \
         WHERE (transaction_id, outbox_id) <= (CAST(CAST(CAST($1 AS bigint) AS text) AS xid8), $2)";

@@ -168,6 +168,8 @@ crate::statements! {
         FROM outbox WHERE tenant = $4 AND $1 >= 0 AND outbox_id > $2 ORDER BY outbox_id LIMIT $3) \
         UNION ALL SELECT * FROM (SELECT 0, outbox_id, recorded_at, tenant, topic, subject, content \
         FROM outbox WHERE tenant = '' AND outbox_id > $2 ORDER BY outbox_id LIMIT $3) ORDER BY 2 LIMIT $3";
+    /// The last message.
+    const SELECT_END: &str = "SELECT 0, outbox_id FROM outbox ORDER BY outbox_id DESC LIMIT 1";
     /// Messages up to a position.
     const DELETE_MESSAGES: &str = "DELETE FROM outbox WHERE $1 >= 0 AND outbox_id <= $2";
 }

@@ -36,7 +36,8 @@ pub(crate) struct Filing {
     limits: Vec<i64>,
     drawn: Option<RequestRow>,
     audits: Vec<AuditRow>,
-    message: Vec<u8>,
+    /// One of each entry.
+    messages: Vec<MessageRow>,
 }
 
 impl Filing {
@@ -91,6 +92,11 @@ row!(DrawRow {
 row!(RequestRow {
     request_id: String,
     answer: Vec<u8>,
+});
+
+row!(MessageRow {
+    subject: String,
+    content: Vec<u8>,
 });
 
 row!(AuditRow {
@@ -172,9 +178,14 @@ pub(crate) async fn read(pool: &PgPool, request_id: &str) -> Filing {
             .unwrap();
         audits.extend(row);
     }
-    let message = sqlx::query_scalar("SELECT content FROM entry_validation.outbox WHERE subject = $1")
-        .bind(filing.filing_id.to_string())
-        .fetch_one(pool)
+    let messages: Vec<MessageRow> = sqlx::query_as(
+        "SELECT subject, content FROM entry_validation.outbox WHERE subject IN (
+            SELECT entry_number FROM entry_validation.entry JOIN entry_validation.entry_version USING (entry_id)
+            WHERE filing_id = $1)
+        ORDER BY outbox_id",
+    )
+        .bind(filing.filing_id)
+        .fetch_all(pool)
         .await
         .unwrap();
     let mut sums: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
@@ -201,7 +212,7 @@ pub(crate) async fn read(pool: &PgPool, request_id: &str) -> Filing {
         counts: sums.values().map(|sum| sum.1).collect(),
         drawn,
         audits,
-        message,
+        messages,
     }
 }
 
@@ -375,11 +386,12 @@ async fn finish(pool: &PgPool, rows: &Filing, filing_id: i64, entries: &rustc_ha
         .unwrap();
     sqlx::query(
         "INSERT INTO entry_validation.outbox (recorded_at, tenant, topic, subject, content)
-        VALUES ($1, 'test', 'entries.filed', $2, $3)",
+        SELECT $1, 'test', 'entry_recorded', subject, content
+        FROM unnest($2::text[], $3::bytea[]) AS m (subject, content)",
     )
     .bind(at)
-    .bind(filing_id.to_string())
-    .bind(&rows.message)
+    .bind(column(&rows.messages, |row| row.subject.as_str()))
+    .bind(column(&rows.messages, |row| row.content.as_slice()))
     .execute(&mut *transaction)
     .await
     .unwrap();

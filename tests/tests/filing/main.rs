@@ -6,6 +6,7 @@ mod audit;
 mod clock;
 mod document;
 mod entries;
+mod events;
 mod freshness;
 mod parts;
 mod scope;

@@ -1,12 +1,15 @@
 //! `nopic events`: what happened, in the order in which it came to be.
 
 use std::io::Write as _;
+use std::time::Duration;
 
 use nopic_proto::DESCRIPTORS;
 use nopic_proto::events::event::What;
 use nopic_proto::events::{Event, ReadEventsRequest, ReadEventsResponse, WatchEventsRequest};
 use prost::Message as _;
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
+use tokio::time::sleep;
+use tonic::{Code, Status};
 
 use crate::connection::{Services, need};
 use crate::context::{Context, Done};
@@ -91,28 +94,69 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
     Ok(Done::Well)
 }
 
+/// Pause before a server is asked anew, and how often that is tried before it counts as gone.
+const PAUSE: Duration = Duration::from_secs(1);
+const ATTEMPTS: u32 = 30;
+
 async fn follow(context: &Context, services: &Services, arguments: Arguments) -> Result<Done, Failure> {
     let mut printing = Printing::new(context, arguments.output)?;
     let mut after = arguments.after;
-    loop {
-        let request = WatchEventsRequest {
-            after: after.clone(),
-            services: arguments.services.clone(),
-        };
-        let mut pages = services.answer(services.events().watch_events(request).await)?;
+    let followed = async {
+        let mut failed = 0;
         loop {
-            match pages.message().await {
-                Ok(Some(page)) => {
-                    printing.print(&page)?;
-                    after = page.position;
-                }
-                // The server ends it to be restarted: it goes on at the next one.
-                Ok(None) => break,
-                Err(status) => {
-                    context.terminal.note(&format!("the last position was {after}"));
+            let ended = watch(
+                services,
+                &arguments.services,
+                &mut after,
+                &mut printing,
+                &mut failed,
+            )
+            .await?;
+            // A server that is restarted ends it, or is away for a while: it goes on there, or at another one.
+            if let Err(status) = ended {
+                failed += 1;
+                if status.code() != Code::Unavailable || failed > ATTEMPTS {
                     return Err(services.failure(&status));
                 }
             }
+            sleep(PAUSE).await;
+        }
+    };
+    let ended = tokio::select! {
+        ended = followed => ended,
+        _ = tokio::signal::ctrl_c() => Ok(Done::Well),
+    };
+    if !after.is_empty() {
+        context.terminal.note(&format!("the last position was {after}"));
+    }
+    ended
+}
+
+/// Prints what happens until the server ends it; what is printed is behind the position then.
+async fn watch(
+    services: &Services,
+    of: &[String],
+    after: &mut String,
+    printing: &mut Printing,
+    failed: &mut u32,
+) -> Result<Result<(), Status>, Failure> {
+    let request = WatchEventsRequest {
+        after: after.clone(),
+        services: of.to_vec(),
+    };
+    let mut pages = match services.events().watch_events(request).await {
+        Ok(answer) => answer.into_inner(),
+        Err(status) => return Ok(Err(status)),
+    };
+    loop {
+        match pages.message().await {
+            Ok(Some(page)) => {
+                printing.print(&page)?;
+                *after = page.position;
+                *failed = 0;
+            }
+            Ok(None) => return Ok(Ok(())),
+            Err(status) => return Ok(Err(status)),
         }
     }
 }

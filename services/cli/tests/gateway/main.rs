@@ -7,6 +7,7 @@ mod access_log;
 mod audit;
 mod deployment;
 mod draining;
+mod events;
 mod forms;
 mod isolation;
 mod limits;

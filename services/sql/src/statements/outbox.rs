@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use futures::{Stream, TryStreamExt as _};
 
 use super::engine::{
-    Connection, DELETE_MESSAGES, Database, SELECT_MESSAGES, SELECT_MESSAGES_OF, bytes, rows,
+    Connection, DELETE_MESSAGES, Database, SELECT_END, SELECT_MESSAGES, SELECT_MESSAGES_OF, bytes, rows,
 };
 use crate::outbox::{Message, NewMessage, Outbox, Page, Position, Whose};
 use crate::{Error, Journal, Schema, row};
@@ -24,6 +25,8 @@ crate::statements! {
         WHERE transaction_id < $1 OR (transaction_id = $1 AND outbox_id < $2)";
 }
 
+/// Bytes of messages that are given at once: what a reader asks for by number must still be an answer that clients take.
+const PAGE_BYTES: usize = 1 << 20;
 /// Messages of one statement.
 const BATCH: usize = 500;
 
@@ -88,32 +91,45 @@ impl Outbox for Messages {
         self.service
     }
 
-    async fn read(&self, whose: Whose<'_>, after: Position, limit: u32) -> Result<Page, Error> {
+    async fn read(&self, whose: Whose<'_>, after: Option<Position>, limit: u32) -> Result<Page, Error> {
         let mut connection = self.database.readers().acquire().await?;
+        // Asked before: all messages up to there are found afterwards.
+        let end: Option<(i64, i64)> = sqlx::query_as(SELECT_END)
+            .fetch_optional(&mut *connection)
+            .await?;
+        let end = end.map(|(transaction, id)| Position { transaction, id });
+        let behind = after.unwrap_or_default();
         let (statement, tenant) = match whose {
             Whose::All => (SELECT_MESSAGES, None),
             Whose::Of(tenant) => (SELECT_MESSAGES_OF, Some(tenant)),
         };
         let mut query = sqlx::query_as(statement)
-            .bind(after.transaction)
-            .bind(after.id)
+            .bind(behind.transaction)
+            .bind(behind.id)
             // One more tells how far behind the reader is.
             .bind(i64::from(limit) + 1);
         if let Some(tenant) = tenant {
             query = query.bind(tenant);
         }
-        let mut found: Vec<Row> = query.fetch_all(&mut *connection).await?;
+        let (messages, next_recorded_at) = page(query.fetch(&mut *connection), limit).await?;
         // Asked afterwards: what was forgotten before the messages were read is seen here.
         let (transaction, id): (i64, i64) = sqlx::query_as(SELECT_FLOOR).fetch_one(&mut *connection).await?;
-        if after != Position::default() && after < (Position { transaction, id }) {
+        let floor = Position { transaction, id };
+        if after.is_some_and(|after| after < floor) {
             return Ok(Page::Gone);
         }
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let next_recorded_at = found.get(limit).map(|next| next.2);
-        found.truncate(limit);
-        let messages = found.into_iter().map(message).collect();
+        let end = end.unwrap_or_default().max(floor);
+        if after.is_some_and(|after| after > end) {
+            return Ok(Page::NeverTold);
+        }
+        let last = messages.last().map(|message| message.position);
+        let position = match next_recorded_at {
+            Some(_) => last.or(after).unwrap_or(floor),
+            None => last.map_or(end, |last| last.max(end)),
+        };
         Ok(Page::Messages {
             messages,
+            position,
             next_recorded_at,
         })
     }
@@ -142,6 +158,24 @@ impl Outbox for Messages {
         transaction.commit().await?;
         Ok(u64::try_from(gone).unwrap_or(u64::MAX))
     }
+}
+
+/// At most so many of these, and when the next one was put.
+async fn page(
+    mut found: impl Stream<Item = Result<Row, sqlx::Error>> + Unpin,
+    limit: u32,
+) -> Result<(Vec<Message>, Option<DateTime<Utc>>), Error> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let (mut messages, mut bytes) = (Vec::new(), 0);
+    while let Some(row) = found.try_next().await? {
+        bytes += row.6.len();
+        // One at least: however long it is, a reader must come past it.
+        if messages.len() == limit || (bytes > PAGE_BYTES && !messages.is_empty()) {
+            return Ok((messages, Some(row.2)));
+        }
+        messages.push(message(row));
+    }
+    Ok((messages, None))
 }
 
 fn message((transaction, id, recorded_at, tenant, topic, subject, content): Row) -> Message {

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use nopic_sql::audit::{Audit, AuditLog, Batch, Change, Heads, Kind, Verified};
+use nopic_sql::outbox::Outbox;
 use nopic_sql::testing::{Engine, TestDatabase};
-use nopic_sql::{AUDIT_ROWS, Location, SHARED, Schema, SchemaUpdate, postgres, sqlite};
+use nopic_sql::{AUDIT_ROWS, Location, OUTBOX_FLOOR, SHARED, Schema, SchemaUpdate, postgres, sqlite};
 use sqlx::{AssertSqlSafe, Row as _};
 
 pub(crate) const SCHEMA: Schema = Schema {
     name: "some_service",
-    migrations: &[SHARED, AUDIT_ROWS],
+    migrations: &[SHARED, AUDIT_ROWS, OUTBOX_FLOOR],
     audited: &[],
 };
 /// Patience with transactions that other tests have open on the same server.
@@ -29,6 +30,7 @@ pub(crate) struct World {
     pub(crate) database: Database,
     pub(crate) log: Arc<dyn AuditLog>,
     pub(crate) audit: Audit,
+    pub(crate) outbox: Arc<dyn Outbox>,
 }
 
 /// The same statement on either engine, in a transaction of its own.
@@ -70,28 +72,30 @@ pub(crate) fn change<'a>(subject: &'a str, detail: &'a str) -> Change<'a> {
 impl World {
     pub(crate) async fn new(engine: Engine) -> Self {
         let test = engine.database().await;
-        let (database, log) = match &test.location {
+        let (database, journal) = match &test.location {
             Location::Folder(folder) => {
                 let database = sqlite::Database::open(folder, &SCHEMA, SchemaUpdate::Apply)
                     .await
                     .unwrap();
-                let log = database.audit_log(&SCHEMA);
-                (Database::Sqlite(database), log)
+                let journal = database.journal(&SCHEMA);
+                (Database::Sqlite(database), journal)
             }
             Location::Postgres(options) => {
                 let database = postgres::Database::open(options, &SCHEMA, SchemaUpdate::Apply)
                     .await
                     .unwrap();
-                let log = database.audit_log(&SCHEMA);
-                (Database::Postgres(database), log)
+                let journal = database.journal(&SCHEMA);
+                (Database::Postgres(database), journal)
             }
         };
+        let log = journal.audit;
         let audit = Audit::new(Arc::clone(&log), Heads::in_data_folder(test.folder.path()));
         Self {
             test,
             database,
             log,
             audit,
+            outbox: journal.outbox,
         }
     }
 

@@ -10,7 +10,7 @@ use nopic_sql::audit::Rows;
 
 use super::engine::{Connection, audit, hold, outbox};
 use super::import_known::{load, moments};
-use super::lifecycle::drawers;
+use super::lifecycle::concerned;
 use super::read::{hold_certificates, select_certificates};
 use super::{Store, sql};
 use crate::import_decision::{Change, Decision, Known, Stated, decide};
@@ -279,8 +279,11 @@ impl<'a> Writes<'a> {
         // Before draws end: whoever drew must hear of it.
         for certificate in self.other_status {
             if let Some(step) = events::ended_by_import(certificate, &origin.file_name) {
-                let drawers = drawers(connection, certificate).await?;
-                let tenants = drawers.iter().map(String::as_str).chain([origin.tenant.as_str()]);
+                let concerned = concerned(connection, certificate).await?;
+                let tenants = concerned
+                    .iter()
+                    .map(String::as_str)
+                    .chain([origin.tenant.as_str()]);
                 let messages = events::tell_step(tenants, &certificate.number.to_string(), &step);
                 outbox::put(connection, at, messages).await?;
             }

@@ -270,8 +270,8 @@ async fn tell<A: Serialize + Sync>(
         Told::Certificate(certificate) => {
             let subject = certificate.number.to_string();
             let step = events::certificate_step(act.step, &act.reason, certificate);
-            let drawers = drawers(connection, certificate).await?;
-            let tenants = drawers.iter().map(String::as_str).chain([tenant]);
+            let concerned = concerned(connection, certificate).await?;
+            let tenants = concerned.iter().map(String::as_str).chain([tenant]);
             let messages = events::tell_step(tenants, &subject, &step);
             (subject, messages)
         }
@@ -304,13 +304,13 @@ enum Told<'a> {
     Certificate(&'a Certificate),
 }
 
-/// The tenants of which draws stand on a certificate, or on the one in its place.
-pub(super) async fn drawers(
+/// The tenants that a certificate concerns: their draws stand on it or on the one in its place, or they asked for it.
+pub(super) async fn concerned(
     connection: &mut Connection,
     certificate: &Certificate,
 ) -> Result<Vec<String>, SqlError> {
     let own = certificate.number.key();
-    let tenants = sqlx::query_scalar(sql::SELECT_DRAWERS)
+    let tenants = sqlx::query_scalar(sql::SELECT_CONCERNED)
         .bind(own)
         .bind(certificate.superseded_by.map_or(own, CertificateNumber::key))
         .fetch_all(connection)

@@ -3,9 +3,12 @@
 use super::engine::{date, for_update, one_of, rows};
 
 nopic_sql::statements! {
-    /// The tenants of which draws stand on either of two certificates.
-    pub(super) const SELECT_DRAWERS: &str = "SELECT DISTINCT tenant FROM draw
-        WHERE certificate IN ($1, $2) AND ended_at IS NULL ORDER BY tenant";
+    /// The tenants of which draws stand on either of two certificates, and who asked for the first of them, or for one in
+    /// whose place it came.
+    pub(super) const SELECT_CONCERNED: &str = "WITH RECURSIVE line(certificate) AS (SELECT CAST($1 AS BIGINT) UNION \
+        SELECT s.certificate FROM certificate_succession s JOIN line ON s.successor = line.certificate) \
+        SELECT tenant FROM draw WHERE certificate IN ($1, $2) AND ended_at IS NULL UNION \
+        SELECT tenant FROM certificate_request WHERE certificate IN (SELECT certificate FROM line)";
     /// The number of the next request: under a lock, so that numbers are in the order of the commits.
     pub(super) const NEXT_REQUEST: &str =
         "SELECT COALESCE(MAX(certificate_request), 0) + 1 FROM certificate_request";

@@ -2,6 +2,7 @@
 
 mod amending;
 mod audit;
+mod events;
 mod importing;
 mod model;
 mod numbers;

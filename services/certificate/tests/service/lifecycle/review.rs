@@ -119,7 +119,8 @@ async fn every_step_to_an_issued_certificate_is_kept(
         .map(|step| ((*step).to_owned(), format!("request {number}")))
         .collect();
     assert_eq!(audit, expected);
-    assert_eq!(outbox.len(), 5);
+    // Who asked is told of each, and the certifier of its own.
+    assert_eq!(outbox.len(), 8);
     assert!(outbox.iter().all(|(topic, _)| topic == "certificate_step_taken"));
 }
 

@@ -99,7 +99,16 @@ impl World {
 
     /// The ledger, for a broker.
     pub(super) fn ledger(&self) -> LedgerServiceClient<InterceptedService<Channel, AttachPrincipal>> {
+        self.ledger_of("default")
+    }
+
+    /// The ledger, for a broker of this tenant.
+    pub(super) fn ledger_of(
+        &self,
+        tenant: &str,
+    ) -> LedgerServiceClient<InterceptedService<Channel, AttachPrincipal>> {
         let broker = Principal {
+            tenant: tenant.into(),
             role: Role::Broker,
             ..Principal::built_in("broker")
         };

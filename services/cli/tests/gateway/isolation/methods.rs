@@ -399,6 +399,21 @@ pub(super) const METHODS: &[(&str, Method)] = &[
         Operators(|_| json!({})),
     ),
     (
+        "nopic.events.v1.EventService/ReadEvents",
+        Shared(
+            "the caller's own events and everybody's",
+            |_| json!({ "limit": 1_000 }),
+        ),
+    ),
+    (
+        "nopic.events.v1.EventService/WatchEvents",
+        Stream("the caller's own events and everybody's"),
+    ),
+    (
+        "nopic.events.v1.EventService/ReadAllEvents",
+        Operators(|_| json!({})),
+    ),
+    (
         "nopic.registry.v1.RegistryService/ListSnapshots",
         Shared("the registry", |_| json!({})),
     ),

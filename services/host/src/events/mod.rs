@@ -1,18 +1,20 @@
 //! What happened in the parts of this process, as one gRPC service. That of a door by itself gives what happened behind it as
 //! well, which it asks for.
 
-use std::collections::BTreeMap;
+mod positions;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use nopic_chassis::answers::{AnswerStream, Answers, CallerGone, answer};
 use nopic_chassis::clock::Clock;
 use nopic_chassis::draining::Draining;
 use nopic_chassis::principal::{self, AttachPrincipal};
-use nopic_chassis::roles::{NOTIFICATION, Row};
+use nopic_chassis::roles::{EVENTS, Row};
 use nopic_chassis::rpc::client::Client;
 use nopic_chassis::serving::GrpcService;
+use nopic_chassis::transport::MAX_MESSAGE_BYTES;
 use nopic_chassis::worker::Worker;
 use nopic_domain::principal::Principal;
 use nopic_proto::events as wire;
@@ -27,15 +29,13 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::audit::Behind;
 
+use positions::{NoPosition, Positions};
+
 /// Of every process whose parts tell events.
 pub(crate) const SERVICE: GrpcService = GrpcService::hard("nopic.events.v1.EventService");
 
 /// Who may call it.
-pub(crate) const ROLES: &[Row] = &[
-    Row::any_role("nopic.events.v1.EventService/ReadEvents"),
-    Row::any_role("nopic.events.v1.EventService/WatchEvents"),
-    Row::any_role("nopic.events.v1.EventService/ReadAllEvents").from_clients(&[NOTIFICATION]),
-];
+pub(crate) const ROLES: &[Row] = EVENTS;
 
 /// How many events there are in an answer: unless somebody asks, and at most.
 const USUAL: u32 = 100;
@@ -46,55 +46,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const HEARTBEAT: Duration = Duration::from_secs(10);
 /// Answers that a slow reader may leave lying.
 const AHEAD: usize = 2;
-/// Bytes of positions: more than all services need.
-const MAX_POSITION_BYTES: usize = 1_024;
-
-/// Where a reader is in the outbox of each service.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Positions(BTreeMap<String, Position>);
-
-/// A text that is no position of a reader.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("after: {0:?} is no position that was told by this service: give one of those as it is, or none")]
-struct NoPosition(String);
-
-impl Positions {
-    fn parse(text: &str) -> Result<Self, NoPosition> {
-        let mut positions = Self::default();
-        if text.is_empty() {
-            return Ok(positions);
-        }
-        let wrong = || NoPosition(text.chars().take(80).collect());
-        if text.len() > MAX_POSITION_BYTES {
-            return Err(wrong());
-        }
-        for part in text.split(',') {
-            let (service, position) = part.split_once(':').ok_or_else(wrong)?;
-            let position = position.parse().map_err(|_| wrong())?;
-            if positions.0.insert(service.to_owned(), position).is_some() {
-                return Err(wrong());
-            }
-        }
-        Ok(positions)
-    }
-
-    fn of(&self, service: &str) -> Position {
-        self.0.get(service).copied().unwrap_or_default()
-    }
-
-    fn advance(&mut self, service: &str, position: Position) {
-        self.0.insert(service.to_owned(), position);
-    }
-
-    fn told(&self) -> String {
-        let parts: Vec<String> = self
-            .0
-            .iter()
-            .map(|(service, position)| format!("{service}:{position}"))
-            .collect();
-        parts.join(",")
-    }
-}
 
 /// Who tells.
 #[derive(Debug, Clone)]
@@ -160,6 +111,18 @@ impl EventRpc {
         Ok(self.tellers.iter().filter(is_meant).cloned().collect())
     }
 
+    /// Where a reader is, as it says.
+    fn positions(&self, after: &str) -> Result<Positions, Status> {
+        let wrong = |error: NoPosition| Status::invalid_argument(error.to_string());
+        let positions = Positions::parse(after).map_err(wrong)?;
+        let is_known = |service: &str| self.tellers.iter().any(|teller| teller.service() == service);
+        // Whoever misspells a name would read that service's events all over again.
+        if !positions.services().all(is_known) {
+            return Err(wrong(NoPosition::of(after)));
+        }
+        Ok(positions)
+    }
+
     async fn read(
         &self,
         tellers: &[Teller],
@@ -172,34 +135,35 @@ impl EventRpc {
         for (place, teller) in tellers.iter().enumerate() {
             // What one service leaves is for the others, so that none of them keeps others from being heard.
             let share = left.div_ceil(u32::try_from(tellers.len() - place).unwrap_or(1));
-            if share == 0 {
-                break;
-            }
             let after = positions.of(teller.service());
-            let (events, behind) = self.read_one(teller, readers, after, share).await?;
-            left = left.saturating_sub(u32::try_from(events.len()).unwrap_or(u32::MAX));
-            for (position, mut event) in events {
+            let read = self.read_one(teller, readers, after, share).await?;
+            answer.behind_seconds = answer.behind_seconds.max(read.behind);
+            // One that has no share any more is asked how far behind it is, and for nothing else.
+            if share == 0 {
+                continue;
+            }
+            left = left.saturating_sub(u32::try_from(read.events.len()).unwrap_or(u32::MAX));
+            for (position, mut event) in read.events {
                 positions.advance(teller.service(), position);
                 event.position = positions.told();
                 answer.events.push(event);
             }
-            answer.behind_seconds = answer.behind_seconds.max(behind);
+            positions.advance(teller.service(), read.position);
         }
         answer.position = positions.told();
         Ok((answer, positions))
     }
 
-    /// Events of one service, and how old the first is that was left.
     async fn read_one(
         &self,
         teller: &Teller,
         readers: &Readers,
-        after: Position,
+        after: Option<Position>,
         limit: u32,
-    ) -> Result<(Vec<(Position, wire::Event)>, Option<u32>), Status> {
+    ) -> Result<Read, Status> {
         let outbox = match teller {
             Teller::Here(outbox) => outbox,
-            Teller::Behind(behind) => return read_behind(behind, readers, after, limit).await,
+            Teller::Behind(behind) => return self.read_behind(behind, readers, after, limit).await,
         };
         let whose = match readers {
             Readers::Own(principal) => Whose::Of(&principal.tenant),
@@ -210,22 +174,95 @@ impl EventRpc {
             .await
             .map_err(|error| failure(&error))?
         {
-            Page::Gone => Err(gone(outbox.service())),
+            Page::Gone => Err(gone(format!(
+                "events of {} behind this position are gone: they are kept for {KEPT_DAYS} days",
+                outbox.service()
+            ))),
+            Page::NeverTold => Err(gone(format!(
+                "the database of {} is another than the one that told this position, or was set back",
+                outbox.service()
+            ))),
             Page::Messages {
                 messages,
+                position,
                 next_recorded_at,
-            } => {
-                let now = self.clock.now();
-                let age = next_recorded_at.map(|recorded_at| {
-                    u32::try_from((now - recorded_at).num_seconds().max(0)).unwrap_or(u32::MAX)
-                });
-                let events = messages
+            } => Ok(Read {
+                events: messages
                     .into_iter()
                     .map(|message| (message.position, event(outbox.service(), message)))
-                    .collect();
-                Ok((events, age))
-            }
+                    .collect(),
+                position,
+                behind: next_recorded_at.map(|recorded_at| self.age(recorded_at)),
+            }),
         }
+    }
+
+    fn age(&self, recorded_at: DateTime<Utc>) -> u32 {
+        u32::try_from((self.clock.now() - recorded_at).num_seconds().max(0)).unwrap_or(u32::MAX)
+    }
+
+    /// What a service behind this door tells.
+    async fn read_behind(
+        &self,
+        behind: &Behind,
+        readers: &Readers,
+        after: Option<Position>,
+        limit: u32,
+    ) -> Result<Read, Status> {
+        let Readers::Own(principal) = readers else {
+            // A door is no way round it: whoever may read everyone's events asks the services themselves.
+            return Err(Status::permission_denied(
+                "events of all tenants are read from the services, not here",
+            ));
+        };
+        let mut positions = Positions::default();
+        if let Some(after) = after {
+            positions.advance(behind.service, after);
+        }
+        let request = wire::ReadEventsRequest {
+            after: positions.told(),
+            // None at all cannot be asked for: whoever wants none looks how old the first one is.
+            limit: limit.max(1),
+            services: vec![behind.service.to_owned()],
+        };
+        let client: &Client = &behind.client;
+        let answer = EventServiceClient::with_interceptor(client.clone(), AttachPrincipal::new(principal))
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .read_events(request)
+            .await?
+            .into_inner();
+        let position = |told: &str| {
+            let told = Positions::parse(told)
+                .ok()
+                .and_then(|told| told.of(behind.service));
+            told.ok_or_else(|| {
+                tracing::error!(
+                    service = behind.service,
+                    "a service behind this door tells no position"
+                );
+                Status::internal("a service tells no positions of its events; the log says which")
+            })
+        };
+        if limit == 0 {
+            let first = answer
+                .events
+                .first()
+                .and_then(|event| event.recorded_at.parse().ok());
+            return Ok(Read {
+                events: Vec::new(),
+                position: after.unwrap_or_default(),
+                behind: first.map(|recorded_at| self.age(recorded_at)),
+            });
+        }
+        Ok(Read {
+            position: position(&answer.position)?,
+            behind: answer.behind_seconds,
+            events: answer
+                .events
+                .into_iter()
+                .map(|event| Ok((position(&event.position)?, event)))
+                .collect::<Result<_, Status>>()?,
+        })
     }
 
     async fn watch(
@@ -258,6 +295,15 @@ impl EventRpc {
     }
 }
 
+/// What was read of one service.
+struct Read {
+    events: Vec<(Position, wire::Event)>,
+    /// Where a reader is that has done with them.
+    position: Position,
+    /// How many seconds old the first event is that was left.
+    behind: Option<u32>,
+}
+
 /// Why watching ends.
 #[derive(Debug, Error)]
 enum WatchEnds {
@@ -276,46 +322,6 @@ impl From<WatchEnds> for Status {
     }
 }
 
-async fn read_behind(
-    behind: &Behind,
-    readers: &Readers,
-    after: Position,
-    limit: u32,
-) -> Result<(Vec<(Position, wire::Event)>, Option<u32>), Status> {
-    let Readers::Own(principal) = readers else {
-        // A door is no way round it: whoever may read everyone's events asks the services themselves.
-        return Err(Status::permission_denied(
-            "events of all tenants are read from the services, not here",
-        ));
-    };
-    let mut positions = Positions::default();
-    if after != Position::default() {
-        positions.advance(behind.service, after);
-    }
-    let request = wire::ReadEventsRequest {
-        after: positions.told(),
-        limit,
-        services: vec![behind.service.to_owned()],
-    };
-    let client: &Client = &behind.client;
-    let answer = EventServiceClient::with_interceptor(client.clone(), AttachPrincipal::new(principal))
-        .read_events(request)
-        .await?
-        .into_inner();
-    let events = answer
-        .events
-        .into_iter()
-        .map(|event| {
-            let positions = Positions::parse(&event.position).map_err(|error| {
-                tracing::error!(service = behind.service, %error, "an event behind this door has no position");
-                Status::internal("a service tells no positions of its events; the log says which")
-            })?;
-            Ok((positions.of(behind.service), event))
-        })
-        .collect::<Result<_, Status>>()?;
-    Ok((events, answer.behind_seconds))
-}
-
 /// An event as it is told.
 fn event(service: &'static str, message: Message) -> wire::Event {
     let mut event = wire::Event::decode(&message.content[..]).unwrap_or_else(|error| {
@@ -331,12 +337,10 @@ fn event(service: &'static str, message: Message) -> wire::Event {
     event
 }
 
-fn gone(service: &str) -> Status {
+fn gone(why: String) -> Status {
     Status::with_error_details(
         Code::OutOfRange,
-        format!(
-            "after: events of {service} behind this position are gone: they are kept for {KEPT_DAYS} days. Begin with an empty position"
-        ),
+        format!("after: {why}. Begin with an empty position"),
         ErrorDetails::with_error_info("EVENTS_GONE", "nopic", []),
     )
 }
@@ -387,8 +391,7 @@ impl EventService for EventRpc {
         let readers = Readers::Own(principal::of(request.extensions())?.clone());
         let request = request.into_inner();
         let tellers = self.tellers(&request.services)?;
-        let positions =
-            Positions::parse(&request.after).map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let positions = self.positions(&request.after)?;
         let events = self.clone();
         Ok(Response::new(answer(AHEAD, move |answers| {
             events.watch(answers, tellers, readers, positions)
@@ -415,54 +418,8 @@ impl EventRpc {
             _ => return Err(Status::invalid_argument(format!("limit: at most {MOST}"))),
         };
         let tellers = self.tellers(&request.services)?;
-        let positions =
-            Positions::parse(&request.after).map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let positions = self.positions(&request.after)?;
         let (answer, _) = self.read(&tellers, &readers, positions, limit).await?;
         Ok(Response::new(answer))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn positions_are_read_as_they_are_told() {
-        let mut positions = Positions::default();
-        assert_eq!(positions.told(), "");
-        positions.advance(
-            "registry",
-            Position {
-                transaction: 3,
-                id: 9,
-            },
-        );
-        positions.advance(
-            "certificate",
-            Position {
-                transaction: 0,
-                id: 2,
-            },
-        );
-        positions.advance(
-            "registry",
-            Position {
-                transaction: 4,
-                id: 1,
-            },
-        );
-        assert_eq!(positions.told(), "certificate:0.2,registry:4.1");
-        assert_eq!(Positions::parse(&positions.told()), Ok(positions));
-        assert_eq!(Positions::parse(""), Ok(Positions::default()));
-        for wrong in [
-            "registry",
-            "registry:",
-            ":1",
-            "registry:1.2,",
-            "registry:1.2,registry:1.3",
-            "registry:x.1",
-        ] {
-            assert!(Positions::parse(wrong).is_err(), "{wrong}");
-        }
     }
 }
