@@ -390,3 +390,6 @@ fn untried(pending: &Pending, now: DateTime<Utc>) -> Tried {
         result: "not tried yet: an earlier message could not be sent".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;
