@@ -37,6 +37,7 @@ pub const PART: Part<Location, Schema, Journal> = Part {
         Asked::everything("registry"),
         Asked::everything("certificate"),
         Asked::everything("entry-validation"),
+        Asked::everything("notification"),
     ],
     configure,
 };

@@ -29,6 +29,11 @@ mod generated {
             tonic::include_proto!("nopic.events.v1");
         }
     }
+    pub mod notification {
+        pub mod v1 {
+            tonic::include_proto!("nopic.notification.v1");
+        }
+    }
     pub mod registry {
         pub mod v1 {
             tonic::include_proto!("nopic.registry.v1");
@@ -52,6 +57,7 @@ pub use generated::certificate::v1 as certificate;
 pub use generated::common::v1 as common;
 pub use generated::entry_validation::v1 as entry_validation;
 pub use generated::events::v1 as events;
+pub use generated::notification::v1 as notification;
 pub use generated::registry::v1 as registry;
 
 /// The contract as an encoded `FileDescriptorSet`: for gRPC reflection and ProtoJSON.

@@ -18,6 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("nopic-registry", SERVICE),
     ("nopic-certificate", SERVICE),
     ("nopic-entry-validation", SERVICE),
+    ("nopic-notification", SERVICE),
     (
         "nopic-gateway",
         &[
@@ -52,6 +53,7 @@ const HOST: &[&str] = &[
     "nopic-entry-validation",
     "nopic-formats",
     "nopic-gateway",
+    "nopic-notification",
     "nopic-proto",
     "nopic-registry",
     "nopic-sql",

@@ -56,6 +56,7 @@
 //! | notice, to-do | what people are told, whatever carries it ([`notice::Notice`]); who must do what, by when |
 //! | trail, gap | who grew, handled, moved and owned the goods of an entry, by which documents; what it lacks ([`trail`]) |
 //! | reject | a record of a file that could not be read, and why; its neighbours are read all the same |
+//! | case, ladder | what an importer's findings bring upon it; its steps: two letters that warn, a notice, a referral ([`enforcement`]) |
 //! | principal, tenant, role | who calls; for which customer; what it may do ([`principal`]) |
 
 #[macro_use]
@@ -67,6 +68,7 @@ pub mod certificate;
 pub mod date;
 pub mod decision;
 mod digest;
+pub mod enforcement;
 pub mod entry;
 pub mod finding;
 pub mod flags;

@@ -37,6 +37,7 @@ pub const PARTS: &[Part] = &[
     nopic_registry::PART,
     nopic_certificate::PART,
     nopic_entry_validation::PART,
+    nopic_notification::PART,
     nopic_gateway::PART,
 ];
 

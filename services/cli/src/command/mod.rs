@@ -14,6 +14,7 @@ pub(crate) mod flags;
 mod import_answers;
 pub(crate) mod importer;
 pub(crate) mod migrate;
+mod notification;
 pub(crate) mod policy;
 pub(crate) mod registry;
 pub(crate) mod sample;
@@ -23,6 +24,7 @@ mod several;
 use clap::Subcommand;
 
 use self::access::{key, person, tenant, whoami};
+use self::notification::{notice, receiver, subscription};
 use crate::context::{Context, Done};
 use crate::failure::Failure;
 
@@ -55,6 +57,12 @@ pub(crate) enum Command {
     Key(key::Command),
     Whoami(whoami::Arguments),
     Events(events::Arguments),
+    #[command(subcommand)]
+    Notice(notice::Command),
+    #[command(subcommand)]
+    Receiver(receiver::Command),
+    #[command(subcommand)]
+    Subscription(subscription::Command),
     #[command(subcommand)]
     Audit(audit::Command),
     Sample(sample::Arguments),
@@ -89,6 +97,9 @@ async fn run_command(context: &Context, command: Command) -> Result<Done, Failur
         Command::Person(command) => person::run(context, command).await,
         Command::Key(command) => key::run(context, command).await,
         Command::Whoami(arguments) => whoami::run(context, arguments).await,
+        Command::Notice(command) => notice::run(context, command).await,
+        Command::Receiver(command) => receiver::run(context, command).await,
+        Command::Subscription(command) => subscription::run(context, command).await,
         Command::Events(arguments) => events::run(context, arguments).await,
         Command::Audit(command) => audit::run(context, command).await,
         Command::Sample(arguments) => sample::run(context, &arguments),

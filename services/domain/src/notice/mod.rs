@@ -3,7 +3,10 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
+mod subscription;
+
 use crate::identifier::{CertifierId, NopId};
+pub use subscription::{QuietHours, Rhythm, Subscription};
 
 words! {
     /// What a notice is about.

@@ -20,7 +20,7 @@ pub(crate) struct Naming {
 
 impl Naming {
     /// The name that was given, or one that nothing has yet: what was undone may be done again.
-    fn id(&self) -> Result<String, Failure> {
+    pub(crate) fn id(&self) -> Result<String, Failure> {
         if let Some(id) = &self.request_id {
             return Ok(id.clone());
         }

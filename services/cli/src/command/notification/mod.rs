@@ -1,0 +1,12 @@
+//! What people are told: notices, where they are sent to, and which.
+
+pub(crate) mod notice;
+pub(crate) mod receiver;
+pub(crate) mod subscription;
+
+use crate::connection::need;
+
+/// The services that these commands need: notices are made of what the others tell.
+const NEED: &[&str] = need::ALL;
+/// Items of one call.
+const PAGE: u32 = 500;

@@ -1,0 +1,135 @@
+//! Taking in what happened: events of the other services, read in their order, and what happens by time alone.
+
+mod entry;
+pub(crate) mod timed;
+mod told;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nopic_chassis::clock::Clock;
+use nopic_chassis::principal::AttachPrincipal;
+use nopic_chassis::retry::Backoff;
+use nopic_chassis::rpc::client::Client;
+use nopic_chassis::transport::MAX_MESSAGE_BYTES;
+use nopic_chassis::worker::Worker;
+use nopic_domain::principal::Principal;
+use nopic_proto::events::ReadEventsRequest;
+use nopic_proto::events::event_service_client::EventServiceClient;
+use thiserror::Error;
+use tonic::{Code, Status};
+
+use crate::metrics::Numbers;
+use crate::store::{NotificationStore, Step, Taken};
+
+/// Events of one call, which become notices in one transaction.
+const PAGE: u32 = 200;
+/// How long an event waits at most, where nothing fails.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+const AFTER_FAILURE: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
+
+/// A service that tells what happens in it.
+#[derive(Debug, Clone)]
+pub(crate) struct Source {
+    /// As it is named in events.
+    pub(crate) service: &'static str,
+    pub(crate) client: Client,
+}
+
+/// Takes in the events of one service.
+#[derive(Clone)]
+pub(crate) struct Intake {
+    pub(crate) store: Arc<dyn NotificationStore>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) numbers: Numbers,
+    /// The tenant whose people run the deployment.
+    pub(crate) operators: Arc<str>,
+}
+
+/// Why events were not taken in.
+#[derive(Debug, Error)]
+pub(crate) enum IntakeError {
+    #[error("events of {service} cannot be read: {status}")]
+    Source {
+        service: &'static str,
+        status: Box<Status>,
+    },
+    #[error(transparent)]
+    Store(#[from] nopic_sql::Error),
+}
+
+impl Intake {
+    /// Takes in what happens there, for as long as the process serves.
+    pub(crate) async fn run(self, source: Source) {
+        let intake = Arc::new(self);
+        let work = || {
+            let (intake, source) = (Arc::clone(&intake), source.clone());
+            async move { intake.catch_up(&source).await }
+        };
+        Worker::new("taking in events", LOOK_EVERY)
+            .after_failure(AFTER_FAILURE)
+            .run_alone(work)
+            .await;
+    }
+
+    /// Takes in all that has happened until now.
+    pub(crate) async fn catch_up(&self, source: &Source) -> Result<(), IntakeError> {
+        while self.step(source).await? {}
+        Ok(())
+    }
+
+    /// Takes in some events; whether there were any.
+    async fn step(&self, source: &Source) -> Result<bool, IntakeError> {
+        let from = self.store.position(source.service).await?;
+        let mut events = EventServiceClient::with_interceptor(
+            source.client.clone(),
+            AttachPrincipal::new(&Principal::built_in("notification")),
+        )
+        .max_decoding_message_size(MAX_MESSAGE_BYTES);
+        let request = ReadEventsRequest {
+            after: from.clone(),
+            limit: PAGE,
+            services: vec![source.service.to_owned()],
+        };
+        let read = match events.read_all_events(request.clone()).await {
+            Err(status) if status.code() == Code::OutOfRange => {
+                // Nothing was taken in for longer than events are kept: what was between is lost to us, and said.
+                tracing::error!(
+                    service = source.service,
+                    position = from,
+                    "events of more than 30 days were not taken in and are gone: no notices are made of them"
+                );
+                let request = ReadEventsRequest {
+                    after: String::new(),
+                    ..request
+                };
+                events.read_all_events(request).await
+            }
+            read => read,
+        };
+        let page = read
+            .map_err(|status| IntakeError::Source {
+                service: source.service,
+                status: Box::new(status),
+            })?
+            .into_inner();
+        self.numbers
+            .behind(source.service, page.behind_seconds.unwrap_or_default());
+        if page.events.is_empty() {
+            return Ok(false);
+        }
+        let mut taken = Taken::default();
+        for event in &page.events {
+            told::take(event, &self.operators, &mut taken);
+        }
+        let step = Step {
+            service: source.service,
+            from,
+            to: page.position,
+        };
+        if let Some(count) = self.store.take(Some(&step), &taken, self.clock.now()).await? {
+            self.numbers.notices_made(count);
+        }
+        Ok(true)
+    }
+}

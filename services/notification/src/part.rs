@@ -1,0 +1,133 @@
+//! The notification service as a part of a process.
+
+use std::sync::Arc;
+
+use nopic_chassis::config::Reader;
+use nopic_chassis::part::{Asked, Open, OpenError, Opener, Opening, Part};
+use nopic_chassis::serving::GrpcService;
+use nopic_domain::principal::BUILT_IN_TENANT;
+use nopic_proto::notification::notification_service_server::NotificationServiceServer;
+use nopic_sql::{Journal, Location, Schema};
+
+use crate::channels::{Channels, MailFolder, Surroundings};
+use crate::delivery::Sender;
+use crate::intake::timed::Askable;
+use crate::intake::{Intake, Source};
+use crate::metrics::Numbers;
+use crate::rpc::Rpc;
+use crate::{ROLES, SCHEMA, store};
+
+/// The notification service.
+pub const PART: Part<Location, Schema, Journal> = Part {
+    name: "notification",
+    about: "Who is told what, and whether it came there",
+    is_door: false,
+    services: &[GrpcService::hard("nopic.notification.v1.NotificationService")],
+    roles: ROLES,
+    descriptors: || nopic_proto::DESCRIPTORS,
+    schema: Some(&SCHEMA),
+    asks: &[
+        Asked {
+            part: REGISTRY,
+            methods: &[EVENTS, "nopic.registry.v1.RegistryService/GetCurrentRevision"],
+        },
+        Asked {
+            part: CERTIFICATE,
+            methods: &[
+                EVENTS,
+                "nopic.certificate.v1.CertificateService/BatchGetCertificates",
+            ],
+        },
+        Asked {
+            part: ENTRY_VALIDATION,
+            methods: &[
+                EVENTS,
+                "nopic.entry_validation.v1.EntryValidationService/ListFlagChanges",
+            ],
+        },
+    ],
+    configure,
+};
+
+const REGISTRY: &str = "registry";
+const CERTIFICATE: &str = "certificate";
+const ENTRY_VALIDATION: &str = "entry-validation";
+const EVENTS: &str = "nopic.events.v1.EventService/ReadAllEvents";
+/// Those that tell events, by the names of parts and in events.
+const SOURCES: [(&str, &str); 3] = [
+    (REGISTRY, "registry"),
+    (CERTIFICATE, "certificate"),
+    (ENTRY_VALIDATION, "entry_validation"),
+];
+
+fn configure(reader: &mut Reader) -> Opener<Location, Journal> {
+    let operators: Arc<str> = reader
+        .text("notification.operators")
+        .unwrap_or_else(|| BUILT_IN_TENANT.to_owned())
+        .into();
+    let mail = MailFolder::default();
+    let channels = Channels::configured(reader, &Surroundings::new(mail.clone()));
+    Box::new(move |opening| {
+        mail.name(opening.folder.join("mail"));
+        Box::pin(open(opening, operators, channels))
+    })
+}
+
+async fn open(
+    opening: Opening<Location>,
+    operators: Arc<str>,
+    channels: Channels,
+) -> Result<Open<Journal>, OpenError> {
+    let store = store::open(&opening.storage, opening.storage.schema_update())
+        .await
+        .map_err(OpenError::new)?;
+    let rpc = Rpc {
+        store: Arc::clone(&store),
+        channels: channels.clone(),
+        clock: Arc::clone(&opening.clock),
+        draining: opening.draining,
+    };
+    let mut open = Open::serving(move |routes| {
+        let service = nopic_chassis::bounded!(NotificationServiceServer::new(rpc.clone()));
+        routes.add_service(service);
+    });
+    open.journal = Some(store.journal());
+    let numbers = Numbers::new(&opening.metrics);
+    let intake = Intake {
+        store: Arc::clone(&store),
+        clock: Arc::clone(&opening.clock),
+        numbers: numbers.clone(),
+        operators,
+    };
+    for (part, service) in SOURCES {
+        if let Some(client) = opening.clients.find(part) {
+            let source = Source {
+                service,
+                client: client.clone(),
+            };
+            open.background.push(Box::pin(intake.clone().run(source)));
+        }
+    }
+    let client = |part| opening.clients.find(part).cloned();
+    let askable = Askable {
+        registry: client(REGISTRY),
+        certificate: client(CERTIFICATE),
+        entry_validation: client(ENTRY_VALIDATION),
+        stale_after_days: opening.policy.stale_after_days(),
+    };
+    open.background.push(Box::pin(intake.run_by_time(askable)));
+    let sender = Sender {
+        store,
+        channels,
+        clock: opening.clock,
+        numbers,
+        holder: holder().map_err(OpenError::new)?,
+    };
+    open.background.push(Box::pin(sender.run()));
+    Ok(open)
+}
+
+/// A name that no other process has.
+fn holder() -> Result<Arc<str>, getrandom::Error> {
+    Ok(format!("{}-{}", std::process::id(), crate::message_id::message_id()?).into())
+}

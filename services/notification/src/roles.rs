@@ -1,0 +1,44 @@
+//! Who may call which method. A tenant sees and changes what is its own, and nothing else.
+
+use nopic_chassis::roles::Row;
+use nopic_domain::principal::Role;
+
+/// Who decides who is told.
+const DECIDERS: &[Role] = &[Role::Compliance, Role::Operator, Role::Authority];
+
+/// The notification service's rows of the table of roles.
+pub const ROLES: &[Row] = &[
+    Row::any_role("nopic.notification.v1.NotificationService/ListNotices"),
+    Row::any_role("nopic.notification.v1.NotificationService/GetNotice"),
+    Row::any_role("nopic.notification.v1.NotificationService/WatchNotices"),
+    Row::roles(
+        "nopic.notification.v1.NotificationService/CreateReceiver",
+        DECIDERS,
+    ),
+    Row::any_role("nopic.notification.v1.NotificationService/ListReceivers"),
+    Row::roles(
+        "nopic.notification.v1.NotificationService/PauseReceiver",
+        DECIDERS,
+    ),
+    Row::roles(
+        "nopic.notification.v1.NotificationService/ResumeReceiver",
+        DECIDERS,
+    ),
+    Row::roles("nopic.notification.v1.NotificationService/RotateSecret", DECIDERS),
+    Row::roles("nopic.notification.v1.NotificationService/TestReceiver", DECIDERS),
+    Row::roles(
+        "nopic.notification.v1.NotificationService/RemoveReceiver",
+        DECIDERS,
+    ),
+    Row::roles(
+        "nopic.notification.v1.NotificationService/SetSubscription",
+        DECIDERS,
+    ),
+    Row::any_role("nopic.notification.v1.NotificationService/ListSubscriptions"),
+    Row::roles(
+        "nopic.notification.v1.NotificationService/RemoveSubscription",
+        DECIDERS,
+    ),
+    Row::any_role("nopic.notification.v1.NotificationService/ListDeliveries"),
+    Row::roles("nopic.notification.v1.NotificationService/Redeliver", DECIDERS),
+];

@@ -1,0 +1,345 @@
+//! Receivers.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use nopic_domain::notice::Notice;
+use nopic_sql::Error;
+use nopic_sql::audit::Rows;
+use nopic_sql::row::{json, small};
+use serde_json::json as value;
+
+use super::super::engine::{self, Connection};
+use super::deliveries::delivery;
+use super::{Store, end, kept};
+use crate::error::Error as Refusal;
+use crate::message_id::message_id;
+use crate::store::audited::{RECEIVER, SUBSCRIPTION};
+use crate::store::row::{count, receiver_state, secrets};
+use crate::store::{
+    Act, KeptSecret, NewReceiver, ReceiverState, ReceiverStore, StoredDelivery, StoredReceiver, TRIED_FOR,
+};
+
+macro_rules! columns {
+    () => {
+        "SELECT r.receiver_id, r.name, r.channel, r.settings, r.ordered, r.per_minute, r.state, r.because,
+            r.failing_since, r.created_at,
+            (SELECT COUNT(*) FROM delivery d WHERE d.receiver_id = r.receiver_id AND d.state = 'WAITING'),
+            (SELECT COUNT(*) FROM delivery d WHERE d.receiver_id = r.receiver_id AND d.state = 'DEAD')
+        FROM receiver r WHERE r.tenant = $1 AND r.removed_at IS NULL"
+    };
+}
+
+nopic_sql::statements! {
+    const SELECT_RECEIVERS: &str = concat!(columns!(), " ORDER BY r.name");
+    const SELECT_RECEIVER: &str = concat!(columns!(), " AND r.name = $2");
+    const INSERT_RECEIVER: &str = "INSERT INTO receiver (tenant, name, channel, settings, secrets, ordered, per_minute,
+            state, because, failures, rests_until, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, 'ACTIVE', '', 0, $8, $8)";
+    const SET_STATE: &str = "UPDATE receiver SET state = $2, because = $3, failures = 0, failing_since = NULL,
+        rests_until = $4 WHERE receiver_id = $1";
+    const SELECT_SECRETS: &str = "SELECT secrets FROM receiver WHERE receiver_id = $1";
+    const SET_SECRETS: &str = "UPDATE receiver SET secrets = $2 WHERE receiver_id = $1";
+    const REMOVE_RECEIVER: &str = "UPDATE receiver SET removed_at = $2, secrets = '[]' WHERE receiver_id = $1";
+    const REMOVE_SUBSCRIPTIONS: &str = "DELETE FROM subscription WHERE receiver_id = $1 RETURNING tenant, name";
+    const END_WAITING: &str = "UPDATE delivery SET state = 'DEAD', last_result = 'the receiver was removed', ended_at = $2
+        WHERE receiver_id = $1 AND state = 'WAITING'";
+    const INSERT_TEST_NOTICE: &str = "INSERT INTO notice (tenant, cause, kind, severity, subject, content, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING notice_id";
+    const INSERT_TEST_DELIVERY: &str = "INSERT INTO delivery (tenant, receiver_id, message_id, subject, state, due_at,
+            next_attempt_at, expires_at, attempts, last_result, created_at)
+        VALUES ($1, $2, $3, $4, 'WAITING', $5, $5, $6, 0, '', $5) RETURNING delivery_id";
+    const INSERT_TEST_DELIVERY_NOTICE: &str =
+        "INSERT INTO delivery_notice (delivery_id, notice_id) VALUES ($1, $2)";
+}
+
+type Row = (
+    i64,
+    String,
+    String,
+    String,
+    bool,
+    i64,
+    String,
+    String,
+    Option<DateTime<Utc>>,
+    DateTime<Utc>,
+    i64,
+    i64,
+);
+
+fn stored(row: Row) -> Result<StoredReceiver, Error> {
+    let (
+        id,
+        name,
+        channel,
+        settings,
+        ordered,
+        per_minute,
+        state,
+        because,
+        failing_since,
+        created_at,
+        waiting,
+        dead,
+    ) = row;
+    Ok(StoredReceiver {
+        id,
+        name,
+        channel,
+        settings,
+        ordered,
+        per_minute: small("receiver.per_minute", per_minute)?,
+        state: receiver_state(&state)?,
+        because,
+        failing_since,
+        created_at,
+        waiting: count("COUNT(delivery)", waiting)?,
+        dead: count("COUNT(delivery)", dead)?,
+    })
+}
+
+async fn find(
+    connection: &mut Connection,
+    tenant: &str,
+    name: &str,
+) -> Result<Option<StoredReceiver>, Error> {
+    let row: Option<Row> = sqlx::query_as(SELECT_RECEIVER)
+        .bind(tenant)
+        .bind(name)
+        .fetch_optional(connection)
+        .await?;
+    row.map(stored).transpose()
+}
+
+/// The receiver of this name, which must be there.
+pub(super) async fn require(
+    connection: &mut Connection,
+    tenant: &str,
+    name: &str,
+) -> Result<StoredReceiver, Refusal> {
+    find(connection, tenant, name).await?.ok_or_else(|| {
+        Refusal::NotFound(format!(
+            "there is no receiver {name:?}: ListReceivers names those that there are"
+        ))
+    })
+}
+
+fn left(
+    rows: &mut Rows,
+    tenant: &str,
+    receiver: &StoredReceiver,
+    removed_at: Option<DateTime<Utc>>,
+) -> Result<(), Error> {
+    let settings = serde_json::from_str(&receiver.settings)
+        .map_err(|error| Error::corrupt("receiver.settings", error))?;
+    rows.row(&RECEIVER)
+        .number(receiver.id)
+        .text(tenant)
+        .text(receiver.name.as_str())
+        .text(receiver.channel.as_str())
+        .json(nopic_sql::audit::json_hash(&settings))
+        .moment(receiver.created_at)
+        .moment(removed_at)
+        .end();
+    Ok(())
+}
+
+#[async_trait]
+impl ReceiverStore for Store {
+    async fn create_receiver(&self, act: &Act, new: &NewReceiver) -> Result<StoredReceiver, Refusal> {
+        let (mut transaction, answer) = self.begin("create_receiver", act).await?;
+        if answer.is_some() {
+            return Err(Refusal::AlreadyThere(format!(
+                "the receiver {:?} was made by this request before; its secret was told then, and is told once: rotate \
+                 it where it is lost",
+                new.name
+            )));
+        }
+        let tenant = act.principal.tenant.as_str();
+        if find(&mut transaction, tenant, &new.name).await?.is_some() {
+            return Err(Refusal::AlreadyThere(format!(
+                "there is a receiver {:?} already: take another name, or remove it first",
+                new.name
+            )));
+        }
+        sqlx::query(INSERT_RECEIVER)
+            .bind(tenant)
+            .bind(&new.name)
+            .bind(new.channel)
+            .bind(&new.settings)
+            .bind(json(&new.secrets)?)
+            .bind(new.ordered)
+            .bind(i64::from(new.per_minute))
+            .bind(act.now)
+            .execute(&mut *transaction)
+            .await?;
+        let receiver = require(&mut transaction, tenant, &new.name).await?;
+        let mut rows = Rows::new();
+        left(&mut rows, tenant, &receiver, None)?;
+        let detail = value!({ "channel": receiver.channel });
+        let note = ("RECEIVER_CREATED", new.name.as_str(), detail);
+        end(transaction, act, note, &rows, &receiver).await?;
+        Ok(receiver)
+    }
+
+    async fn receivers(&self, tenant: &str) -> Result<Vec<StoredReceiver>, Error> {
+        let rows: Vec<Row> = sqlx::query_as(SELECT_RECEIVERS)
+            .bind(tenant)
+            .fetch_all(self.database.readers())
+            .await?;
+        rows.into_iter().map(stored).collect()
+    }
+
+    async fn set_state(
+        &self,
+        act: &Act,
+        name: &str,
+        state: ReceiverState,
+        because: &str,
+    ) -> Result<StoredReceiver, Refusal> {
+        let (mut transaction, answer) = self.begin("set_receiver_state", act).await?;
+        if let Some(answer) = answer {
+            return Ok(kept(&answer)?);
+        }
+        let tenant = act.principal.tenant.as_str();
+        let mut receiver = require(&mut transaction, tenant, name).await?;
+        if receiver.state != state {
+            sqlx::query(SET_STATE)
+                .bind(receiver.id)
+                .bind(state.as_str())
+                .bind(because)
+                .bind(act.now)
+                .execute(&mut *transaction)
+                .await?;
+            receiver = require(&mut transaction, tenant, name).await?;
+        }
+        let action = match state {
+            ReceiverState::Active => "RECEIVER_RESUMED",
+            ReceiverState::Paused | ReceiverState::Gone => "RECEIVER_PAUSED",
+        };
+        let note = (action, name, value!({ "because": because }));
+        end(transaction, act, note, &Rows::new(), &receiver).await?;
+        Ok(receiver)
+    }
+
+    async fn rotate_secret(
+        &self,
+        act: &Act,
+        name: &str,
+        secret: &str,
+        until: DateTime<Utc>,
+    ) -> Result<StoredReceiver, Refusal> {
+        let (mut transaction, answer) = self.begin("rotate_secret", act).await?;
+        if answer.is_some() {
+            return Err(Refusal::AlreadyThere(
+                "a secret was made by this request before; it was told then, and is told once: rotate again where it is \
+                 lost"
+                    .to_owned(),
+            ));
+        }
+        let receiver = require(&mut transaction, &act.principal.tenant, name).await?;
+        let kept: String = sqlx::query_scalar(SELECT_SECRETS)
+            .bind(receiver.id)
+            .fetch_one(&mut *transaction)
+            .await?;
+        let mut all = secrets(&kept)?;
+        if all.is_empty() {
+            return Err(Refusal::NotNow(format!(
+                "the receiver {name:?} has no secret: its channel needs none"
+            )));
+        }
+        all.retain(|kept| kept.until.is_none_or(|until| until > act.now));
+        for kept in &mut all {
+            kept.until = Some(kept.until.map_or(until, |earlier| earlier.min(until)));
+        }
+        all.push(KeptSecret {
+            secret: secret.to_owned(),
+            until: None,
+        });
+        sqlx::query(SET_SECRETS)
+            .bind(receiver.id)
+            .bind(json(&all)?)
+            .execute(&mut *transaction)
+            .await?;
+        let note = ("SECRET_ROTATED", name, value!({ "until": until }));
+        end(transaction, act, note, &Rows::new(), &receiver).await?;
+        Ok(receiver)
+    }
+
+    async fn remove_receiver(&self, act: &Act, name: &str) -> Result<StoredReceiver, Refusal> {
+        let (mut transaction, answer) = self.begin("remove_receiver", act).await?;
+        if let Some(answer) = answer {
+            return Ok(kept(&answer)?);
+        }
+        let receiver = require(&mut transaction, &act.principal.tenant, name).await?;
+        let mut rows = Rows::new();
+        let gone: Vec<(String, String)> = sqlx::query_as(REMOVE_SUBSCRIPTIONS)
+            .bind(receiver.id)
+            .fetch_all(&mut *transaction)
+            .await?;
+        for (tenant, name) in &gone {
+            rows.row(&SUBSCRIPTION)
+                .text(tenant.as_str())
+                .text(name.as_str())
+                .gone();
+        }
+        for statement in [REMOVE_RECEIVER, END_WAITING] {
+            sqlx::query(statement)
+                .bind(receiver.id)
+                .bind(act.now)
+                .execute(&mut *transaction)
+                .await?;
+        }
+        left(&mut rows, &act.principal.tenant, &receiver, Some(act.now))?;
+        let note = ("RECEIVER_REMOVED", name, value!({ "subscriptions": gone.len() }));
+        end(transaction, act, note, &rows, &receiver).await?;
+        Ok(receiver)
+    }
+
+    async fn test_receiver(&self, act: &Act, name: &str, notice: &Notice) -> Result<StoredDelivery, Refusal> {
+        let (mut transaction, answer) = self.begin("test_receiver", act).await?;
+        if let Some(answer) = answer {
+            return Ok(kept(&answer)?);
+        }
+        engine::hold(&mut transaction, &["notification notices"]).await?;
+        let tenant = act.principal.tenant.as_str();
+        let receiver = require(&mut transaction, tenant, name).await?;
+        if receiver.state != ReceiverState::Active {
+            return Err(Refusal::NotNow(format!(
+                "the receiver {name:?} is {}: resume it first",
+                receiver.state.as_str()
+            )));
+        }
+        let message_id = message_id().map_err(|error| Error::corrupt("delivery.message_id", error))?;
+        let notice_id: i64 = sqlx::query_scalar(INSERT_TEST_NOTICE)
+            .bind(tenant)
+            .bind(format!("test/{message_id}"))
+            .bind(notice.kind.as_str())
+            .bind(notice.severity as i64)
+            .bind(&notice.subject)
+            .bind(json(notice)?)
+            .bind(act.now)
+            .fetch_one(&mut *transaction)
+            .await?;
+        let id: i64 = sqlx::query_scalar(INSERT_TEST_DELIVERY)
+            .bind(tenant)
+            .bind(receiver.id)
+            .bind(&message_id)
+            .bind(&notice.subject)
+            .bind(act.now)
+            .bind(act.now + TRIED_FOR)
+            .fetch_one(&mut *transaction)
+            .await?;
+        sqlx::query(INSERT_TEST_DELIVERY_NOTICE)
+            .bind(id)
+            .bind(notice_id)
+            .execute(&mut *transaction)
+            .await?;
+        let made = delivery(&mut transaction, tenant, id)
+            .await?
+            .ok_or_else(|| Error::corrupt("delivery", id))?;
+        let note = ("RECEIVER_TESTED", name, value!({ "delivery": id }));
+        end(transaction, act, note, &Rows::new(), &made).await?;
+        Ok(made)
+    }
+}

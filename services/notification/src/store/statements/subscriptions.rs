@@ -1,0 +1,119 @@
+//! Subscriptions.
+
+use async_trait::async_trait;
+use nopic_sql::Error;
+use nopic_sql::audit::Rows;
+use nopic_sql::row::json;
+use serde_json::json as value;
+
+use super::receivers::require;
+use super::{Store, end, kept};
+use crate::error::Error as Refusal;
+use crate::store::audited::SUBSCRIPTION;
+use crate::store::{Act, NamedSubscription, SubscriptionStore, row};
+
+nopic_sql::statements! {
+    const SELECT_SUBSCRIPTIONS: &str = "SELECT s.name, r.name, s.content FROM subscription s
+        JOIN receiver r ON r.receiver_id = s.receiver_id WHERE s.tenant = $1 ORDER BY s.name";
+    const UPSERT_SUBSCRIPTION: &str = "INSERT INTO subscription (tenant, name, receiver_id, content, set_at)
+        VALUES ($1, $2, $3, $4, $5) ON CONFLICT (tenant, name) DO UPDATE
+        SET receiver_id = excluded.receiver_id, content = excluded.content, set_at = excluded.set_at";
+    const DELETE_SUBSCRIPTION: &str = "DELETE FROM subscription WHERE tenant = $1 AND name = $2";
+    const COUNT_SUBSCRIPTIONS: &str = "SELECT COUNT(*) FROM subscription WHERE tenant = $1 AND name <> $2";
+}
+
+/// Subscriptions of a tenant at most: each notice is held against every one.
+const MOST: i64 = 1_000;
+
+#[async_trait]
+impl SubscriptionStore for Store {
+    async fn set_subscription(
+        &self,
+        act: &Act,
+        new: &NamedSubscription,
+    ) -> Result<NamedSubscription, Refusal> {
+        let (mut transaction, answer) = self.begin("set_subscription", act).await?;
+        if let Some(answer) = answer {
+            return Ok(kept(&answer)?);
+        }
+        let tenant = act.principal.tenant.as_str();
+        let receiver = require(&mut transaction, tenant, &new.receiver).await?;
+        let others: i64 = sqlx::query_scalar(COUNT_SUBSCRIPTIONS)
+            .bind(tenant)
+            .bind(&new.name)
+            .fetch_one(&mut *transaction)
+            .await?;
+        if others >= MOST {
+            return Err(Refusal::NotNow(format!(
+                "there are {MOST} subscriptions already, which is the most: remove one first"
+            )));
+        }
+        sqlx::query(UPSERT_SUBSCRIPTION)
+            .bind(tenant)
+            .bind(&new.name)
+            .bind(receiver.id)
+            .bind(json(&new.subscription)?)
+            .bind(act.now)
+            .execute(&mut *transaction)
+            .await?;
+        let content = serde_json::to_value(&new.subscription)
+            .map_err(|error| Error::corrupt("subscription.content", error))?;
+        let mut rows = Rows::new();
+        rows.row(&SUBSCRIPTION)
+            .text(tenant)
+            .text(new.name.as_str())
+            .number(receiver.id)
+            .json(nopic_sql::audit::json_hash(&content))
+            .moment(act.now)
+            .end();
+        let note = ("SUBSCRIPTION_SET", new.name.as_str(), content);
+        end(transaction, act, note, &rows, new).await?;
+        Ok(new.clone())
+    }
+
+    async fn subscriptions(&self, tenant: &str) -> Result<Vec<NamedSubscription>, Error> {
+        let found: Vec<(String, String, String)> = sqlx::query_as(SELECT_SUBSCRIPTIONS)
+            .bind(tenant)
+            .fetch_all(self.database.readers())
+            .await?;
+        found
+            .into_iter()
+            .map(|(name, receiver, content)| {
+                Ok(NamedSubscription {
+                    name,
+                    receiver,
+                    subscription: row::read("subscription.content", &content)?,
+                })
+            })
+            .collect()
+    }
+
+    async fn remove_subscription(&self, act: &Act, name: &str) -> Result<(), Refusal> {
+        let (mut transaction, answer) = self.begin("remove_subscription", act).await?;
+        if let Some(answer) = answer {
+            return Ok(kept(&answer)?);
+        }
+        let tenant = act.principal.tenant.as_str();
+        let gone = sqlx::query(DELETE_SUBSCRIPTION)
+            .bind(tenant)
+            .bind(name)
+            .execute(&mut *transaction)
+            .await?;
+        if gone.rows_affected() == 0 {
+            return Err(Refusal::NotFound(format!(
+                "there is no subscription {name:?}: ListSubscriptions names those that there are"
+            )));
+        }
+        let mut rows = Rows::new();
+        rows.row(&SUBSCRIPTION).text(tenant).text(name).gone();
+        end(
+            transaction,
+            act,
+            ("SUBSCRIPTION_REMOVED", name, value!({})),
+            &rows,
+            &(),
+        )
+        .await?;
+        Ok(())
+    }
+}
