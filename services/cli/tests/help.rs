@@ -142,6 +142,7 @@ fn every_command_of_the_specification_is_there() {
         "key revoke",
         "key rotate",
         "whoami",
+        "events",
         "audit verify",
         "audit heads",
         "sample",

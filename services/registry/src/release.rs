@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use nopic_domain::date::Date;
+use nopic_domain::identifier::NopId;
 use nopic_domain::registry::{Status, StatusOnDate};
 use nopic_sql::outbox::NewMessage;
 
@@ -89,6 +90,13 @@ async fn told_of_release(
         let page = core.store.changes(held.revision, after, PAGE).await?;
         let Some(last) = page.last() else { break };
         after = Some(last.nop_id);
+        // A name that is not stated any more is the one from before.
+        let nameless = page.iter().filter(|operation| operation.heading.is_none());
+        let nameless: Vec<NopId> = nameless.map(|operation| operation.nop_id).collect();
+        let mut headings = core
+            .store
+            .headings(&nameless, &current.order, current.revision)
+            .await?;
         for operation in page {
             let said = match operation.change {
                 Said::Nothing => continue,
@@ -112,7 +120,11 @@ async fn told_of_release(
             if is_newest && current.revision > 0 && known.as_ref() != Some(&status) {
                 changes.push(StatusChange {
                     nop_id: operation.nop_id,
-                    name: operation.heading.map(|heading| heading.name).unwrap_or_default(),
+                    name: operation
+                        .heading
+                        .or_else(|| headings.remove(&operation.nop_id))
+                        .map(|heading| heading.name)
+                        .unwrap_or_default(),
                     before: known,
                     after: status,
                     since: since.unwrap_or(held.published_on),

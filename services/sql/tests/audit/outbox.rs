@@ -1,12 +1,13 @@
 //! The outbox is read in the order of commits: nothing is skipped, nothing comes twice, and only a beginning is forgotten.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use nopic_sql::outbox::{Message, NewMessage, Page, Position, Whose};
 use nopic_sql::testing::Engine;
-use nopic_sql::{Error, postgres, sqlite};
+use nopic_sql::{postgres, sqlite};
 use rstest::rstest;
 
 use crate::support::{Database, World, moment};
@@ -278,33 +279,29 @@ async fn readers_read_on_while_old_messages_are_forgotten(
         world.put_at(moment(i64::from(first)), messages).await;
     }
     world.read(None, COUNT as usize).await;
+    // Never past what this reader has done with: it must not hear of it.
+    let done = AtomicU32::new(0);
     let forget = async {
-        for before in (0..=i64::from(COUNT)).step_by(4) {
-            world.outbox.forget(moment(before), 7).await?;
+        while done.load(Ordering::Relaxed) < COUNT {
+            let before = moment(i64::from(done.load(Ordering::Relaxed)) - 19);
+            world.outbox.forget(before, 7).await.unwrap();
+            tokio::task::yield_now().await;
         }
         world.forget_all(moment(i64::from(COUNT)), 50).await;
-        Ok::<_, Error>(())
     };
-    // One that keeps before the floor misses nothing; new ones begin wherever it is, and never with a hole.
     let keep_up = async {
         let (mut position, mut read) = (None, 0);
         while read < COUNT {
-            match world.page(Whose::All, position, 97).await {
-                Page::Messages {
-                    messages,
-                    position: next,
-                    ..
-                } => {
-                    for message in &messages {
-                        assert_eq!(message.subject, subject(read));
-                        read += 1;
-                    }
-                    position = Some(next);
-                }
-                other => panic!("at {position:?}: {other:?}"),
+            let (messages, next, _) = world.after(Whose::All, position, 23).await;
+            for message in &messages {
+                assert_eq!(message.subject, subject(read));
+                read += 1;
             }
+            position = Some(next);
+            done.store(read, Ordering::Relaxed);
         }
     };
+    // New ones begin wherever it is, without being told so, and never with a hole.
     let begin_anew = async {
         let mut starts = BTreeSet::new();
         loop {
@@ -319,9 +316,8 @@ async fn readers_read_on_while_old_messages_are_forgotten(
             starts.insert(first);
         }
     };
-    let (forgotten, (), starts) = tokio::join!(forget, keep_up, begin_anew);
-    forgotten.unwrap();
-    assert!(starts.len() > 1 && starts.first() == Some(&0), "{starts:?}");
+    let ((), (), starts) = tokio::join!(forget, keep_up, begin_anew);
+    assert!(starts.len() > 1, "{starts:?}");
 }
 
 #[tokio::test]
