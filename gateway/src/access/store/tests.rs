@@ -316,7 +316,10 @@ async fn every_change_is_noted_and_a_row_that_is_changed_behind_the_log_is_named
     store.suspend(&act("4"), "acme", true).await.unwrap();
     store.suspend(&act("5"), "acme", true).await.unwrap();
     store.remove_person(&act("6"), "acme", "maria").await.unwrap();
-    let audit = Audit::new(store.journal(), Heads::in_data_folder(database.folder.path()));
+    let audit = Audit::new(
+        store.journal().audit,
+        Heads::in_data_folder(database.folder.path()),
+    );
     // Other tests' open transactions may stand before its notes for a while.
     let verified = loop {
         audit.seal(at(10)).await.unwrap();
