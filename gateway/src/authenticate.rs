@@ -144,6 +144,9 @@ impl Authenticate {
         let known = match shown {
             Shown::Key(key) => self.callers.of_key(&key).await,
             Shown::Token(token) => self.callers.of_token(&token).await,
+            Shown::Certificate(_) if cross_site.is_some_and(|of| of.is_of_another_page) => {
+                return Err(cross_site::refused_with_certificate());
+            }
             Shown::Certificate(name) => match &self.listed {
                 Some(listed) if listed.may_call(&name, path) => Ok(Principal::built_in(&name)),
                 _ => self.callers.of_certificate(&name).await,

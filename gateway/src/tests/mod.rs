@@ -1,6 +1,7 @@
 //! The whole stack on a real socket, before a service that says what reached it.
 
 mod admission;
+mod callers;
 mod connections;
 mod forms;
 
@@ -73,8 +74,9 @@ impl Callers for ByName {
         Err(Refused::Unknown)
     }
 
-    async fn of_certificate(&self, _: &str) -> Result<Principal, Refused> {
-        Err(Refused::Unknown)
+    async fn of_certificate(&self, name: &str) -> Result<Principal, Refused> {
+        let tenant = name.strip_suffix(".example").ok_or(Refused::Unknown)?;
+        self.of_key(tenant).await
     }
 }
 
@@ -208,6 +210,13 @@ pub(crate) fn request(path: &str, key: Option<&str>) -> http::Request<Full<Bytes
     request
         .body(Full::new(Bytes::from_static(b"\0\0\0\0\x02hi")))
         .unwrap()
+}
+
+/// The same as it comes over HTTP/2.
+pub(crate) fn come(path: &str, key: Option<&str>) -> Request {
+    let mut request = request(path, key).map(Body::new);
+    *request.version_mut() = http::Version::HTTP_2;
+    request
 }
 
 impl Caller {
