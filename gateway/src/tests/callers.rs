@@ -41,3 +41,16 @@ async fn a_certificate_that_a_browser_shows_for_a_page_of_another_site_is_nobody
         assert_eq!(code(&calls, request).await, expected);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_ends_when_the_key_is_revoked_by_which_it_began() {
+    let calls = calls(Bounds::default(), &Metrics::default());
+    for (key, ends) in [("nopic_revoked", true), ("nopic_a", false)] {
+        let began = Instant::now();
+        let stream = code(&calls, come(STREAM, Some(key)));
+        let ended = tokio::time::timeout(Duration::from_secs(60), stream).await;
+        assert_eq!(ended.ok(), ends.then_some(Code::Unauthenticated), "{key}");
+        let took = began.elapsed();
+        assert!(!ends || took < REVOKED_AFTER + Duration::from_secs(2), "{took:?}");
+    }
+}

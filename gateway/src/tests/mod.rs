@@ -8,6 +8,7 @@ mod forms;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -25,6 +26,7 @@ use nopic_domain::principal::{Principal, Role};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 use tonic::body::Body;
 use tonic::codegen::http::{self, HeaderMap, HeaderValue};
 use tower::util::BoxCloneSyncService;
@@ -45,15 +47,23 @@ use crate::{Request, Response, server};
 pub(crate) const SAY: &str = "/test.v1.Echo/Say";
 pub(crate) const OPERATE: &str = "/test.v1.Echo/Operate";
 pub(crate) const WATCH: &str = "/test.v1.Echo/Watch";
+/// A stream of the contract, whose answers never end here.
+pub(crate) const STREAM: &str = "/nopic.entry_validation.v1.EntryValidationService/ValidateStream";
 
 const ROWS: &[Row] = &[
     Row::any_role("test.v1.Echo/Say"),
     Row::roles("test.v1.Echo/Operate", &[Role::Operator]),
     Row::any_role("test.v1.Echo/Watch"),
+    Row::any_role("nopic.entry_validation.v1.EntryValidationService/ValidateStream"),
 ];
 
-/// Keys name their tenants: `nopic_a` is the key of a broker of tenant `a`.
-struct ByName;
+/// Keys name their tenants: `nopic_a` is the key of a broker of tenant `a`. One of them is revoked after a while.
+struct ByName {
+    born: Instant,
+}
+
+/// When that is.
+const REVOKED_AFTER: Duration = Duration::from_secs(5);
 
 #[async_trait]
 impl Callers for ByName {
@@ -62,6 +72,7 @@ impl Callers for ByName {
             "unknown" => Err(Refused::Unknown),
             "suspended" => Err(Refused::Suspended),
             "unavailable" => Err(Refused::Unavailable),
+            "revoked" if self.born.elapsed() >= REVOKED_AFTER => Err(Refused::Unknown),
             tenant => Ok(Principal {
                 tenant: tenant.to_owned(),
                 role: Role::Broker,
@@ -144,7 +155,7 @@ pub(crate) fn calls(bounds: Bounds, metrics: &Metrics) -> Calls {
         lines: bounds.requests,
     };
     let authenticate = Authenticate {
-        callers: Arc::new(ByName),
+        callers: Arc::new(ByName { born: Instant::now() }),
         otherwise: bounds.otherwise,
         listed: None,
         owner: Some(OwnerSecret::new("only-mine")),
@@ -261,7 +272,7 @@ fn echo() -> Here {
                 response = response.header(format!("x-came-{header}"), value);
             }
         }
-        let body = if request.uri().path() == WATCH {
+        let body = if matches!(request.uri().path(), WATCH | STREAM) {
             let one = futures::stream::iter([Ok::<_, tonic::Status>(Frame::data(Bytes::from_static(
                 b"\0\0\0\0\0",
             )))]);
