@@ -168,7 +168,9 @@ pub(crate) fn calls(bounds: Bounds, metrics: &Metrics) -> Calls {
         tenants: BoundTenants::new(limits.calls, metrics),
         charge: Charge::new(Limiter::Local(Arc::default()), limits, metrics),
         // The echo's messages are none of the contract.
-        messages: BoundMessages::within(Room::default()).handing_on(["test.v1.Echo"]),
+        messages: BoundMessages::within(Room::default())
+            .handing_on(["test.v1.Echo"])
+            .at_the_door(),
         cut: CutStreams(None),
         route: Route::new(echo(), std::collections::HashMap::new()),
     })
