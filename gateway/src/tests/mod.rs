@@ -49,8 +49,11 @@ pub(crate) const OPERATE: &str = "/test.v1.Echo/Operate";
 pub(crate) const WATCH: &str = "/test.v1.Echo/Watch";
 /// A stream of the contract, whose answers never end here.
 pub(crate) const STREAM: &str = "/nopic.entry_validation.v1.EntryValidationService/ValidateStream";
+/// A method of the contract with a message that says nothing, and an answer that may.
+pub(crate) const WHO_AM_I: &str = "/nopic.access.v1.AccessService/WhoAmI";
 
 const ROWS: &[Row] = &[
+    Row::any_role("nopic.access.v1.AccessService/WhoAmI"),
     Row::any_role("test.v1.Echo/Say"),
     Row::roles("test.v1.Echo/Operate", &[Role::Operator]),
     Row::any_role("test.v1.Echo/Watch"),
