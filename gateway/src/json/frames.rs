@@ -76,6 +76,11 @@ impl Messages {
         }
     }
 
+    /// The room of the message that came last, which is given back with the next one otherwise.
+    pub(crate) fn take_room(&mut self) -> Option<Held> {
+        self.held.take()
+    }
+
     /// A whole message that has come.
     fn take(&mut self) -> Result<Option<Bytes>, Status> {
         let Some(&[flags, a, b, c, d]) = self.buffer.first_chunk::<PREFIX>() else {
