@@ -111,7 +111,9 @@ impl<'a> Call<'a> {
     }
 
     async fn attempt(&mut self) -> Result<Attempted, Status> {
-        let chosen = self.in_time(self.shared.choose(&self.tried)).await?;
+        let chosen = self
+            .in_time(self.shared.choose(&self.tried, self.is_idempotent))
+            .await?;
         let (mut given, link) = chosen
             .map_err(|down| Status::unavailable(format!("the service cannot be reached: {}", down.why)))?;
         self.tried.push(given.member());
