@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use nopic_chassis::callers::Callers as Listed;
 use nopic_chassis::incoming::Peer;
 use nopic_chassis::principal::{PRINCIPAL_KEY, from_metadata};
+use nopic_chassis::refusal::too_busy;
 use nopic_chassis::transport::{OWNER_KEY, OwnerSecret};
 use nopic_domain::principal::Principal;
 use thiserror::Error;
@@ -33,6 +34,9 @@ pub(crate) enum Refused {
     /// The list of callers cannot be read.
     #[error("who calls cannot be looked up at present: try again")]
     Unavailable,
+    /// Too many are looked up whom nobody has seen lately.
+    #[error("too many callers are looked up at present: try again in a second")]
+    Busy,
 }
 
 /// Those who may come in, by what they show.
@@ -187,6 +191,7 @@ impl Authenticate {
             Refused::Unknown => Status::unauthenticated(refused.to_string()),
             Refused::Suspended => Status::permission_denied(refused.to_string()),
             Refused::Unavailable => Status::unavailable(refused.to_string()),
+            Refused::Busy => too_busy(&refused.to_string()),
         })
     }
 }
