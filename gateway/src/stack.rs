@@ -51,7 +51,10 @@ pub(crate) fn stack(parts: Parts) -> Calls {
         // What everybody may call has little time and few places, so that it takes none of those of known callers.
         .layer(BoundOpenCalls::default())
         // Span, numbers and deadline by method, which only now is known for every form.
-        .layer(Observe(server::Observe::new(&parts.metrics)))
+        .layer(Observe {
+            observe: server::Observe::new(&parts.metrics),
+            owner: parts.authenticate.owner.clone(),
+        })
         // Before any work: what is too much is refused while it is cheap.
         .layer(Admission(parts.shed))
         // Who calls, by key, token or certificate; nothing behind this reads a credential.
