@@ -12,6 +12,7 @@ use futures::stream;
 use http_body::{Body as _, Frame};
 use http_body_util::{BodyExt as _, StreamBody};
 use nopic_proto::weight::Request;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tonic::Status;
 use tonic::body::Body;
@@ -27,6 +28,8 @@ const HEAVIEST: usize = 32 << 20;
 const WORK: usize = 2;
 /// Packed messages from this length on are unpacked where that holds up nobody.
 const LONG_TO_UNPACK: usize = 4 << 10;
+/// So many at a time: an unpacker takes memory of its own, up to what it may look back, and nobody counts that.
+static UNPACKERS: Semaphore = Semaphore::const_new(4);
 
 /// The room that the message of a call takes until the call is answered.
 pub(super) type Working = Arc<Mutex<Option<Held>>>;
@@ -258,12 +261,20 @@ async fn aside<T: Send + 'static>(
     if message.len() <= LONG_TO_UNPACK {
         return Ok(work(&message[PREFIX..]));
     }
-    let done = tokio::task::spawn_blocking(move || work(&message[PREFIX..])).await;
-    done.map_err(|_| Status::internal("internal"))
+    let internal = || Status::internal("internal");
+    let place = UNPACKERS.acquire().await.map_err(|_| internal())?;
+    let done = tokio::task::spawn_blocking(move || {
+        // Held by the work itself: who waits for it may leave.
+        let _place = place;
+        work(&message[PREFIX..])
+    });
+    done.await.map_err(|_| internal())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use futures::FutureExt as _;
     use tonic::Code;
 
@@ -310,6 +321,24 @@ mod tests {
         let late = messages.frame().await.unwrap().unwrap_err();
         assert_eq!(late.code(), Code::DeadlineExceeded);
     }
+    #[tokio::test]
+    async fn few_messages_are_unpacked_at_a_time_whoever_waits_for_them() {
+        let (at_once, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let message = Bytes::from(vec![0; LONG_TO_UNPACK + 1]);
+        let works = (0..40).map(|_| {
+            let (at_once, most) = (Arc::clone(&at_once), Arc::clone(&most));
+            aside(message.clone(), move |_| {
+                most.fetch_max(at_once.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                std::thread::sleep(Duration::from_millis(5));
+                at_once.fetch_sub(1, Ordering::SeqCst);
+            })
+        });
+        for done in futures::future::join_all(works).await {
+            done.unwrap();
+        }
+        assert!(most.load(Ordering::SeqCst) <= 4);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn the_only_message_of_a_call_is_not_waited_for_for_ever_and_those_of_a_stream_are() {
         for (sent, frames) in [(&[][..], 0), (&[0, 0, 0, 0, 1, 7], 1)] {
