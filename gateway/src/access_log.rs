@@ -45,6 +45,12 @@ impl Noted {
         }
     }
 
+    /// What was noted of how it ended.
+    #[cfg(test)]
+    pub(crate) fn noted_status(&self) -> Option<i32> {
+        self.0.status.get().copied()
+    }
+
     /// Who calls.
     pub(crate) fn caller(&self, principal: &Principal) {
         let _ = self.0.caller.set(principal.clone());

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use nopic_chassis::callers::Callers as Listed;
 use nopic_chassis::incoming::Peer;
 use nopic_chassis::principal::{PRINCIPAL_KEY, from_metadata};
+use nopic_chassis::refusal::too_busy;
 use nopic_chassis::transport::{OWNER_KEY, OwnerSecret};
 use nopic_domain::principal::Principal;
 use thiserror::Error;
@@ -18,7 +19,8 @@ use tower::Layer;
 use crate::access_log::Noted;
 use crate::answer::Answer;
 use crate::cross_site::{self, CrossSite};
-use crate::{Request, Response};
+use crate::standing::Standing;
+use crate::{Request, Response, json};
 
 /// Why a credential names nobody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -32,6 +34,9 @@ pub(crate) enum Refused {
     /// The list of callers cannot be read.
     #[error("who calls cannot be looked up at present: try again")]
     Unavailable,
+    /// Too many are looked up whom nobody has seen lately.
+    #[error("too many callers are looked up at present: try again in a second")]
+    Busy,
 }
 
 /// Those who may come in, by what they show.
@@ -135,20 +140,41 @@ impl Authenticate {
         AuthenticateLayer(self)
     }
 
+    /// That whoever shows this may call, for as long as a stream lasts; absent: the call is none, or what is shown is good
+    /// for as long as the process runs.
+    fn standing(self: &Arc<Self>, shown: Shown, path: &str) -> Option<Standing> {
+        let may_end = matches!(shown, Shown::Key(_) | Shown::Token(_) | Shown::Certificate(_));
+        if !may_end || !json::is_stream(path) {
+            return None;
+        }
+        let shown = Arc::new((shown, path.to_owned()));
+        let authenticate = Arc::clone(self);
+        Some(Standing::asking(move || {
+            let (authenticate, shown) = (Arc::clone(&authenticate), Arc::clone(&shown));
+            async move {
+                let (shown, path) = &*shown;
+                authenticate.principal(shown, path, None).await.map(drop)
+            }
+        }))
+    }
+
     async fn principal(
         &self,
-        shown: Shown,
+        shown: &Shown,
         path: &str,
         cross_site: Option<CrossSite>,
     ) -> Result<Principal, Status> {
         let known = match shown {
-            Shown::Key(key) => self.callers.of_key(&key).await,
-            Shown::Token(token) => self.callers.of_token(&token).await,
+            Shown::Key(key) => self.callers.of_key(key).await,
+            Shown::Token(token) => self.callers.of_token(token).await,
+            Shown::Certificate(_) if cross_site.is_some_and(|of| of.is_of_another_page) => {
+                return Err(cross_site::refused_with_certificate());
+            }
             Shown::Certificate(name) => match &self.listed {
-                Some(listed) if listed.may_call(&name, path) => Ok(Principal::built_in(&name)),
-                _ => self.callers.of_certificate(&name).await,
+                Some(listed) if listed.may_call(name, path) => Ok(Principal::built_in(name)),
+                _ => self.callers.of_certificate(name).await,
             },
-            Shown::Owner(principal) => Ok(principal),
+            Shown::Owner(principal) => Ok(principal.clone()),
             Shown::Nothing if self.otherwise.is_some() && cross_site.is_some() => {
                 return Err(cross_site::refused());
             }
@@ -165,6 +191,7 @@ impl Authenticate {
             Refused::Unknown => Status::unauthenticated(refused.to_string()),
             Refused::Suspended => Status::permission_denied(refused.to_string()),
             Refused::Unavailable => Status::unavailable(refused.to_string()),
+            Refused::Busy => too_busy(&refused.to_string()),
         })
     }
 }
@@ -195,26 +222,36 @@ impl<S: Answer> Answer for Authenticated<S> {
         let peer = request.extensions().get::<Peer>().cloned();
         let owner = self.authenticate.owner.as_ref();
         let shown = Shown::take(request.headers_mut(), peer.as_ref(), owner);
-        let found = match shown {
+        let found = match &shown {
             Ok(shown) => {
                 let cross_site = request.extensions().get().copied();
                 // Of the path alone, for a body may not be shared.
                 let path = request.uri().path();
                 self.authenticate.principal(shown, path, cross_site).await
             }
-            Err(status) => Err(status),
+            Err(status) => Err(status.clone()),
         };
-        match found {
+        let standing = match found {
             Ok(principal) => {
                 if let Some(noted) = request.extensions().get::<Noted>() {
                     noted.caller(&principal);
                 }
                 request.extensions_mut().insert(principal);
+                let path = request.uri().path();
+                shown
+                    .ok()
+                    .and_then(|shown| self.authenticate.standing(shown, path))
             }
             // Health and the contract are told to everybody; the table of roles refuses everything else.
-            Err(_) if nopic_chassis::roles::is_open(request.uri().path()) => {}
+            Err(_) if nopic_chassis::roles::is_open(request.uri().path()) => None,
             Err(status) => return status.into_http(),
+        };
+        match standing {
+            None => self.inner.answer(request).await,
+            Some(standing) => {
+                let request = standing.bound_request(request);
+                standing.bound_answer(self.inner.answer(request).await)
+            }
         }
-        self.inner.answer(request).await
     }
 }

@@ -8,29 +8,44 @@ use tonic::codegen::http::header::{HOST, ORIGIN};
 use tonic::codegen::http::{Request, Uri};
 
 /// Marks a call, among its extensions, that a page of another site may have made.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct CrossSite;
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CrossSite {
+    /// It says itself that a page of another site, or of none, made it.
+    pub(crate) is_of_another_page: bool,
+    /// It is meant for another name than this machine's, as a page sends it whose name was made to mean this machine.
+    /// Where a server has a name that is what all calls are.
+    pub(crate) is_for_another_name: bool,
+}
 
 impl CrossSite {
-    /// Of a request as it comes: one that says so, or that is meant for another name than this machine's, as a page sends
-    /// it whose name was made to mean this machine.
+    /// Of a request as it comes.
     pub(crate) fn of<B>(request: &Request<B>) -> Option<Self> {
-        let headers = request.headers();
-        let is_another_name = match request.uri().host() {
-            Some(host) => !is_this_machine(host),
-            None => headers.get(HOST).is_some_and(|host| {
-                let uri: Option<Uri> = host.to_str().ok().and_then(|host| host.parse().ok());
-                !uri.as_ref().and_then(Uri::host).is_some_and(is_this_machine)
-            }),
+        let of = Self {
+            is_of_another_page: is_of_another_page(request),
+            is_for_another_name: is_for_another_name(request),
         };
-        if is_another_name {
-            return Some(Self);
-        }
-        let is_of_another_site = headers
-            .get("sec-fetch-site")
-            .is_some_and(|site| !matches!(site.as_bytes(), b"same-origin" | b"none"));
-        // A page of this server names it, and so does one of another port of this machine: that is another server's.
-        let is_of_another_origin = headers.get(ORIGIN).is_some_and(|origin| {
+        (of.is_of_another_page || of.is_for_another_name).then_some(of)
+    }
+}
+
+fn is_for_another_name<B>(request: &Request<B>) -> bool {
+    match request.uri().host() {
+        Some(host) => !is_this_machine(host),
+        None => request.headers().get(HOST).is_some_and(|host| {
+            let uri: Option<Uri> = host.to_str().ok().and_then(|host| host.parse().ok());
+            !uri.as_ref().and_then(Uri::host).is_some_and(is_this_machine)
+        }),
+    }
+}
+
+fn is_of_another_page<B>(request: &Request<B>) -> bool {
+    let headers = request.headers();
+    let is_of_another_site = headers
+        .get("sec-fetch-site")
+        .is_some_and(|site| !matches!(site.as_bytes(), b"same-origin" | b"none"));
+    // A page of this server names it, and so does one of another port of this machine: that is another server's.
+    let is_of_another_origin = || {
+        headers.get(ORIGIN).is_some_and(|origin| {
             let origin: Option<Uri> = origin.to_str().ok().and_then(|origin| origin.parse().ok());
             let authority = request
                 .uri()
@@ -39,9 +54,9 @@ impl CrossSite {
             let own = authority.or_else(|| headers.get(HOST).map(|host| host.as_bytes()));
             let from = origin.as_ref().and_then(Uri::authority);
             from.map(|from| from.as_str().as_bytes()) != own
-        });
-        (is_of_another_site || is_of_another_origin).then_some(Self)
-    }
+        })
+    };
+    is_of_another_site || is_of_another_origin()
 }
 
 fn is_this_machine(host: &str) -> bool {
@@ -50,6 +65,14 @@ fn is_this_machine(host: &str) -> bool {
         Ok(address) => address.is_loopback(),
         Err(_) => name == "localhost" || name.ends_with(".localhost"),
     }
+}
+
+/// The refusal of a call of a page that shows a certificate: its browser does so whatever page asks, and asks nobody.
+pub(crate) fn refused_with_certificate() -> Status {
+    Status::unauthenticated(
+        "a page of another site calls with an API key only: that a browser shows its user's certificate says nothing of who \
+         makes it call",
+    )
 }
 
 /// The refusal of a call of a page that shows no credential.
@@ -66,52 +89,81 @@ mod tests {
 
     #[test]
     fn what_a_page_of_another_site_sends_is_known() {
-        for (uri, headers, is_of_a_page) in [
-            ("http://localhost:50051/v1/whoami", &[][..], false),
-            ("/v1/whoami", &[("host", "127.0.0.1:50051")], false),
-            ("/v1/whoami", &[("host", "[::1]:50051")], false),
-            ("/v1/whoami", &[("host", "nopic.localhost")], false),
-            ("/v1/whoami", &[], false),
+        let page = Some(CrossSite {
+            is_of_another_page: true,
+            is_for_another_name: false,
+        });
+        let name = Some(CrossSite {
+            is_of_another_page: false,
+            is_for_another_name: true,
+        });
+        let both = Some(CrossSite {
+            is_of_another_page: true,
+            is_for_another_name: true,
+        });
+        for (uri, headers, expected) in [
+            ("http://localhost:50051/v1/whoami", &[][..], None),
+            ("/v1/whoami", &[("host", "127.0.0.1:50051")], None),
+            ("/v1/whoami", &[("host", "[::1]:50051")], None),
+            ("/v1/whoami", &[("host", "nopic.localhost")], None),
+            ("/v1/whoami", &[], None),
             // A name that was made to mean this machine.
-            ("http://evil.example:50051/v1/whoami", &[], true),
-            ("/v1/whoami", &[("host", "evil.example")], true),
-            ("/v1/whoami", &[("host", "127.0.0.1.evil.example")], true),
-            ("/v1/whoami", &[("host", "a b")], true),
+            ("http://evil.example:50051/v1/whoami", &[], name),
+            ("/v1/whoami", &[("host", "evil.example")], name),
+            ("/v1/whoami", &[("host", "127.0.0.1.evil.example")], name),
+            ("/v1/whoami", &[("host", "a b")], name),
             // Pages.
             (
                 "/v1/flags:import",
                 &[("host", "localhost:50051"), ("sec-fetch-site", "cross-site")],
-                true,
+                page,
             ),
             (
                 "/v1/flags:import",
                 &[("host", "localhost:50051"), ("sec-fetch-site", "same-site")],
-                true,
+                page,
             ),
             (
                 "/docs",
                 &[("host", "localhost:50051"), ("sec-fetch-site", "none")],
-                false,
+                None,
             ),
             (
                 "/v1/whoami",
                 &[("host", "localhost:50051"), ("origin", "http://localhost:50051")],
-                false,
+                None,
             ),
             (
                 "/v1/whoami",
                 &[("host", "localhost:50051"), ("origin", "http://localhost:3000")],
-                true,
+                page,
             ),
             (
                 "/v1/whoami",
                 &[("host", "localhost:50051"), ("origin", "https://evil.example")],
-                true,
+                page,
             ),
             (
                 "/v1/whoami",
                 &[("host", "localhost:50051"), ("origin", "null")],
-                true,
+                page,
+            ),
+            // The server has a name, and the page is of another one, or its own.
+            (
+                "https://nopic.example/v1/files",
+                &[
+                    ("origin", "https://evil.example"),
+                    ("sec-fetch-site", "cross-site"),
+                ],
+                both,
+            ),
+            (
+                "https://nopic.example/v1/files",
+                &[
+                    ("origin", "https://nopic.example"),
+                    ("sec-fetch-site", "same-origin"),
+                ],
+                name,
             ),
         ] {
             let mut request = Request::builder().uri(uri);
@@ -119,11 +171,7 @@ mod tests {
                 request = request.header(*name, *value);
             }
             let request = request.body(()).unwrap();
-            assert_eq!(
-                CrossSite::of(&request).is_some(),
-                is_of_a_page,
-                "{uri} {headers:?}"
-            );
+            assert_eq!(CrossSite::of(&request), expected, "{uri} {headers:?}");
         }
     }
 }

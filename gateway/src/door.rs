@@ -74,7 +74,9 @@ impl Front for Door {
             metrics: options.metrics.clone(),
             authenticate: Arc::new(authenticate),
             check: self.check,
-            messages: BoundMessages::within(Room::default()).handing_on(self.elsewhere.keys().copied()),
+            messages: BoundMessages::within(Room::default())
+                .handing_on(self.elsewhere.keys().copied())
+                .at_the_door(),
             cut: self.cut,
             route: Route::new(here, self.elsewhere),
         });

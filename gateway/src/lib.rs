@@ -33,6 +33,7 @@ mod route;
 mod server;
 mod shed;
 mod stack;
+mod standing;
 mod tenant_calls;
 #[cfg(test)]
 mod tests;

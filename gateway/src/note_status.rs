@@ -1,6 +1,7 @@
 //! Notes how calls end for the access log, where the answer outside is of a form that does not say it: inside it is gRPC.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -14,15 +15,13 @@ use crate::{Request, Response};
 
 /// Calls whose ends are noted there, where anybody logs them.
 #[derive(Debug)]
-pub(crate) struct NoteStatus<'a, S> {
-    pub(crate) inner: &'a S,
-    pub(crate) noted: Option<Noted>,
-}
+pub(crate) struct NoteStatus<S>(pub(crate) Arc<S>);
 
-impl<S: Answer> Answer for NoteStatus<'_, S> {
+impl<S: Answer> Answer for NoteStatus<S> {
     async fn answer(&self, request: Request) -> Response {
-        let response = self.inner.answer(request).await;
-        let Some(noted) = self.noted.clone() else {
+        let noted = request.extensions().get::<Noted>().cloned();
+        let response = self.0.answer(request).await;
+        let Some(noted) = noted else {
             return response;
         };
         noted.status(response.headers());

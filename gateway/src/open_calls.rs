@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::future::Either;
 use nopic_chassis::deadline;
+use nopic_chassis::metrics::{Count, Metrics};
 use nopic_chassis::roles::is_open;
 use tokio::sync::Semaphore;
 use tonic::codegen::http::HeaderValue;
@@ -30,13 +31,25 @@ const WATCH: &str = "/grpc.health.v1.Health/Watch";
 pub(crate) struct BoundOpenCalls {
     short: Arc<Semaphore>,
     watching: Arc<Semaphore>,
+    refused: Arc<Count>,
 }
 
-impl Default for BoundOpenCalls {
-    fn default() -> Self {
+impl BoundOpenCalls {
+    /// Shows there how many are refused.
+    pub(crate) fn new(metrics: &Metrics) -> Self {
+        let refused = Arc::<Count>::default();
+        let read = Arc::clone(&refused);
+        metrics.add_read(move |reading| {
+            reading.counter(
+                "gateway_open_calls_refused",
+                "Calls without a caller, of health and reflection, that were refused because too many were under way",
+                &[(&[], read.get())],
+            )
+        });
         Self {
             short: Arc::new(Semaphore::new(PLACES)),
             watching: Arc::new(Semaphore::new(WATCHING)),
+            refused,
         }
     }
 }
@@ -69,6 +82,7 @@ impl<S: Answer> Answer for OpenCallsBounded<S> {
                 &self.bound.short
             };
             let Ok(place) = Arc::clone(places).try_acquire_owned() else {
+                self.bound.refused.add();
                 return at_once(too_busy().into_http());
             };
             Places::give(&mut request, place);
@@ -114,7 +128,8 @@ mod tests {
 
     #[test]
     fn calls_of_everybody_have_few_places_of_their_own() {
-        let bounded = BoundOpenCalls::default().layer(Hangs::default());
+        let metrics = Metrics::default();
+        let bounded = BoundOpenCalls::new(&metrics).layer(Hangs::default());
         let begin = |path| {
             let mut answer = Box::pin(bounded.answer(call(path, None)));
             let is_refused = answer.as_mut().now_or_never().is_some();
@@ -123,6 +138,7 @@ mod tests {
         let mut open: Vec<_> = (0..PLACES).map(|_| begin(CHECK)).collect();
         assert!(open.iter().all(|(_, is_refused)| !is_refused));
         assert!(begin(CHECK).1 && begin("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo").1);
+        assert!(metrics.text().contains("gateway_open_calls_refused_total 2\n"));
         // Others have theirs.
         assert!(!begin(WATCH).1 && !begin("/nopic.registry.v1.RegistryService/GetOperation").1);
         open.pop();
@@ -131,7 +147,7 @@ mod tests {
 
     #[test]
     fn they_have_little_time_but_for_those_that_watch() {
-        let bounded = BoundOpenCalls::default().layer(Hangs::default());
+        let bounded = BoundOpenCalls::new(&Metrics::default()).layer(Hangs::default());
         for (path, given) in [
             (CHECK, None),
             (CHECK, Some("1H")),

@@ -2,9 +2,11 @@
 //! the caller's form again.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::FutureExt as _;
 use futures::future::Either;
+use nopic_chassis::metrics::{Count, Metrics};
 use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::http::header::CONTENT_TYPE;
@@ -18,16 +20,68 @@ use crate::note_status::NoteStatus;
 use crate::{Request, Response, json};
 
 /// Puts every call into gRPC.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Translate;
+#[derive(Debug, Clone)]
+pub(crate) struct Translate {
+    refused: Arc<Refused>,
+}
+
+impl Translate {
+    /// Shows there how many are refused that never were a call of a method.
+    pub(crate) fn new(metrics: &Metrics) -> Self {
+        let refused = Arc::<Refused>::default();
+        let read = Arc::clone(&refused);
+        metrics.add_read(move |reading| {
+            let labels = STATUSES.map(|status| [("status", status)]);
+            let values: Vec<_> = std::iter::zip(&labels, &read.0)
+                .map(|(labels, count)| (&labels[..], count.get()))
+                .collect();
+            reading.counter(
+                "gateway_requests_refused",
+                "Requests that were refused before they were a call of a method, by their status",
+                &values,
+            )
+        });
+        Self { refused }
+    }
+}
+
+/// Statuses of what is no call: nothing is there, not by this verb, not in this form, not over this version of HTTP.
+const STATUSES: [&str; 5] = ["404", "405", "415", "505", "other"];
+
+/// How often each was.
+#[derive(Debug, Default)]
+struct Refused([Count; STATUSES.len()]);
+
+impl Refused {
+    fn add(&self, status: StatusCode) {
+        let found = STATUSES.iter().position(|known| *known == status.as_str());
+        self.0[found.unwrap_or(STATUSES.len() - 1)].add();
+    }
+}
+
+/// Notes whether a request became a call.
+struct Asked<'a, S> {
+    inner: &'a S,
+    is_asked: AtomicBool,
+}
+
+impl<S: Answer> Answer for Asked<'_, S> {
+    fn answer(&self, request: Request) -> impl Future<Output = Response> + Send {
+        self.is_asked.store(true, Ordering::Relaxed);
+        self.inner.answer(request)
+    }
+}
 
 impl<S: Answer + 'static> Layer<S> for Translate {
     type Service = Translated<S>;
 
     fn layer(&self, inner: S) -> Translated<S> {
         let inner = Arc::new(inner);
+        let noting = Arc::new(NoteStatus(Arc::clone(&inner)));
         Translated {
-            web: GrpcWebLayer::new().layer(AsService(Arc::clone(&inner))),
+            web: GrpcWebLayer::new().layer(AsService(Arc::clone(&noting))),
+            noting,
+            refused: Arc::clone(&self.refused),
             inner,
         }
     }
@@ -36,7 +90,10 @@ impl<S: Answer + 'static> Layer<S> for Translate {
 /// Calls behind [`Translate`].
 pub(crate) struct Translated<S> {
     inner: Arc<S>,
-    web: GrpcWebService<AsService<S>>,
+    /// The same for forms in which the answer does not say how it ends.
+    noting: Arc<NoteStatus<S>>,
+    refused: Arc<Refused>,
+    web: GrpcWebService<AsService<NoteStatus<S>>>,
 }
 
 /// How a call comes.
@@ -90,11 +147,14 @@ impl<S: Answer + 'static> Translated<S> {
     async fn translated(&self, form: Form, mut request: Request) -> Response {
         match form {
             // Its status stands behind the body, where HTTP/1.1 has no place that every client reads.
-            Form::Grpc => json::refused(
-                &request,
-                StatusCode::HTTP_VERSION_NOT_SUPPORTED,
-                Status::unimplemented("gRPC is spoken over HTTP/2; over HTTP/1.1 call by gRPC-Web or JSON"),
-            ),
+            Form::Grpc => {
+                let http = StatusCode::HTTP_VERSION_NOT_SUPPORTED;
+                self.refused.add(http);
+                let status = Status::unimplemented(
+                    "gRPC is spoken over HTTP/2; over HTTP/1.1 call by gRPC-Web or JSON",
+                );
+                json::refused(&request, http, status)
+            }
             Form::GrpcWeb(content) => {
                 note_method(&request);
                 // As it is compared: without parameters.
@@ -104,12 +164,15 @@ impl<S: Answer + 'static> Translated<S> {
                 response.map(Body::new)
             }
             Form::Http => {
-                let noted = request.extensions().get::<Noted>().cloned();
-                let inner = NoteStatus {
-                    inner: &*self.inner,
-                    noted,
+                let asked = Asked {
+                    inner: &*self.noting,
+                    is_asked: AtomicBool::new(false),
                 };
-                json::answer(&inner, request).await
+                let response = json::answer(&asked, request).await;
+                if !asked.is_asked.into_inner() && !response.status().is_success() {
+                    self.refused.add(response.status());
+                }
+                response
             }
         }
     }

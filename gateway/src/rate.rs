@@ -124,9 +124,12 @@ struct Metered {
     waits: bool,
     uncharged: usize,
     waiting: Option<Waiting>,
-    /// A piece that is handed on when what came with it is charged.
-    ready: Option<Frame<Bytes>>,
+    /// What is handed on when that which came with it is charged.
+    ready: Option<Next>,
 }
+
+/// What comes of a body: a piece, or its end.
+type Next = Option<Result<Frame<Bytes>, Status>>;
 
 enum Waiting {
     /// For the limiter's answer.
@@ -191,6 +194,7 @@ impl Metered {
 /// What is left of a body that nobody read to its end is charged, too, as far as there is room for it.
 impl Drop for Metered {
     fn drop(&mut self) {
+        self.uncharged += self.received.take();
         if self.uncharged > 0 {
             let _ = self.take().now_or_never();
         }
@@ -206,34 +210,35 @@ impl http_body::Body for Metered {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = &mut *self;
+        if this.ready.is_none() {
+            let next = ready!(Pin::new(&mut this.body).poll_frame(context));
+            let data = match &next {
+                Some(Ok(frame)) => frame.data_ref().map_or(0, Bytes::len),
+                None | Some(Err(_)) => 0,
+            };
+            // What was put into another form came before: all of it, where it was one message. It may be that nothing comes
+            // of it here but that it is wrong.
+            let received = this.received.take();
+            this.uncharged += data.max(received);
+            let is_last = match &next {
+                Some(Ok(_)) => (received > 0 && !this.waits) || this.body.is_end_stream(),
+                None | Some(Err(_)) => true,
+            };
+            if this.uncharged == 0 || (this.uncharged < CHARGED && !is_last) {
+                return Poll::Ready(next);
+            }
+            this.ready = Some(next);
+            this.waiting = Some(Waiting::Answer(Box::pin(this.take())));
+        }
         if let Err(status) = ready!(this.poll_charged(context)) {
             this.ready = None;
             return Poll::Ready(Some(Err(status)));
         }
-        if let Some(frame) = this.ready.take() {
-            return Poll::Ready(Some(Ok(frame)));
-        }
-        let frame = match ready!(Pin::new(&mut this.body).poll_frame(context)) {
-            Some(Ok(frame)) => frame,
-            end => return Poll::Ready(end),
-        };
-        let length = frame.data_ref().map_or(0, Bytes::len);
-        this.uncharged += length.max(this.received.take());
-        let is_last = this.uncharged > 0 && this.body.is_end_stream();
-        if this.uncharged < CHARGED && !is_last {
-            return Poll::Ready(Some(Ok(frame)));
-        }
-        this.ready = Some(frame);
-        this.waiting = Some(Waiting::Answer(Box::pin(this.take())));
-        if let Err(status) = ready!(this.poll_charged(context)) {
-            this.ready = None;
-            return Poll::Ready(Some(Err(status)));
-        }
-        Poll::Ready(this.ready.take().map(Ok))
+        Poll::Ready(this.ready.take().flatten())
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ready.is_none() && self.body.is_end_stream()
+        self.ready.is_none() && self.uncharged == 0 && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use nopic_chassis::metrics::{Count, Metrics};
+use nopic_chassis::roles::is_open;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::Status;
 
@@ -64,10 +65,36 @@ impl Admit for Shed {
     type Place = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
 
     fn admit(&self, request: &Request) -> Result<Option<Self::Place>, Status> {
-        let place = self.place(request.uri().path());
+        let path = request.uri().path();
+        if is_open(path) {
+            // What everybody may call has places of its own: it takes none here, and is answered when there are none.
+            return Ok(None);
+        }
+        let place = self.place(path);
         place.map(Some).ok_or_else(|| {
             self.refused.add();
             too_busy()
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_may_call_without_a_name_takes_no_place_and_needs_none() {
+        let shed = Shed::new(2, &Metrics::default());
+        let admit = |path: &str| {
+            let mut request = Request::default();
+            *request.uri_mut() = path.parse().unwrap();
+            shed.admit(&request)
+        };
+        let open: Vec<_> = (0..9).map(|_| admit("/grpc.health.v1.Health/Check")).collect();
+        assert!(open.iter().all(|place| matches!(place, Ok(None))));
+        let known = [(); 2].map(|()| admit("/test.v1.Echo/Say"));
+        assert!(known.iter().all(|place| matches!(place, Ok(Some(_)))));
+        assert!(admit("/test.v1.Echo/Say").is_err());
+        assert!(admit("/grpc.health.v1.Health/Check").is_ok());
     }
 }

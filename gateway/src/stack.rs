@@ -40,6 +40,7 @@ pub(crate) struct Parts {
 
 /// The gateway: each layer answers by the one that stands below it.
 pub(crate) fn stack(parts: Parts) -> Calls {
+    parts.check.count_in(&parts.metrics);
     let layers = ServiceBuilder::new()
         // First, so that everything that is said of a call, here and behind, says which it was.
         .layer(NameRequest)
@@ -47,11 +48,14 @@ pub(crate) fn stack(parts: Parts) -> Calls {
         .layer(LogAccess)
         // From here on there is one form of call, gRPC, and one form of refusal, its status; outside it is put into the
         // caller's form.
-        .layer(Translate)
+        .layer(Translate::new(&parts.metrics))
         // What everybody may call has little time and few places, so that it takes none of those of known callers.
-        .layer(BoundOpenCalls::default())
+        .layer(BoundOpenCalls::new(&parts.metrics))
         // Span, numbers and deadline by method, which only now is known for every form.
-        .layer(Observe(server::Observe::new(&parts.metrics)))
+        .layer(Observe {
+            observe: server::Observe::new(&parts.metrics),
+            owner: parts.authenticate.owner.clone(),
+        })
         // Before any work: what is too much is refused while it is cheap.
         .layer(Admission(parts.shed))
         // Who calls, by key, token or certificate; nothing behind this reads a credential.

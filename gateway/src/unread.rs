@@ -16,6 +16,9 @@ use crate::places::UnderWay;
 
 /// Bytes of a piece at most: what the server is given at once lies there until its caller takes it.
 const PIECE: usize = 16 << 10;
+/// Bytes of a last piece at most. The server takes it however little its caller has room for, and then forgets the answer,
+/// which lies there in nobody's count; what comes behind a piece it takes only when there is room for all of that.
+const LAST_PIECE: usize = 1 << 10;
 /// Answers that are over are forgotten when there are so many.
 const KEPT: usize = 64;
 
@@ -107,7 +110,14 @@ impl Watched {
                 Err(other) => return Poll::Ready(Some(Ok(other))),
             }
         }
-        let piece = self.rest.split_to(self.rest.len().min(PIECE));
+        let rest = self.rest.len();
+        let is_last = rest <= PIECE && http_body::Body::is_end_stream(&self.body);
+        let length = match is_last && rest > LAST_PIECE {
+            // Behind it is one byte more, so that its end is that of an answer that was read.
+            true => rest - 1,
+            false => rest.min(PIECE),
+        };
+        let piece = self.rest.split_to(length);
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
@@ -133,7 +143,7 @@ impl http_body::Body for Watched {
         if is_over {
             self.under_way = None;
         }
-        // Whoever asks again has had the last one taken; what is given now waits until then.
+        // Whoever asks again has room for the last one; what is given now waits until then.
         let since = if frame.is_ready() {
             self.unread.now()
         } else {
@@ -204,11 +214,11 @@ mod tests {
         request.extensions_mut().insert(places.clone());
         Places::give(&mut request, Arc::clone(&place));
         drop(request);
-        let long = Bytes::from(vec![7; 2 * PIECE + 1]);
+        let long = Bytes::from(vec![7; 2 * PIECE + LAST_PIECE + 1]);
         let whole = Body::new(http_body_util::Full::new(long.clone()));
         let mut body = Unread::new().watch(whole, UnderWay::begin(&Arc::default(), places));
         let mut came = Vec::new();
-        for length in [PIECE, PIECE, 1] {
+        for length in [PIECE, PIECE, LAST_PIECE, 1] {
             assert!(!http_body::Body::is_end_stream(&body));
             assert_eq!(
                 http_body::Body::size_hint(&body).exact(),

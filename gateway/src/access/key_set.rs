@@ -11,7 +11,7 @@ use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgo
 use jsonwebtoken::{Algorithm, DecodingKey};
 use reqwest::{Client, Url};
 use thiserror::Error;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 use tokio::time::Instant;
 
 use crate::authenticate::Refused;
@@ -24,6 +24,8 @@ const USABLE: Duration = Duration::from_secs(3_600);
 const PAUSE: Duration = Duration::from_secs(10);
 /// How long reading them may take.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How many wait for them who cannot do without: tokens can name any key.
+const WAITING: usize = 64;
 /// Most bytes and keys that are taken.
 const MAX_BYTES: usize = 256 << 10;
 const MAX_KEYS: usize = 100;
@@ -82,6 +84,7 @@ pub(crate) struct KeySet {
     current: RwLock<Option<Arc<Keys>>>,
     /// When they were last asked for; held while they are.
     asked: Mutex<Option<Instant>>,
+    waiting: Semaphore,
 }
 
 impl fmt::Debug for KeySet {
@@ -109,6 +112,7 @@ impl KeySet {
             client,
             current: RwLock::new(None),
             asked: Mutex::new(None),
+            waiting: Semaphore::new(WAITING),
         })
     }
 
@@ -126,6 +130,7 @@ impl KeySet {
                 Err(_) => return Ok(known),
             }
         } else {
+            let _place = self.waiting.try_acquire().map_err(|_| Refused::Busy)?;
             self.asked.lock().await
         };
         // Whoever had the lock before may have brought it.

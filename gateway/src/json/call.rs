@@ -32,7 +32,7 @@ static LARGE_ONES: Semaphore = Semaphore::const_new(2);
 /// How long a body that is read whole may take to come: it holds room meanwhile.
 const BODY_TIME: Duration = Duration::from_secs(60);
 /// A value that is looked at takes so many times the bytes of its text.
-const TIMES: usize = 6;
+pub(crate) const TIMES: usize = 6;
 
 /// A body, whole, and the room that it takes.
 pub(crate) type Whole = (Bytes, Option<Held>);
@@ -173,10 +173,20 @@ pub(crate) async fn read<T: Send + 'static>(
     work(bytes, read).await
 }
 
+/// An answer that is there, and keeps its room until it was sent.
+pub(crate) fn holding(response: Response, room: Option<Held>) -> Response {
+    match room {
+        Some(room) => nopic_chassis::held::holding(response, room),
+        None => response,
+    }
+}
+
 /// The answer to a call of a unary method.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) message: Bytes,
+    /// What that takes.
+    pub(crate) room: Option<Held>,
     /// Headers and trailers that are not gRPC's own.
     pub(crate) headers: HeaderMap,
     pub(crate) trailers: HeaderMap,
@@ -188,9 +198,11 @@ pub(crate) async fn answer(response: Response, slot: &Slot) -> Result<Answer, Re
     if let Some(refusal) = early(&parts.headers, parts.status) {
         return Err(slot.get().unwrap_or(refusal));
     }
-    let mut messages = Messages::new(body, MAX_BYTES);
+    let mut messages = Messages::new(body, MAX_BYTES).within(slot.room.clone());
+    let mut room = None;
     let mut read = async || {
         let message = messages.next().await?;
+        room = messages.take_room();
         if messages.next().await?.is_some() {
             return Err(Status::internal("more than one message came back"));
         }
@@ -203,6 +215,7 @@ pub(crate) async fn answer(response: Response, slot: &Slot) -> Result<Answer, Re
     match read().await {
         Ok(message) if slot.get().is_none() => Ok(Answer {
             message,
+            room,
             headers: own(&parts.headers),
             trailers: messages.trailers().map(own).unwrap_or_default(),
         }),

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use futures::stream;
 use http_body::Frame;
 use http_body_util::{Full, StreamBody};
+use nopic_chassis::messages::Held;
 use prost_reflect::prost::Message as _;
 use serde_json::{Map, Value, json};
 use tonic::body::Body;
@@ -100,7 +101,8 @@ pub(crate) async fn answer<S: Answer>(inner: &S, request: Request, method: &Arc<
         Ok(answer) => answer,
         Err(refusal) => return refused(&refusal),
     };
-    let message = match encode(method, written, answer.message).await {
+    let mut room = answer.room;
+    let message = match encode(method, written, answer.message, &slot, &mut room).await {
         Ok(message) => message,
         Err(status) => return refused(&status.into()),
     };
@@ -114,7 +116,7 @@ pub(crate) async fn answer<S: Answer>(inner: &S, request: Request, method: &Arc<
             response.headers_mut().append(name, value.clone());
         }
     }
-    response
+    call::holding(response, room)
 }
 
 /// Looks at what stands before the body.
@@ -183,10 +185,20 @@ async fn decode(method: Arc<Method>, written: Written, bytes: Bytes, slot: &Slot
 }
 
 /// An answer as the caller writes.
-async fn encode(method: &Arc<Method>, written: Written, message: Bytes) -> Result<Bytes, Status> {
+async fn encode(
+    method: &Arc<Method>,
+    written: Written,
+    message: Bytes,
+    slot: &Slot,
+    room: &mut Option<Held>,
+) -> Result<Bytes, Status> {
     match written.codec {
         Codec::Protobuf => Ok(message),
-        Codec::Json => rest::json(method, message).await,
+        Codec::Json => {
+            // That of the message, until it is put into another form.
+            let _room = room.take();
+            rest::json(method, message, slot, room).await
+        }
     }
 }
 
@@ -247,23 +259,28 @@ fn answers(response: Response, method: Arc<Method>, written: Written, slot: Slot
     let (parts, body) = response.into_parts();
     let refusal = early(&parts.headers, parts.status);
     let is_over = refusal.is_some() || Status::from_header_map(&parts.headers).is_some();
-    let state = (Messages::new(body, MAX_BYTES), method, slot);
+    let state = (Messages::new(body, MAX_BYTES), method, slot, None);
     let answers = stream::unfold(Some(state), move |state| {
         let refusal = refusal.clone();
         async move {
-            let (mut messages, method, slot) = state?;
+            // With the room of the answer before, which was taken.
+            let (mut messages, method, slot, _) = state?;
+            let mut room = None;
             let next = match refusal {
                 Some(refusal) => Err(refusal.status),
                 None => messages.next().await,
             };
             let next = match next {
-                Ok(Some(message)) => encode(&method, written, message).await.map(Some),
+                Ok(Some(message)) => {
+                    let encoded = encode(&method, written, message, &slot, &mut room).await;
+                    encoded.map(Some)
+                }
                 other => other,
             };
             let ended = match next {
                 Ok(Some(message)) => {
                     let frame = Frame::data(frame(0, &message));
-                    return Some((Ok::<_, Status>(frame), Some((messages, method, slot))));
+                    return Some((Ok::<_, Status>(frame), Some((messages, method, slot, room))));
                 }
                 // A stream that ended in its headers ended well, or was refused above.
                 Ok(None) if is_over => None,

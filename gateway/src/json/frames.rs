@@ -3,9 +3,9 @@
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use nopic_chassis::messages::{CallRoom, Held, SHORT};
-use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::http::HeaderMap;
+use tonic::{Code, Status};
 
 /// Bytes before each message.
 const PREFIX: usize = 5;
@@ -66,7 +66,7 @@ impl Messages {
             }
             match self.body.frame().await {
                 None if self.buffer.is_empty() => return Ok(None),
-                None => return Err(Status::internal("the messages break off within one")),
+                None => return Err(self.broken()),
                 Some(Err(status)) => return Err(status),
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => self.buffer.extend_from_slice(&data),
@@ -74,6 +74,18 @@ impl Messages {
                 },
             }
         }
+    }
+
+    /// The room of the message that came last, which is given back with the next one otherwise.
+    pub(crate) fn take_room(&mut self) -> Option<Held> {
+        self.held.take()
+    }
+
+    /// Why it ends within a message: whoever breaks it off, because its time is over or it has failed, says so behind it.
+    fn broken(&self) -> Status {
+        let said = self.trailers.as_ref().and_then(Status::from_header_map);
+        said.filter(|status| status.code() != Code::Ok)
+            .unwrap_or_else(|| Status::internal("the messages break off within one"))
     }
 
     /// A whole message that has come.
@@ -114,5 +126,33 @@ impl Messages {
     /// What stood behind the last message.
     pub(crate) fn trailers(&self) -> Option<&HeaderMap> {
         self.trailers.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body::Frame;
+    use http_body_util::StreamBody;
+    use tonic::codegen::http::HeaderValue;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_breaks_a_message_off_says_why() {
+        for (said, told) in [
+            (Some("4"), Code::DeadlineExceeded),
+            (Some("0"), Code::Internal),
+            (None, Code::Internal),
+        ] {
+            let part = Frame::data(Bytes::from_static(&[0, 0, 0, 0, 9, 1, 2]));
+            let trailers = said.map(|code| {
+                let code = ("grpc-status".parse().unwrap(), HeaderValue::from_static(code));
+                Frame::trailers(HeaderMap::from_iter([code]))
+            });
+            let frames = [Some(part), trailers].into_iter().flatten().map(Ok::<_, Status>);
+            let body = Body::new(StreamBody::new(futures::stream::iter(frames)));
+            let broken = Messages::new(body, 100).next().await.unwrap_err();
+            assert_eq!(broken.code(), told, "{said:?}");
+        }
     }
 }

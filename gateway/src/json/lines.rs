@@ -4,6 +4,7 @@ use bytes::Bytes;
 use futures::stream;
 use http_body::Frame;
 use http_body_util::StreamBody;
+use nopic_chassis::messages::Held;
 use prost_reflect::{DynamicMessage, FieldDescriptor, Value};
 use std::sync::Arc;
 use tonic::body::Body;
@@ -11,7 +12,7 @@ use tonic::codegen::http::HeaderValue;
 use tonic::codegen::http::header::CONTENT_TYPE;
 use tonic::{Code, Status};
 
-use super::call::{MAX_BYTES, early, own, work};
+use super::call::{MAX_BYTES, TIMES, early, own, work};
 use super::contract::Method;
 use super::frames::Messages;
 use super::refusal::Slot;
@@ -29,6 +30,8 @@ struct Lines {
     first: Option<Bytes>,
     has_ended: bool,
     slot: Slot,
+    /// Of the lines that were written last, until more are wanted.
+    room: Option<Held>,
     id: Option<RequestId>,
 }
 
@@ -63,6 +66,7 @@ pub(crate) async fn answer(
         first,
         has_ended: is_over,
         slot,
+        room: None,
         id,
     };
     let body = stream::unfold(lines, |mut lines| async move {
@@ -82,23 +86,14 @@ impl Lines {
         if self.has_ended {
             return None;
         }
+        // Those before were taken.
+        self.room = None;
         let message = match self.first.take() {
             Some(first) => Ok(Some(first)),
             None => self.messages.next().await,
         };
         let written = match message {
-            Ok(Some(message)) => {
-                let method = Arc::clone(&self.method);
-                work(message.len(), move || {
-                    let descriptor = method.output.clone();
-                    let field = method.binding.as_ref().and_then(|binding| binding.lines.clone());
-                    DynamicMessage::decode(descriptor, message)
-                        .map(|message| lines_of(message, field.as_ref()))
-                        .map_err(|_| Status::internal("an answer cannot be read"))
-                })
-                .await
-                .flatten()
-            }
+            Ok(Some(message)) => self.write(message).await,
             Ok(None) => match self.messages.status() {
                 status if status.code() == Code::Ok && self.slot.get().is_none() => return None,
                 status => Err(status),
@@ -112,6 +107,24 @@ impl Lines {
             line.extend(b"}\n");
             line.into()
         }))
+    }
+}
+
+impl Lines {
+    async fn write(&mut self, message: Bytes) -> Result<Bytes, Status> {
+        let room = &self.slot.room;
+        let length = message.len();
+        room.work_on(&mut self.room, TIMES * length).await?;
+        let method = Arc::clone(&self.method);
+        let lines = work(length, move || {
+            let field = method.binding.as_ref().and_then(|binding| binding.lines.clone());
+            DynamicMessage::decode(method.output.clone(), message)
+                .map(|message| lines_of(message, field.as_ref()))
+                .map_err(|_| Status::internal("an answer cannot be read"))
+        });
+        let lines = lines.await.flatten()?;
+        room.work_on(&mut self.room, lines.len()).await?;
+        Ok(lines)
     }
 }
 

@@ -90,6 +90,13 @@ pub(crate) fn sends_a_stream(path: &str) -> bool {
     method.is_some_and(|method| method.descriptor.is_client_streaming())
 }
 
+/// Whether the method at a gRPC path is sent a stream, or answers by one.
+pub(crate) fn is_stream(path: &str) -> bool {
+    Contract::get()
+        .method(path)
+        .is_some_and(|method| !method.is_unary())
+}
+
 /// The contract as an encoded `google.protobuf.FileDescriptorSet`, for clients that make theirs of it.
 fn descriptors() -> Response {
     let mut response = Response::new(Body::new(Full::new(Bytes::from_static(nopic_proto::DESCRIPTORS))));

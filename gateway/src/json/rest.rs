@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use nopic_chassis::messages::Held;
 use prost_reflect::DynamicMessage;
 use prost_reflect::prost::Message as _;
 use tonic::Status;
@@ -11,7 +12,7 @@ use tonic::codegen::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use tonic::codegen::http::request::Parts;
 use tonic::codegen::http::{HeaderMap, HeaderValue};
 
-use super::call::{self, inward, lazily, work};
+use super::call::{self, TIMES, inward, lazily, work};
 use super::contract::{Binding, Holds, Method};
 use super::refusal::{Refusal, Slot};
 use super::{lines, problem, query, read, upload, write};
@@ -39,32 +40,42 @@ pub(crate) async fn answer<S: Answer>(
         return lines::answer(response, Arc::clone(method), slot, id).await;
     }
     let answered = match call::answer(response, &slot).await {
-        Ok(answer) => written(method, answer).await.map_err(Refusal::from),
+        Ok(answer) => written(method, answer, &slot).await.map_err(Refusal::from),
         Err(refusal) => Err(refusal),
     };
     answered.unwrap_or_else(|refusal| problem::response(&refusal, id.as_ref()))
 }
 
-async fn written(method: &Arc<Method>, answer: call::Answer) -> Result<Response, Status> {
-    let json = json(method, answer.message).await?;
+async fn written(method: &Arc<Method>, answer: call::Answer, slot: &Slot) -> Result<Response, Status> {
+    let mut room = None;
+    let json = json(method, answer.message, slot, &mut room).await?;
     let mut response = Response::new(Body::new(http_body_util::Full::new(json)));
     *response.headers_mut() = answer.headers;
     response
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Ok(response)
+    Ok(call::holding(response, room))
 }
 
-/// An answer of a method as JSON.
-pub(crate) async fn json(method: &Arc<Method>, message: Bytes) -> Result<Bytes, Status> {
+/// An answer of a method as JSON, in room that is kept for as long as that is there.
+pub(crate) async fn json(
+    method: &Arc<Method>,
+    message: Bytes,
+    slot: &Slot,
+    room: &mut Option<Held>,
+) -> Result<Bytes, Status> {
     let method = Arc::clone(method);
-    let written = work(message.len(), move || {
+    let length = message.len();
+    slot.room.work_on(room, TIMES * length).await?;
+    let written = work(length, move || {
         let message = DynamicMessage::decode(method.output.clone(), message);
         message.map(|message| Bytes::from(write::message(&message)))
     });
-    written
+    let written = written
         .await?
-        .map_err(|_| Status::internal("an answer cannot be read"))
+        .map_err(|_| Status::internal("an answer cannot be read"))?;
+    slot.room.work_on(room, written.len()).await?;
+    Ok(written)
 }
 
 /// The body of the call, which reads that of the request when it is read itself.
@@ -159,4 +170,40 @@ pub(crate) fn is_utf_8(content: &HeaderValue) -> bool {
 pub(crate) fn essence(content: &HeaderValue) -> &str {
     let text = content.to_str().unwrap_or_default();
     text.split(';').next().unwrap_or_default().trim()
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+    use http_body_util::{BodyExt as _, Full};
+    use nopic_chassis::messages::{BoundMessages, Room};
+
+    use super::*;
+    use crate::json::contract::Contract;
+
+    #[tokio::test]
+    async fn an_answer_has_room_as_text_until_it_was_sent() {
+        let slot = Slot::default();
+        let mut request = Request::new(Body::new(Full::new(Bytes::from_static(b"asked"))));
+        request.extensions_mut().insert(slot.room.clone());
+        drop(BoundMessages::within(Room::default()).bound(request));
+        // What a tenant has at most.
+        let all = || slot.room.work(64 << 20).now_or_never();
+        let method = Contract::get().method("/nopic.access.v1.AccessService/WhoAmI");
+        let method = Arc::clone(method.unwrap());
+        for (length, has_room) in [(100, false), (200 << 10, true)] {
+            let said = format!("{{\"methods\":[\"{}\"]}}", "m".repeat(length));
+            let message = read::message(&method.output, said.as_bytes()).unwrap();
+            let answer = call::Answer {
+                message: message.encode_to_vec().into(),
+                room: None,
+                headers: HeaderMap::new(),
+                trailers: HeaderMap::new(),
+            };
+            let answer = written(&method, answer, &slot).await.unwrap();
+            assert_eq!(all().is_none(), has_room, "{length}");
+            assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), said);
+            assert!(all().unwrap().is_ok());
+        }
+    }
 }

@@ -260,3 +260,26 @@ async fn every_kilobyte_is_charged_and_a_single_message_does_not_wait_for_room()
     assert!(refused.get_details_retry_info().unwrap().retry_delay.is_some());
     assert_eq!(caller.call(SAY, "nopic_b").await.status().code(), Code::Ok);
 }
+
+#[tokio::test]
+async fn every_kilobyte_of_json_is_charged_too_whatever_becomes_of_it() {
+    let send = async |calls: &Calls, body: &str| {
+        let request = http::Request::post(WHO_AM_I)
+            .header("content-type", "application/json")
+            .header("authorization", "Bearer nopic_a")
+            .body(Body::new(Full::new(Bytes::from(body.to_owned()))));
+        calls.answer(request.unwrap()).await.status().as_u16()
+    };
+    let spaces = " ".repeat(1_500);
+    for (body, code) in [(format!("{{}}{spaces}"), 200), (format!("{{{spaces}"), 400)] {
+        let bounds = Bounds {
+            kilobytes: Rate::new(1, 4).unwrap(),
+            ..Bounds::default()
+        };
+        let calls = calls(bounds, &Metrics::default());
+        for _ in 0..2 {
+            assert_eq!(send(&calls, &body).await, code);
+        }
+        assert_eq!(send(&calls, "{}").await, 429, "{code}");
+    }
+}

@@ -4,6 +4,7 @@ use http_body_util::BodyExt as _;
 use tonic::Code;
 
 use super::*;
+use crate::access_log::Noted;
 
 fn web(path: &str, content: &str, body: &'static [u8]) -> http::Request<Full<Bytes>> {
     http::Request::post(path)
@@ -162,4 +163,61 @@ async fn who_asks_for_the_headers_alone_gets_no_body() {
         head.header("content-length"),
         Some(whole.body.len().to_string().as_str())
     );
+}
+
+#[tokio::test]
+async fn what_is_refused_before_and_at_the_door_is_counted() {
+    let metrics = Metrics::default();
+    let calls = calls(Bounds::default(), &metrics);
+    let send = async |verb: &str, path: &str, content: &'static str| {
+        let request = http::Request::builder()
+            .method(verb)
+            .uri(path)
+            .header("content-type", content)
+            .header("authorization", "Bearer nopic_a")
+            .body(Body::new(Full::new(Bytes::from_static(b"{}"))));
+        calls.answer(request.unwrap()).await.status().as_u16()
+    };
+    assert_eq!(send("GET", "/nothing", "application/json").await, 404);
+    assert_eq!(send("GET", WHO_AM_I, "application/json").await, 405);
+    assert_eq!(send("POST", WHO_AM_I, "text/plain").await, 415);
+    assert_eq!(send("POST", WHO_AM_I, "application/grpc").await, 505);
+    assert_eq!(send("POST", WHO_AM_I, "application/json").await, 200);
+    drop(calls.answer(come(OPERATE, Some("nopic_a"))).await);
+    let text = metrics.text();
+    for line in [
+        "gateway_requests_refused_total{status=\"404\"} 1",
+        "gateway_requests_refused_total{status=\"405\"} 1",
+        "gateway_requests_refused_total{status=\"415\"} 1",
+        "gateway_requests_refused_total{status=\"505\"} 1",
+        "gateway_requests_refused_total{status=\"other\"} 0",
+        "rpc_server_calls_refused_by_role_total 1",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn how_a_call_ends_is_noted_whatever_its_form() {
+    let calls = calls(Bounds::default(), &Metrics::default());
+    for (path, content, body, code) in [
+        (SAY, "application/grpc-web", &b"\0\0\0\0\x02hi"[..], Code::Ok),
+        (
+            OPERATE,
+            "application/grpc-web",
+            b"\0\0\0\0\0",
+            Code::PermissionDenied,
+        ),
+        (WHO_AM_I, "application/json", b"{}", Code::Ok),
+    ] {
+        let noted = Noted::default();
+        let request = http::Request::post(path)
+            .header("content-type", content)
+            .header("authorization", "Bearer nopic_a")
+            .extension(noted.clone())
+            .body(Body::new(Full::new(Bytes::from_static(body))));
+        let answer = calls.answer(request.unwrap()).await;
+        answer.into_body().collect().await.unwrap();
+        assert_eq!(noted.noted_status(), Some(code as i32), "{path} {content}");
+    }
 }

@@ -1,12 +1,14 @@
 //! The whole stack on a real socket, before a service that says what reached it.
 
 mod admission;
+mod callers;
 mod connections;
 mod forms;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -24,6 +26,7 @@ use nopic_domain::principal::{Principal, Role};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 use tonic::body::Body;
 use tonic::codegen::http::{self, HeaderMap, HeaderValue};
 use tower::util::BoxCloneSyncService;
@@ -44,15 +47,26 @@ use crate::{Request, Response, server};
 pub(crate) const SAY: &str = "/test.v1.Echo/Say";
 pub(crate) const OPERATE: &str = "/test.v1.Echo/Operate";
 pub(crate) const WATCH: &str = "/test.v1.Echo/Watch";
+/// A stream of the contract, whose answers never end here.
+pub(crate) const STREAM: &str = "/nopic.entry_validation.v1.EntryValidationService/ValidateStream";
+/// A method of the contract with a message that says nothing, and an answer that may.
+pub(crate) const WHO_AM_I: &str = "/nopic.access.v1.AccessService/WhoAmI";
 
 const ROWS: &[Row] = &[
+    Row::any_role("nopic.access.v1.AccessService/WhoAmI"),
     Row::any_role("test.v1.Echo/Say"),
     Row::roles("test.v1.Echo/Operate", &[Role::Operator]),
     Row::any_role("test.v1.Echo/Watch"),
+    Row::any_role("nopic.entry_validation.v1.EntryValidationService/ValidateStream"),
 ];
 
-/// Keys name their tenants: `nopic_a` is the key of a broker of tenant `a`.
-struct ByName;
+/// Keys name their tenants: `nopic_a` is the key of a broker of tenant `a`. One of them is revoked after a while.
+struct ByName {
+    born: Instant,
+}
+
+/// When that is.
+const REVOKED_AFTER: Duration = Duration::from_secs(5);
 
 #[async_trait]
 impl Callers for ByName {
@@ -61,6 +75,7 @@ impl Callers for ByName {
             "unknown" => Err(Refused::Unknown),
             "suspended" => Err(Refused::Suspended),
             "unavailable" => Err(Refused::Unavailable),
+            "revoked" if self.born.elapsed() >= REVOKED_AFTER => Err(Refused::Unknown),
             tenant => Ok(Principal {
                 tenant: tenant.to_owned(),
                 role: Role::Broker,
@@ -73,8 +88,9 @@ impl Callers for ByName {
         Err(Refused::Unknown)
     }
 
-    async fn of_certificate(&self, _: &str) -> Result<Principal, Refused> {
-        Err(Refused::Unknown)
+    async fn of_certificate(&self, name: &str) -> Result<Principal, Refused> {
+        let tenant = name.strip_suffix(".example").ok_or(Refused::Unknown)?;
+        self.of_key(tenant).await
     }
 }
 
@@ -142,7 +158,7 @@ pub(crate) fn calls(bounds: Bounds, metrics: &Metrics) -> Calls {
         lines: bounds.requests,
     };
     let authenticate = Authenticate {
-        callers: Arc::new(ByName),
+        callers: Arc::new(ByName { born: Instant::now() }),
         otherwise: bounds.otherwise,
         listed: None,
         owner: Some(OwnerSecret::new("only-mine")),
@@ -155,7 +171,9 @@ pub(crate) fn calls(bounds: Bounds, metrics: &Metrics) -> Calls {
         tenants: BoundTenants::new(limits.calls, metrics),
         charge: Charge::new(Limiter::Local(Arc::default()), limits, metrics),
         // The echo's messages are none of the contract.
-        messages: BoundMessages::within(Room::default()).handing_on(["test.v1.Echo"]),
+        messages: BoundMessages::within(Room::default())
+            .handing_on(["test.v1.Echo"])
+            .at_the_door(),
         cut: CutStreams(None),
         route: Route::new(echo(), std::collections::HashMap::new()),
     })
@@ -210,6 +228,13 @@ pub(crate) fn request(path: &str, key: Option<&str>) -> http::Request<Full<Bytes
         .unwrap()
 }
 
+/// The same as it comes over HTTP/2.
+pub(crate) fn come(path: &str, key: Option<&str>) -> Request {
+    let mut request = request(path, key).map(Body::new);
+    *request.version_mut() = http::Version::HTTP_2;
+    request
+}
+
 impl Caller {
     pub(crate) async fn over(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
         let (caller, connection) =
@@ -252,7 +277,7 @@ fn echo() -> Here {
                 response = response.header(format!("x-came-{header}"), value);
             }
         }
-        let body = if request.uri().path() == WATCH {
+        let body = if matches!(request.uri().path(), WATCH | STREAM) {
             let one = futures::stream::iter([Ok::<_, tonic::Status>(Frame::data(Bytes::from_static(
                 b"\0\0\0\0\0",
             )))]);

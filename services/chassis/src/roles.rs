@@ -181,7 +181,7 @@ impl CheckRoles {
     }
 
     /// Shows how many calls were refused.
-    pub(crate) fn count_in(&self, metrics: &Metrics) {
+    pub fn count_in(&self, metrics: &Metrics) {
         let refused = Arc::clone(&self.refused);
         metrics.add_read(move |reading| {
             reading.counter(

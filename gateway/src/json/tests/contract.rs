@@ -13,6 +13,7 @@ const INTERNAL: &[&str] = &[
     "BatchGetForValidation",
     "GetStatusManifest",
     "GetStatusShards",
+    "ReadAllEvents",
 ];
 
 #[test]
@@ -65,7 +66,7 @@ fn paths_are_written_alike() {
         let Some(binding) = &method.binding else { continue };
         let path = binding.template.text();
         assert!(path.starts_with("/v1/"), "{path}");
-        let is_read = ["Get", "List", "Search", "Explain", "Watch", "WhoAmI"]
+        let is_read = ["Get", "List", "Read", "Search", "Explain", "Watch", "WhoAmI"]
             .iter()
             .any(|word| method.descriptor.name().starts_with(word));
         let is_get = binding.verb == Verb::GET;

@@ -15,7 +15,7 @@ use super::connection::Link;
 use super::members::Id;
 use super::outcome::{Outcome, code_of, status_of, was_asked_again_behind, was_not_taken};
 use super::request_body::Sent;
-use super::response_body::judged;
+use super::response_body::{Made, judged};
 use super::shared::{Given, Shared};
 use crate::deadline;
 use crate::retry::Backoff;
@@ -37,7 +37,7 @@ pub(super) async fn call(shared: &Arc<Shared>, request: Request<Body>) -> Result
     let mut attempt = 1;
     loop {
         match call.attempt().await? {
-            Attempted::Answered(answer, given) => return Ok(judged(answer, given, call.sent)),
+            Attempted::Answered(answer, given) => return Ok(judged(answer, given, call.made())),
             Attempted::Failed(failure) => {
                 if attempt == ATTEMPTS || !call.may_be_made_again(failure.was_not_taken) {
                     return failure.told;
@@ -111,7 +111,9 @@ impl<'a> Call<'a> {
     }
 
     async fn attempt(&mut self) -> Result<Attempted, Status> {
-        let chosen = self.in_time(self.shared.choose(&self.tried)).await?;
+        let chosen = self
+            .in_time(self.shared.choose(&self.tried, self.is_idempotent))
+            .await?;
         let (mut given, link) = chosen
             .map_err(|down| Status::unavailable(format!("the service cannot be reached: {}", down.why)))?;
         self.tried.push(given.member());
@@ -127,7 +129,7 @@ impl<'a> Call<'a> {
                     && self.is_idempotent
                     && self.sent.is_whole()
                 {
-                    let answer = judged(answer, given, self.sent.clone());
+                    let answer = judged(answer, given, self.made());
                     return Ok(Attempted::Failed(Failure {
                         was_not_taken: false,
                         told: Ok(answer),
@@ -144,9 +146,18 @@ impl<'a> Call<'a> {
                 given.ended(Outcome::of_error(&error));
                 Ok(Attempted::Failed(Failure {
                     was_not_taken: was_not_taken(&error),
-                    told: Err(status_of(error.into())),
+                    told: Err(status_of(error.into(), self.is_idempotent)),
                 }))
             }
+        }
+    }
+
+    /// As what its answer is judged by.
+    fn made(&self) -> Made {
+        Made {
+            sent: self.sent.clone(),
+            is_idempotent: self.is_idempotent,
+            deadline: self.deadline,
         }
     }
 

@@ -12,6 +12,8 @@ pub(super) const FAILURES: u32 = 5;
 const PAUSES: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(5));
 /// A call that tries it out and of which nothing is heard for so long is followed by another.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
+/// So long it waits to be tried out by a call that may be made twice. Where none such comes, another one must.
+const WAIT_FOR_HARMLESS: Duration = Duration::from_secs(2);
 /// Who was in for so long begins with the shortest pause when it is put out again.
 const STEADY: Duration = Duration::from_secs(30);
 
@@ -49,9 +51,14 @@ impl Health {
         matches!(self, Self::In { .. })
     }
 
-    /// Whether a call may try it out.
-    pub(super) fn is_to_be_tried(&self, now: Instant) -> bool {
-        matches!(self, Self::Out { until, lives: true, .. } if *until <= now)
+    /// Whether a call may try it out; one that may be made twice may do so sooner, for it costs its caller nothing.
+    pub(super) fn is_to_be_tried(&self, may_be_made_twice: bool, now: Instant) -> bool {
+        let wait = if may_be_made_twice {
+            Duration::ZERO
+        } else {
+            WAIT_FOR_HARMLESS
+        };
+        matches!(self, Self::Out { until, lives: true, .. } if *until + wait <= now)
     }
 
     /// When the balancer itself asks whether it lives.
@@ -165,17 +172,17 @@ mod tests {
         let mut health = put_out(start);
         let asked = health.is_asked_at().unwrap();
         assert_eq!(asked, start + Duration::from_secs(1));
-        assert!(!health.is_to_be_tried(asked), "it may be frozen");
+        assert!(!health.is_to_be_tried(true, asked), "it may be frozen");
         health.lives(asked);
-        assert!(health.is_to_be_tried(asked) && health.is_asked_at().is_none());
+        assert!(health.is_to_be_tried(true, asked) && health.is_asked_at().is_none());
         health.is_tried(asked);
-        assert!(!health.is_to_be_tried(asked), "one at a time");
-        assert!(health.is_to_be_tried(asked + TRY_AGAIN));
+        assert!(!health.is_to_be_tried(true, asked), "one at a time");
+        assert!(health.is_to_be_tried(true, asked + TRY_AGAIN));
         // Calls from before say nothing.
         let early = start - Duration::from_secs(1);
         health.succeeded(early, asked);
         assert!(!health.failed(early, asked, true, 1.0));
-        assert!(health.is_to_be_tried(asked + TRY_AGAIN));
+        assert!(health.is_to_be_tried(true, asked + TRY_AGAIN));
         health.succeeded(asked, asked);
         assert!(health.is_in());
     }

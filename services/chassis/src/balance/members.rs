@@ -170,15 +170,22 @@ impl<W: Way> Members<W> {
         self.members.is_empty()
     }
 
-    /// The endpoint for a call: one that is to be tried out; else the one with less to do of two by chance among those that
+    /// The endpoint for a call: one that is to be tried out, by a call that may be made twice, for that is not told its
+    /// failure, and by any other only where none such has come for a while; else the one with less to do of two by chance among those that
     /// are in and, if there are any, were not asked for this call before. Where none of these can be called, those that
     /// are out are as good as any. `None`: none can be called.
-    pub(super) fn choose(&mut self, tried: &[Id], now: Instant) -> Option<(Ticket, W)> {
+    pub(super) fn choose(
+        &mut self,
+        tried: &[Id],
+        may_be_made_twice: bool,
+        now: Instant,
+    ) -> Option<(Ticket, W)> {
         let is_new = |member: &Member<W>| !tried.contains(&member.id);
+        let is_to_be_tried = |member: &Member<W>| member.health.is_to_be_tried(may_be_made_twice, now);
         let on_trial = self
             .members
             .iter()
-            .position(|member| is_new(member) && member.health.is_to_be_tried(now) && member.is_open());
+            .position(|member| is_new(member) && is_to_be_tried(member) && member.is_open());
         let chosen = on_trial
             .or_else(|| self.choose_among(now, |member| is_new(member) && member.health.is_in()))
             .or_else(|| self.choose_among(now, |member| member.health.is_in()))

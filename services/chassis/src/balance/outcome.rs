@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 
 use tonic::codegen::http::{HeaderMap, StatusCode};
 use tonic::metadata::MetadataValue;
-use tonic::{Code, ConnectError, Status};
+use tonic::{Code, ConnectError, Status, TimeoutExpired};
 
 /// How a call ended, as far as it tells something of the endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +44,15 @@ impl Outcome {
             StatusCode::TOO_MANY_REQUESTS => Self::Refused,
             status if status.is_client_error() => Self::Answered,
             _ => Self::Failed,
+        }
+    }
+
+    /// By the status at the end of an answer that had begun. That one has no end within the time that its caller gave, or
+    /// tells much for as long as it had, is no fault.
+    pub(super) const fn at_end(code: Code, has_said: bool, is_time_over: bool) -> Self {
+        match Self::of(code) {
+            Self::Late if has_said || is_time_over => Self::Unknown,
+            outcome => outcome,
         }
     }
 
@@ -111,11 +120,45 @@ pub(crate) fn was_not_taken(error: &(dyn StdError + 'static)) -> bool {
     })
 }
 
-/// What a caller is told of it. `UNAVAILABLE` says that the call was not taken: whoever may ask again sees that it helps.
-pub(crate) fn status_of(error: Box<dyn StdError + Send + Sync>) -> Status {
+/// What a caller is told of it. `UNAVAILABLE` says that the call may be made again: it was not taken, or may be made twice.
+/// What may have been done says so, in a status of its own: whoever asks again by that one alone must not do it twice.
+pub(crate) fn status_of(error: Box<dyn StdError + Send + Sync>, is_idempotent: bool) -> Status {
     if was_not_taken(&*error) {
-        Status::unavailable(format!("the server did not take the call: {error}"))
+        return Status::unavailable(format!("the server did not take the call: {error}"));
+    }
+    let is_said = |error: &(dyn StdError + 'static)| error.is::<Status>() || error.is::<TimeoutExpired>();
+    if chain(&*error).any(is_said) {
+        return Status::from_error(error);
+    }
+    let mut status = if is_idempotent {
+        Status::unavailable("the call broke off: try again")
     } else {
-        Status::from_error(error)
+        Status::unknown(
+            "the call broke off, and whether it was done is not known: look, or send it again with the same request_id",
+        )
+    };
+    // What broke it is for whoever runs this.
+    tracing::warn!(error = &*error as &dyn StdError, "a call broke off");
+    status.set_source(error.into());
+    status
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_have_been_done_is_not_said_to_be_untaken() {
+        let broken = || Box::new(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
+        let told = status_of(broken(), false);
+        assert!(
+            told.code() == Code::Unknown && told.message().contains("request_id"),
+            "{told}"
+        );
+        assert!(told.source().is_some());
+        assert_eq!(status_of(broken(), true).code(), Code::Unavailable);
+        // What somebody says stands.
+        let said = Box::new(Status::out_of_range("too long"));
+        assert_eq!(status_of(said, false).code(), Code::OutOfRange);
     }
 }

@@ -2,19 +2,33 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Frame, Incoming, SizeHint};
-use tonic::Status;
+use tokio::time::Instant;
 use tonic::body::Body;
 use tonic::codegen::http::Response;
+use tonic::{Code, Status};
 
 use super::outcome::{Outcome, code_of, status_of};
 use super::request_body::Sent;
 use super::shared::Given;
 
+/// By so much an end may come before the time is over that it is the end of.
+const AHEAD: Duration = Duration::from_millis(100);
+
+/// What of a call its answer is judged by.
+pub(super) struct Made {
+    /// The request, which may go on.
+    pub(super) sent: Sent,
+    pub(super) is_idempotent: bool,
+    /// When its caller wants no more of it.
+    pub(super) deadline: Option<Instant>,
+}
+
 /// The answer of a call that was given to an endpoint.
-pub(super) fn judged(answer: Response<Incoming>, mut given: Given, sent: Sent) -> Response<Body> {
+pub(super) fn judged(answer: Response<Incoming>, mut given: Given, made: Made) -> Response<Body> {
     let at_end = match code_of(answer.headers()) {
         Some(code) => Outcome::of(code),
         // What ends so was no answer of gRPC's.
@@ -28,8 +42,9 @@ pub(super) fn judged(answer: Response<Incoming>, mut given: Given, sent: Sent) -
         Body::new(Judged {
             body,
             given,
-            sent,
+            made,
             at_end,
+            has_said: false,
         })
     })
 }
@@ -37,10 +52,20 @@ pub(super) fn judged(answer: Response<Incoming>, mut given: Given, sent: Sent) -
 struct Judged {
     body: Incoming,
     given: Given,
-    /// The request, which may go on.
-    sent: Sent,
+    made: Made,
     /// What is known without trailers.
     at_end: Outcome,
+    /// Whether any of it has come.
+    has_said: bool,
+}
+
+impl Judged {
+    fn ends(&mut self, code: Code) {
+        let deadline = self.made.deadline;
+        let is_time_over = deadline.is_some_and(|deadline| Instant::now() + AHEAD >= deadline);
+        let outcome = Outcome::at_end(code, self.has_said, is_time_over);
+        self.given.ended(outcome);
+    }
 }
 
 impl tonic::codegen::Body for Judged {
@@ -60,18 +85,19 @@ impl tonic::codegen::Body for Judged {
             }
             Some(Ok(frame)) => {
                 if let Some(code) = frame.trailers_ref().and_then(code_of) {
-                    self.given.ended(Outcome::of(code));
+                    self.ends(code);
                 }
+                self.has_said = true;
                 Some(Ok(frame))
             }
-            Some(Err(error)) => Some(Err(match self.sent.broken() {
+            Some(Err(error)) => Some(Err(match self.made.sent.broken() {
                 Some(status) => {
                     self.given.ended(Outcome::Unknown);
                     status
                 }
                 None => {
                     self.given.ended(Outcome::of_error(&error));
-                    status_of(error.into())
+                    status_of(error.into(), self.made.is_idempotent)
                 }
             })),
         })

@@ -161,8 +161,12 @@ impl Shared {
     ///
     /// # Errors
     /// None can be: each was tried since the call wanted it.
-    pub(super) async fn choose(self: &Arc<Self>, tried: &[Id]) -> Result<(Given, Link), Down> {
-        if let Some(chosen) = self.choose_now(tried, &mut self.lock()) {
+    pub(super) async fn choose(
+        self: &Arc<Self>,
+        tried: &[Id],
+        may_be_made_twice: bool,
+    ) -> Result<(Given, Link), Down> {
+        if let Some(chosen) = self.choose_now(tried, may_be_made_twice, &mut self.lock()) {
             return Ok(chosen);
         }
         let began = Instant::now();
@@ -175,7 +179,7 @@ impl Shared {
         loop {
             {
                 let mut table = self.lock();
-                if let Some(chosen) = self.choose_now(tried, &mut table) {
+                if let Some(chosen) = self.choose_now(tried, may_be_made_twice, &mut table) {
                     return Ok(chosen);
                 }
                 let down = if table.members.is_empty() {
@@ -192,8 +196,13 @@ impl Shared {
         }
     }
 
-    fn choose_now(self: &Arc<Self>, tried: &[Id], table: &mut Table) -> Option<(Given, Link)> {
-        let (ticket, link) = table.members.choose(tried, Instant::now())?;
+    fn choose_now(
+        self: &Arc<Self>,
+        tried: &[Id],
+        may_be_made_twice: bool,
+        table: &mut Table,
+    ) -> Option<(Given, Link)> {
+        let (ticket, link) = table.members.choose(tried, may_be_made_twice, Instant::now())?;
         let given = Given {
             shared: Arc::clone(self),
             ticket,

@@ -44,6 +44,9 @@ const MOST_OF_OTHERS: u32 = 64 << 10;
 /// How long a message may take to come: so long, and a second for so many bytes.
 const MESSAGE_TIME: Duration = Duration::from_secs(10);
 const BYTES_PER_SECOND: u32 = 128 << 10;
+/// The same before the only message of a call, and behind it, where somebody hands it on: longer than the time in which the
+/// door reads a whole body that it puts into another form.
+const MESSAGE_TIME_BEHIND: Duration = Duration::from_secs(90);
 
 /// The requests of everything that a server serves.
 static REQUESTS: LazyLock<Requests> = LazyLock::new(|| {
@@ -60,6 +63,7 @@ static REQUESTS: LazyLock<Requests> = LazyLock::new(|| {
 pub struct BoundMessages {
     room: Option<Room>,
     elsewhere: Arc<HashSet<&'static str>>,
+    is_at_the_door: bool,
 }
 
 impl BoundMessages {
@@ -69,7 +73,7 @@ impl BoundMessages {
     pub fn within(room: Room) -> Self {
         Self {
             room: Some(room),
-            elsewhere: Arc::default(),
+            ..Self::default()
         }
     }
 
@@ -80,18 +84,30 @@ impl BoundMessages {
         self
     }
 
+    /// The same where the calls come from whoever sends their messages, and not from somebody who hands them on.
+    #[must_use]
+    pub fn at_the_door(mut self) -> Self {
+        self.is_at_the_door = true;
+        self
+    }
+
     /// The body of a request, bounded.
     fn body(&self, body: Body, head: &Head, working: &Working) -> Body {
         let request = REQUESTS.at(&head.path);
         let most = request.map_or(MOST_OF_OTHERS, |request| request.most_bytes);
+        let is_single = request.is_some_and(|request| !request.is_stream);
+        let time = is_single.then_some(head.time);
         match (&self.room, head.is_handed_on) {
-            (Some(room), true) => Body::new(Passing::new(body, most, head.tenant.clone(), room.clone())),
+            (Some(room), true) => {
+                Body::new(Passing::new(body, most, head.tenant.clone(), room.clone()).within(time))
+            }
             (room, _) => Whole {
                 body,
                 read: Bytes::new(),
                 request,
                 most,
                 packed: head.packed,
+                time,
                 tenant: head.tenant.clone(),
                 room: room.clone(),
                 working: Arc::clone(working),
@@ -109,6 +125,8 @@ struct Head {
     tenant: String,
     packed: Option<Packed>,
     is_handed_on: bool,
+    /// For the beginning and the end of a single message.
+    time: Duration,
 }
 
 /// The room that a call's messages take where they are worked on, until its answer is over.
@@ -125,6 +143,8 @@ impl BoundMessages {
         let service = path.split('/').nth(1).unwrap_or_default();
         let is_handed_on = self.elsewhere.contains(service);
         let caller = request.extensions().get::<Principal>();
+        // What is put into another form on its way in is read whole before, in a time that is bounded there.
+        let is_as_it_came = request.extensions().get::<CallRoom>().is_none();
         let head = Head {
             path: path.to_owned(),
             tenant: caller.map_or_else(String::new, |caller| caller.tenant.clone()),
@@ -134,6 +154,11 @@ impl BoundMessages {
                 Packed::take(request.headers_mut())
             },
             is_handed_on,
+            time: if self.is_at_the_door && is_as_it_came {
+                time_for(0)
+            } else {
+                MESSAGE_TIME_BEHIND
+            },
         };
         if let (Some(of_call), Some(room)) = (request.extensions().get::<CallRoom>(), &self.room) {
             of_call.is_of(room, &head.tenant);

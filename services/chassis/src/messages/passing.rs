@@ -4,6 +4,7 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
@@ -14,6 +15,9 @@ use super::lengths::{Lengths, Seen};
 use super::patience::Patience;
 use super::room::{Held, Room};
 use super::{SHORT, broken, time_for, too_long};
+
+/// What comes of a body.
+type Next = Option<Result<Frame<Bytes>, Status>>;
 
 /// A request's body whose messages are bounded.
 pub(super) struct Passing {
@@ -27,6 +31,8 @@ pub(super) struct Passing {
     held: Option<Held>,
     /// For the rest of the message that has begun.
     patience: Option<Patience>,
+    /// How long nothing may come before the message and behind it; absent: it is one of a stream, which may rest.
+    time: Option<Duration>,
     is_refused: bool,
 }
 
@@ -40,7 +46,29 @@ impl Passing {
             room,
             held: None,
             patience: None,
+            time: None,
             is_refused: false,
+        }
+    }
+
+    /// One message alone, before which and behind which nothing may come for this time.
+    pub(super) fn within(self, time: Option<Duration>) -> Self {
+        Self { time, ..self }
+    }
+
+    /// What comes next; what does not come in time is late.
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Next, Status>> {
+        loop {
+            let body = Pin::new(&mut self.body);
+            if let Some(patience) = &mut self.patience {
+                return patience.poll(context, |context| http_body::Body::poll_frame(body, context));
+            }
+            match (http_body::Body::poll_frame(body, context), self.time) {
+                (Poll::Ready(frame), _) => return Poll::Ready(Ok(frame)),
+                (Poll::Pending, None) => return Poll::Pending,
+                // Most have come by then: only who is waited for costs a timer.
+                (Poll::Pending, Some(time)) => self.patience = Some(Patience::new(time)),
+            }
         }
     }
 
@@ -84,16 +112,12 @@ impl http_body::Body for Passing {
         if this.is_refused {
             return Poll::Ready(None);
         }
-        let body = Pin::new(&mut this.body);
-        let frame = match &mut this.patience {
-            None => ready!(body.poll_frame(context)),
-            Some(patience) => match ready!(patience.poll(context, |context| body.poll_frame(context))) {
-                Ok(frame) => frame,
-                Err(late) => {
-                    this.is_refused = true;
-                    return Poll::Ready(Some(Err(late)));
-                }
-            },
+        let frame = match ready!(this.poll_next(context)) {
+            Ok(frame) => frame,
+            Err(late) => {
+                this.is_refused = true;
+                return Poll::Ready(Some(Err(late)));
+            }
         };
         Poll::Ready(match frame {
             Some(Ok(frame)) => {
@@ -121,8 +145,6 @@ impl http_body::Body for Passing {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use futures::FutureExt as _;
     use http_body_util::{BodyExt as _, StreamBody};
     use proptest::prelude::*;
@@ -149,6 +171,36 @@ mod tests {
         let late = passing.frame().await.unwrap().unwrap_err();
         assert_eq!(late.code(), Code::DeadlineExceeded);
         assert!(passing.frame().now_or_never().unwrap().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_only_message_of_a_call_is_not_waited_for_for_ever_and_those_of_a_stream_are() {
+        let begin = |sent: &'static [&'static [u8]], time| {
+            let sent = sent
+                .iter()
+                .map(|piece| Ok::<_, Status>(Frame::data(Bytes::from_static(piece))));
+            let sent = futures::stream::iter(sent);
+            let sent = futures::StreamExt::chain(sent, futures::stream::pending());
+            let body = Body::new(StreamBody::new(sent));
+            Passing::new(body, 100, "a".to_owned(), Room::default()).within(time)
+        };
+        // Nothing, less than it takes to say how long it is, and a whole one behind which the call does not end.
+        const SENT: [&[&[u8]]; 3] = [&[], &[&[0, 0]], &[&[0, 0, 0, 0, 1, 7]]];
+        for sent in SENT {
+            let mut passing = begin(sent, Some(time_for(0)));
+            for _ in sent {
+                assert!(passing.frame().await.unwrap().is_ok());
+            }
+            let began = tokio::time::Instant::now();
+            let late = passing.frame().await.unwrap().unwrap_err();
+            assert_eq!(
+                (late.code(), began.elapsed()),
+                (Code::DeadlineExceeded, time_for(0))
+            );
+        }
+        let mut rests = begin(&[], None);
+        let rests = tokio::time::timeout(Duration::from_secs(1_000), rests.frame());
+        assert!(rests.await.is_err());
     }
 
     proptest! {

@@ -204,6 +204,27 @@ impl CallRoom {
         }
     }
 
+    /// As much room for work as this takes, in all that is held, no more and no less: waits where it is more. What is short
+    /// takes none.
+    ///
+    /// # Errors
+    /// As [`Pool::turn`].
+    pub async fn work_on(&self, held: &mut Option<Held>, bytes: usize) -> Result<(), Status> {
+        if bytes <= SHORT {
+            *held = None;
+            return Ok(());
+        }
+        match (self.0.get(), held) {
+            (None, _) => {}
+            (Some(_), Some(held)) if bytes <= held.bytes() => held.shrink_to(bytes),
+            (Some((room, tenant)), Some(held)) => {
+                held.merge(room.work(tenant, bytes - held.bytes()).await?);
+            }
+            (Some((room, tenant)), held) => *held = Some(room.work(tenant, bytes).await?),
+        }
+        Ok(())
+    }
+
     /// Room for what is made of a body, once there is some.
     ///
     /// # Errors

@@ -12,13 +12,15 @@ use futures::stream;
 use http_body::{Body as _, Frame};
 use http_body_util::{BodyExt as _, StreamBody};
 use nopic_proto::weight::Request;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tonic::Status;
 use tonic::body::Body;
 
 use super::packed::{Packed, UnpackError};
 use super::patience::Patience;
 use super::room::{Held, Room};
-use super::{PREFIX, REQUESTS, SHORT, broken, time_for, too_long};
+use super::{PREFIX, REQUESTS, SHORT, broken, late, time_for, too_long};
 
 /// Bytes that a message may take once it is decoded.
 const HEAVIEST: usize = 32 << 20;
@@ -26,6 +28,8 @@ const HEAVIEST: usize = 32 << 20;
 const WORK: usize = 2;
 /// Packed messages from this length on are unpacked where that holds up nobody.
 const LONG_TO_UNPACK: usize = 4 << 10;
+/// So many at a time: an unpacker takes memory of its own, up to what it may look back, and nobody counts that.
+static UNPACKERS: Semaphore = Semaphore::const_new(4);
 
 /// The room that the message of a call takes until the call is answered.
 pub(super) type Working = Arc<Mutex<Option<Held>>>;
@@ -40,6 +44,8 @@ pub(super) struct Whole {
     /// Bytes that one may have.
     pub(super) most: u32,
     pub(super) packed: Option<Packed>,
+    /// How long nothing may come before the message and behind it; absent: it is one of a stream, which may rest.
+    pub(super) time: Option<Duration>,
     pub(super) tenant: String,
     /// Absent: nobody's but the process's own.
     pub(super) room: Option<Room>,
@@ -153,9 +159,11 @@ impl Whole {
     /// The next bytes of the body; within a message the sender's patience is given.
     async fn frame(&mut self, mut patience: Option<&mut Patience>) -> Result<Option<Bytes>, Status> {
         loop {
-            let frame = match &mut patience {
-                None => self.body.frame().await,
-                Some(patience) => {
+            let frame = match (&mut patience, self.time) {
+                (None, None) => self.body.frame().await,
+                // What lies ready is not late.
+                (None, Some(time)) => timeout(time, self.body.frame()).await.map_err(|_| late())?,
+                (Some(patience), _) => {
                     let mut ask = |context: &mut Context<'_>| Pin::new(&mut self.body).poll_frame(context);
                     poll_fn(|context| patience.poll(context, &mut ask)).await?
                 }
@@ -253,33 +261,49 @@ async fn aside<T: Send + 'static>(
     if message.len() <= LONG_TO_UNPACK {
         return Ok(work(&message[PREFIX..]));
     }
-    let done = tokio::task::spawn_blocking(move || work(&message[PREFIX..])).await;
-    done.map_err(|_| Status::internal("internal"))
+    let internal = || Status::internal("internal");
+    let place = UNPACKERS.acquire().await.map_err(|_| internal())?;
+    let done = tokio::task::spawn_blocking(move || {
+        // Held by the work itself: who waits for it may leave.
+        let _place = place;
+        work(&message[PREFIX..])
+    });
+    done.await.map_err(|_| internal())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use futures::FutureExt as _;
     use tonic::Code;
 
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn a_message_that_lies_ready_is_not_late_however_late_it_is_read() {
-        let (sender, sent) = futures::channel::mpsc::unbounded();
+    fn messages(
+        sent: impl futures::Stream<Item = Result<Frame<Bytes>, Status>> + Send + 'static,
+        time: Option<Duration>,
+    ) -> Body {
         let messages = Whole {
             body: Body::new(StreamBody::new(sent)),
             read: Bytes::new(),
             request: None,
             most: 100,
             packed: None,
+            time,
             tenant: "a".to_owned(),
             room: None,
             working: Working::default(),
             copies: None,
             longest: 0,
         };
-        let mut messages = messages.body();
+        messages.body()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_message_that_lies_ready_is_not_late_however_late_it_is_read() {
+        let (sender, sent) = futures::channel::mpsc::unbounded();
+        let mut messages = messages(sent, None);
         let send = |bytes: &'static [u8]| {
             let frame = Ok::<_, Status>(Frame::data(Bytes::from_static(bytes)));
             sender.unbounded_send(frame).unwrap();
@@ -296,5 +320,44 @@ mod tests {
         send(&[0, 0]);
         let late = messages.frame().await.unwrap().unwrap_err();
         assert_eq!(late.code(), Code::DeadlineExceeded);
+    }
+    #[tokio::test]
+    async fn few_messages_are_unpacked_at_a_time_whoever_waits_for_them() {
+        let (at_once, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let message = Bytes::from(vec![0; LONG_TO_UNPACK + 1]);
+        let works = (0..40).map(|_| {
+            let (at_once, most) = (Arc::clone(&at_once), Arc::clone(&most));
+            aside(message.clone(), move |_| {
+                most.fetch_max(at_once.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                std::thread::sleep(Duration::from_millis(5));
+                at_once.fetch_sub(1, Ordering::SeqCst);
+            })
+        });
+        for done in futures::future::join_all(works).await {
+            done.unwrap();
+        }
+        assert!(most.load(Ordering::SeqCst) <= 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_only_message_of_a_call_is_not_waited_for_for_ever_and_those_of_a_stream_are() {
+        for (sent, frames) in [(&[][..], 0), (&[0, 0, 0, 0, 1, 7], 1)] {
+            let sent = futures::stream::iter([Ok::<_, Status>(Frame::data(Bytes::from_static(sent)))]);
+            let sent = futures::StreamExt::chain(sent, futures::stream::pending());
+            let mut messages = messages(sent, Some(time_for(0)));
+            for _ in 0..frames {
+                assert!(messages.frame().await.unwrap().is_ok());
+            }
+            // Neither for it nor for the end of the call behind it.
+            let began = tokio::time::Instant::now();
+            let late = messages.frame().await.unwrap().unwrap_err();
+            assert_eq!(
+                (late.code(), began.elapsed()),
+                (Code::DeadlineExceeded, time_for(0))
+            );
+        }
+        let mut rests = messages(futures::stream::pending(), None);
+        let rests = tokio::time::timeout(Duration::from_secs(1_000), rests.frame());
+        assert!(rests.await.is_err());
     }
 }

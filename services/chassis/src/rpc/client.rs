@@ -149,16 +149,21 @@ impl Service<http::Request<Body>> for Client {
                 request.headers_mut().insert(deadline::TIMEOUT, left);
             }
         }
+        let is_idempotent = method::is_idempotent(request.uri().path());
         let answer = match &mut self.way {
             Way::Balanced(balancer) => {
-                if method::is_idempotent(request.uri().path()) {
+                if is_idempotent {
                     request.extensions_mut().insert(Idempotent);
                 }
                 balancer.call(request)
             }
             Way::Channel(channel) => {
                 let answer = channel.call(request);
-                Box::pin(async move { answer.await.map_err(|error| status_of(error.into())) })
+                Box::pin(async move {
+                    answer
+                        .await
+                        .map_err(|error| status_of(error.into(), is_idempotent))
+                })
             }
         };
         Box::pin(trace.follow(async move {

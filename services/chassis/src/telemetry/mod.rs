@@ -26,6 +26,8 @@ use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
 
+pub use trace::decide_here;
+
 /// What is logged unless something else is asked for: trouble. The database's remarks on slow statements are none.
 pub const DEFAULT_FILTER: &str = "warn,sqlx=error";
 /// Longest filter that is taken.
@@ -192,6 +194,7 @@ impl Telemetry {
             .with(spans)
             .with(statements.with_filter(sql::only_of_traces()))
             .try_init()?;
+        trace::share_is(options.traces.as_ref().map_or(0.0, |traces| traces.share));
         trace::spans_are(match options.traces {
             Some(_) => trace::Spans::Taken,
             None => trace::Spans::Nowhere,

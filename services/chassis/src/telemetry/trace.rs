@@ -1,7 +1,7 @@
 //! Which calls get spans: those of traces that somebody records. The others carry the ids of their traces alone, for the
 //! lines of the log and for whoever is asked in their turn: a span that nobody takes costs as much as one that is sent.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use opentelemetry::Context;
 use opentelemetry::ContextGuard;
@@ -9,10 +9,13 @@ use opentelemetry::trace::{
     FutureExt as _, SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState,
 };
 use opentelemetry_sdk::trace::{IdGenerator as _, RandomIdGenerator};
-use tonic::codegen::http::HeaderMap;
+use tonic::codegen::http::{HeaderMap, HeaderValue};
 use tracing::{Instrument as _, Span};
 
 use super::propagation::{context_in, name_trace, write_context};
+
+/// The header that names a trace.
+const PARENT: &str = "traceparent";
 
 /// What becomes of the spans of this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +33,50 @@ static SPANS: AtomicU8 = AtomicU8::new(Spans::Unknown as u8);
 /// Says what becomes of spans from now on.
 pub(super) fn spans_are(spans: Spans) {
     SPANS.store(spans as u8, Ordering::Relaxed);
+}
+
+/// The share of traces that are recorded, as the bits of a number: of those that begin here, and of those from outside.
+static SHARE: AtomicU64 = AtomicU64::new(0);
+
+/// Says what it is from now on.
+pub(super) fn share_is(share: f64) {
+    SHARE.store(share.to_bits(), Ordering::Relaxed);
+}
+
+/// Decides anew whether a call from outside is recorded: whoever makes it names its trace, and no more. By our own chance,
+/// for the ids are the caller's to choose.
+pub fn decide_here(headers: &mut HeaderMap) {
+    headers.remove("tracestate");
+    if headers.contains_key(PARENT) {
+        let is_sampled = chance() < f64::from_bits(SHARE.load(Ordering::Relaxed));
+        decide(headers, is_sampled);
+    }
+}
+
+/// Evenly from nothing up to one.
+fn chance() -> f64 {
+    let [.., a, b, c, d] = RandomIdGenerator::default().new_trace_id().to_bytes();
+    f64::from(u32::from_be_bytes([a, b, c, d])) / (f64::from(u32::MAX) + 1.0)
+}
+
+/// As [`decide_here`], decided so.
+fn decide(headers: &mut HeaderMap, is_sampled: bool) {
+    let flags: &[u8; 2] = if is_sampled { b"01" } else { b"00" };
+    let parent = headers.remove(PARENT);
+    // Version, trace, span, flags; whatever is of another version begins a trace of its own.
+    let named = parent
+        .as_ref()
+        .and_then(|parent| <[u8; 55]>::try_from(parent.as_bytes()).ok())
+        .filter(|parent| parent.starts_with(b"00-"));
+    let decided = named.and_then(|mut parent| {
+        parent[53..].copy_from_slice(flags);
+        HeaderValue::from_bytes(&parent).ok()
+    });
+    if let Some(mut decided) = decided {
+        // Another one each time: a connection remembers it in vain.
+        decided.set_sensitive(true);
+        headers.insert(PARENT, decided);
+    }
 }
 
 fn spans() -> Spans {
@@ -138,10 +185,8 @@ fn new_ids() -> Context {
 mod tests {
     use std::cell::Cell;
 
-    use futures::FutureExt as _;
-    use tonic::codegen::http::HeaderValue;
-
     use super::*;
+    use futures::FutureExt as _;
 
     const RECORDED: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     const NOT_RECORDED: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
@@ -167,6 +212,36 @@ mod tests {
         let named = onward.get("traceparent");
         let named = named.map(|parent| parent.to_str().unwrap().to_owned());
         (is_made.get(), named)
+    }
+
+    #[test]
+    fn who_calls_from_outside_names_its_trace_and_does_not_say_that_it_is_recorded() {
+        for (named, is_sampled, decided) in [
+            (RECORDED, false, Some(NOT_RECORDED)),
+            (NOT_RECORDED, true, Some(RECORDED)),
+            (
+                "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+                true,
+                None,
+            ),
+            (
+                "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more",
+                true,
+                None,
+            ),
+            ("", false, None),
+        ] {
+            let mut headers = headers(Some(named));
+            decide(&mut headers, is_sampled);
+            let found = headers.get(PARENT).map(|parent| parent.to_str().unwrap());
+            assert_eq!(found, decided, "{named:?}");
+        }
+        // Without telemetry the share is nothing.
+        let mut headers = headers(Some(RECORDED));
+        headers.insert("tracestate", HeaderValue::from_static("a=b"));
+        decide_here(&mut headers);
+        assert_eq!(headers[PARENT], NOT_RECORDED);
+        assert!(!headers.contains_key("tracestate"));
     }
 
     #[test]

@@ -46,7 +46,7 @@ fn spread(
 ) -> HashMap<Id, u32> {
     let mut spread = HashMap::new();
     for _ in 0..calls {
-        let (ticket, _) = members.choose(&[], now).unwrap();
+        let (ticket, _) = members.choose(&[], true, now).unwrap();
         *spread.entry(ticket.member).or_default() += 1;
         let (outcome, millis) = end(ticket.member);
         members.answered(ticket, Duration::from_millis(millis), now);
@@ -72,7 +72,7 @@ fn equals_share_the_calls_and_the_slow_get_fewer() {
 fn who_has_calls_in_flight_gets_fewer() {
     let now = Instant::now();
     let (mut all, _) = members(2);
-    let tickets: Vec<_> = (0..10).map(|_| all.choose(&[], now).unwrap().0).collect();
+    let tickets: Vec<_> = (0..10).map(|_| all.choose(&[], true, now).unwrap().0).collect();
     let of_one = tickets
         .iter()
         .filter(|ticket| ticket.member == tickets[0].member)
@@ -108,11 +108,36 @@ fn at_most_half_are_out_and_they_are_asked_where_nobody_else_can_be() {
     for id in ids.iter().filter(|id| **id != out) {
         all.disconnected(*id);
     }
-    assert_eq!(all.choose(&[], now).unwrap().0.member, out);
+    assert_eq!(all.choose(&[], true, now).unwrap().0.member, out);
     for id in ids.iter().filter(|id| **id != out) {
         all.remove(*id);
     }
     assert_eq!(all.states().ejected, 0, "one alone is never out");
+}
+
+/// Where no call that may be made twice comes, one that may not must try an endpoint out, but not before.
+#[test]
+fn who_may_not_be_called_twice_tries_nothing_out_if_others_may() {
+    let start = Instant::now();
+    let (mut all, ids) = members(2);
+    let out = ids[0];
+    assert!(all.is_silent(out, start));
+    let tried = |all: &mut Members<Door>, may_be_made_twice, now| {
+        let (ticket, _) = all.choose(&[], may_be_made_twice, now).unwrap();
+        all.ended(ticket, Outcome::Unknown, now);
+        ticket.is_trial
+    };
+    let mut now = start + Duration::from_secs(10);
+    all.lives(out, now);
+    for _ in 0..100 {
+        assert!(!tried(&mut all, false, now));
+    }
+    assert!(tried(&mut all, true, now));
+    // Nothing was heard of that: a second later another one is to try it, and some time after that any.
+    now += Duration::from_secs(2);
+    assert!(!tried(&mut all, false, now));
+    now += Duration::from_secs(1);
+    assert!(tried(&mut all, false, now));
 }
 
 #[test]
@@ -120,13 +145,16 @@ fn a_call_that_is_made_again_goes_elsewhere() {
     let now = Instant::now();
     let (mut all, ids) = members(3);
     for _ in 0..100 {
-        let (first, _) = all.choose(&[], now).unwrap();
-        let (second, _) = all.choose(&[first.member], now).unwrap();
+        let (first, _) = all.choose(&[], true, now).unwrap();
+        let (second, _) = all.choose(&[first.member], true, now).unwrap();
         assert_ne!(first.member, second.member);
         all.ended(first, Outcome::Unknown, now);
         all.ended(second, Outcome::Unknown, now);
     }
-    assert!(all.choose(&ids, now).is_some(), "to the same rather than to none");
+    assert!(
+        all.choose(&ids, true, now).is_some(),
+        "to the same rather than to none"
+    );
 }
 
 /// One that is frozen is put out by callers that give up, and one that answers somebody meanwhile is not.
@@ -141,9 +169,9 @@ fn calls_that_are_given_up_tell_of_who_answers_nobody() {
         let (mut all, ids) = members(2);
         all.disconnected(ids[1]);
         for _ in 0..20 {
-            let (ticket, _) = all.choose(&[], start).unwrap();
+            let (ticket, _) = all.choose(&[], true, start).unwrap();
             if answers {
-                let (other, _) = all.choose(&[], start).unwrap();
+                let (other, _) = all.choose(&[], true, start).unwrap();
                 all.answered(other, waited, start + waited);
                 all.ended(other, Outcome::Unknown, start + waited);
             }
@@ -237,12 +265,12 @@ proptest! {
                 },
                 Step::Choose => {
                     let is_any_open = doors.values().any(Way::is_open);
-                    let may_be_tried = |member: &Member<Door>| member.health.is_to_be_tried(now);
+                    let may_be_tried = |member: &Member<Door>| member.health.is_to_be_tried(true, now);
                     let (good, on_trial): (Vec<_>, Vec<_>) = (
                         all.members.iter().filter(|one| one.is_open() && one.health.is_in()).map(|one| one.id).collect(),
                         all.members.iter().filter(|one| one.is_open() && may_be_tried(one)).map(|one| one.id).collect(),
                     );
-                    let chosen = all.choose(&[], now);
+                    let chosen = all.choose(&[], true, now);
                     prop_assert_eq!(chosen.is_some(), is_any_open);
                     if let Some((ticket, door)) = chosen {
                         prop_assert!(door.is_open());
@@ -283,7 +311,7 @@ proptest! {
             for id in &ids {
                 all.lives(*id, now);
             }
-            if let Some((ticket, _)) = all.choose(&[], now) {
+            if let Some((ticket, _)) = all.choose(&[], true, now) {
                 all.ended(ticket, Outcome::Answered, now);
             }
         }

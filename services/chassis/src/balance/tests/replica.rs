@@ -26,6 +26,8 @@ use crate::balance::{Balancer, Target, asked_again_already};
 pub(super) enum Manner {
     /// With this status, at the body's end.
     Ends(Code),
+    /// Likewise, so long after all else.
+    EndsAfter(Duration, Code),
     /// With this status instead of an answer.
     Refuses(Code),
     /// For the sake of another service, which was asked again already.
@@ -154,6 +156,7 @@ async fn connection(stream: TcpStream, manner: Arc<Mutex<Manner>>, calls: watch:
             request.into_body().collect().await.ok();
             Ok::<_, Infallible>(match manner {
                 Manner::Ends(code) => answer(code),
+                Manner::EndsAfter(time, code) => answer_in(time, code),
                 Manner::Refuses(code) => Status::new(code, "").into_http::<Body>(),
                 Manner::RefusesForAnother => asked_again_already(Status::unavailable("")).into_http::<Body>(),
                 Manner::After(time) => {
@@ -175,9 +178,19 @@ async fn connection(stream: TcpStream, manner: Arc<Mutex<Manner>>, calls: watch:
 }
 
 fn answer(code: Code) -> Response<Body> {
+    answer_in(Duration::ZERO, code)
+}
+
+/// An answer whose end follows so long after it.
+fn answer_in(time: Duration, code: Code) -> Response<Body> {
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", HeaderValue::from(code as i32));
-    let body = Full::new(Bytes::from_static(&[0; 5])).with_trailers(async { Some(Ok(trailers)) });
+    let body = Full::new(Bytes::from_static(&[0; 5])).with_trailers(async move {
+        if !time.is_zero() {
+            tokio::time::sleep(time).await;
+        }
+        Some(Ok(trailers))
+    });
     Response::new(Body::new(body.map_err(|never: Infallible| match never {})))
 }
 
