@@ -29,6 +29,8 @@ pub(crate) const ROLES: &[Row] = AUDIT;
 pub(crate) struct Behind {
     /// As logs name it.
     pub(crate) service: &'static str,
+    /// Whether others hear of what happens in it.
+    pub(crate) tells_events: bool,
     pub(crate) client: Client,
 }
 

@@ -153,7 +153,8 @@ impl Opening<'_> {
                 if let Some((other, open)) = open.iter().find(|(other, _)| other.name == asked.part) {
                     let mut routes = RoutesBuilder::default();
                     (open.routes)(&mut routes);
-                    let outbox = open.journal.iter().map(|journal| Arc::clone(&journal.outbox));
+                    let journal = open.journal.iter().filter(|_| other.tells_events);
+                    let outbox = journal.map(|journal| Arc::clone(&journal.outbox));
                     routes.add_service(self.events(outbox.collect(), Vec::new(), &draining));
                     let calls = protect(
                         &[other.roles, events::ROLES],
@@ -182,10 +183,13 @@ impl Opening<'_> {
         let mut logs_behind = Vec::new();
         for asked in part.asks {
             let client = self.over_the_network(asked.part, &calls)?;
-            let schema = find(self.parts, asked.part).and_then(|part| part.schema);
-            if let Some(schema) = schema.filter(|_| part.is_door) {
+            let other = find(self.parts, asked.part);
+            if let Some((other, schema)) = other.and_then(|other| Some((other, other.schema?)))
+                && part.is_door
+            {
                 logs_behind.push(Behind {
                     service: schema.name,
+                    tells_events: other.tells_events,
                     client: client.clone(),
                 });
             }
@@ -284,8 +288,7 @@ impl Opening<'_> {
             let heads = || Heads::in_data_folder(&storage.folder);
             if let Some(journal) = open.journal {
                 audits.push(Audit::new(journal.audit, heads()));
-                // What a door keeps is told to nobody.
-                if !part.is_door {
+                if part.tells_events {
                     outboxes.push(journal.outbox);
                 }
             }
@@ -300,10 +303,12 @@ impl Opening<'_> {
             roles.push(audit::ROLES);
             routes.add_service(audit::service(&audits, logs_behind.clone()));
         }
-        if !outboxes.is_empty() || !logs_behind.is_empty() {
+        let mut tellers_behind = logs_behind;
+        tellers_behind.retain(|behind| behind.tells_events);
+        if !outboxes.is_empty() || !tellers_behind.is_empty() {
             services.push(events::SERVICE);
             roles.push(events::ROLES);
-            routes.add_service(self.events(outboxes.clone(), logs_behind, &draining));
+            routes.add_service(self.events(outboxes.clone(), tellers_behind, &draining));
         }
         Ok(Opened {
             served: Served {
