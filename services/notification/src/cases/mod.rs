@@ -25,8 +25,23 @@ pub(crate) struct CaseRules {
 }
 
 impl CaseRules {
+    /// Those of the policy that is shipped.
+    #[cfg(test)]
+    pub(crate) fn shipped(deployment: Deployment) -> Self {
+        Self {
+            deployment,
+            ladder: nopic_domain::policy::Policy::shipped().ladder(),
+            answer_to: "Organic Imports\n1 Main Street\nSpringfield".into(),
+        }
+    }
+
     /// The cases of an importer of which nothing is known.
     pub(crate) fn no_cases(&self) -> Cases {
         Cases::new(self.deployment, self.ladder)
     }
 }
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;

@@ -80,3 +80,6 @@ fn place(line: &LineFacts) -> String {
 fn heading(entry: &EntryFacts) -> String {
     format!("Entry {}", entry.entry_number)
 }
+
+#[cfg(test)]
+mod tests;

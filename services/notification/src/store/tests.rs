@@ -3,11 +3,12 @@
 use chrono::NaiveTime;
 use nopic_domain::enforcement::Deployment;
 use nopic_domain::notice::{Parties, QuietHours, Rhythm};
-use nopic_domain::policy::Policy;
 use nopic_sql::testing::{Engine, TestDatabase};
 use rstest::rstest;
 
 use super::*;
+
+mod cases;
 
 #[rstest]
 #[tokio::test]
@@ -25,15 +26,6 @@ async fn every_statement_can_be_prepared(#[values(Engine::Sqlite, Engine::Postgr
 
 const LEASE: Duration = Duration::from_secs(60);
 
-/// The rules of the shipped policy.
-fn rules(deployment: Deployment) -> CaseRules {
-    CaseRules {
-        deployment,
-        ladder: Policy::shipped().ladder(),
-        answer_to: "Organic imports\n1 Main Street".into(),
-    }
-}
-
 struct World {
     store: Arc<dyn NotificationStore>,
     now: DateTime<Utc>,
@@ -45,9 +37,13 @@ impl World {
     async fn new(engine: Engine) -> Self {
         let database = engine.database().await;
         Self {
-            store: open(&database.location, SchemaUpdate::Apply, rules(Deployment::Other))
-                .await
-                .unwrap(),
+            store: open(
+                &database.location,
+                SchemaUpdate::Apply,
+                CaseRules::shipped(Deployment::Other),
+            )
+            .await
+            .unwrap(),
             now: "2026-06-01T12:00:00Z".parse().unwrap(),
             requests: 0,
             _database: database,

@@ -13,7 +13,7 @@ use crate::command::access::Naming;
 use crate::connection::Services;
 use crate::context::{Context, Done};
 use crate::failure::Failure;
-use crate::output::listing::{Cell, Column, Listing, Page, column};
+use crate::output::listing::{Cell, Column, Listing, Page, column, printable};
 use crate::output::words::counted;
 use crate::output::{self, Style};
 
