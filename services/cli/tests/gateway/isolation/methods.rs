@@ -414,6 +414,30 @@ pub(super) const METHODS: &[(&str, Method)] = &[
         Operators(|_| json!({})),
     ),
     (
+        "nopic.notification.v1.CaseService/ListCases",
+        Shared("the caller's own", |of| json!({ "importerNopId": of.nop_id })),
+    ),
+    (
+        "nopic.notification.v1.CaseService/GetCase",
+        Tenants(|of, _| json!({ "importerNopId": of.nop_id })),
+    ),
+    (
+        "nopic.notification.v1.CaseService/GetLetter",
+        Tenants(|of, _| json!({ "importerNopId": of.nop_id, "step": "FIRST_WARNING_LETTER" })),
+    ),
+    (
+        "nopic.notification.v1.CaseService/SendLetter",
+        Tenants(|of, id| {
+            json!({
+                "requestId": id, "importerNopId": of.nop_id, "step": "FIRST_WARNING_LETTER",
+            })
+        }),
+    ),
+    (
+        "nopic.notification.v1.CaseService/GetCaseStatistics",
+        Shared("the caller's own", |_| json!({})),
+    ),
+    (
         "nopic.notification.v1.NotificationService/ListNotices",
         Shared("the caller's own", |of| json!({ "subject": of.entry })),
     ),
