@@ -34,6 +34,7 @@ struct Ports {
     registry: u16,
     certificate: u16,
     entry_validation: u16,
+    notification: u16,
     gateways: [u16; 2],
 }
 
@@ -53,6 +54,7 @@ impl Deployment {
                 registry: free_port(),
                 certificate: free_port(),
                 entry_validation: free_port(),
+                notification: free_port(),
                 gateways: [free_port(), free_port()],
             },
             environment: Vec::new(),
@@ -68,11 +70,12 @@ impl Deployment {
         url_of(&self.database.location).unwrap()
     }
 
-    /// Registry and certificate service, with what the sample imports.
+    /// Registry, certificate and notification service, with what the sample imports.
     pub(crate) fn start_services(&mut self) {
         for (name, port) in [
             ("registry", self.ports.registry),
             ("certificate", self.ports.certificate),
+            ("notification", self.ports.notification),
         ] {
             let command = self.server(name, "127.0.0.1", port, name);
             self.services.push(self.place.serve_by(command));
@@ -149,6 +152,10 @@ impl Deployment {
             .env(
                 "NOPIC_UPSTREAM_CERTIFICATE_ADDRESS",
                 format!("localhost:{}", self.ports.certificate),
+            )
+            .env(
+                "NOPIC_UPSTREAM_NOTIFICATION_ADDRESS",
+                format!("localhost:{}", self.ports.notification),
             );
         command
     }
