@@ -50,6 +50,8 @@ const DEFAULT_PORT: u16 = 50_051;
 ///   [gateway]              max_calls: calls at a time of all tenants
 ///   [gateway.oidc]         issuer, audience, jwks (an https:// address, or a file): whose tokens are taken
 ///   [certificate]          issues_for = ["015"]
+///   [notification]         authority = true: this deployment sends letters to importers; answer_to: where they are
+///                          answered
 ///   [entry-validation]     filing_attempts: tries of a filing that cannot be finished, before it is set aside
 #[derive(Debug, clap::Args)]
 #[command(

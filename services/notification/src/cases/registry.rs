@@ -55,3 +55,42 @@ fn periods(answer: &StatusAnswer) -> Vec<Period> {
         ..Timeline::default()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use nopic_proto::registry::StatusPeriod;
+
+    use super::*;
+    use crate::cases::testing::day;
+
+    #[test]
+    fn an_importer_is_certified_until_the_registry_says_something_else() {
+        let period = |from: &str, status: &str| StatusPeriod {
+            from: from.to_owned(),
+            status: status.to_owned(),
+        };
+        let answer = StatusAnswer {
+            history: vec![
+                period("2024-01-01", "Certified"),
+                period("2025-03-01", "Suspended"),
+                period("2025-06-01", "Certified"),
+                period("2026-01-01", "Unlisted"),
+                period("2026-02-01", "certified"),
+            ],
+            ..StatusAnswer::default()
+        };
+        let span = |from: &str, to: Option<&str>| Period {
+            from: Some(day(from)),
+            to: to.map(day),
+        };
+        assert_eq!(
+            periods(&answer),
+            [
+                span("2024-01-01", Some("2025-02-28")),
+                span("2025-06-01", Some("2025-12-31")),
+                span("2026-02-01", None),
+            ]
+        );
+        assert_eq!(periods(&StatusAnswer::default()), []);
+    }
+}

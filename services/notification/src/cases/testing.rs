@@ -1,11 +1,23 @@
 //! Events of entries, as tests tell them.
 
+use chrono::{DateTime, Utc};
+use nopic_chassis::clock::Clock;
 use nopic_domain::date::{Date, parse_iso};
 use nopic_domain::policy::Policy;
 use nopic_proto::events::entry_recorded::Kind;
 use nopic_proto::events::{EntryRecorded, RecordedFinding, RecordedLine};
 
 use super::entry::ToldVersion;
+
+/// A clock that stands.
+#[derive(Debug)]
+pub(crate) struct Still(pub(crate) DateTime<Utc>);
+
+impl Clock for Still {
+    fn now(&self) -> DateTime<Utc> {
+        self.0
+    }
+}
 
 pub(crate) const ACME: &str = "8150000001";
 pub(crate) const BAYVIEW: &str = "8150000002";

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
-use nopic_chassis::clock::Clock;
 use nopic_domain::enforcement::Deployment;
 use nopic_domain::principal::{Principal, Role};
 use nopic_proto::events::entry_recorded::Kind;
@@ -15,17 +13,8 @@ use tonic::{Code, Request};
 
 use super::CaseRules;
 use super::rpc::CaseRpc;
-use super::testing::{ACME, BAYVIEW, ENTRY, bad, recorded, told};
+use super::testing::{ACME, BAYVIEW, ENTRY, Still, bad, recorded, told};
 use crate::store::{self, Taken};
-
-#[derive(Debug)]
-struct Still(DateTime<Utc>);
-
-impl Clock for Still {
-    fn now(&self) -> DateTime<Utc> {
-        self.0
-    }
-}
 
 async fn calls(deployment: Deployment, now: &str) -> (CaseRpc, TestDatabase) {
     let database = Engine::Sqlite.database().await;

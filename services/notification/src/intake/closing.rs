@@ -53,3 +53,66 @@ impl Intake {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use nopic_chassis::rpc::client::Client;
+    use nopic_domain::enforcement::Deployment;
+    use nopic_domain::policy::Policy;
+    use nopic_proto::events::entry_recorded::Kind;
+    use nopic_sql::SchemaUpdate;
+    use nopic_sql::testing::Engine;
+    use tonic::transport::Endpoint;
+
+    use super::*;
+    use crate::cases::CaseRules;
+    use crate::cases::testing::{ACME, ENTRY, Still, bad, day, recorded, told};
+    use crate::metrics::Numbers;
+    use crate::store::{self, Taken};
+
+    #[tokio::test]
+    async fn nothing_closes_while_the_registry_does_not_answer() {
+        let database = Engine::Sqlite.database().await;
+        let rules = CaseRules::shipped(Deployment::Other);
+        let store = store::open(&database.location, SchemaUpdate::Apply, rules)
+            .await
+            .unwrap();
+        let clock = Arc::new(Still("2026-03-20T12:00:00Z".parse().unwrap()));
+        let version = recorded(ENTRY, 1, Kind::Filed, "2026-01-05", vec![bad(1, ACME)]);
+        let taken = Taken {
+            entries: vec![told("default", &version)],
+            ..Taken::default()
+        };
+        store.take(None, &taken, clock.0).await.unwrap();
+        let intake = Intake {
+            store: Arc::clone(&store),
+            clock,
+            numbers: Numbers::default(),
+            operators: "default".into(),
+            policy: Arc::new(Policy::shipped()),
+        };
+        // Nobody listens there.
+        let channel = Endpoint::from_static("http://127.0.0.1:1").connect_lazy();
+        let askable = Askable {
+            registry: Some(Client::by_channel(channel, "registry")),
+            ..Askable::default()
+        };
+        let failed = intake.close_cases(&askable, day("2026-03-20")).await;
+        assert!(
+            matches!(
+                failed,
+                Err(IntakeError::Source {
+                    service: "registry",
+                    ..
+                })
+            ),
+            "{failed:?}"
+        );
+        // Before the 31st day it is not even asked.
+        intake.close_cases(&askable, day("2026-02-04")).await.unwrap();
+        let cases = store.cases("default", ACME.parse().unwrap()).await.unwrap();
+        assert!(cases.open_case().is_some());
+    }
+}

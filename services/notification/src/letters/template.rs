@@ -27,10 +27,16 @@ const AT_ONCE: &str = "A cease-and-desist notice comes at once, on any day, if a
 /// Those of a step.
 pub(super) fn of(facts: &LetterFacts, opened_on: Date, ladder: Ladder) -> Template {
     let next_from = after(facts.date, ladder.days_between_steps);
+    let last_finding_on = facts
+        .entries
+        .iter()
+        .flat_map(|entry| &entry.lines)
+        .map(|line| line.recorded_on)
+        .max();
+    let closes_on = after(last_finding_on.unwrap_or(facts.date), ladder.days_until_close).max(facts.date);
     let closing = format!(
-        "The case closes once {} days have passed without another such finding, as soon as your operation is certified in \
-         the Organic INTEGRITY Database.",
-        ladder.days_until_close
+        "The case closes on {closes_on} if no other such finding is recorded before and your operation is certified in the \
+         Organic INTEGRITY Database on that day; else on the first later day on which both hold."
     );
     let next = |step: &str, is_strict: bool| {
         let strict = if is_strict {
@@ -87,8 +93,7 @@ pub(super) fn of(facts: &LetterFacts, opened_on: Date, ladder: Ladder) -> Templa
                 "The matter is therefore referred to those who decide on civil penalties.".to_owned(),
             ],
             vec![
-                "Whether there is a penalty, and which, is decided there, and you will be heard. This letter sets none."
-                    .to_owned(),
+                "Whether there is a penalty, and which, is decided there. This letter sets none.".to_owned(),
                 closing,
             ],
         ),
@@ -105,7 +110,7 @@ pub(super) fn of(facts: &LetterFacts, opened_on: Date, ladder: Ladder) -> Templa
 
 fn head(facts: &LetterFacts, opened_on: Date) -> Vec<String> {
     let mut head = vec![
-        format!("To: importer {}, NOP operation ID", facts.importer),
+        format!("To: the importer with NOP operation ID {}", facts.importer),
         format!("Case: opened on {opened_on}, kept by {}", facts.tenant),
     ];
     if !facts.earlier.is_empty() {

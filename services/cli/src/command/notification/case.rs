@@ -280,7 +280,9 @@ fn write_entry(out: &mut impl std::io::Write, entry: &CaseEntry) -> Result<(), F
             writeln!(
                 out,
                 "    {} {}: {}",
-                finding.severity, finding.code, finding.sentence
+                finding.severity,
+                finding.code,
+                printable(&finding.sentence)
             )?;
         }
     }
