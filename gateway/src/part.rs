@@ -29,6 +29,7 @@ pub const PART: Part<Location, Schema, Journal> = Part {
     name: "gateway",
     about: "The door to all services",
     is_door: true,
+    tells_events: false,
     services: SERVICES,
     roles: ROLES,
     descriptors: || nopic_proto::DESCRIPTORS,

@@ -14,6 +14,7 @@ pub const PART: Part<Location, Schema, Journal> = Part {
     name: "certificate",
     about: "The certificates and what was drawn from them",
     is_door: false,
+    tells_events: true,
     services: &[
         GrpcService::hard("nopic.certificate.v1.CertificateService"),
         GrpcService::hard("nopic.certificate.v1.LedgerService"),

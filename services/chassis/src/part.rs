@@ -36,6 +36,8 @@ pub struct Part<S, T: 'static, J> {
     pub about: &'static str,
     /// Whether it takes the connections of its process, in front of all that is served there.
     pub is_door: bool,
+    /// Whether it tells others what happens there.
+    pub tells_events: bool,
     /// What it serves, for health.
     pub services: &'static [GrpcService],
     /// Who may call which of its methods.

@@ -20,6 +20,7 @@ pub const PART: Part<Location, Schema, Journal> = Part {
     name: "entry-validation",
     about: "Entry validation, entries on record, importer links and flags",
     is_door: false,
+    tells_events: true,
     services: &[
         GrpcService::soft("nopic.entry_validation.v1.EntryValidationService"),
         GrpcService::hard("nopic.entry_validation.v1.EntryRecordService"),

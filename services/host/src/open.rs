@@ -153,7 +153,8 @@ impl Opening<'_> {
                 if let Some((other, open)) = open.iter().find(|(other, _)| other.name == asked.part) {
                     let mut routes = RoutesBuilder::default();
                     (open.routes)(&mut routes);
-                    let outbox = open.journal.iter().map(|journal| Arc::clone(&journal.outbox));
+                    let journal = open.journal.iter().filter(|_| other.tells_events);
+                    let outbox = journal.map(|journal| Arc::clone(&journal.outbox));
                     routes.add_service(self.events(outbox.collect(), Vec::new(), &draining));
                     let calls = protect(
                         &[other.roles, events::ROLES],
@@ -182,10 +183,11 @@ impl Opening<'_> {
         let mut logs_behind = Vec::new();
         for asked in part.asks {
             let client = self.over_the_network(asked.part, &calls)?;
-            let schema = find(self.parts, asked.part).and_then(|part| part.schema);
-            if let Some(schema) = schema.filter(|_| part.is_door) {
+            let other = find(self.parts, asked.part).filter(|_| part.is_door);
+            if let Some((other, schema)) = other.and_then(|other| Some((other, other.schema?))) {
                 logs_behind.push(Behind {
                     service: schema.name,
+                    tells_events: other.tells_events,
                     client: client.clone(),
                 });
             }
@@ -284,8 +286,7 @@ impl Opening<'_> {
             let heads = || Heads::in_data_folder(&storage.folder);
             if let Some(journal) = open.journal {
                 audits.push(Audit::new(journal.audit, heads()));
-                // What a door keeps is told to nobody.
-                if !part.is_door {
+                if part.tells_events {
                     outboxes.push(journal.outbox);
                 }
             }
@@ -300,10 +301,11 @@ impl Opening<'_> {
             roles.push(audit::ROLES);
             routes.add_service(audit::service(&audits, logs_behind.clone()));
         }
-        if !outboxes.is_empty() || !logs_behind.is_empty() {
+        let tellers: Vec<Behind> = logs_behind.into_iter().filter(|log| log.tells_events).collect();
+        if !outboxes.is_empty() || !tellers.is_empty() {
             services.push(events::SERVICE);
             roles.push(events::ROLES);
-            routes.add_service(self.events(outboxes.clone(), logs_behind, &draining));
+            routes.add_service(self.events(outboxes.clone(), tellers, &draining));
         }
         Ok(Opened {
             served: Served {

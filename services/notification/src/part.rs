@@ -22,6 +22,7 @@ pub const PART: Part<Location, Schema, Journal> = Part {
     name: "notification",
     about: "Who is told what, and whether it came there",
     is_door: false,
+    tells_events: false,
     services: &[GrpcService::hard("nopic.notification.v1.NotificationService")],
     roles: ROLES,
     descriptors: || nopic_proto::DESCRIPTORS,

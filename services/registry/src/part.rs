@@ -14,6 +14,7 @@ pub const PART: Part<Location, Schema, Journal> = Part {
     name: "registry",
     about: "The registry",
     is_door: false,
+    tells_events: true,
     services: &[GrpcService::hard("nopic.registry.v1.RegistryService")],
     roles: ROLES,
     descriptors: || nopic_proto::DESCRIPTORS,

@@ -34,6 +34,7 @@ struct Ports {
     registry: u16,
     certificate: u16,
     entry_validation: u16,
+    notification: u16,
     gateways: [u16; 2],
 }
 
@@ -53,6 +54,7 @@ impl Deployment {
                 registry: free_port(),
                 certificate: free_port(),
                 entry_validation: free_port(),
+                notification: free_port(),
                 gateways: [free_port(), free_port()],
             },
             environment: Vec::new(),
@@ -112,6 +114,17 @@ impl Deployment {
         self.replicas[number] = Some(serving);
     }
 
+    /// Starts the notification service.
+    pub(crate) fn start_notification(&mut self) {
+        let command = self.server(
+            "notification",
+            "127.0.0.1",
+            self.ports.notification,
+            "notification",
+        );
+        self.services.push(self.place.serve_by(command));
+    }
+
     /// Starts a gateway likewise.
     pub(crate) fn start_gateway(&mut self, number: usize) {
         let folder = format!("gateway-{number}");
@@ -149,6 +162,10 @@ impl Deployment {
             .env(
                 "NOPIC_UPSTREAM_CERTIFICATE_ADDRESS",
                 format!("localhost:{}", self.ports.certificate),
+            )
+            .env(
+                "NOPIC_UPSTREAM_NOTIFICATION_ADDRESS",
+                format!("localhost:{}", self.ports.notification),
             );
         command
     }
