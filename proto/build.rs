@@ -20,6 +20,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "nopic/audit/v1/audit.proto",
         "nopic/events/v1/events.proto",
         "nopic/notification/v1/notification.proto",
+        "nopic/notification/v1/case.proto",
         "nopic/registry/v1/registry.proto",
         "nopic/certificate/v1/certificate.proto",
         "nopic/certificate/v1/ledger.proto",

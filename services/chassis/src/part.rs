@@ -36,7 +36,7 @@ pub struct Part<S, T: 'static, J> {
     pub about: &'static str,
     /// Whether it takes the connections of its process, in front of all that is served there.
     pub is_door: bool,
-    /// Whether it tells others what happens there.
+    /// Whether others hear of what happens in it.
     pub tells_events: bool,
     /// What it serves, for health.
     pub services: &'static [GrpcService],

@@ -26,6 +26,7 @@ use nopic_proto::entry_validation::entry_record_service_client::EntryRecordServi
 use nopic_proto::entry_validation::entry_trail_service_client::EntryTrailServiceClient;
 use nopic_proto::entry_validation::entry_validation_service_client::EntryValidationServiceClient;
 use nopic_proto::events::event_service_client::EventServiceClient;
+use nopic_proto::notification::case_service_client::CaseServiceClient;
 use nopic_proto::notification::notification_service_client::NotificationServiceClient;
 use nopic_proto::registry::registry_service_client::RegistryServiceClient;
 use tonic::service::interceptor::InterceptedService;
@@ -344,6 +345,12 @@ impl Services {
     /// Calls to who is told what.
     pub(crate) fn notification(&self) -> NotificationServiceClient<Wire> {
         NotificationServiceClient::with_interceptor(self.channel.clone(), self.caller.clone())
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
+    /// Calls to the cases of enforcement.
+    pub(crate) fn cases(&self) -> CaseServiceClient<Wire> {
+        CaseServiceClient::with_interceptor(self.channel.clone(), self.caller.clone())
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 

@@ -24,12 +24,12 @@ pub const MAX_HEADS: usize = 10_000;
 /// Who may call it.
 pub(crate) const ROLES: &[Row] = AUDIT;
 
-/// A service behind this one that keeps a log, and the way to it.
+/// The log of a service behind this one, and the way to it.
 #[derive(Debug, Clone)]
 pub(crate) struct Behind {
     /// As logs name it.
     pub(crate) service: &'static str,
-    /// Whether it tells others what happens there.
+    /// Whether others hear of what happens in it.
     pub(crate) tells_events: bool,
     pub(crate) client: Client,
 }

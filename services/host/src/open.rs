@@ -183,8 +183,10 @@ impl Opening<'_> {
         let mut logs_behind = Vec::new();
         for asked in part.asks {
             let client = self.over_the_network(asked.part, &calls)?;
-            let other = find(self.parts, asked.part).filter(|_| part.is_door);
-            if let Some((other, schema)) = other.and_then(|other| Some((other, other.schema?))) {
+            let other = find(self.parts, asked.part);
+            if let Some((other, schema)) = other.and_then(|other| Some((other, other.schema?)))
+                && part.is_door
+            {
                 logs_behind.push(Behind {
                     service: schema.name,
                     tells_events: other.tells_events,
@@ -301,11 +303,12 @@ impl Opening<'_> {
             roles.push(audit::ROLES);
             routes.add_service(audit::service(&audits, logs_behind.clone()));
         }
-        let tellers: Vec<Behind> = logs_behind.into_iter().filter(|log| log.tells_events).collect();
-        if !outboxes.is_empty() || !tellers.is_empty() {
+        let mut tellers_behind = logs_behind;
+        tellers_behind.retain(|behind| behind.tells_events);
+        if !outboxes.is_empty() || !tellers_behind.is_empty() {
             services.push(events::SERVICE);
             roles.push(events::ROLES);
-            routes.add_service(self.events(outboxes.clone(), tellers, &draining));
+            routes.add_service(self.events(outboxes.clone(), tellers_behind, &draining));
         }
         Ok(Opened {
             served: Served {

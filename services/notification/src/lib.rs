@@ -4,15 +4,18 @@
 //! ```text
 //! events of the other services ─┐
 //!                               ├─ intake: notices, once per cause ── subscriptions ── messages to receivers
-//! what happens by time alone ───┘                                                        │
-//!                                         delivery: leased, retried, dead-lettered ── channels: webhook, e-mail
+//! what happens by time alone ───┘     │                                                  │
+//!                                     │   delivery: leased, retried, dead-lettered ── channels: webhook, e-mail
+//!                                     └─ cases of importers ── letters, where the deployment is an authority
 //! ```
 
+mod cases;
 pub mod channels;
 mod convert;
 mod delivery;
 mod error;
 mod intake;
+mod letters;
 mod message_id;
 mod metrics;
 mod part;

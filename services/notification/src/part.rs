@@ -5,10 +5,14 @@ use std::sync::Arc;
 use nopic_chassis::config::Reader;
 use nopic_chassis::part::{Asked, Open, OpenError, Opener, Opening, Part};
 use nopic_chassis::serving::GrpcService;
+use nopic_domain::enforcement::Deployment;
 use nopic_domain::principal::BUILT_IN_TENANT;
+use nopic_proto::notification::case_service_server::CaseServiceServer;
 use nopic_proto::notification::notification_service_server::NotificationServiceServer;
 use nopic_sql::{Journal, Location, Schema};
 
+use crate::cases::CaseRules;
+use crate::cases::rpc::CaseRpc;
 use crate::channels::{Channels, MailFolder, Surroundings};
 use crate::delivery::Sender;
 use crate::intake::timed::Askable;
@@ -23,14 +27,21 @@ pub const PART: Part<Location, Schema, Journal> = Part {
     about: "Who is told what, and whether it came there",
     is_door: false,
     tells_events: false,
-    services: &[GrpcService::hard("nopic.notification.v1.NotificationService")],
+    services: &[
+        GrpcService::hard("nopic.notification.v1.NotificationService"),
+        GrpcService::hard("nopic.notification.v1.CaseService"),
+    ],
     roles: ROLES,
     descriptors: || nopic_proto::DESCRIPTORS,
     schema: Some(&SCHEMA),
     asks: &[
         Asked {
             part: REGISTRY,
-            methods: &[EVENTS, "nopic.registry.v1.RegistryService/GetCurrentRevision"],
+            methods: &[
+                EVENTS,
+                "nopic.registry.v1.RegistryService/BatchGetStatus",
+                "nopic.registry.v1.RegistryService/GetCurrentRevision",
+            ],
         },
         Asked {
             part: CERTIFICATE,
@@ -61,16 +72,38 @@ const SOURCES: [(&str, &str); 3] = [
     (ENTRY_VALIDATION, "entry_validation"),
 ];
 
+/// What the configuration says of letters.
+struct Authority {
+    deployment: Deployment,
+    answer_to: Arc<str>,
+}
+
 fn configure(reader: &mut Reader) -> Opener<Location, Journal> {
     let operators: Arc<str> = reader
         .text("notification.operators")
         .unwrap_or_else(|| BUILT_IN_TENANT.to_owned())
         .into();
+    let is_authority = reader.flag("notification.authority").unwrap_or_default();
+    let answer_to: Option<Arc<str>> = reader.text("notification.answer_to").map(Into::into);
+    if is_authority && answer_to.is_none() {
+        reader.problem(
+            "notification.answer_to",
+            "is missing: an authority's letters say where they are answered",
+        );
+    }
+    let authority = Authority {
+        deployment: if is_authority {
+            Deployment::Authority
+        } else {
+            Deployment::Other
+        },
+        answer_to: answer_to.unwrap_or_default(),
+    };
     let mail = MailFolder::default();
     let channels = Channels::configured(reader, &Surroundings::new(mail.clone()));
     Box::new(move |opening| {
         mail.name(opening.folder.join("mail"));
-        Box::pin(open(opening, operators, channels))
+        Box::pin(open(opening, operators, channels, authority))
     })
 }
 
@@ -78,19 +111,34 @@ async fn open(
     opening: Opening<Location>,
     operators: Arc<str>,
     channels: Channels,
+    authority: Authority,
 ) -> Result<Open<Journal>, OpenError> {
-    let store = store::open(&opening.storage, opening.storage.schema_update())
+    let rules = CaseRules {
+        deployment: authority.deployment,
+        ladder: opening.policy.ladder(),
+        answer_to: authority.answer_to,
+    };
+    let update = opening.storage.schema_update();
+    let store = store::open(&opening.storage, update, rules.clone())
         .await
         .map_err(OpenError::new)?;
+    let client = |part| opening.clients.find(part).cloned();
     let rpc = Rpc {
         store: Arc::clone(&store),
         channels: channels.clone(),
         clock: Arc::clone(&opening.clock),
         draining: opening.draining,
     };
+    let case_rpc = CaseRpc {
+        store: Arc::clone(&store),
+        clock: Arc::clone(&opening.clock),
+        rules,
+        registry: client(REGISTRY),
+    };
     let mut open = Open::serving(move |routes| {
         let service = nopic_chassis::bounded!(NotificationServiceServer::new(rpc.clone()));
-        routes.add_service(service);
+        let cases = nopic_chassis::bounded!(CaseServiceServer::new(case_rpc.clone()));
+        routes.add_service(service).add_service(cases);
     });
     open.journal = Some(store.journal());
     let numbers = Numbers::new(&opening.metrics);
@@ -99,6 +147,7 @@ async fn open(
         clock: Arc::clone(&opening.clock),
         numbers: numbers.clone(),
         operators,
+        policy: Arc::clone(&opening.policy),
     };
     for (part, service) in SOURCES {
         if let Some(client) = opening.clients.find(part) {
@@ -109,7 +158,6 @@ async fn open(
             open.background.push(Box::pin(intake.clone().run(source)));
         }
     }
-    let client = |part| opening.clients.find(part).cloned();
     let askable = Askable {
         registry: client(REGISTRY),
         certificate: client(CERTIFICATE),

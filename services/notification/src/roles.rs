@@ -6,6 +6,10 @@ use nopic_domain::principal::Role;
 /// Who decides who is told.
 const DECIDERS: &[Role] = &[Role::Compliance, Role::Operator, Role::Authority];
 
+/// Who sees cases of enforcement, and who takes their steps.
+const CONCERNED: &[Role] = &[Role::Compliance, Role::Operator, Role::Authority, Role::Broker];
+const AUTHORITY: &[Role] = &[Role::Authority];
+
 /// The notification service's rows of the table of roles.
 pub const ROLES: &[Row] = &[
     Row::any_role("nopic.notification.v1.NotificationService/ListNotices"),
@@ -41,4 +45,9 @@ pub const ROLES: &[Row] = &[
     ),
     Row::any_role("nopic.notification.v1.NotificationService/ListDeliveries"),
     Row::roles("nopic.notification.v1.NotificationService/Redeliver", DECIDERS),
+    Row::roles("nopic.notification.v1.CaseService/ListCases", CONCERNED),
+    Row::roles("nopic.notification.v1.CaseService/GetCase", CONCERNED),
+    Row::roles("nopic.notification.v1.CaseService/GetLetter", CONCERNED),
+    Row::roles("nopic.notification.v1.CaseService/SendLetter", AUTHORITY),
+    Row::roles("nopic.notification.v1.CaseService/GetCaseStatistics", CONCERNED),
 ];

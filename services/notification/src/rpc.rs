@@ -66,17 +66,7 @@ impl Rpc {
         request_id: &str,
         message: &impl Message,
     ) -> Result<Act, Error> {
-        requests::request_id(request_id)?;
-        let mut hash = Sha256::new();
-        hash.update(action);
-        hash.update([0]);
-        hash.update(message.encode_to_vec());
-        Ok(Act {
-            principal: principal.clone(),
-            request_id: request_id.to_owned(),
-            hash: hash.finalize().into(),
-            now: self.now(),
-        })
+        act(principal, action, request_id, message, self.now())
     }
 
     /// A receiver as it is asked for, with the secret that signs what is sent to it, where its channel signs.
@@ -161,6 +151,27 @@ impl Rpc {
         }
         Ok(())
     }
+}
+
+/// A change that somebody asks for by a message, at a moment in whole microseconds.
+pub(crate) fn act(
+    principal: &Principal,
+    action: &str,
+    request_id: &str,
+    message: &impl Message,
+    now: DateTime<Utc>,
+) -> Result<Act, Error> {
+    requests::request_id(request_id)?;
+    let mut hash = Sha256::new();
+    hash.update(action);
+    hash.update([0]);
+    hash.update(message.encode_to_vec());
+    Ok(Act {
+        principal: principal.clone(),
+        request_id: request_id.to_owned(),
+        hash: hash.finalize().into(),
+        now,
+    })
 }
 
 fn new_secret() -> Result<String, Error> {

@@ -24,7 +24,7 @@ mod several;
 use clap::Subcommand;
 
 use self::access::{key, person, tenant, whoami};
-use self::notification::{notice, receiver, subscription};
+use self::notification::{case, notice, receiver, subscription};
 use crate::context::{Context, Done};
 use crate::failure::Failure;
 
@@ -64,6 +64,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Subscription(subscription::Command),
     #[command(subcommand)]
+    Case(case::Command),
+    #[command(subcommand)]
     Audit(audit::Command),
     Sample(sample::Arguments),
     Completions(completions::Arguments),
@@ -100,6 +102,7 @@ async fn run_command(context: &Context, command: Command) -> Result<Done, Failur
         Command::Notice(command) => notice::run(context, command).await,
         Command::Receiver(command) => receiver::run(context, command).await,
         Command::Subscription(command) => subscription::run(context, command).await,
+        Command::Case(command) => case::run(context, command).await,
         Command::Events(arguments) => events::run(context, arguments).await,
         Command::Audit(command) => audit::run(context, command).await,
         Command::Sample(arguments) => sample::run(context, &arguments),

@@ -231,7 +231,7 @@ async fn one_trace_leads_from_a_call_to_every_statement() {
         "nopic-entry-validation.INSERT_FILING",
         "nopic-entry-validation.FINISH",
         "nopic-sql.INSERT_RECORD",
-        "nopic-sql.INSERT_MESSAGE",
+        "nopic-sql.INSERT_MESSAGES",
     ] {
         let statement = trace.child(filed, "entry-validation", SpanKind::Client, statement);
         assert_eq!(statement.attributes["db.system.name"], "postgresql");

@@ -32,7 +32,7 @@ pub(crate) const PART: Part = Part {
     name: "toy",
     about: "A toy",
     is_door: false,
-    tells_events: false,
+    tells_events: true,
     services: &[GrpcService::hard(SERVICE)],
     descriptors: || &DESCRIPTORS,
     roles: &[Row::roles("toy.v1.ToyService/Greet", &[Role::Operator])],

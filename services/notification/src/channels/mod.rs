@@ -11,7 +11,7 @@ mod secret;
 mod settings;
 mod shorten;
 pub mod webhook;
-mod words;
+pub(crate) mod words;
 
 use std::fmt;
 use std::path::{Path, PathBuf};

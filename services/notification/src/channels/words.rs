@@ -9,7 +9,7 @@ pub(super) fn shown(text: &str) -> String {
 }
 
 /// The text in one line: what steers becomes a space, and spaces in a row become one.
-pub(super) fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     let text: String = text
         .chars()
         .map(|character| if steers(character) { ' ' } else { character })

@@ -1,5 +1,6 @@
 //! Taking in what happened: events of the other services, read in their order, and what happens by time alone.
 
+mod closing;
 mod entry;
 pub(crate) mod timed;
 mod told;
@@ -13,6 +14,7 @@ use nopic_chassis::retry::Backoff;
 use nopic_chassis::rpc::client::Client;
 use nopic_chassis::transport::MAX_MESSAGE_BYTES;
 use nopic_chassis::worker::Worker;
+use nopic_domain::policy::Policy;
 use nopic_domain::principal::Principal;
 use nopic_proto::events::ReadEventsRequest;
 use nopic_proto::events::event_service_client::EventServiceClient;
@@ -44,6 +46,8 @@ pub(crate) struct Intake {
     pub(crate) numbers: Numbers,
     /// The tenant whose people run the deployment.
     pub(crate) operators: Arc<str>,
+    /// Says which findings count for cases.
+    pub(crate) policy: Arc<Policy>,
 }
 
 /// Why events were not taken in.
@@ -120,7 +124,7 @@ impl Intake {
         }
         let mut taken = Taken::default();
         for event in &page.events {
-            told::take(event, &self.operators, &mut taken);
+            told::take(event, &self.operators, &self.policy, &mut taken);
         }
         let step = Step {
             service: source.service,

@@ -1,4 +1,5 @@
-//! What happens by time alone: a registry that grows old, certificates that end, flags that change, reviews that are due.
+//! What happens by time alone: a registry that grows old, certificates that end, flags that change, reviews that are due,
+//! cases that close.
 //!
 //! Looked for every hour; a notice is made once for its cause, however often it is found.
 
@@ -66,6 +67,7 @@ impl Intake {
             self.ending_certificates(askable, today).await,
             self.changing_flags(askable, today).await,
             self.due_reviews(today).await,
+            self.close_cases(askable, today).await,
         ];
         looked.into_iter().collect()
     }
@@ -315,7 +317,7 @@ impl Intake {
     }
 }
 
-fn failed(service: &'static str) -> impl Fn(Status) -> IntakeError {
+pub(super) fn failed(service: &'static str) -> impl Fn(Status) -> IntakeError {
     move |status| IntakeError::Source {
         service,
         status: Box::new(status),

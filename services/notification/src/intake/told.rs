@@ -1,17 +1,19 @@
 //! What people are told of an event: pure.
 
 use chrono::{DateTime, Utc};
-use nopic_domain::date::{Date, parse_iso};
+use nopic_domain::date::{Date, day_of, parse_iso};
 use nopic_domain::identifier::{CertificateNumber, CertifierId, NopId};
 use nopic_domain::notice::{Notice, NoticeKind, NoticeSeverity, Parties, ToDo};
+use nopic_domain::policy::Policy;
 use nopic_proto::events::event::What;
 use nopic_proto::events::{self as wire, entry_recorded};
 
 use super::entry;
+use crate::cases::entry::ToldVersion;
 use crate::store::{Dealing, DealingKind, NewNotice, Review, Taken, Whose};
 
 /// Adds what is to be made of an event. `operators` is the tenant whose people run the deployment.
-pub(crate) fn take(event: &wire::Event, operators: &str, taken: &mut Taken) {
+pub(crate) fn take(event: &wire::Event, operators: &str, policy: &Policy, taken: &mut Taken) {
     let Some(what) = &event.what else {
         // Of a later program, or one that could not be read, which its service has logged.
         return;
@@ -22,6 +24,8 @@ pub(crate) fn take(event: &wire::Event, operators: &str, taken: &mut Taken) {
         What::EntryRecorded(recorded) => {
             let kind = recorded.kind();
             entry::take(event, at, recorded, taken);
+            let version = ToldVersion::of(&event.tenant, day_of(at), recorded, policy);
+            taken.entries.extend(version);
             if kind == entry_recorded::Kind::Unspecified {
                 tracing::warn!(
                     event = event.id,

@@ -1,6 +1,7 @@
 //! The store: what was read, notices, receivers, subscriptions, and what is sent.
 
 mod audited;
+pub(crate) mod cases;
 mod postgres;
 mod row;
 mod sqlite;
@@ -18,7 +19,11 @@ use nopic_sql::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::cases::CaseRules;
+use crate::cases::entry::ToldVersion;
 use crate::error::Error as Refusal;
+
+pub(crate) use cases::{CaseStore, SentLetter};
 
 /// The schema of the service.
 pub const SCHEMA: Schema = Schema {
@@ -32,6 +37,13 @@ pub const SCHEMA: Schema = Schema {
             sqlite: include_str!("../../migrations/sqlite/0001_create_notification.sql"),
             postgres: include_str!("../../migrations/postgres/0001_create_notification.sql"),
             oldest_compatible: 4,
+        },
+        Migration {
+            name: "create_cases",
+            sqlite: include_str!("../../migrations/sqlite/0002_create_cases.sql"),
+            postgres: include_str!("../../migrations/postgres/0002_create_cases.sql"),
+            // An older program would read events and leave the cases behind.
+            oldest_compatible: 5,
         },
     ],
     audited: audited::AUDITED,
@@ -101,6 +113,8 @@ pub(crate) struct Taken {
     pub(crate) notices: Vec<NewNotice>,
     pub(crate) dealings: Vec<Dealing>,
     pub(crate) reviews: Vec<Review>,
+    /// Versions of entries, in the order in which they were told.
+    pub(crate) entries: Vec<ToldVersion>,
 }
 
 /// From where to where events were read.
@@ -460,7 +474,7 @@ pub(crate) trait DeliveryStore: Send + Sync {
 /// All of the store.
 #[async_trait]
 pub(crate) trait NotificationStore:
-    IntakeStore + NoticeStore + ReceiverStore + SubscriptionStore + DeliveryList + DeliveryStore
+    IntakeStore + CaseStore + NoticeStore + ReceiverStore + SubscriptionStore + DeliveryList + DeliveryStore
 {
     /// Who changed what, and what others must hear of.
     fn journal(&self) -> Journal;
@@ -470,8 +484,9 @@ pub(crate) trait NotificationStore:
 pub(crate) async fn open(
     location: &Location,
     update: SchemaUpdate,
+    rules: CaseRules,
 ) -> Result<Arc<dyn NotificationStore>, Error> {
-    Ok(on_engine!(location, engine, place => Arc::new(engine::Store::open(place, update).await?)))
+    Ok(on_engine!(location, engine, place => Arc::new(engine::Store::open(place, update, rules).await?)))
 }
 
 #[cfg(test)]

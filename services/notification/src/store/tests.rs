@@ -1,11 +1,14 @@
 //! The store on both engines.
 
 use chrono::NaiveTime;
+use nopic_domain::enforcement::Deployment;
 use nopic_domain::notice::{Parties, QuietHours, Rhythm};
 use nopic_sql::testing::{Engine, TestDatabase};
 use rstest::rstest;
 
 use super::*;
+
+mod cases;
 
 #[rstest]
 #[tokio::test]
@@ -34,7 +37,13 @@ impl World {
     async fn new(engine: Engine) -> Self {
         let database = engine.database().await;
         Self {
-            store: open(&database.location, SchemaUpdate::Apply).await.unwrap(),
+            store: open(
+                &database.location,
+                SchemaUpdate::Apply,
+                CaseRules::shipped(Deployment::Other),
+            )
+            .await
+            .unwrap(),
             now: "2026-06-01T12:00:00Z".parse().unwrap(),
             requests: 0,
             _database: database,

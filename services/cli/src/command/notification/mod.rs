@@ -1,5 +1,6 @@
-//! What people are told: notices, where they are sent to, and which.
+//! What people are told: notices, where they are sent to, and which; and cases of enforcement.
 
+pub(crate) mod case;
 pub(crate) mod notice;
 pub(crate) mod receiver;
 pub(crate) mod subscription;

@@ -414,6 +414,102 @@ pub(super) const METHODS: &[(&str, Method)] = &[
         Operators(|_| json!({})),
     ),
     (
+        "nopic.notification.v1.CaseService/ListCases",
+        Shared("the caller's own", |of| json!({ "importerNopId": of.nop_id })),
+    ),
+    (
+        "nopic.notification.v1.CaseService/GetCase",
+        Tenants(|of, _| json!({ "importerNopId": of.nop_id })),
+    ),
+    (
+        "nopic.notification.v1.CaseService/GetLetter",
+        Tenants(|of, _| json!({ "importerNopId": of.nop_id, "step": "FIRST_WARNING_LETTER" })),
+    ),
+    (
+        "nopic.notification.v1.CaseService/SendLetter",
+        Tenants(|of, id| {
+            json!({
+                "requestId": id, "importerNopId": of.nop_id, "step": "FIRST_WARNING_LETTER",
+            })
+        }),
+    ),
+    (
+        "nopic.notification.v1.CaseService/GetCaseStatistics",
+        Shared("the caller's own", |_| json!({})),
+    ),
+    (
+        "nopic.notification.v1.NotificationService/ListNotices",
+        Shared("the caller's own", |of| json!({ "subject": of.entry })),
+    ),
+    (
+        "nopic.notification.v1.NotificationService/GetNotice",
+        Shared(
+            "numbers are of all tenants; one's own are told",
+            |_| json!({ "notice": "1" }),
+        ),
+    ),
+    (
+        "nopic.notification.v1.NotificationService/WatchNotices",
+        Stream("the caller's own"),
+    ),
+    (
+        "nopic.notification.v1.NotificationService/CreateReceiver",
+        Shared("makes one of the caller's own", |_| {
+            json!({
+                "requestId": "probe",
+                "receiver": { "name": "own", "channel": "email", "settings": "{\"addresses\": [\"a@example.com\"]}" },
+            })
+        }),
+    ),
+    (
+        "nopic.notification.v1.NotificationService/ListReceivers",
+        Shared("the caller's own", |_| json!({})),
+    ),
+    (
+        "nopic.notification.v1.NotificationService/PauseReceiver",
+        Tenants(|of, id| json!({ "requestId": id, "name": of.tenant })),
+    ),
+    (
+        "nopic.notification.v1.NotificationService/ResumeReceiver",
+        Tenants(|of, id| json!({ "requestId": id, "name": of.tenant })),
+    ),
+    (
+        "nopic.notification.v1.NotificationService/RotateSecret",
+        Tenants(|of, id| json!({ "requestId": id, "name": of.tenant })),
+    ),
+    (
+        "nopic.notification.v1.NotificationService/TestReceiver",
+        Tenants(|of, id| json!({ "requestId": id, "name": of.tenant })),
+    ),
+    (
+        "nopic.notification.v1.NotificationService/RemoveReceiver",
+        Tenants(|of, id| json!({ "requestId": id, "name": of.tenant })),
+    ),
+    (
+        "nopic.notification.v1.NotificationService/SetSubscription",
+        Tenants(|of, id| {
+            json!({
+                "requestId": id, "subscription": { "name": "probe", "receiver": of.tenant },
+            })
+        }),
+    ),
+    (
+        "nopic.notification.v1.NotificationService/ListSubscriptions",
+        Shared("the caller's own", |_| json!({})),
+    ),
+    (
+        "nopic.notification.v1.NotificationService/RemoveSubscription",
+        Tenants(|of, id| json!({ "requestId": id, "name": of.tenant })),
+    ),
+    (
+        "nopic.notification.v1.NotificationService/ListDeliveries",
+        Shared("the caller's own", |of| json!({ "receiver": of.tenant })),
+    ),
+    (
+        "nopic.notification.v1.NotificationService/Redeliver",
+        Tenants(|of, id| json!({ "requestId": id, "receiver": of.tenant })),
+    ),
+    (
         "nopic.registry.v1.RegistryService/ListSnapshots",
         Shared("the registry", |_| json!({})),
     ),

@@ -151,8 +151,32 @@ impl Tenant {
         tenant.let_people_in(door, owns_every_code).await;
         tenant.file(door, template, seeded).await;
         tenant.ask_for_a_certificate(door, certificates[0]).await;
+        tenant.be_told(door).await;
         tenant.read_pages(door).await;
         tenant
+    }
+
+    /// Makes a receiver and a subscription of its own name.
+    async fn be_told(&self, door: &Door) {
+        let place = ROLES.iter().position(|role| *role == "COMPLIANCE").unwrap();
+        let name = &self.names.tenant;
+        let settings = json!({ "addresses": [format!("{name}@example.com")] }).to_string();
+        for (method, request) in [
+            (
+                "CreateReceiver",
+                json!({
+                    "requestId": "receiver",
+                    "receiver": { "name": name, "channel": "email", "settings": settings },
+                }),
+            ),
+            (
+                "SetSubscription",
+                json!({ "requestId": "subscription", "subscription": { "name": name, "receiver": name } }),
+            ),
+        ] {
+            let method = format!("nopic.notification.v1.NotificationService/{method}");
+            door.ask(Some(&self.keys[place]), &method, &request).await.done();
+        }
     }
 
     async fn let_people_in(&mut self, door: &Door, owns_every_code: bool) {

@@ -11,6 +11,7 @@ use nopic_sql::row::json;
 
 use super::super::engine::{self, Connection, date, moment, rows};
 use super::Store;
+use super::cases::take_versions;
 use crate::message_id::message_id;
 use crate::store::{
     Dealing, DealingKind, IntakeStore, NewNotice, Review, Step, TRIED_FOR, Taken, Whose, row,
@@ -118,7 +119,9 @@ impl IntakeStore for Store {
         }
         save_dealings(&mut transaction, &taken.dealings).await?;
         save_reviews(&mut transaction, &taken.reviews).await?;
-        let fresh = save_notices(&mut transaction, &taken.notices, now).await?;
+        let of_cases = take_versions(&mut transaction, &taken.entries, &self.rules, now).await?;
+        let mut fresh = save_notices(&mut transaction, &taken.notices, now).await?;
+        fresh.extend(save_notices(&mut transaction, &of_cases, now).await?);
         let count = fresh.len();
         send(&mut transaction, fresh, now).await?;
         transaction.commit().await?;
@@ -214,13 +217,13 @@ async fn save_reviews(connection: &mut Connection, reviews: &[Review]) -> Result
 }
 
 /// A notice that was not there before.
-struct Fresh<'a> {
+pub(super) struct Fresh<'a> {
     id: i64,
     tenant: String,
     notice: &'a Notice,
 }
 
-async fn save_notices<'a>(
+pub(super) async fn save_notices<'a>(
     connection: &mut Connection,
     notices: &'a [NewNotice],
     now: DateTime<Utc>,
@@ -295,7 +298,11 @@ struct Subscribed {
 }
 
 /// Makes messages of notices, for each subscription that asks for them.
-async fn send(connection: &mut Connection, fresh: Vec<Fresh<'_>>, now: DateTime<Utc>) -> Result<(), Error> {
+pub(super) async fn send(
+    connection: &mut Connection,
+    fresh: Vec<Fresh<'_>>,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
     if fresh.is_empty() {
         return Ok(());
     }

@@ -1,5 +1,6 @@
 //! The store's statements and what runs them: compiled for each engine.
 
+mod cases;
 mod deliveries;
 mod intake;
 mod notices;
@@ -15,18 +16,26 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::engine::{self, WriteTransaction, audit, requests};
+use crate::cases::CaseRules;
 use crate::store::{Act, NotificationStore, SCHEMA};
 
 /// The database of the service.
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
     database: engine::Database,
+    /// By which cases go.
+    rules: CaseRules,
 }
 
 impl Store {
-    pub(crate) async fn open(place: &engine::Place, update: SchemaUpdate) -> Result<Self, StoreError> {
+    pub(crate) async fn open(
+        place: &engine::Place,
+        update: SchemaUpdate,
+        rules: CaseRules,
+    ) -> Result<Self, StoreError> {
         Ok(Self {
             database: engine::Database::open(place, &SCHEMA, update).await?,
+            rules,
         })
     }
 
@@ -94,6 +103,7 @@ impl NotificationStore for Store {
 /// Every statement of the service.
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&[&str]] = &[
+    cases::STATEMENTS,
     deliveries::STATEMENTS,
     intake::STATEMENTS,
     notices::STATEMENTS,

@@ -1,0 +1,79 @@
+//! What is kept of cases of enforcement.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use nopic_domain::date::{Date, Period};
+use nopic_domain::enforcement::{Cases, Step};
+use nopic_domain::identifier::NopId;
+use nopic_sql::Error;
+use serde::{Deserialize, Serialize};
+
+use super::{Act, Refusal};
+
+/// The cases of one tenant and importer, as their history makes them.
+#[derive(Debug, Clone)]
+pub(crate) struct History {
+    pub(crate) tenant: String,
+    pub(crate) importer: NopId,
+    pub(crate) cases: Cases,
+}
+
+/// A letter as it was sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SentLetter {
+    /// Word of the step.
+    pub(crate) step: String,
+    pub(crate) date: Date,
+    /// The day of the finding that made it due: of an importer's cases it belongs to the one of that day.
+    pub(crate) cause: Date,
+    pub(crate) text: String,
+    pub(crate) html: String,
+    pub(crate) sent_by: String,
+    pub(crate) sent_at: DateTime<Utc>,
+}
+
+/// Cases of enforcement.
+#[async_trait]
+pub(crate) trait CaseStore: Send + Sync {
+    /// Those of all tenants, behind a tenant and importer, in their order.
+    async fn histories(&self, after: Option<&(String, NopId)>, limit: u32) -> Result<Vec<History>, Error>;
+
+    /// Those of a tenant from an importer on (that one included), in their order.
+    async fn histories_of(
+        &self,
+        tenant: &str,
+        from: Option<NopId>,
+        limit: u32,
+    ) -> Result<Vec<History>, Error>;
+
+    /// Those of one importer; empty ones where nothing was told of it.
+    async fn cases(&self, tenant: &str, importer: NopId) -> Result<Cases, Error>;
+
+    /// Closes what is to be closed by today, by the days on which the importer is certified; how many notices are new.
+    async fn close_cases(
+        &self,
+        tenant: &str,
+        importer: NopId,
+        today: Date,
+        certified: &[Period],
+        now: DateTime<Utc>,
+    ) -> Result<usize, Error>;
+
+    /// Takes a step by its letter, which is kept as it goes out.
+    async fn send_letter(
+        &self,
+        act: &Act,
+        importer: NopId,
+        step: Step,
+        date: Date,
+    ) -> Result<SentLetter, Refusal>;
+
+    /// The letters of a step and date that were sent to an importer: one, or rarely one in each of two cases.
+    async fn letters(
+        &self,
+        tenant: &str,
+        importer: NopId,
+        step: Step,
+        date: Date,
+    ) -> Result<Vec<SentLetter>, Error>;
+}

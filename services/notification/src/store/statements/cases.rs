@@ -1,0 +1,446 @@
+//! Cases of enforcement: their history, which only grows, and letters as they were sent.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+use chrono::{DateTime, SubsecRound as _, Utc};
+use nopic_domain::date::{Date, Period};
+use nopic_domain::enforcement::{Cases, Event, Step};
+use nopic_domain::identifier::{EntryNumber, NopId};
+use nopic_domain::principal::Principal;
+use nopic_sql::Error;
+use nopic_sql::audit::{Change, Rows};
+use nopic_sql::row::{json, small};
+use serde_json::json as value;
+
+use super::super::engine::{self, Connection, audit, rows};
+use super::intake::{save_notices, send};
+use super::{Store, end, kept};
+use crate::cases::CaseRules;
+use crate::cases::entry::{Standing, ToldVersion};
+use crate::cases::notices::notices;
+use crate::error::Error as Refusal;
+use crate::letters;
+use crate::store::audited::{CASE_EVENT, LETTER};
+use crate::store::cases::History;
+use crate::store::{Act, CaseStore, NewNotice, SentLetter, row};
+
+nopic_sql::statements! {
+    const SELECT_HISTORY: &str =
+        "SELECT content FROM case_event WHERE tenant = $1 AND importer = $2 ORDER BY event_id";
+    const SELECT_IMPORTERS: &str = "SELECT DISTINCT tenant, importer FROM case_event
+        WHERE (tenant, importer) > ($1, $2) ORDER BY tenant, importer LIMIT $3";
+    const SELECT_IMPORTERS_OF: &str = "SELECT DISTINCT tenant, importer FROM case_event
+        WHERE tenant = $1 AND importer >= $2 ORDER BY tenant, importer LIMIT $3";
+    const INSERT_EVENT: &str = "INSERT INTO case_event (tenant, importer, content, recorded_at)
+        VALUES ($1, $2, $3, $4) RETURNING event_id";
+    /// Rows of tenant and entry number.
+    const SELECT_STANDING: &str = concat!(
+        "SELECT c.tenant, c.entry_number, c.version, c.content FROM ",
+        rows!("$1"),
+        engine::look_up!(
+            "counted_entry",
+            "c",
+            "c.tenant = r.value ->> 0 AND c.entry_number = r.value ->> 1"
+        )
+    );
+    const UPSERT_STANDING: &str = "INSERT INTO counted_entry (tenant, entry_number, version, content)
+        VALUES ($1, $2, $3, $4)
+        ON CONFLICT (tenant, entry_number) DO UPDATE SET version = excluded.version, content = excluded.content";
+    const INSERT_LETTER: &str = "INSERT INTO letter (event_id, tenant, importer, step, letter_on, cause_on, content, page,
+            sent_by, sent_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    const SELECT_LETTERS: &str = "SELECT step, letter_on, cause_on, content, page, sent_by, sent_at FROM letter
+        WHERE tenant = $1 AND importer = $2 AND step = $3 AND letter_on = $4 ORDER BY event_id";
+}
+
+fn importer_of(text: &str) -> Result<NopId, Error> {
+    text.parse()
+        .map_err(|_| Error::corrupt("case_event.importer", text))
+}
+
+/// Keeps what versions of entries say to cases; what is to be told of it.
+pub(super) async fn take_versions(
+    connection: &mut Connection,
+    versions: &[ToldVersion],
+    rules: &CaseRules,
+    now: DateTime<Utc>,
+) -> Result<Vec<NewNotice>, Error> {
+    let asking: Vec<&ToldVersion> = versions
+        .iter()
+        .filter(|version| version.asks_for_before())
+        .collect();
+    if asking.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut standing = standing(connection, &asking).await?;
+    let mut changed: BTreeMap<&str, Changed<'_>> = BTreeMap::new();
+    for version in asking {
+        let tenant = version.tenant.as_str();
+        let key = (tenant.to_owned(), version.entry_number);
+        let Some((stands, told)) = version.after(standing.get(&key)) else {
+            continue;
+        };
+        sqlx::query(UPSERT_STANDING)
+            .bind(tenant)
+            .bind(version.entry_number.to_string())
+            .bind(i64::from(stands.version))
+            .bind(json(&stands.lines)?)
+            .execute(&mut *connection)
+            .await?;
+        standing.insert(key, stands);
+        let changed = changed
+            .entry(tenant)
+            .or_insert_with(|| Changed::new(tenant, rules, now));
+        for (importer, event) in told {
+            changed.add(connection, importer, &event).await?;
+        }
+    }
+    let mut notices = Vec::new();
+    for (_, changed) in changed {
+        notices.extend(changed.notices());
+        changed.note(connection, "CASES_CONTINUED").await?;
+    }
+    Ok(notices)
+}
+
+/// What counts now of the entries of these versions.
+async fn standing(
+    connection: &mut Connection,
+    versions: &[&ToldVersion],
+) -> Result<BTreeMap<(String, EntryNumber), Standing>, Error> {
+    let asked: BTreeSet<(&str, String)> = versions
+        .iter()
+        .map(|version| (version.tenant.as_str(), version.entry_number.to_string()))
+        .collect();
+    let found: Vec<(String, String, i64, String)> = sqlx::query_as(SELECT_STANDING)
+        .bind(json(asked)?)
+        .fetch_all(connection)
+        .await?;
+    found
+        .into_iter()
+        .map(|(tenant, entry_number, version, content)| {
+            let number = entry_number
+                .parse()
+                .map_err(|_| Error::corrupt("counted_entry.entry_number", &entry_number))?;
+            let standing = Standing {
+                version: small("counted_entry.version", version)?,
+                lines: row::read("counted_entry.content", &content)?,
+            };
+            Ok(((tenant, number), standing))
+        })
+        .collect()
+}
+
+async fn read_cases(
+    connection: &mut Connection,
+    tenant: &str,
+    importer: NopId,
+    rules: &CaseRules,
+) -> Result<Cases, Error> {
+    let found: Vec<String> = sqlx::query_scalar(SELECT_HISTORY)
+        .bind(tenant)
+        .bind(importer.to_string())
+        .fetch_all(connection)
+        .await?;
+    let mut cases = rules.no_cases();
+    for content in found {
+        let event: Event = row::read("case_event.content", &content)?;
+        cases
+            .apply(&event)
+            .map_err(|refusal| Error::corrupt("case_event", refusal))?;
+    }
+    Ok(cases)
+}
+
+/// The cases of one tenant that a transaction changes.
+struct Changed<'a> {
+    tenant: &'a str,
+    rules: &'a CaseRules,
+    /// In whole microseconds, which both engines keep.
+    now: DateTime<Utc>,
+    /// As they were, and as they are.
+    cases: BTreeMap<NopId, (Cases, Cases)>,
+    rows: Rows,
+    events: usize,
+}
+
+impl<'a> Changed<'a> {
+    fn new(tenant: &'a str, rules: &'a CaseRules, now: DateTime<Utc>) -> Self {
+        Self {
+            tenant,
+            rules,
+            now: now.trunc_subsecs(6),
+            cases: BTreeMap::new(),
+            rows: Rows::new(),
+            events: 0,
+        }
+    }
+
+    /// The cases of an importer as they are, and as they were.
+    async fn find(
+        &mut self,
+        connection: &mut Connection,
+        importer: NopId,
+    ) -> Result<&mut (Cases, Cases), Error> {
+        match self.cases.entry(importer) {
+            std::collections::btree_map::Entry::Occupied(known) => Ok(known.into_mut()),
+            std::collections::btree_map::Entry::Vacant(vacant) => {
+                let cases = read_cases(connection, self.tenant, importer, self.rules).await?;
+                Ok(vacant.insert((cases.clone(), cases)))
+            }
+        }
+    }
+
+    /// Keeps one more event; its number.
+    async fn add(
+        &mut self,
+        connection: &mut Connection,
+        importer: NopId,
+        event: &Event,
+    ) -> Result<i64, Error> {
+        let (_, cases) = self.find(connection, importer).await?;
+        cases
+            .apply(event)
+            .map_err(|refusal| Error::corrupt("case_event", refusal))?;
+        let content = serde_json::to_value(event).map_err(|error| Error::corrupt("case_event", error))?;
+        let importer = importer.to_string();
+        let id: i64 = sqlx::query_scalar(INSERT_EVENT)
+            .bind(self.tenant)
+            .bind(&importer)
+            .bind(json(&content)?)
+            .bind(self.now)
+            .fetch_one(connection)
+            .await?;
+        self.rows
+            .row(&CASE_EVENT)
+            .number(id)
+            .text(self.tenant)
+            .text(importer.as_str())
+            .json(nopic_sql::audit::json_hash(&content))
+            .moment(self.now)
+            .end();
+        self.events += 1;
+        Ok(id)
+    }
+
+    /// What is to be told of the change.
+    fn notices(&self) -> Vec<NewNotice> {
+        self.cases
+            .iter()
+            .flat_map(|(importer, (before, after))| {
+                notices((self.tenant, *importer), before, after, self.rules, self.now)
+            })
+            .collect()
+    }
+
+    /// Notes what nobody has asked for, and events or time have brought.
+    async fn note(self, connection: &mut Connection, action: &'static str) -> Result<(), Error> {
+        let importers: Vec<String> = self.cases.keys().map(ToString::to_string).collect();
+        let subject = match importers.as_slice() {
+            [one] => one.clone(),
+            several => format!("{} importers", several.len()),
+        };
+        let by = Principal::built_in("notification");
+        let change = Change {
+            at: self.now,
+            tenant: self.tenant,
+            actor: &by.actor,
+            action,
+            subject: &subject,
+            reason: "",
+            detail: &json(value!({ "importers": importers, "events": self.events }))?,
+        };
+        audit::record_rows(connection, &change, by.role.as_str(), &self.rows).await
+    }
+}
+
+type LetterRow = (String, Date, Date, String, String, String, DateTime<Utc>);
+
+#[async_trait]
+impl CaseStore for Store {
+    async fn histories(&self, after: Option<&(String, NopId)>, limit: u32) -> Result<Vec<History>, Error> {
+        let (tenant, importer) = after.map_or_else(
+            || (String::new(), String::new()),
+            |(tenant, importer)| (tenant.clone(), importer.to_string()),
+        );
+        self.read_histories(SELECT_IMPORTERS, &tenant, &importer, limit)
+            .await
+    }
+
+    async fn histories_of(
+        &self,
+        tenant: &str,
+        from: Option<NopId>,
+        limit: u32,
+    ) -> Result<Vec<History>, Error> {
+        let from = from.map(|from| from.to_string()).unwrap_or_default();
+        self.read_histories(SELECT_IMPORTERS_OF, tenant, &from, limit)
+            .await
+    }
+
+    async fn cases(&self, tenant: &str, importer: NopId) -> Result<Cases, Error> {
+        let mut connection = self.database.readers().acquire().await?;
+        read_cases(&mut connection, tenant, importer, &self.rules).await
+    }
+
+    async fn close_cases(
+        &self,
+        tenant: &str,
+        importer: NopId,
+        today: Date,
+        certified: &[Period],
+        now: DateTime<Utc>,
+    ) -> Result<usize, Error> {
+        let mut transaction = self.database.write("close_cases").await?;
+        // Whatever changes cases holds this: what was read stays as it is.
+        engine::hold(&mut transaction, &["notification notices"]).await?;
+        let mut changed = Changed::new(tenant, &self.rules, now);
+        loop {
+            let (_, cases) = changed.find(&mut transaction, importer).await?;
+            let Some(closing) = cases.close_late(today, certified) else {
+                break;
+            };
+            changed
+                .add(&mut transaction, importer, &Event::Closed(closing))
+                .await?;
+        }
+        if changed.events == 0 {
+            return Ok(0);
+        }
+        let notices = changed.notices();
+        changed.note(&mut transaction, "CASE_CLOSED").await?;
+        let fresh = save_notices(&mut transaction, &notices, now).await?;
+        let count = fresh.len();
+        send(&mut transaction, fresh, now).await?;
+        transaction.commit().await?;
+        Ok(count)
+    }
+
+    async fn send_letter(
+        &self,
+        act: &Act,
+        importer: NopId,
+        step: Step,
+        date: Date,
+    ) -> Result<SentLetter, Refusal> {
+        let (mut transaction, answer) = self.begin("send_letter", act).await?;
+        if let Some(answer) = answer {
+            return Ok(kept(&answer)?);
+        }
+        engine::hold(&mut transaction, &["notification notices"]).await?;
+        let tenant = act.principal.tenant.as_str();
+        let mut changed = Changed::new(tenant, &self.rules, act.now);
+        let (before, _) = changed.find(&mut transaction, importer).await?;
+        let letter = before
+            .send(step, date)
+            .map_err(|refusal| letters::refused(importer, refusal))?;
+        // The letter was due, so its case is open.
+        let page = before
+            .open_case()
+            .map(|case| letters::compose(&case, &letter, (tenant, importer), &self.rules))
+            .ok_or_else(|| Error::corrupt("case_event", "a letter is due in no case"))?;
+        let sent = SentLetter {
+            step: step.as_str().to_owned(),
+            date: letter.date,
+            cause: letter.cause,
+            text: page.text,
+            html: page.html,
+            sent_by: act.principal.actor.clone(),
+            sent_at: act.now,
+        };
+        let id = changed
+            .add(&mut transaction, importer, &Event::Sent(letter))
+            .await?;
+        let importer = importer.to_string();
+        sqlx::query(INSERT_LETTER)
+            .bind(id)
+            .bind(tenant)
+            .bind(&importer)
+            .bind(&sent.step)
+            .bind(sent.date)
+            .bind(sent.cause)
+            .bind(&sent.text)
+            .bind(&sent.html)
+            .bind(&sent.sent_by)
+            .bind(sent.sent_at)
+            .execute(&mut *transaction)
+            .await
+            .map_err(Error::from)?;
+        let mut rows = changed.rows;
+        rows.row(&LETTER)
+            .number(id)
+            .text(tenant)
+            .text(importer.as_str())
+            .text(sent.step.as_str())
+            .date(sent.date)
+            .date(sent.cause)
+            .text(sent.text.as_str())
+            .text(sent.html.as_str())
+            .text(sent.sent_by.as_str())
+            .moment(sent.sent_at)
+            .end();
+        let note = (
+            "LETTER_SENT",
+            importer.as_str(),
+            value!({ "step": sent.step, "date": sent.date }),
+        );
+        end(transaction, act, note, &rows, &sent).await?;
+        Ok(sent)
+    }
+
+    async fn letters(
+        &self,
+        tenant: &str,
+        importer: NopId,
+        step: Step,
+        date: Date,
+    ) -> Result<Vec<SentLetter>, Error> {
+        let found: Vec<LetterRow> = sqlx::query_as(SELECT_LETTERS)
+            .bind(tenant)
+            .bind(importer.to_string())
+            .bind(step.as_str())
+            .bind(date)
+            .fetch_all(self.database.readers())
+            .await?;
+        let letter = |(step, date, cause, text, html, sent_by, sent_at)| SentLetter {
+            step,
+            date,
+            cause,
+            text,
+            html,
+            sent_by,
+            sent_at,
+        };
+        Ok(found.into_iter().map(letter).collect())
+    }
+}
+
+impl Store {
+    async fn read_histories(
+        &self,
+        statement: &'static str,
+        tenant: &str,
+        importer: &str,
+        limit: u32,
+    ) -> Result<Vec<History>, Error> {
+        let mut connection = self.database.readers().acquire().await?;
+        let found: Vec<(String, String)> = sqlx::query_as(statement)
+            .bind(tenant)
+            .bind(importer)
+            .bind(i64::from(limit))
+            .fetch_all(&mut *connection)
+            .await?;
+        let mut histories = Vec::with_capacity(found.len());
+        for (tenant, importer) in found {
+            let importer = importer_of(&importer)?;
+            let cases = read_cases(&mut connection, &tenant, importer, &self.rules).await?;
+            histories.push(History {
+                tenant,
+                importer,
+                cases,
+            });
+        }
+        Ok(histories)
+    }
+}
