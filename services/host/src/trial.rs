@@ -80,11 +80,15 @@ fn port(parts: &[Part], name: &str) -> u16 {
 /// another part alone.
 fn from_outside(part: &Part) -> Vec<String> {
     let mut allowed = Vec::new();
-    // What it noted is asked for through the gateway, too.
+    // What it noted and what happened there is asked for through the gateway, too.
     let notes = part.schema.map(|_| &crate::audit::SERVICE);
-    let events = part.tells_events.then_some(&crate::events::SERVICE);
-    let roles = part.roles.iter().chain(crate::audit::ROLES).chain(crate::events::ROLES);
-    for service in part.services.iter().chain(notes).chain(events) {
+    let tells = part.tells_events.then_some(&crate::events::SERVICE);
+    let roles = part
+        .roles
+        .iter()
+        .chain(crate::audit::ROLES)
+        .chain(crate::events::ROLES);
+    for service in part.services.iter().chain(notes).chain(tells) {
         let prefix = format!("{}/", service.name());
         let rows = roles.clone().filter(|row| row.method.starts_with(&prefix));
         let (open, closed): (Vec<&Row>, Vec<&Row>) = rows.partition(|row| row.clients.is_none());

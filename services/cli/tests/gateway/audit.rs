@@ -2,13 +2,20 @@
 
 use crate::deployment::Deployment;
 
-const SERVICES: [&str; 4] = ["registry", "certificate", "entry_validation", "access"];
+const SERVICES: [&str; 5] = [
+    "registry",
+    "certificate",
+    "entry_validation",
+    "notification",
+    "access",
+];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gateway_verifies_the_logs_behind_it_and_names_those_that_it_could_not_see() {
     let mut deployment = Deployment::prepare().await;
     deployment.start_services();
     deployment.start_replica(0);
+    deployment.start_notification();
     deployment.start_gateway(0);
     let verified = deployment.ask_gateway(0, &["audit", "verify"]);
     assert_eq!(verified.status, 0, "{verified:?}");

@@ -115,6 +115,17 @@ impl Deployment {
         self.replicas[number] = Some(serving);
     }
 
+    /// Starts the notification service.
+    pub(crate) fn start_notification(&mut self) {
+        let command = self.server(
+            "notification",
+            "127.0.0.1",
+            self.ports.notification,
+            "notification",
+        );
+        self.services.push(self.place.serve_by(command));
+    }
+
     /// Starts a gateway likewise.
     pub(crate) fn start_gateway(&mut self, number: usize) {
         let folder = format!("gateway-{number}");

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use nopic_chassis::clock::ManualClock;
+use nopic_domain::enforcement::Deployment;
 use nopic_domain::notice::{Rhythm, Subscription};
 use nopic_domain::principal::Principal;
 use nopic_sql::SchemaUpdate;
@@ -13,6 +14,7 @@ use rstest::rstest;
 use serde_json::Value;
 
 use super::*;
+use crate::cases::CaseRules;
 use crate::channels::{Channel, SettingsProblem};
 use crate::store::{
     Act, DeliveryFilter, NamedSubscription, NewReceiver, NoticeFilter, StoredDelivery, StoredReceiver, open,
@@ -76,7 +78,8 @@ struct World {
 impl World {
     async fn new(engine: Engine) -> Self {
         let database = engine.database().await;
-        let store = open(&database.location, SchemaUpdate::Apply).await.unwrap();
+        let rules = CaseRules::shipped(Deployment::Other);
+        let store = open(&database.location, SchemaUpdate::Apply, rules).await.unwrap();
         let clock = ManualClock::new("2026-06-01T12:00:00Z".parse().unwrap());
         let channel = Arc::new(Played::default());
         Self {
