@@ -70,12 +70,11 @@ impl Deployment {
         url_of(&self.database.location).unwrap()
     }
 
-    /// Registry, certificate and notification service, with what the sample imports.
+    /// Registry and certificate service, with what the sample imports.
     pub(crate) fn start_services(&mut self) {
         for (name, port) in [
             ("registry", self.ports.registry),
             ("certificate", self.ports.certificate),
-            ("notification", self.ports.notification),
         ] {
             let command = self.server(name, "127.0.0.1", port, name);
             self.services.push(self.place.serve_by(command));

@@ -79,7 +79,9 @@ impl World {
     async fn new(engine: Engine) -> Self {
         let database = engine.database().await;
         let rules = CaseRules::shipped(Deployment::Other);
-        let store = open(&database.location, SchemaUpdate::Apply, rules).await.unwrap();
+        let store = open(&database.location, SchemaUpdate::Apply, rules)
+            .await
+            .unwrap();
         let clock = ManualClock::new("2026-06-01T12:00:00Z".parse().unwrap());
         let channel = Arc::new(Played::default());
         Self {
@@ -108,7 +110,11 @@ impl World {
     }
 
     async fn receiver(&mut self, name: &str, ordered: bool, script: Script) {
-        self.channel.scripts.lock().unwrap().insert(name.to_owned(), script);
+        self.channel
+            .scripts
+            .lock()
+            .unwrap()
+            .insert(name.to_owned(), script);
         let new = NewReceiver {
             name: name.to_owned(),
             channel: "played",
@@ -214,7 +220,11 @@ async fn one_that_fails_delays_nobody_else_and_is_tried_again_under_the_same_id(
 ) {
     let mut world = World::new(engine).await;
     world
-        .receiver("bad", false, vec![passing(None), passing(None), Outcome::Delivered])
+        .receiver(
+            "bad",
+            false,
+            vec![passing(None), passing(None), Outcome::Delivered],
+        )
         .await;
     world.receiver("good", false, Vec::new()).await;
     for number in 0..20 {
@@ -230,7 +240,10 @@ async fn one_that_fails_delays_nobody_else_and_is_tried_again_under_the_same_id(
         world.send().await;
     }
     let all = world.deliveries("bad").await;
-    assert!(all.iter().all(|one| one.state == DeliveryState::Delivered), "{all:?}");
+    assert!(
+        all.iter().all(|one| one.state == DeliveryState::Delivered),
+        "{all:?}"
+    );
     let mut ids = world.tries("bad");
     assert!(ids.len() > 20 && first.iter().all(|id| ids.contains(id)));
     ids.sort_unstable();
@@ -271,10 +284,16 @@ async fn what_cannot_be_sent_is_given_up_after_three_days_and_a_refusal_at_once(
     }
     let delivery = &world.deliveries("fails").await[0];
     assert_eq!(delivery.state, DeliveryState::Dead);
-    assert!(delivery.last_result.starts_with("Given up after 3 days"), "{delivery:?}");
+    assert!(
+        delivery.last_result.starts_with("Given up after 3 days"),
+        "{delivery:?}"
+    );
     assert!((8..40).contains(&delivery.attempts), "{}", delivery.attempts);
     let ended = delivery.ended_at.unwrap() - delivery.created_at;
-    assert!(ended >= TimeDelta::hours(60) && ended <= TimeDelta::hours(73), "{ended}");
+    assert!(
+        ended >= TimeDelta::hours(60) && ended <= TimeDelta::hours(73),
+        "{ended}"
+    );
 }
 
 #[rstest]
@@ -282,7 +301,9 @@ async fn what_cannot_be_sent_is_given_up_after_three_days_and_a_refusal_at_once(
 async fn whoever_asks_for_time_gets_it(#[values(Engine::Sqlite, Engine::Postgres)] engine: Engine) {
     let mut world = World::new(engine).await;
     let asks = passing(Some(Duration::from_secs(7_200)));
-    world.receiver("busy", false, vec![asks, Outcome::Delivered]).await;
+    world
+        .receiver("busy", false, vec![asks, Outcome::Delivered])
+        .await;
     world.notice("1", "x").await;
     world.send().await;
     world.later(TimeDelta::minutes(119));
@@ -352,8 +373,13 @@ async fn in_order_nothing_about_a_subject_passes_what_came_before_it(
         world.later(TimeDelta::minutes(5));
     }
     let all = world.deliveries("erp").await;
-    assert!(all.iter().all(|one| one.state == DeliveryState::Delivered), "{all:?}");
-    let of_x: Vec<_> = [0, 1, 3].map(|place: usize| all[place].message_id.clone()).to_vec();
+    assert!(
+        all.iter().all(|one| one.state == DeliveryState::Delivered),
+        "{all:?}"
+    );
+    let of_x: Vec<_> = [0, 1, 3]
+        .map(|place: usize| all[place].message_id.clone())
+        .to_vec();
     let mut order = world.tries("erp");
     // The first try failed; the last try of each is the one that came there.
     order.remove(0);
