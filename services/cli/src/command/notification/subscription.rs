@@ -28,6 +28,7 @@ const COLUMNS: &[Column] = &[
 
 /// Which notices are sent to a receiver, and when
 #[derive(Debug, clap::Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "there is one, and it is read once")]
 #[command(
     arg_required_else_help = true,
     after_long_help = "Example:\n  nopic subscription set urgent --receiver compliance --least-severity ACTION"
