@@ -156,7 +156,14 @@ async fn only_an_authority_sends_letters_and_none_where_the_case_may_be_over() {
         Some(sent.clone())
     );
     let shown = rpc.get_letter(letter(ACME)).await.unwrap().into_inner();
-    assert_eq!(shown.letter, Some(sent));
+    assert_eq!(shown.letter, Some(sent.clone()));
+    // Long after, too, when the case may be over.
+    let later = CaseRpc {
+        clock: Arc::new(Still("2026-06-01T12:00:00Z".parse().unwrap())),
+        ..rpc
+    };
+    let again = later.send_letter(send("a", ACME)).await.unwrap().into_inner();
+    assert_eq!(again.letter, Some(sent));
 
     // On the 31st day the case may be over, and there is no registry to ask.
     let (rpc, _database) = calls(Deployment::Authority, "2026-03-20T12:00:00Z").await;

@@ -8,18 +8,18 @@ use super::{heading, place};
 
 /// The paper's size is the printer's: the margins leave room on either.
 const STYLE: &str = "\
-@page { margin: 16mm 18mm }
+@page { margin: 14mm 18mm }
 * { box-sizing: border-box }
-body { margin: 0 auto; max-width: 174mm; padding: 8mm 0; font: 10.5pt/1.4 Georgia, 'Times New Roman', serif; \
+body { margin: 0 auto; max-width: 174mm; padding: 8mm 0; font: 10pt/1.35 Georgia, 'Times New Roman', serif; \
 color: #111; background: #fff }
 header { display: flex; justify-content: space-between; align-items: baseline; border-bottom: 0.6pt solid #111; \
 padding-bottom: 2mm; margin-bottom: 4mm }
 h1 { margin: 0; font-size: 16pt; line-height: 1.2 }
-h2 { margin: 4mm 0 1.5mm; font-size: 11pt; break-after: avoid }
+h2 { margin: 3.5mm 0 1mm; font-size: 10.5pt; break-after: avoid }
 p { margin: 0 0 1.5mm }
 ul { margin: 0; padding-left: 5mm }
 li { margin-bottom: 1mm }
-table { width: 100%; border-collapse: collapse; font-size: 9.5pt }
+table { width: 100%; border-collapse: collapse; font-size: 9pt }
 caption { text-align: left; font-weight: bold; padding: 1.5mm 0 0.5mm }
 td { vertical-align: top; padding: 0.8mm 2mm 0.8mm 0; border-top: 0.3pt solid #999 }
 td:first-child { width: 58mm }

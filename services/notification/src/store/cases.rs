@@ -68,6 +68,9 @@ pub(crate) trait CaseStore: Send + Sync {
         date: Date,
     ) -> Result<SentLetter, Refusal>;
 
+    /// What this request sent before, where it did.
+    async fn letter_of_request(&self, act: &Act) -> Result<Option<SentLetter>, Refusal>;
+
     /// The letters of a step and date that were sent to an importer: one, or rarely one in each of two cases.
     async fn letters(
         &self,

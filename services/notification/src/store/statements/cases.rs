@@ -389,6 +389,12 @@ impl CaseStore for Store {
         Ok(sent)
     }
 
+    async fn letter_of_request(&self, act: &Act) -> Result<Option<SentLetter>, Refusal> {
+        // Nothing is written: the transaction ends with this look.
+        let (_transaction, answer) = self.begin("find_sent_letter", act).await?;
+        Ok(answer.as_deref().map(kept).transpose()?)
+    }
+
     async fn letters(
         &self,
         tenant: &str,
