@@ -9,6 +9,7 @@ use nopic_chassis::clock::Clock;
 use nopic_chassis::retry::Backoff;
 use nopic_chassis::worker::Worker;
 use nopic_domain::notice::{Notice, NoticeKind, NoticeSeverity, Parties, ToDo};
+use tokio::task::JoinSet;
 
 use crate::channels::{Channels, Content, Message, MessageId, Outcome, Secret};
 use crate::metrics::Numbers;
@@ -59,8 +60,9 @@ impl Sender {
     }
 
     /// Sends all that is due, and ends when nothing is.
-    pub(crate) async fn send_due(&self) -> Result<(), nopic_sql::Error> {
-        let mut under_way = FuturesUnordered::new();
+    pub(crate) async fn send_due(self: &Arc<Self>) -> Result<(), nopic_sql::Error> {
+        // Tasks of their own: one that has a transaction open goes on while others wait for the database here.
+        let mut under_way: JoinSet<Result<(), nopic_sql::Error>> = JoinSet::new();
         loop {
             let room = RECEIVERS - under_way.len();
             if room > 0 {
@@ -70,14 +72,19 @@ impl Sender {
                     .store
                     .hold_receivers(&self.holder, now, LEASE, u32::try_from(room).unwrap_or(1))
                     .await?;
-                under_way.extend(held.into_iter().map(|receiver| self.serve(receiver)));
+                for receiver in held {
+                    let sender = Arc::clone(self);
+                    under_way.spawn(async move { sender.serve(receiver).await });
+                }
             }
             // A receiver that is slow keeps its place and nobody else's.
             let look_again = tokio::time::sleep(LOOK_EVERY);
             tokio::select! {
-                ended = under_way.next() => match ended {
+                ended = under_way.join_next() => match ended {
                     None => return Ok(()),
-                    Some(ended) => ended?,
+                    Some(Ok(ended)) => ended?,
+                    // Its receiver is tried again when its lease is over.
+                    Some(Err(error)) => tracing::error!(%error, "sending to a receiver ended before its time"),
                 },
                 () = look_again => {}
             }

@@ -68,7 +68,7 @@ impl Channel for Played {
 }
 
 struct World {
-    sender: Sender,
+    sender: Arc<Sender>,
     clock: ManualClock,
     channel: Arc<Played>,
     requests: u32,
@@ -85,13 +85,13 @@ impl World {
         let clock = ManualClock::new("2026-06-01T12:00:00Z".parse().unwrap());
         let channel = Arc::new(Played::default());
         Self {
-            sender: Sender {
+            sender: Arc::new(Sender {
                 store,
                 channels: Channels::of(vec![Arc::clone(&channel) as Arc<dyn Channel>]),
                 clock: Arc::new(clock.clone()),
                 numbers: Numbers::default(),
                 holder: "this".into(),
-            },
+            }),
             clock,
             channel,
             requests: 0,
