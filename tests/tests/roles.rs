@@ -19,6 +19,7 @@ const TABLES: &[&[Row]] = &[
     nopic_registry::ROLES,
     nopic_certificate::ROLES,
     nopic_entry_validation::ROLES,
+    nopic_notification::ROLES,
     nopic_gateway::ROLES,
     AUDIT,
     EVENTS,
