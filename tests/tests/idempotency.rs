@@ -3,10 +3,13 @@
 use prost_reflect::{DescriptorPool, MethodDescriptor, Value};
 
 /// What has another effect or another answer the second time.
-const ONCE: [&str; 9] = [
+const ONCE: [&str; 11] = [
     // The key is told once.
     "nopic.access.v1.AccessService/CreateKey",
     "nopic.access.v1.AccessService/RotateKey",
+    // So is the secret of a webhook.
+    "nopic.notification.v1.NotificationService/CreateReceiver",
+    "nopic.notification.v1.NotificationService/RotateSecret",
     "nopic.certificate.v1.CertificateService/ImportCertificates",
     // The second answer tells of no link that was replaced.
     "nopic.entry_validation.v1.EntryValidationService/LinkImporter",

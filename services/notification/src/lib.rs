@@ -9,6 +9,7 @@
 //!                                     └─ cases of importers ── letters, where the deployment is an authority
 //! ```
 
+mod case_rpc;
 mod cases;
 pub mod channels;
 mod convert;
@@ -18,6 +19,7 @@ mod intake;
 mod letters;
 mod message_id;
 mod metrics;
+mod new_notice;
 mod part;
 mod roles;
 mod rpc;

@@ -11,8 +11,8 @@ use nopic_proto::notification::case_service_server::CaseServiceServer;
 use nopic_proto::notification::notification_service_server::NotificationServiceServer;
 use nopic_sql::{Journal, Location, Schema};
 
+use crate::case_rpc::CaseRpc;
 use crate::cases::CaseRules;
-use crate::cases::rpc::CaseRpc;
 use crate::channels::{Channels, MailFolder, Surroundings};
 use crate::delivery::Sender;
 use crate::intake::timed::Askable;

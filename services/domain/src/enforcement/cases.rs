@@ -6,7 +6,6 @@ use std::ops::Bound;
 use super::counted::{CountedLine, Reach};
 use super::event::{Closing, EntryVersion, Event, Letter, Refusal};
 use super::step::{Step, StepState};
-use super::view::Case;
 use super::{Deployment, past_interval};
 use crate::date::Date;
 use crate::identifier::EntryNumber;
@@ -26,7 +25,7 @@ pub struct Cases {
     /// As they were sent; no two of one case have the same step.
     letters: Vec<Letter>,
     closings: BTreeMap<Date, Closing>,
-    withdrawn: Vec<Withdrawn>,
+    pub(super) withdrawn: Vec<Withdrawn>,
 }
 
 /// Where a line stands in the order in which lines count.
@@ -65,9 +64,9 @@ struct Version {
 
 /// A case of which nothing was sent and nothing counts any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Withdrawn {
-    opened_on: Date,
-    on: Date,
+pub(super) struct Withdrawn {
+    pub(super) opened_on: Date,
+    pub(super) on: Date,
 }
 
 /// Days between two closings: from the first, up to the day before the second.
@@ -159,23 +158,6 @@ impl Cases {
                 Some(StepState::Due { .. } | StepState::Expected { .. }) | None => Refusal::NotDue(step),
             }),
         }
-    }
-
-    /// Every case, from the earliest.
-    #[must_use]
-    pub fn cases(&self) -> Vec<Case<'_>> {
-        let mut cases: Vec<Case<'_>> = self.spans().filter_map(|span| self.case(span)).collect();
-        let ended =
-            |withdrawn: &Withdrawn| Case::withdrawn(self.deployment, withdrawn.opened_on, withdrawn.on);
-        cases.extend(self.withdrawn.iter().map(ended));
-        cases.sort_by_key(Case::opened_on);
-        cases
-    }
-
-    /// The case that is open, if one is.
-    #[must_use]
-    pub fn open_case(&self) -> Option<Case<'_>> {
-        self.case(self.last_span())
     }
 
     /// The spans between the closings, from the earliest.

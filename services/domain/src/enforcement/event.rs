@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::counted::CountedLine;
-use super::step::Step;
+use super::step::{Step, Unsent};
 use crate::date::Date;
 use crate::identifier::EntryNumber;
 
@@ -33,16 +33,6 @@ pub struct EntryVersion {
     pub recorded_on: Date,
     /// Every line of the version that counts; one that stays from a version before keeps its own day.
     pub lines: Vec<CountedLine>,
-}
-
-/// A step that was due and will never be sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Unsent {
-    /// Which.
-    pub step: Step,
-    /// Since when it was due.
-    pub since: Date,
 }
 
 /// A letter that was sent. Made by [`super::Cases::send`].

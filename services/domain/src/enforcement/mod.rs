@@ -44,11 +44,11 @@ mod view;
 pub use cases::Cases;
 pub use closing::certified_periods;
 pub use counted::{COUNTED_CODES, CountedFinding, CountedLine, FiledLine, Origin, Reach, Recorded, count};
-pub use event::{Closing, EntryVersion, Event, Letter, Refusal, Unsent};
+pub use event::{Closing, EntryVersion, Event, Letter, Refusal};
 pub use letter::{EntryFacts, LetterFacts, LineFacts};
 pub use outlook::{NextStep, Outlook};
 pub use statistics::Statistics;
-pub use step::{Step, StepState, TakenStep};
+pub use step::{Step, StepState, TakenStep, Unsent};
 pub use view::{Case, End};
 
 use chrono::Days;

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::counted::{CountedLine, Origin, Reach};
-use super::event::Unsent;
 use super::past_interval;
 use crate::date::Date;
 
@@ -51,6 +50,16 @@ impl Step {
     pub const fn is_strict(self) -> bool {
         matches!(self, Self::CeaseAndDesist | Self::CivilPenaltyReferral)
     }
+}
+
+/// A step that was due and will never be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Unsent {
+    /// Which.
+    pub step: Step,
+    /// Since when it was due.
+    pub since: Date,
 }
 
 /// Where a step stands.

@@ -1,9 +1,9 @@
 //! One case, as it stands.
 
 use super::Deployment;
-use super::cases::{Cases, Span};
+use super::cases::{Cases, Span, Withdrawn};
 use super::counted::CountedLine;
-use super::event::Unsent;
+use super::step::Unsent;
 use super::step::{Outstanding, Step, StepState, TakenStep, expected, outstanding};
 use crate::date::Date;
 use crate::identifier::EntryNumber;
@@ -99,6 +99,23 @@ impl<'a> Case<'a> {
 }
 
 impl Cases {
+    /// Every case, from the earliest.
+    #[must_use]
+    pub fn cases(&self) -> Vec<Case<'_>> {
+        let mut cases: Vec<Case<'_>> = self.spans().filter_map(|span| self.case(span)).collect();
+        let ended =
+            |withdrawn: &Withdrawn| Case::withdrawn(self.deployment, withdrawn.opened_on, withdrawn.on);
+        cases.extend(self.withdrawn.iter().map(ended));
+        cases.sort_by_key(Case::opened_on);
+        cases
+    }
+
+    /// The case that is open, if one is.
+    #[must_use]
+    pub fn open_case(&self) -> Option<Case<'_>> {
+        self.case(self.last_span())
+    }
+
     /// The case of a span, if it has one.
     pub(super) fn case(&self, span: Span) -> Option<Case<'_>> {
         let lines: Vec<&(EntryNumber, CountedLine)> = self.lines(span).collect();

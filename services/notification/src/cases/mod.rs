@@ -2,11 +2,9 @@
 //!
 //! The ladder itself is [`nopic_domain::enforcement`]: here its history is fed, kept and shown.
 
-pub(crate) mod convert;
 pub(crate) mod entry;
 pub(crate) mod notices;
 pub(crate) mod registry;
-pub(crate) mod rpc;
 
 use std::sync::Arc;
 
@@ -43,5 +41,3 @@ impl CaseRules {
 
 #[cfg(test)]
 pub(crate) mod testing;
-#[cfg(test)]
-mod tests;

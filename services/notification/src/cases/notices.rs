@@ -9,7 +9,7 @@ use nopic_domain::identifier::NopId;
 use nopic_domain::notice::{Notice, NoticeKind, NoticeSeverity, Parties, ToDo};
 
 use super::CaseRules;
-use crate::store::{NewNotice, Whose};
+use crate::new_notice::{NewNotice, Whose};
 
 /// What came new into the cases of an importer: steps of the case that is open, and closings.
 pub(crate) fn notices(

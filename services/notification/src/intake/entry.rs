@@ -9,7 +9,7 @@ use nopic_domain::notice::{Notice, NoticeKind, NoticeSeverity, Parties};
 use nopic_proto::events::entry_recorded::Kind;
 use nopic_proto::events::{EntryRecorded, Event, RecordedLine};
 
-use super::told::{counted, dealing, nop_ids, to_do};
+use super::words::{counted, dealing, nop_ids, to_do};
 use crate::store::{DealingKind, NewNotice, Taken, Whose};
 
 /// Lines that a notice names.

@@ -4,6 +4,7 @@ mod closing;
 mod entry;
 pub(crate) mod timed;
 mod told;
+mod words;
 
 use std::sync::Arc;
 use std::time::Duration;

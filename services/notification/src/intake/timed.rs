@@ -20,7 +20,7 @@ use nopic_proto::registry::GetCurrentRevisionRequest;
 use nopic_proto::registry::registry_service_client::RegistryServiceClient;
 use tonic::Status;
 
-use super::told::{nop_ids, to_do};
+use super::words::{nop_ids, to_do};
 use super::{Intake, IntakeError};
 use crate::store::{DealingKind, NewNotice, Taken, Whose};
 

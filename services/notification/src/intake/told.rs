@@ -1,7 +1,7 @@
 //! What people are told of an event: pure.
 
 use chrono::{DateTime, Utc};
-use nopic_domain::date::{Date, day_of, parse_iso};
+use nopic_domain::date::{day_of, parse_iso};
 use nopic_domain::identifier::{CertificateNumber, CertifierId, NopId};
 use nopic_domain::notice::{Notice, NoticeKind, NoticeSeverity, Parties, ToDo};
 use nopic_domain::policy::Policy;
@@ -9,8 +9,9 @@ use nopic_proto::events::event::What;
 use nopic_proto::events::{self as wire, entry_recorded};
 
 use super::entry;
+use super::words::{capital, counted, moment, nop_ids, to_do};
 use crate::cases::entry::ToldVersion;
-use crate::store::{Dealing, DealingKind, NewNotice, Review, Taken, Whose};
+use crate::store::{DealingKind, NewNotice, Review, Taken, Whose};
 
 /// Adds what is to be made of an event. `operators` is the tenant whose people run the deployment.
 pub(crate) fn take(event: &wire::Event, operators: &str, policy: &Policy, taken: &mut Taken) {
@@ -94,28 +95,6 @@ impl Maker<'_> {
             notice,
         }
     }
-}
-
-pub(super) fn to_do(who: &str, what: impl Into<String>) -> ToDo {
-    ToDo {
-        who: who.to_owned(),
-        what: what.into(),
-        by: None,
-    }
-}
-
-/// A moment as services tell it.
-pub(super) fn moment(text: &str) -> DateTime<Utc> {
-    DateTime::parse_from_rfc3339(text)
-        .map(|moment| moment.to_utc())
-        .unwrap_or_default()
-}
-
-pub(super) fn nop_ids<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<NopId> {
-    let mut ids: Vec<NopId> = texts.into_iter().filter_map(|text| text.parse().ok()).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    ids
 }
 
 fn certifiers<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<CertifierId> {
@@ -375,30 +354,4 @@ fn operation_status_changed(at: DateTime<Utc>, changed: &wire::OperationStatusCh
             ]
         },
     }
-}
-
-/// `1 line`, `3 lines`.
-pub(super) fn counted(count: u32, what: &str) -> String {
-    if count == 1 {
-        format!("1 {what}")
-    } else {
-        format!("{count} {what}s")
-    }
-}
-
-pub(super) fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters
-        .next()
-        .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
-}
-
-/// That a tenant deals with something since a day.
-pub(super) fn dealing(kind: DealingKind, subject: &str, tenant: &str, on: Date) -> Option<Dealing> {
-    (!subject.is_empty()).then(|| Dealing {
-        kind,
-        subject: subject.to_owned(),
-        tenant: tenant.to_owned(),
-        on,
-    })
 }

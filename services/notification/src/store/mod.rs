@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::cases::CaseRules;
 use crate::cases::entry::ToldVersion;
 use crate::error::Error as Refusal;
+pub(crate) use crate::new_notice::{DealingKind, NewNotice, Whose};
 
 pub(crate) use cases::{CaseStore, SentLetter};
 
@@ -52,24 +53,6 @@ pub const SCHEMA: Schema = Schema {
 /// How long a message is tried.
 pub(crate) const TRIED_FOR: chrono::TimeDelta = chrono::TimeDelta::days(3);
 
-/// With what a tenant deals.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum DealingKind {
-    Operation,
-    TariffCode,
-    Certificate,
-}
-
-impl DealingKind {
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Operation => "OPERATION",
-            Self::TariffCode => "TARIFF_CODE",
-            Self::Certificate => "CERTIFICATE",
-        }
-    }
-}
-
 /// That a tenant deals with something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Dealing {
@@ -77,22 +60,6 @@ pub(crate) struct Dealing {
     pub(crate) subject: String,
     pub(crate) tenant: String,
     pub(crate) on: Date,
-}
-
-/// Whose a notice is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Whose {
-    Tenant(String),
-    /// Of every tenant that deals with one of these.
-    DealingWith(DealingKind, Vec<String>),
-}
-
-/// A notice that is to be made, once for its cause and tenant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct NewNotice {
-    pub(crate) whose: Whose,
-    pub(crate) cause: String,
-    pub(crate) notice: Notice,
 }
 
 /// A request that waits for a certifier.

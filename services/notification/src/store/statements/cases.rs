@@ -14,7 +14,7 @@ use nopic_sql::row::{json, small};
 use serde_json::json as value;
 
 use super::super::engine::{self, Connection, audit, rows};
-use super::intake::{save_notices, send};
+use super::messages::{save_notices, send};
 use super::{Store, end, kept};
 use crate::cases::CaseRules;
 use crate::cases::entry::{Standing, ToldVersion};

@@ -3,6 +3,7 @@
 mod cases;
 mod deliveries;
 mod intake;
+mod messages;
 mod notices;
 mod receivers;
 mod sending;
@@ -106,6 +107,7 @@ pub(crate) const STATEMENTS: &[&[&str]] = &[
     cases::STATEMENTS,
     deliveries::STATEMENTS,
     intake::STATEMENTS,
+    messages::STATEMENTS,
     notices::STATEMENTS,
     receivers::STATEMENTS,
     sending::STATEMENTS,

@@ -11,9 +11,9 @@ use nopic_sql::SchemaUpdate;
 use nopic_sql::testing::{Engine, TestDatabase};
 use tonic::{Code, Request};
 
-use super::CaseRules;
-use super::rpc::CaseRpc;
-use super::testing::{ACME, BAYVIEW, ENTRY, Still, bad, recorded, told};
+use super::CaseRpc;
+use crate::cases::CaseRules;
+use crate::cases::testing::{ACME, BAYVIEW, ENTRY, Still, bad, recorded, told};
 use crate::store::{self, Taken};
 
 async fn calls(deployment: Deployment, now: &str) -> (CaseRpc, TestDatabase) {

@@ -18,8 +18,10 @@ use nopic_proto::notification as wire;
 use nopic_proto::notification::case_service_server::CaseService;
 use tonic::{Request, Response, Status};
 
-use super::registry::certified;
-use super::{CaseRules, convert};
+mod convert;
+
+use crate::cases::CaseRules;
+use crate::cases::registry::certified;
 use crate::error::Error;
 use crate::letters;
 use crate::rpc::act;
@@ -327,3 +329,6 @@ impl CaseService for CaseRpc {
         Ok(Response::new(convert::statistics_to_wire(&statistics)))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,37 @@
+//! Notices that are to be made.
+
+use nopic_domain::notice::Notice;
+
+/// With what a tenant deals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DealingKind {
+    Operation,
+    TariffCode,
+    Certificate,
+}
+
+impl DealingKind {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Operation => "OPERATION",
+            Self::TariffCode => "TARIFF_CODE",
+            Self::Certificate => "CERTIFICATE",
+        }
+    }
+}
+
+/// Whose a notice is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Whose {
+    Tenant(String),
+    /// Of every tenant that deals with one of these.
+    DealingWith(DealingKind, Vec<String>),
+}
+
+/// A notice that is to be made, once for its cause and tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NewNotice {
+    pub(crate) whose: Whose,
+    pub(crate) cause: String,
+    pub(crate) notice: Notice,
+}
