@@ -2,6 +2,7 @@
 
 pub mod certificate;
 pub mod entry_validation;
+mod events;
 pub mod trail;
 pub mod verdicts;
 

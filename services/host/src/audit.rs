@@ -193,7 +193,7 @@ fn failure(error: &AuditError) -> Status {
     }
 }
 
-pub(crate) fn moment(moment: DateTime<Utc>) -> String {
+fn moment(moment: DateTime<Utc>) -> String {
     moment.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 

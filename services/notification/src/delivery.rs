@@ -35,7 +35,6 @@ const PAUSES: Backoff = Backoff::new(Duration::from_secs(30), Duration::from_sec
 const GONE_FOR_LONG: TimeDelta = TimeDelta::hours(24);
 
 /// Sends what waits.
-#[derive(Clone)]
 pub(crate) struct Sender {
     pub(crate) store: Arc<dyn NotificationStore>,
     pub(crate) channels: Channels,

@@ -6,7 +6,6 @@ use nopic_domain::lifecycle::{Stage, Step};
 use nopic_domain::weight::Weight;
 use nopic_proto::events as wire;
 use nopic_sql::outbox::NewMessage;
-use prost::Message as _;
 
 use super::lifecycle::StoredRequest;
 
@@ -80,7 +79,7 @@ pub(super) fn tell_step<'a>(
         .into_iter()
         .map(|tenant| {
             let what = wire::event::What::CertificateStepTaken(step.clone());
-            message(tenant, "certificate_step_taken", subject, what)
+            message(tenant, subject, what)
         })
         .collect()
 }
@@ -98,18 +97,14 @@ pub(super) fn running_out(
         left_kg: left.to_string(),
         limit_kg: limit.to_string(),
     });
-    message(tenant, "certificate_running_out", &number, what)
+    message(tenant, &number, what)
 }
 
-fn message(tenant: &str, topic: &'static str, subject: &str, what: wire::event::What) -> NewMessage {
-    let event = wire::Event {
-        what: Some(what),
-        ..wire::Event::default()
-    };
+fn message(tenant: &str, subject: &str, what: wire::event::What) -> NewMessage {
     NewMessage {
         tenant: tenant.to_owned(),
-        topic,
+        topic: what.topic(),
         subject: subject.to_owned(),
-        content: event.encode_to_vec(),
+        content: what.into_content(),
     }
 }

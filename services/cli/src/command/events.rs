@@ -1,6 +1,6 @@
 //! `nopic events`: what happened, in the order in which it came to be.
 
-use std::io::Write as _;
+use std::io::{BufWriter, Stdout, Write as _};
 use std::time::Duration;
 
 use nopic_proto::DESCRIPTORS;
@@ -14,7 +14,7 @@ use tonic::{Code, Status};
 use crate::connection::{Services, need};
 use crate::context::{Context, Done};
 use crate::failure::Failure;
-use crate::output::listing::{Column, Listing, column};
+use crate::output::listing::{Cell, Column, Listing, column};
 use crate::output::{self, Style};
 
 const COLUMNS: &[Column] = &[
@@ -163,24 +163,31 @@ async fn watch(
 
 /// Events as they are printed.
 struct Printing {
-    style: Style,
-    listing: Listing,
-    descriptor: MessageDescriptor,
-    out: Box<dyn std::io::Write + Send>,
+    form: Form,
+    out: BufWriter<Stdout>,
     has_printed: bool,
+}
+
+enum Form {
+    /// Each as over HTTP.
+    Json(MessageDescriptor),
+    Rows(Listing),
 }
 
 impl Printing {
     fn new(context: &Context, style: Style) -> Result<Self, Failure> {
-        let descriptor = DescriptorPool::decode(DESCRIPTORS)
-            .ok()
-            .and_then(|pool| pool.get_message_by_name("nopic.events.v1.Event"))
-            .ok_or_else(|| Failure::new("This program does not know its own contract."))?;
+        let form = if style == Style::Jsonl {
+            let descriptor = DescriptorPool::decode(DESCRIPTORS)
+                .ok()
+                .and_then(|pool| pool.get_message_by_name("nopic.events.v1.Event"))
+                .ok_or_else(|| Failure::new("This program does not know its own contract."))?;
+            Form::Json(descriptor)
+        } else {
+            Form::Rows(Listing::new(style, COLUMNS, &context.terminal))
+        };
         Ok(Self {
-            style,
-            listing: Listing::new(style, COLUMNS, &context.terminal),
-            descriptor,
-            out: Box::new(output::results()),
+            form,
+            out: output::results(),
             has_printed: false,
         })
     }
@@ -188,40 +195,38 @@ impl Printing {
     fn print(&mut self, page: &ReadEventsResponse) -> Result<(), Failure> {
         for event in &page.events {
             self.has_printed = true;
-            if self.style == Style::Jsonl {
-                let json = self.json(event)?;
-                writeln!(self.out, "{json}").map_err(Failure::from)?;
-                continue;
+            match &mut self.form {
+                Form::Json(descriptor) => writeln!(self.out, "{}", json(descriptor, event)?)?,
+                Form::Rows(listing) => listing.row(&mut self.out, row(event))?,
             }
-            self.listing.row(
-                &mut self.out,
-                vec![
-                    event.recorded_at.clone().into(),
-                    event.service.clone().into(),
-                    word(event.what.as_ref()).into(),
-                    event.subject.clone().into(),
-                    event.position.clone().into(),
-                ],
-            )?;
         }
         // Whoever follows waits for each line.
-        self.out.flush().map_err(Failure::from)
-    }
-
-    /// As over HTTP.
-    fn json(&self, event: &Event) -> Result<String, Failure> {
-        let unreadable = || Failure::new(format!("The event {} cannot be printed.", event.id));
-        let message = DynamicMessage::decode(self.descriptor.clone(), &event.encode_to_vec()[..])
-            .map_err(|_| unreadable())?;
-        serde_json::to_string(&message).map_err(|_| unreadable())
+        Ok(self.out.flush()?)
     }
 
     fn finish(mut self) -> Result<(), Failure> {
-        if self.style == Style::Jsonl {
-            return self.out.flush().map_err(Failure::from);
+        match self.form {
+            Form::Json(_) => Ok(self.out.flush()?),
+            Form::Rows(listing) => listing.finish(&mut self.out),
         }
-        self.listing.finish(&mut self.out)
     }
+}
+
+fn row(event: &Event) -> Vec<Cell> {
+    vec![
+        event.recorded_at.clone().into(),
+        event.service.clone().into(),
+        word(event.what.as_ref()).into(),
+        event.subject.clone().into(),
+        event.position.clone().into(),
+    ]
+}
+
+fn json(descriptor: &MessageDescriptor, event: &Event) -> Result<String, Failure> {
+    let unreadable = || Failure::new(format!("The event {} cannot be printed.", event.id));
+    let message =
+        DynamicMessage::decode(descriptor.clone(), &event.encode_to_vec()[..]).map_err(|_| unreadable())?;
+    serde_json::to_string(&message).map_err(|_| unreadable())
 }
 
 /// What happened, in a word.

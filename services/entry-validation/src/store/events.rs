@@ -7,7 +7,6 @@ use nopic_domain::finding::Severity;
 use nopic_domain::hts::HtsCode;
 use nopic_proto::events as wire;
 use nopic_sql::outbox::NewMessage;
-use prost::Message as _;
 
 /// A version of an entry as it was recorded.
 pub(crate) struct NewVersion<'a> {
@@ -48,7 +47,6 @@ impl NewVersion<'_> {
         };
         message(
             self.tenant,
-            "entry_recorded",
             self.entry_number,
             wire::event::What::EntryRecorded(what),
         )
@@ -90,7 +88,6 @@ pub(crate) fn emergency_action_notice(tenant: &str, entry_number: &str, record: 
     };
     message(
         tenant,
-        "emergency_action_notice_recorded",
         entry_number,
         wire::event::What::EmergencyActionNoticeRecorded(what),
     )
@@ -109,23 +106,14 @@ pub(crate) fn flags_changed(version: &str, changed: &[HtsCode]) -> NewMessage {
             .map(ToString::to_string)
             .collect(),
     };
-    message(
-        "",
-        "flags_changed",
-        version,
-        wire::event::What::FlagsChanged(what),
-    )
+    message("", version, wire::event::What::FlagsChanged(what))
 }
 
-fn message(tenant: &str, topic: &'static str, subject: &str, what: wire::event::What) -> NewMessage {
-    let event = wire::Event {
-        what: Some(what),
-        ..wire::Event::default()
-    };
+fn message(tenant: &str, subject: &str, what: wire::event::What) -> NewMessage {
     NewMessage {
         tenant: tenant.to_owned(),
-        topic,
+        topic: what.topic(),
         subject: subject.to_owned(),
-        content: event.encode_to_vec(),
+        content: what.into_content(),
     }
 }

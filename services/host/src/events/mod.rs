@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use nopic_chassis::answers::{AnswerStream, Answers, CallerGone, answer};
+use nopic_chassis::answers::{AnswerStream, Answers, answer};
 use nopic_chassis::clock::Clock;
 use nopic_chassis::draining::Draining;
 use nopic_chassis::principal::{self, AttachPrincipal};
+use nopic_chassis::requests::moment_text;
 use nopic_chassis::roles::{EVENTS, Row};
 use nopic_chassis::rpc::client::Client;
 use nopic_chassis::serving::GrpcService;
@@ -22,7 +23,6 @@ use nopic_proto::events::event_service_client::EventServiceClient;
 use nopic_proto::events::event_service_server::{EventService, EventServiceServer};
 use nopic_sql::outbox::{Message, Outbox, Page, Position, Whose};
 use prost::Message as _;
-use thiserror::Error;
 use tokio::time::{Instant, sleep};
 use tonic::{Code, Request, Response, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
@@ -271,7 +271,7 @@ impl EventRpc {
         tellers: Vec<Teller>,
         readers: Readers,
         mut positions: Positions,
-    ) -> Result<(), WatchEnds> {
+    ) -> Result<(), Status> {
         let mut said_at: Option<Instant> = None;
         while !answers.is_unheard() {
             let (page, next) = self.read(&tellers, &readers, positions, USUAL).await?;
@@ -304,24 +304,6 @@ struct Read {
     behind: Option<u32>,
 }
 
-/// Why watching ends.
-#[derive(Debug, Error)]
-enum WatchEnds {
-    #[error(transparent)]
-    Gone(#[from] CallerGone),
-    #[error(transparent)]
-    Failed(#[from] Status),
-}
-
-impl From<WatchEnds> for Status {
-    fn from(end: WatchEnds) -> Self {
-        match end {
-            WatchEnds::Gone(gone) => gone.into(),
-            WatchEnds::Failed(status) => status,
-        }
-    }
-}
-
 /// An event as it is told.
 fn event(service: &'static str, message: Message) -> wire::Event {
     let mut event = wire::Event::decode(&message.content[..]).unwrap_or_else(|error| {
@@ -333,7 +315,7 @@ fn event(service: &'static str, message: Message) -> wire::Event {
     service.clone_into(&mut event.service);
     event.tenant = message.tenant;
     event.subject = message.subject;
-    event.recorded_at = crate::audit::moment(message.recorded_at);
+    event.recorded_at = moment_text(message.recorded_at);
     event
 }
 

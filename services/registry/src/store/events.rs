@@ -5,7 +5,6 @@ use nopic_domain::identifier::NopId;
 use nopic_domain::registry::Status;
 use nopic_proto::events as wire;
 use nopic_sql::outbox::NewMessage;
-use prost::Message as _;
 
 use super::SnapshotRow;
 
@@ -45,7 +44,7 @@ pub(crate) fn published<'a>(
         changed: counts.changed,
         unlisted: counts.unlisted,
     });
-    let told = message("revision_published", &revision.to_string(), what);
+    let told = message(&revision.to_string(), what);
     let changes = changes.into_iter().map(|change| {
         let nop_id = change.nop_id.to_string();
         let what = wire::event::What::OperationStatusChanged(wire::OperationStatusChanged {
@@ -56,7 +55,7 @@ pub(crate) fn published<'a>(
             since: change.since.to_string(),
             revision,
         });
-        message("operation_status_changed", &nop_id, what)
+        message(&nop_id, what)
     });
     std::iter::once(told).chain(changes).collect()
 }
@@ -68,19 +67,15 @@ pub(crate) fn held(snapshot: &SnapshotRow, because: &[String]) -> NewMessage {
         published_on: snapshot.published_on.to_string(),
         because: because.to_vec(),
     });
-    message("snapshot_held", &snapshot.revision.to_string(), what)
+    message(&snapshot.revision.to_string(), what)
 }
 
 /// The registry is everybody's.
-fn message(topic: &'static str, subject: &str, what: wire::event::What) -> NewMessage {
-    let event = wire::Event {
-        what: Some(what),
-        ..wire::Event::default()
-    };
+fn message(subject: &str, what: wire::event::What) -> NewMessage {
     NewMessage {
         tenant: String::new(),
-        topic,
+        topic: what.topic(),
         subject: subject.to_owned(),
-        content: event.encode_to_vec(),
+        content: what.into_content(),
     }
 }
