@@ -10,7 +10,7 @@ use crate::store::{
 };
 
 /// Characters of a name.
-const MAX_NAME: usize = 64;
+pub(crate) const MAX_NAME: usize = 64;
 /// Operations or certifiers of one list.
 const MAX_PARTIES: usize = 1_000;
 

@@ -24,6 +24,7 @@ mod part;
 mod roles;
 mod rpc;
 mod store;
+mod usual;
 
 pub use part::PART;
 pub use roles::ROLES;

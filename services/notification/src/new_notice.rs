@@ -35,3 +35,23 @@ pub(crate) struct NewNotice {
     pub(crate) cause: String,
     pub(crate) notice: Notice,
 }
+
+impl NewNotice {
+    /// As one is told who deals with these of several things: they are named.
+    pub(crate) fn naming(&self, subjects: &[String]) -> Notice {
+        let mut notice = self.notice.clone();
+        if matches!(&self.whose, Whose::DealingWith(_, all) if all.len() > 1) {
+            let named = subjects.iter().take(NAMED).map(String::as_str);
+            let mut list = named.collect::<Vec<_>>().join(", ");
+            let more = subjects.len().saturating_sub(NAMED);
+            if more > 0 {
+                list.push_str(&format!(" and {more} more"));
+            }
+            notice.sentences.push(format!("Among them you deal with {list}."));
+        }
+        notice
+    }
+}
+
+/// So many are named, the others counted.
+const NAMED: usize = 10;

@@ -127,7 +127,7 @@ async fn open(
         store: Arc::clone(&store),
         channels: channels.clone(),
         clock: Arc::clone(&opening.clock),
-        draining: opening.draining,
+        draining: opening.draining.clone(),
     };
     let case_rpc = CaseRpc {
         store: Arc::clone(&store),
@@ -165,13 +165,15 @@ async fn open(
         stale_after_days: opening.policy.stale_after_days(),
     };
     open.background.push(Box::pin(intake.run_by_time(askable)));
-    let sender = Sender {
+    let sender = Arc::new(Sender {
         store,
         channels,
         clock: opening.clock,
         numbers,
+        draining: opening.draining,
         holder: holder().map_err(OpenError::new)?,
-    };
+    });
+    open.background.push(Box::pin(Arc::clone(&sender).measure()));
     open.background.push(Box::pin(sender.run()));
     Ok(open)
 }

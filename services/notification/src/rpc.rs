@@ -23,6 +23,7 @@ use crate::channels::{Channels, Secret};
 use crate::convert;
 use crate::error::Error;
 use crate::store::{Act, DeliveryFilter, KeptSecret, NewReceiver, NotificationStore, ReceiverState};
+use crate::usual::usual;
 
 /// Notices of one answer to who watches, and answers that a slow reader may leave lying.
 const WATCHED: u32 = 100;
@@ -70,8 +71,9 @@ impl Rpc {
     }
 
     /// A receiver as it is asked for, with the secret that signs what is sent to it, where its channel signs.
-    fn new_receiver(&self, asked: Option<wire::Receiver>) -> Result<(NewReceiver, String), Error> {
-        let Some(asked) = asked else {
+    fn new_receiver(&self, asked: wire::CreateReceiverRequest) -> Result<(NewReceiver, String), Error> {
+        let is_silent = asked.without_subscriptions;
+        let Some(asked) = asked.receiver else {
             return Err(RequestError::invalid("receiver", "is required").into());
         };
         let name = convert::name("receiver.name", &asked.name)?;
@@ -105,8 +107,14 @@ impl Rpc {
         } else {
             (Vec::new(), String::new())
         };
+        let subscriptions = if is_silent {
+            Vec::new()
+        } else {
+            usual(&name, channel.is_read_by_people())
+        };
         let new = NewReceiver {
             name,
+            subscriptions,
             channel: channel.name(),
             settings: asked.settings,
             secrets,
@@ -250,11 +258,13 @@ impl NotificationService for Rpc {
         let principal = of(&request)?;
         let request = request.into_inner();
         let act = self.act(&principal, "create receiver", &request.request_id, &request)?;
-        let (new, secret) = self.new_receiver(request.receiver)?;
-        let receiver = self.store.create_receiver(&act, &new).await?;
+        let (new, secret) = self.new_receiver(request)?;
+        let (receiver, subscriptions) = self.store.create_receiver(&act, &new).await?;
+        let subscriptions = subscriptions.into_iter().map(convert::subscription_to_wire);
         Ok(Response::new(wire::CreateReceiverResponse {
             receiver: Some(convert::receiver_to_wire(receiver)),
             secret,
+            subscriptions: subscriptions.collect(),
         }))
     }
 

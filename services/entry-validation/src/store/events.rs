@@ -93,20 +93,21 @@ pub(crate) fn emergency_action_notice(tenant: &str, entry_number: &str, record: 
     )
 }
 
-/// Codes that a message of changed flags names.
-const NAMED_CODES: usize = 100;
+/// Codes of one event, so that none is too large to be read.
+const CODES_OF_AN_EVENT: usize = 500;
 
-/// Tells everybody of other flags than before.
-pub(crate) fn flags_changed(version: &str, changed: &[HtsCode]) -> NewMessage {
-    let what = wire::FlagsChanged {
-        codes: u32::try_from(changed.len()).unwrap_or(u32::MAX),
-        hts_codes: changed
-            .iter()
-            .take(NAMED_CODES)
-            .map(ToString::to_string)
-            .collect(),
-    };
-    message("", version, wire::event::What::FlagsChanged(what))
+/// Tells everybody of other flags than before: all codes, in as many events as that takes.
+pub(crate) fn flags_changed(version: &str, changed: &[HtsCode]) -> Vec<NewMessage> {
+    changed
+        .chunks(CODES_OF_AN_EVENT)
+        .map(|some| {
+            let what = wire::FlagsChanged {
+                codes: u32::try_from(changed.len()).unwrap_or(u32::MAX),
+                hts_codes: some.iter().map(ToString::to_string).collect(),
+            };
+            message("", version, wire::event::What::FlagsChanged(what))
+        })
+        .collect()
 }
 
 fn message(tenant: &str, subject: &str, what: wire::event::What) -> NewMessage {

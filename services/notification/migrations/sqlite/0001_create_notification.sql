@@ -70,8 +70,12 @@ CREATE TABLE delivery (
     receiver_id INTEGER NOT NULL REFERENCES receiver (receiver_id),
     -- Under which the receiver gets it, on every try.
     message_id TEXT NOT NULL UNIQUE,
-    -- Of the subscription and moment for which notices are gathered; NULL: of one notice by itself.
-    digest TEXT UNIQUE,
+    -- Of the subscription and moment for which notices are gathered, and which part of it; NULL: of one notice by itself.
+    digest TEXT,
+    part INTEGER NOT NULL,
+    -- Notices, and whether none joins them any more: from its first try on it says the same.
+    size INTEGER NOT NULL,
+    closed INTEGER NOT NULL,
     -- To what its notices happened, where that is one.
     subject TEXT NOT NULL,
     -- WAITING, DELIVERED or DEAD.
@@ -80,13 +84,18 @@ CREATE TABLE delivery (
     next_attempt_at TEXT NOT NULL,
     -- Not tried after this.
     expires_at TEXT NOT NULL,
+    -- Tries that were made.
     attempts INTEGER NOT NULL,
     last_result TEXT NOT NULL,
     created_at TEXT NOT NULL,
-    ended_at TEXT
+    ended_at TEXT,
+    UNIQUE (digest, part)
 ) STRICT;
 
 CREATE INDEX delivery_waiting ON delivery (receiver_id, next_attempt_at, delivery_id) WHERE state = 'WAITING';
+-- For receivers that are sent to in order.
+CREATE INDEX delivery_in_order ON delivery (receiver_id, delivery_id) WHERE state = 'WAITING';
+CREATE INDEX delivery_of_subject ON delivery (receiver_id, subject, delivery_id) WHERE state = 'WAITING';
 CREATE INDEX delivery_dead ON delivery (receiver_id, delivery_id) WHERE state = 'DEAD';
 CREATE INDEX delivery_by_tenant ON delivery (tenant, delivery_id);
 

@@ -45,6 +45,11 @@ pub trait Channel: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Whether a person reads its messages, who wants to be disturbed by what cannot wait alone.
+    fn is_read_by_people(&self) -> bool {
+        true
+    }
+
     /// Checks the settings of a receiver: a JSON object.
     ///
     /// # Errors
@@ -162,6 +167,8 @@ mod tests {
         assert_eq!(channels.names().collect::<Vec<_>>(), ["webhook", "email"]);
         assert!(channels.find("webhook").unwrap().signs());
         assert!(!channels.find("email").unwrap().signs());
+        assert!(channels.find("email").unwrap().is_read_by_people());
+        assert!(!channels.find("webhook").unwrap().is_read_by_people());
         assert!(channels.find("pigeon").is_none());
     }
 

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
+use chrono::TimeDelta;
 use nopic_chassis::clock::ManualClock;
 use nopic_domain::enforcement::Deployment;
-use nopic_domain::notice::{Rhythm, Subscription};
+use nopic_domain::notice::{Notice, NoticeKind, NoticeSeverity, Parties, Rhythm, Subscription};
 use nopic_domain::principal::Principal;
 use nopic_sql::SchemaUpdate;
 use nopic_sql::testing::{Engine, TestDatabase};
@@ -14,10 +15,15 @@ use rstest::rstest;
 use serde_json::Value;
 
 use super::*;
+
+mod fairness;
+
 use crate::cases::CaseRules;
 use crate::channels::{Channel, SettingsProblem};
+use crate::new_notice::{NewNotice, Whose};
 use crate::store::{
-    Act, DeliveryFilter, NamedSubscription, NewReceiver, NoticeFilter, StoredDelivery, StoredReceiver, open,
+    Act, DeliveryFilter, DeliveryState, NamedSubscription, NewReceiver, NoticeFilter, ReceiverState,
+    StoredDelivery, StoredReceiver, Taken, open,
 };
 
 /// What a receiver answers next; the last answer stays.
@@ -90,6 +96,7 @@ impl World {
                 channels: Channels::of(vec![Arc::clone(&channel) as Arc<dyn Channel>]),
                 clock: Arc::new(clock.clone()),
                 numbers: Numbers::default(),
+                draining: Draining::default(),
                 holder: "this".into(),
             }),
             clock,
@@ -110,21 +117,22 @@ impl World {
     }
 
     async fn receiver(&mut self, name: &str, ordered: bool, script: Script) {
+        let new = NewReceiver {
+            ordered,
+            ..new_receiver(name)
+        };
+        self.receiver_as(&new, script).await;
+    }
+
+    async fn receiver_as(&mut self, new: &NewReceiver, script: Script) {
+        let name = new.name.as_str();
         self.channel
             .scripts
             .lock()
             .unwrap()
             .insert(name.to_owned(), script);
-        let new = NewReceiver {
-            name: name.to_owned(),
-            channel: "played",
-            settings: serde_json::json!({ "name": name }).to_string(),
-            secrets: Vec::new(),
-            ordered,
-            per_minute: 0,
-        };
         let act = self.act();
-        self.sender.store.create_receiver(&act, &new).await.unwrap();
+        self.sender.store.create_receiver(&act, new).await.unwrap();
         let set = NamedSubscription {
             name: name.to_owned(),
             receiver: name.to_owned(),
@@ -139,6 +147,17 @@ impl World {
         };
         let act = self.act();
         self.sender.store.set_subscription(&act, &set).await.unwrap();
+    }
+
+    /// What each notice is about.
+    async fn subjects(&self) -> BTreeMap<i64, String> {
+        let all = self
+            .sender
+            .store
+            .notices_after("default", 0, 10_000)
+            .await
+            .unwrap();
+        all.into_iter().map(|one| (one.id, one.notice.subject)).collect()
     }
 
     async fn notice(&self, cause: &str, subject: &str) {
@@ -202,6 +221,18 @@ impl World {
     async fn state(&self, receiver: &str) -> StoredReceiver {
         let all = self.sender.store.receivers("default").await.unwrap();
         all.into_iter().find(|one| one.name == receiver).unwrap()
+    }
+}
+
+fn new_receiver(name: &str) -> NewReceiver {
+    NewReceiver {
+        name: name.to_owned(),
+        channel: "played",
+        settings: serde_json::json!({ "name": name }).to_string(),
+        secrets: Vec::new(),
+        ordered: false,
+        per_minute: 0,
+        subscriptions: Vec::new(),
     }
 }
 
@@ -405,10 +436,11 @@ async fn what_a_process_leaves_behind_is_sent_by_another_when_its_lease_is_over(
         .await
         .unwrap();
     let begun = store
-        .begin_tries(&held[0], "other", world.clock.now(), 100)
+        .begin_tries(held[0], "other", world.clock.now(), 100)
         .await
         .unwrap()
-        .unwrap();
+        .unwrap()
+        .pending;
     assert_eq!(begun.len(), 5);
     world.send().await;
     assert_eq!(world.tries("erp"), Vec::<String>::new());

@@ -22,7 +22,7 @@ use tonic::Status;
 
 use super::words::{nop_ids, to_do};
 use super::{Intake, IntakeError};
-use crate::store::{DealingKind, NewNotice, Taken, Whose};
+use crate::store::{DealingKind, NewNotice, Review, Taken, Whose};
 
 const LOOK_EVERY: std::time::Duration = std::time::Duration::from_secs(3600);
 const AFTER_FAILURE: Backoff = Backoff::new(
@@ -269,7 +269,21 @@ impl Intake {
     }
 
     async fn due_reviews(&self, today: Date) -> Result<(), IntakeError> {
-        let due = self.store.reviews_due(after(today, REVIEW_WITHIN), PAGE).await?;
+        let (mut tenant, mut request) = (String::new(), 0);
+        loop {
+            let due = self
+                .store
+                .reviews_due(after(today, REVIEW_WITHIN), (&tenant, request), PAGE)
+                .await?;
+            let Some(last) = due.last() else {
+                return Ok(());
+            };
+            (tenant, request) = (last.tenant.clone(), last.request);
+            self.tell_of_reviews(due, today).await?;
+        }
+    }
+
+    async fn tell_of_reviews(&self, due: Vec<Review>, today: Date) -> Result<(), IntakeError> {
         let notices = due.into_iter().filter_map(|review| {
             let due_on = review.due_on?;
             let is_late = due_on < today;

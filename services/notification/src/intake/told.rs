@@ -105,14 +105,6 @@ fn flags_changed(maker: &Maker<'_>, changed: &wire::FlagsChanged, taken: &mut Ta
     if changed.codes == 0 {
         return;
     }
-    let named = changed.hts_codes.iter().take(10).map(String::as_str);
-    let mut list = named.collect::<Vec<_>>().join(", ");
-    let more = usize::try_from(changed.codes)
-        .unwrap_or(usize::MAX)
-        .saturating_sub(10);
-    if more > 0 {
-        list.push_str(&format!(" and {more} more"));
-    }
     taken.notices.push(NewNotice {
         whose: Whose::DealingWith(DealingKind::TariffCode, changed.hts_codes.clone()),
         cause: maker.event.id.clone(),
@@ -123,7 +115,7 @@ fn flags_changed(maker: &Maker<'_>, changed: &wire::FlagsChanged, taken: &mut Ta
             parties: Parties::default(),
             occurred_at: maker.at,
             title: format!("CBP's organic flags of {} are others now", counted(changed.codes, "tariff code")),
-            sentences: vec![format!("Among them are codes that you have filed under: {list}.")],
+            sentences: Vec::new(),
             to_do: vec![to_do(
                 "the broker",
                 "Look at the codes that you use (`nopic flags show CODE`): a line under AM8 needs an import certificate.",

@@ -117,8 +117,8 @@ pub(crate) trait IntakeStore: Send + Sync {
         limit: u32,
     ) -> Result<Vec<(String, String)>, Error>;
 
-    /// Reviews that are due up to a day.
-    async fn reviews_due(&self, until: Date, limit: u32) -> Result<Vec<Review>, Error>;
+    /// Reviews that are due up to a day, behind a tenant and request, in their order.
+    async fn reviews_due(&self, until: Date, after: (&str, i64), limit: u32) -> Result<Vec<Review>, Error>;
 }
 
 /// A notice as it is kept.
@@ -214,6 +214,8 @@ pub(crate) struct NewReceiver {
     pub(crate) ordered: bool,
     /// 0: as many as there are.
     pub(crate) per_minute: u32,
+    /// That it has from the start, but for those whose name is taken.
+    pub(crate) subscriptions: Vec<NamedSubscription>,
 }
 
 /// A receiver as it is shown.
@@ -236,8 +238,12 @@ pub(crate) struct StoredReceiver {
 /// Receivers. Every change here and below is one transaction with its answer and its audit record.
 #[async_trait]
 pub(crate) trait ReceiverStore: Send + Sync {
-    /// Keeps a new one; a second time it is refused, because its secret cannot be told again.
-    async fn create_receiver(&self, act: &Act, new: &NewReceiver) -> Result<StoredReceiver, Refusal>;
+    /// Keeps a new one, with its subscriptions; a second time it is refused, because its secret cannot be told again.
+    async fn create_receiver(
+        &self,
+        act: &Act,
+        new: &NewReceiver,
+    ) -> Result<(StoredReceiver, Vec<NamedSubscription>), Refusal>;
     /// Those of a tenant, by name.
     async fn receivers(&self, tenant: &str) -> Result<Vec<StoredReceiver>, Error>;
     /// Pauses one, or resumes it.
@@ -331,7 +337,7 @@ pub(crate) struct DeliveryFilter {
     pub(crate) state: Option<DeliveryState>,
 }
 
-/// A receiver that this process sends to, and nobody else.
+/// A receiver that this process sends to, and nobody else, as it is at the moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HeldReceiver {
     pub(crate) id: i64,
@@ -341,6 +347,7 @@ pub(crate) struct HeldReceiver {
     pub(crate) settings: String,
     pub(crate) secrets: Vec<KeptSecret>,
     pub(crate) ordered: bool,
+    /// 0: as many as there are.
     pub(crate) per_minute: u32,
     pub(crate) failing_since: Option<DateTime<Utc>>,
     pub(crate) failures: u32,
@@ -352,11 +359,22 @@ pub(crate) struct Pending {
     pub(crate) id: i64,
     pub(crate) message_id: String,
     pub(crate) subject: String,
-    pub(crate) notices: Vec<(i64, Notice)>,
-    /// This one included.
+    pub(crate) is_digest: bool,
+    /// What it says, or why that cannot be read.
+    pub(crate) notices: Result<Vec<Notice>, String>,
+    /// The next one included.
     pub(crate) attempts: u32,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) expires_at: DateTime<Utc>,
+}
+
+/// What is to be sent to a receiver now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Begun {
+    pub(crate) receiver: HeldReceiver,
+    pub(crate) pending: Vec<Pending>,
+    /// Nothing else is due.
+    pub(crate) is_all: bool,
 }
 
 /// What came of a try.
@@ -377,8 +395,17 @@ pub(crate) struct ReceiverAfter {
     pub(crate) failing_since: Option<DateTime<Utc>>,
     pub(crate) failures: u32,
     pub(crate) rests_until: DateTime<Utc>,
-    /// Until when it stays held; absent: it is given back.
-    pub(crate) held_until: Option<DateTime<Utc>>,
+    /// It stays held; otherwise it is given back.
+    pub(crate) is_kept: bool,
+}
+
+/// What came of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ended {
+    pub(crate) tried: Vec<Tried>,
+    pub(crate) after: ReceiverAfter,
+    /// What is told where the receiver becomes what is said here.
+    pub(crate) told: Option<NewNotice>,
 }
 
 /// Messages as they are shown, and sent again.
@@ -412,29 +439,38 @@ pub(crate) trait DeliveryStore: Send + Sync {
         now: DateTime<Utc>,
         lease: Duration,
         limit: u32,
-    ) -> Result<Vec<HeldReceiver>, Error>;
+    ) -> Result<Vec<i64>, Error>;
 
-    /// The messages of a held receiver that are due, at most so many: what they say is fixed from now on. `None`: it is not
-    /// held any more.
+    /// Holds those of these longer that this process still holds.
+    async fn renew_holds(
+        &self,
+        receivers: &[i64],
+        holder: &str,
+        now: DateTime<Utc>,
+        lease: Duration,
+    ) -> Result<(), Error>;
+
+    /// A held receiver and its messages that are due, at most so many, and fewer where it takes only some in a minute: what
+    /// they say is fixed from now on. `None`: it is not held any more, or nothing is sent to it.
     async fn begin_tries(
         &self,
-        receiver: &HeldReceiver,
+        receiver: i64,
         holder: &str,
         now: DateTime<Utc>,
         limit: u32,
-    ) -> Result<Option<Vec<Pending>>, Error>;
+    ) -> Result<Option<Begun>, Error>;
 
-    /// Keeps what came of tries, and what they tell of the receiver, which is passed over where somebody else holds it by now.
+    /// Keeps what came of tries, and, as one with it, what they tell of the receiver, which is passed over where somebody
+    /// else holds it by now.
     async fn end_tries(
         &self,
-        receiver: &HeldReceiver,
+        receiver: i64,
         holder: &str,
-        tried: &[Tried],
-        after: &ReceiverAfter,
+        ended: &Ended,
         now: DateTime<Utc>,
     ) -> Result<(), Error>;
 
-    /// When the message that is due the longest was due, of receivers that are active.
+    /// Since when the message has been due that is due the longest, of those that could be sent now.
     async fn oldest_due(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Error>;
 }
 

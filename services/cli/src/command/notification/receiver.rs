@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use nopic_proto::notification::{
     CreateReceiverRequest, ListReceiversRequest, PauseReceiverRequest, Receiver, RemoveReceiverRequest,
-    ResumeReceiverRequest, RotateSecretRequest, TestReceiverRequest,
+    ResumeReceiverRequest, RotateSecretRequest, Subscription, TestReceiverRequest,
 };
 use serde_json::json;
 
@@ -36,6 +36,9 @@ const COLUMNS: &[Column] = &[
 )]
 pub(crate) enum Command {
     /// Make a receiver; the secret of a webhook is shown once
+    ///
+    /// Mail brings what somebody must act on at once, and everything of a day the next morning at 07:00 in New York; a
+    /// webhook gets everything at once. `nopic subscription` changes that.
     #[command(
         after_long_help = "Examples:\n  nopic receiver create compliance --email compliance@example.com\n  \
                            nopic receiver create erp --webhook https://erp.example.com/nopic --ordered"
@@ -61,6 +64,9 @@ pub(crate) enum Command {
         /// So many messages a minute at most [default: as many as there are]
         #[arg(long, value_name = "COUNT", default_value_t = 0, hide_default_value = true)]
         per_minute: u32,
+        /// Send nothing to it until a subscription is set; otherwise it has the usual ones from the start
+        #[arg(long)]
+        without_subscriptions: bool,
         #[command(flatten)]
         naming: Naming,
     },
@@ -135,6 +141,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Done, Fai
             webhook,
             ordered,
             per_minute,
+            without_subscriptions,
             naming,
         } => {
             let (channel, settings) = match webhook {
@@ -151,13 +158,17 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Done, Fai
                     per_minute,
                     ..Receiver::default()
                 }),
+                without_subscriptions,
             };
             let answer = services.answer(client.create_receiver(request).await)?;
             let name = answer.receiver.unwrap_or_default().name;
             writeln!(out, "{name} is a receiver.")?;
             secret(&mut out, &answer.secret)?;
+            for subscription in &answer.subscriptions {
+                writeln!(out, "{} sends it {}.", subscription.name, in_words(subscription))?;
+            }
             context.terminal.note(&format!(
-                "next: `nopic receiver test {name}`, then `nopic subscription set NAME --receiver {name}`"
+                "next: `nopic receiver test {name}`; `nopic subscription set NAME --receiver {name}` says what it gets"
             ));
         }
         Command::List { output } => return list(context, &services, output).await,
@@ -230,6 +241,18 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Done, Fai
     }
     out.flush()?;
     Ok(Done::Well)
+}
+
+/// What a usual subscription sends.
+fn in_words(subscription: &Subscription) -> String {
+    let what = match subscription.least_severity.as_str() {
+        "ACTION" => "what somebody must act on",
+        _ => "everything",
+    };
+    match subscription.daily_at.as_str() {
+        "" => format!("{what} at once"),
+        time => format!("{what} of a day at {time} ({})", subscription.time_zone),
+    }
 }
 
 fn secret(out: &mut impl std::io::Write, secret: &str) -> Result<(), Failure> {

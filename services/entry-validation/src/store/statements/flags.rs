@@ -117,7 +117,7 @@ impl FlagStore for Store {
             .end();
         audit::record_rows(&mut transaction, &change, by.role.as_str(), &rows).await?;
         let told = events::flags_changed(table.version(), changed);
-        outbox::put(&mut transaction, now, [told]).await?;
+        outbox::put(&mut transaction, now, told).await?;
         transaction.commit().await?;
         Ok(true)
     }

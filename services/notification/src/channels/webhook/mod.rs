@@ -189,6 +189,10 @@ impl Channel for Webhook {
         "webhook"
     }
 
+    fn is_read_by_people(&self) -> bool {
+        false
+    }
+
     fn signs(&self) -> bool {
         true
     }

@@ -14,7 +14,7 @@ use nopic_sql::row::{json, small};
 use serde_json::json as value;
 
 use super::super::engine::{self, Connection, audit, rows};
-use super::messages::{save_notices, send};
+use super::messages::{hold_notices, tell};
 use super::{Store, end, kept};
 use crate::cases::CaseRules;
 use crate::cases::entry::{Standing, ToldVersion};
@@ -294,7 +294,7 @@ impl CaseStore for Store {
     ) -> Result<usize, Error> {
         let mut transaction = self.database.write("close_cases").await?;
         // Whatever changes cases holds this: what was read stays as it is.
-        engine::hold(&mut transaction, &["notification notices"]).await?;
+        hold_notices(&mut transaction).await?;
         let mut changed = Changed::new(tenant, &self.rules, now);
         loop {
             let (_, cases) = changed.find(&mut transaction, importer).await?;
@@ -310,9 +310,7 @@ impl CaseStore for Store {
         }
         let notices = changed.notices();
         changed.note(&mut transaction, "CASE_CLOSED").await?;
-        let fresh = save_notices(&mut transaction, &notices, now).await?;
-        let count = fresh.len();
-        send(&mut transaction, fresh, now).await?;
+        let count = tell(&mut transaction, &notices, now).await?;
         transaction.commit().await?;
         Ok(count)
     }
@@ -328,7 +326,7 @@ impl CaseStore for Store {
         if let Some(answer) = answer {
             return Ok(kept(&answer)?);
         }
-        engine::hold(&mut transaction, &["notification notices"]).await?;
+        hold_notices(&mut transaction).await?;
         let tenant = act.principal.tenant.as_str();
         let mut changed = Changed::new(tenant, &self.rules, act.now);
         let (before, _) = changed.find(&mut transaction, importer).await?;

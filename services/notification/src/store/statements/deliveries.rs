@@ -40,11 +40,13 @@ nopic_sql::statements! {
         ") ORDER BY delivery_id, notice_id"
     );
     /// One, whatever came of it, where its receiver is there still.
-    const SEND_AGAIN: &str = "UPDATE delivery SET state = 'WAITING', next_attempt_at = $3, expires_at = $4, ended_at = NULL
+    const SEND_AGAIN: &str = "UPDATE delivery SET state = 'WAITING', attempts = 0, next_attempt_at = $3, expires_at = $4,
+            ended_at = NULL
         WHERE tenant = $1 AND delivery_id = $2 AND receiver_id IN
             (SELECT receiver_id FROM receiver WHERE removed_at IS NULL)";
     /// All that are dead, to the receiver `$2`, or where that is empty to any.
-    const SEND_DEAD_AGAIN: &str = "UPDATE delivery SET state = 'WAITING', next_attempt_at = $3, expires_at = $4, ended_at = NULL
+    const SEND_DEAD_AGAIN: &str = "UPDATE delivery SET state = 'WAITING', attempts = 0, next_attempt_at = $3, expires_at = $4,
+            ended_at = NULL
         WHERE tenant = $1 AND state = 'DEAD' AND receiver_id IN
             (SELECT receiver_id FROM receiver WHERE tenant = $1 AND removed_at IS NULL AND ($2 = '' OR name = $2))";
 }

@@ -8,10 +8,10 @@ use nopic_domain::date::Date;
 use nopic_sql::Error;
 use nopic_sql::row::json;
 
-use super::super::engine::{self, Connection, date, rows};
+use super::super::engine::{Connection, date, rows};
 use super::Store;
 use super::cases::take_versions;
-use super::messages::{save_notices, send};
+use super::messages::{hold_notices, tell};
 use crate::store::{Dealing, DealingKind, IntakeStore, Review, Step, Taken, row};
 
 nopic_sql::statements! {
@@ -40,7 +40,8 @@ nopic_sql::statements! {
         " WHERE true ON CONFLICT (tenant, request) DO UPDATE SET due_on = excluded.due_on, content = excluded.content"
     );
     const DELETE_REVIEW: &str = "DELETE FROM open_review WHERE tenant = $1 AND request = $2";
-    const SELECT_REVIEWS: &str = "SELECT content FROM open_review WHERE due_on <= $1 ORDER BY due_on, tenant, request LIMIT $2";
+    const SELECT_REVIEWS: &str = "SELECT content FROM open_review WHERE due_on <= $1
+            AND (tenant, request) > ($2, $3) ORDER BY tenant, request LIMIT $4";
 }
 
 /// Rows of one statement.
@@ -64,7 +65,7 @@ impl IntakeStore for Store {
     ) -> Result<Option<usize>, Error> {
         let mut transaction = self.database.write("take_events").await?;
         // Numbers of notices rise in the order of commits.
-        engine::hold(&mut transaction, &["notification notices"]).await?;
+        hold_notices(&mut transaction).await?;
         if let Some(step) = step
             && !advance(&mut transaction, step, now).await?
         {
@@ -73,10 +74,8 @@ impl IntakeStore for Store {
         save_dealings(&mut transaction, &taken.dealings).await?;
         save_reviews(&mut transaction, &taken.reviews).await?;
         let of_cases = take_versions(&mut transaction, &taken.entries, &self.rules, now).await?;
-        let mut fresh = save_notices(&mut transaction, &taken.notices, now).await?;
-        fresh.extend(save_notices(&mut transaction, &of_cases, now).await?);
-        let count = fresh.len();
-        send(&mut transaction, fresh, now).await?;
+        let mut count = tell(&mut transaction, &taken.notices, now).await?;
+        count += tell(&mut transaction, &of_cases, now).await?;
         transaction.commit().await?;
         Ok(Some(count))
     }
@@ -98,9 +97,16 @@ impl IntakeStore for Store {
             .await?)
     }
 
-    async fn reviews_due(&self, until: Date, limit: u32) -> Result<Vec<Review>, Error> {
+    async fn reviews_due(
+        &self,
+        until: Date,
+        (tenant, request): (&str, i64),
+        limit: u32,
+    ) -> Result<Vec<Review>, Error> {
         let found: Vec<String> = sqlx::query_scalar(SELECT_REVIEWS)
             .bind(until)
+            .bind(tenant)
+            .bind(request)
             .bind(i64::from(limit))
             .fetch_all(self.database.readers())
             .await?;

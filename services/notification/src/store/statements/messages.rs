@@ -1,5 +1,6 @@
 //! Notices, and the messages by which they are sent.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
@@ -14,9 +15,10 @@ use crate::store::{TRIED_FOR, row};
 
 nopic_sql::statements! {
     const SELECT_DEALERS: &str = concat!(
-        "SELECT DISTINCT d.tenant FROM ",
+        "SELECT DISTINCT d.tenant, d.subject FROM ",
         rows!("$2"),
-        engine::look_up!("dealing", "d", "d.kind = $1 AND d.subject = r.value ->> 0")
+        engine::look_up!("dealing", "d", "d.kind = $1 AND d.subject = r.value ->> 0"),
+        " ORDER BY d.tenant, d.subject"
     );
     /// Rows of tenant, cause, kind, severity, subject and content.
     const INSERT_NOTICES: &str = concat!(
@@ -33,11 +35,12 @@ nopic_sql::statements! {
         engine::look_up!("subscription", "s", "s.tenant = r.value ->> 0"),
         " ORDER BY s.subscription_id"
     );
-    /// Rows of tenant, receiver, message id, digest, subject, due, end.
+    /// Rows of tenant, receiver, message id, digest, subject, due, end, part.
     const INSERT_DELIVERIES: &str = concat!(
-        "INSERT INTO delivery (tenant, receiver_id, message_id, digest, subject, state, due_at, next_attempt_at,
-            expires_at, attempts, last_result, created_at)
-        SELECT r.value ->> 0, CAST(r.value ->> 1 AS BIGINT), r.value ->> 2, r.value ->> 3, r.value ->> 4, 'WAITING', ",
+        "INSERT INTO delivery (tenant, receiver_id, message_id, digest, part, size, closed, subject, state, due_at,
+            next_attempt_at, expires_at, attempts, last_result, created_at)
+        SELECT r.value ->> 0, CAST(r.value ->> 1 AS BIGINT), r.value ->> 2, r.value ->> 3, CAST(r.value ->> 7 AS BIGINT),
+            CASE WHEN r.value ->> 3 IS NULL THEN 1 ELSE 0 END, r.value ->> 3 IS NULL, r.value ->> 4, 'WAITING', ",
         moment!("r.value ->> 5"),
         ", ",
         moment!("r.value ->> 5"),
@@ -45,13 +48,14 @@ nopic_sql::statements! {
         moment!("r.value ->> 6"),
         ", 0, '', $2 FROM ",
         rows!("$1"),
-        " WHERE true ON CONFLICT (digest) DO NOTHING RETURNING delivery_id, message_id"
+        " RETURNING delivery_id, message_id"
     );
-    /// A digest to which more may be added: nobody has begun to send it.
-    const HOLD_DIGEST: &str = concat!(
-        "SELECT delivery_id FROM delivery WHERE digest = $1 AND state = 'WAITING' AND attempts = 0",
+    /// The last part of a digest. More may be added to it until somebody begins to send it.
+    const HOLD_LAST_PART: &str = concat!(
+        "SELECT delivery_id, part, size, closed FROM delivery WHERE digest = $1 ORDER BY part DESC LIMIT 1",
         engine::for_update!()
     );
+    const ADD_TO_SIZE: &str = "UPDATE delivery SET size = size + $2 WHERE delivery_id = $1";
     const INSERT_DELIVERY_NOTICES: &str = concat!(
         "INSERT INTO delivery_notice (delivery_id, notice_id)
         SELECT CAST(r.value ->> 0 AS BIGINT), CAST(r.value ->> 1 AS BIGINT) FROM ",
@@ -61,40 +65,58 @@ nopic_sql::statements! {
 
 /// Rows of one statement.
 const BATCH: usize = 500;
+/// Notices of one part of a digest: as many as a person reads.
+const PART: usize = 200;
 
 /// A notice that was not there before.
-pub(super) struct Fresh<'a> {
+struct Fresh<'a> {
     id: i64,
     tenant: String,
-    notice: &'a Notice,
+    notice: Cow<'a, Notice>,
 }
 
-pub(super) async fn save_notices<'a>(
+/// A notice for a tenant, by its cause.
+struct Wanted<'a> {
+    tenant: String,
+    cause: &'a str,
+    notice: Cow<'a, Notice>,
+}
+
+async fn save_notices<'a>(
     connection: &mut Connection,
     notices: &'a [NewNotice],
     now: DateTime<Utc>,
 ) -> Result<Vec<Fresh<'a>>, Error> {
     // In the order in which they came; of one cause and tenant the first.
-    let mut wanted: Vec<(String, &NewNotice)> = Vec::with_capacity(notices.len());
+    let mut wanted: Vec<Wanted<'a>> = Vec::with_capacity(notices.len());
     let mut seen: BTreeSet<(String, &str)> = BTreeSet::new();
     for new in notices {
-        for tenant in tenants(connection, &new.whose).await? {
+        for (tenant, notice) in tenants(connection, new).await? {
             if seen.insert((tenant.clone(), &new.cause)) {
-                wanted.push((tenant, new));
+                wanted.push(Wanted {
+                    tenant,
+                    cause: &new.cause,
+                    notice,
+                });
             }
         }
     }
     let mut fresh = Vec::new();
-    for batch in wanted.chunks(BATCH) {
+    let mut wanted = wanted.into_iter();
+    loop {
+        let batch: Vec<Wanted<'a>> = wanted.by_ref().take(BATCH).collect();
+        if batch.is_empty() {
+            break;
+        }
         let rows = batch
             .iter()
-            .map(|(tenant, new)| {
-                let notice = &new.notice;
+            .map(|wanted| {
+                let notice = &wanted.notice;
                 let severity = notice.severity as i64;
                 let content = json(notice)?;
                 Ok((
-                    tenant,
-                    &new.cause,
+                    &wanted.tenant,
+                    wanted.cause,
                     notice.kind,
                     severity,
                     &notice.subject,
@@ -107,15 +129,14 @@ pub(super) async fn save_notices<'a>(
             .bind(now)
             .fetch_all(&mut *connection)
             .await?;
-        let by_cause: HashMap<(&str, &str), &NewNotice> = batch
-            .iter()
-            .map(|(tenant, new)| ((tenant.as_str(), new.cause.as_str()), *new))
+        let mut by_cause: HashMap<(String, String), Cow<'a, Notice>> = batch
+            .into_iter()
+            .map(|wanted| ((wanted.tenant, wanted.cause.to_owned()), wanted.notice))
             .collect();
         for (id, tenant, cause) in made {
-            let notice = by_cause
-                .get(&(tenant.as_str(), cause.as_str()))
-                .map(|new| &new.notice)
-                .ok_or_else(|| Error::corrupt("notice.cause", &cause))?;
+            let ((tenant, _), notice) = by_cause
+                .remove_entry(&(tenant, cause))
+                .ok_or_else(|| Error::corrupt("notice.cause", id))?;
             fresh.push(Fresh { id, tenant, notice });
         }
     }
@@ -123,17 +144,29 @@ pub(super) async fn save_notices<'a>(
     Ok(fresh)
 }
 
-async fn tenants(connection: &mut Connection, whose: &Whose) -> Result<Vec<String>, Error> {
-    let (kind, subjects) = match whose {
-        Whose::Tenant(tenant) => return Ok(vec![tenant.clone()]),
+/// Whose a notice is, and how each is told.
+async fn tenants<'a>(
+    connection: &mut Connection,
+    new: &'a NewNotice,
+) -> Result<Vec<(String, Cow<'a, Notice>)>, Error> {
+    let (kind, subjects) = match &new.whose {
+        Whose::Tenant(tenant) => return Ok(vec![(tenant.clone(), Cow::Borrowed(&new.notice))]),
         Whose::DealingWith(kind, subjects) => (kind, subjects),
     };
     let subjects: Vec<[&String; 1]> = subjects.iter().map(|subject| [subject]).collect();
-    Ok(sqlx::query_scalar(SELECT_DEALERS)
+    let dealers: Vec<(String, String)> = sqlx::query_as(SELECT_DEALERS)
         .bind(kind.as_str())
         .bind(json(subjects)?)
         .fetch_all(connection)
-        .await?)
+        .await?;
+    let mut of_each: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (tenant, subject) in dealers {
+        of_each.entry(tenant).or_default().push(subject);
+    }
+    Ok(of_each
+        .into_iter()
+        .map(|(tenant, subjects)| (tenant, Cow::Owned(new.naming(&subjects))))
+        .collect())
 }
 
 /// A subscription that a notice may be for.
@@ -143,12 +176,26 @@ struct Subscribed {
     subscription: Subscription,
 }
 
-/// Makes messages of notices, for each subscription that asks for them.
-pub(super) async fn send(
+/// Holds the making of notices until the transaction ends: their numbers rise in the order of commits, and no message is
+/// made for a receiver that is being removed. Taken before any row is.
+pub(super) async fn hold_notices(connection: &mut Connection) -> Result<(), Error> {
+    engine::hold(connection, &["notification notices"]).await
+}
+
+/// Keeps notices and makes messages of those that are new; how many those are. Whoever calls has called [`hold_notices`].
+pub(super) async fn tell(
     connection: &mut Connection,
-    fresh: Vec<Fresh<'_>>,
+    notices: &[NewNotice],
     now: DateTime<Utc>,
-) -> Result<(), Error> {
+) -> Result<usize, Error> {
+    let fresh = save_notices(connection, notices, now).await?;
+    let count = fresh.len();
+    send(connection, fresh, now).await?;
+    Ok(count)
+}
+
+/// Makes messages of notices, for each subscription that asks for them.
+async fn send(connection: &mut Connection, fresh: Vec<Fresh<'_>>, now: DateTime<Utc>) -> Result<(), Error> {
     if fresh.is_empty() {
         return Ok(());
     }
@@ -166,47 +213,52 @@ pub(super) async fn send(
         });
     }
     let mut single = Vec::new();
-    let mut digests: BTreeMap<(i64, DateTime<Utc>), (Message, Vec<i64>)> = BTreeMap::new();
+    let mut digests: BTreeMap<(i64, DateTime<Utc>), Digest> = BTreeMap::new();
     for fresh in fresh {
-        let mut told: BTreeSet<i64> = BTreeSet::new();
+        // Whoever asked twice is told once, at the earlier time.
+        let mut due_to: BTreeMap<i64, DateTime<Utc>> = BTreeMap::new();
         for to in subscribed
             .get(&fresh.tenant)
             .map(Vec::as_slice)
             .unwrap_or_default()
         {
-            if !to.subscription.asks_for(fresh.notice) {
+            if !to.subscription.asks_for(&fresh.notice) {
                 continue;
             }
             let due = to.subscription.due(now);
-            let message = |subject: &str| Message {
-                tenant: fresh.tenant.clone(),
-                receiver: to.receiver,
-                subject: subject.to_owned(),
-                due,
-            };
             if to.subscription.rhythm == Rhythm::AtOnce {
-                // Whoever asked twice is told once.
-                if told.insert(to.receiver) {
-                    single.push((message(&fresh.notice.subject), fresh.id));
-                }
+                let earliest = due_to.entry(to.receiver).or_insert(due);
+                *earliest = due.min(*earliest);
             } else {
-                let digest = digests
+                digests
                     .entry((to.id, due))
-                    .or_insert_with(|| (message(""), Vec::new()));
-                digest.1.push(fresh.id);
+                    .or_insert_with(|| Digest {
+                        name: format!("{}/{}", to.id, due.timestamp()),
+                        message: Message {
+                            tenant: fresh.tenant.clone(),
+                            receiver: to.receiver,
+                            subject: String::new(),
+                            due,
+                        },
+                        notices: Vec::new(),
+                    })
+                    .notices
+                    .push(fresh.id);
             }
         }
+        single.extend(due_to.into_iter().map(|(receiver, due)| {
+            let message = Message {
+                tenant: fresh.tenant.clone(),
+                receiver,
+                subject: fresh.notice.subject.clone(),
+                due,
+            };
+            (message, fresh.id)
+        }));
     }
     send_singly(connection, single, now).await?;
-    for ((subscription, due), (message, notices)) in digests {
-        let delivery = digest(connection, subscription, due, message, now).await?;
-        let rows: Vec<(i64, i64)> = notices.into_iter().map(|notice| (delivery, notice)).collect();
-        for batch in rows.chunks(BATCH) {
-            sqlx::query(INSERT_DELIVERY_NOTICES)
-                .bind(json(batch)?)
-                .execute(&mut *connection)
-                .await?;
-        }
+    for digest in digests.into_values() {
+        gather(connection, digest, now).await?;
     }
     Ok(())
 }
@@ -219,18 +271,37 @@ struct Message {
     due: DateTime<Utc>,
 }
 
-type MessageRow<'a> = (&'a str, i64, String, Option<String>, &'a str, String, String);
+/// Notices that are gathered for a moment.
+struct Digest {
+    /// Of the subscription and the moment.
+    name: String,
+    message: Message,
+    notices: Vec<i64>,
+}
+
+type MessageRow<'a> = (
+    &'a str,
+    i64,
+    String,
+    Option<&'a str>,
+    &'a str,
+    String,
+    String,
+    i64,
+);
 
 impl Message {
-    fn row(&self, digest: Option<String>) -> Result<MessageRow<'_>, Error> {
+    /// As a part of a digest, or by itself.
+    fn row<'a>(&'a self, digest: Option<(&'a str, i64)>) -> Result<MessageRow<'a>, Error> {
         Ok((
             &self.tenant,
             self.receiver,
             message_id().map_err(|error| Error::corrupt("delivery.message_id", error))?,
-            digest,
+            digest.map(|(name, _)| name),
             &self.subject,
             row::moment(self.due),
             row::moment(self.due + TRIED_FOR),
+            digest.map_or(0, |(_, part)| part),
         ))
     }
 }
@@ -270,33 +341,49 @@ async fn send_singly(
     Ok(())
 }
 
-/// The message in which the notices of a subscription for a moment are gathered. Where that one is under way already,
-/// another follows it.
-async fn digest(
-    connection: &mut Connection,
-    subscription: i64,
-    due: DateTime<Utc>,
-    message: Message,
-    now: DateTime<Utc>,
-) -> Result<i64, Error> {
-    let mut part = 1;
-    loop {
-        let name = format!("{subscription}/{}/{part}", due.timestamp());
-        let made: Vec<(i64, String)> = sqlx::query_as(INSERT_DELIVERIES)
-            .bind(json([message.row(Some(name.clone()))?])?)
-            .bind(now)
-            .fetch_all(&mut *connection)
-            .await?;
-        if let Some((delivery, _)) = made.first() {
-            return Ok(*delivery);
-        }
-        let open: Option<i64> = sqlx::query_scalar(HOLD_DIGEST)
-            .bind(&name)
-            .fetch_optional(&mut *connection)
-            .await?;
-        if let Some(delivery) = open {
-            return Ok(delivery);
-        }
-        part += 1;
+/// Adds notices to the message in which those of a subscription for a moment are gathered. Where that one is full or under
+/// way already, another follows it.
+async fn gather(connection: &mut Connection, digest: Digest, now: DateTime<Utc>) -> Result<(), Error> {
+    let last: Option<(i64, i64, i64, bool)> = sqlx::query_as(HOLD_LAST_PART)
+        .bind(&digest.name)
+        .fetch_optional(&mut *connection)
+        .await?;
+    let mut part = 0;
+    let mut left = digest.notices.as_slice();
+    if let Some((delivery, number, size, is_closed)) = last {
+        part = number;
+        let size = usize::try_from(size).map_err(|_| Error::corrupt("delivery.size", size))?;
+        let room = if is_closed { 0 } else { PART.saturating_sub(size) };
+        let (here, others) = left.split_at(room.min(left.len()));
+        join(connection, delivery, here).await?;
+        left = others;
     }
+    for notices in left.chunks(PART) {
+        part += 1;
+        let row = digest.message.row(Some((&digest.name, part)))?;
+        let made: (i64, String) = sqlx::query_as(INSERT_DELIVERIES)
+            .bind(json([row])?)
+            .bind(now)
+            .fetch_one(&mut *connection)
+            .await?;
+        join(connection, made.0, notices).await?;
+    }
+    Ok(())
+}
+
+async fn join(connection: &mut Connection, delivery: i64, notices: &[i64]) -> Result<(), Error> {
+    if notices.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<(i64, i64)> = notices.iter().map(|notice| (delivery, *notice)).collect();
+    sqlx::query(INSERT_DELIVERY_NOTICES)
+        .bind(json(rows)?)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query(ADD_TO_SIZE)
+        .bind(delivery)
+        .bind(i64::try_from(notices.len()).unwrap_or(i64::MAX))
+        .execute(&mut *connection)
+        .await?;
+    Ok(())
 }

@@ -8,15 +8,18 @@ use nopic_sql::audit::Rows;
 use nopic_sql::row::{json, small};
 use serde_json::json as value;
 
-use super::super::engine::{self, Connection};
+use super::super::engine::Connection;
 use super::deliveries::delivery;
+use super::messages::hold_notices;
+use super::subscriptions::{has_room, is_free, set};
 use super::{Store, end, kept};
 use crate::error::Error as Refusal;
 use crate::message_id::message_id;
 use crate::store::audited::{RECEIVER, SUBSCRIPTION};
 use crate::store::row::{count, receiver_state, secrets};
 use crate::store::{
-    Act, KeptSecret, NewReceiver, ReceiverState, ReceiverStore, StoredDelivery, StoredReceiver, TRIED_FOR,
+    Act, KeptSecret, NamedSubscription, NewReceiver, ReceiverState, ReceiverStore, StoredDelivery,
+    StoredReceiver, TRIED_FOR,
 };
 
 macro_rules! columns {
@@ -45,9 +48,9 @@ nopic_sql::statements! {
         WHERE receiver_id = $1 AND state = 'WAITING'";
     const INSERT_TEST_NOTICE: &str = "INSERT INTO notice (tenant, cause, kind, severity, subject, content, created_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING notice_id";
-    const INSERT_TEST_DELIVERY: &str = "INSERT INTO delivery (tenant, receiver_id, message_id, subject, state, due_at,
-            next_attempt_at, expires_at, attempts, last_result, created_at)
-        VALUES ($1, $2, $3, $4, 'WAITING', $5, $5, $6, 0, '', $5) RETURNING delivery_id";
+    const INSERT_TEST_DELIVERY: &str = "INSERT INTO delivery (tenant, receiver_id, message_id, part, size, closed, subject, state,
+            due_at, next_attempt_at, expires_at, attempts, last_result, created_at)
+        VALUES ($1, $2, $3, 0, 1, TRUE, $4, 'WAITING', $5, $5, $6, 0, '', $5) RETURNING delivery_id";
     const INSERT_TEST_DELIVERY_NOTICE: &str =
         "INSERT INTO delivery_notice (delivery_id, notice_id) VALUES ($1, $2)";
 }
@@ -146,7 +149,11 @@ fn left(
 
 #[async_trait]
 impl ReceiverStore for Store {
-    async fn create_receiver(&self, act: &Act, new: &NewReceiver) -> Result<StoredReceiver, Refusal> {
+    async fn create_receiver(
+        &self,
+        act: &Act,
+        new: &NewReceiver,
+    ) -> Result<(StoredReceiver, Vec<NamedSubscription>), Refusal> {
         let (mut transaction, answer) = self.begin("create_receiver", act).await?;
         if answer.is_some() {
             return Err(Refusal::AlreadyThere(format!(
@@ -176,10 +183,20 @@ impl ReceiverStore for Store {
         let receiver = require(&mut transaction, tenant, &new.name).await?;
         let mut rows = Rows::new();
         left(&mut rows, tenant, &receiver, None)?;
-        let detail = value!({ "channel": receiver.channel });
+        let mut subscriptions = Vec::new();
+        for usual in &new.subscriptions {
+            let is_free = is_free(&mut transaction, tenant, &usual.name).await?;
+            if is_free && has_room(&mut transaction, tenant, &usual.name).await? {
+                let place = (tenant, receiver.id);
+                set(&mut transaction, place, usual, act.now, &mut rows).await?;
+                subscriptions.push(usual.clone());
+            }
+        }
+        let names: Vec<_> = subscriptions.iter().map(|usual| usual.name.as_str()).collect();
+        let detail = value!({ "channel": receiver.channel, "subscriptions": names });
         let note = ("RECEIVER_CREATED", new.name.as_str(), detail);
         end(transaction, act, note, &rows, &receiver).await?;
-        Ok(receiver)
+        Ok((receiver, subscriptions))
     }
 
     async fn receivers(&self, tenant: &str) -> Result<Vec<StoredReceiver>, Error> {
@@ -271,6 +288,8 @@ impl ReceiverStore for Store {
         if let Some(answer) = answer {
             return Ok(kept(&answer)?);
         }
+        // Messages are made under the same hold: none is made for it that nobody ends.
+        hold_notices(&mut transaction).await?;
         let receiver = require(&mut transaction, &act.principal.tenant, name).await?;
         let mut rows = Rows::new();
         let gone: Vec<(String, String)> = sqlx::query_as(REMOVE_SUBSCRIPTIONS)
@@ -301,7 +320,7 @@ impl ReceiverStore for Store {
         if let Some(answer) = answer {
             return Ok(kept(&answer)?);
         }
-        engine::hold(&mut transaction, &["notification notices"]).await?;
+        hold_notices(&mut transaction).await?;
         let tenant = act.principal.tenant.as_str();
         let receiver = require(&mut transaction, tenant, name).await?;
         if receiver.state != ReceiverState::Active {

@@ -1,11 +1,13 @@
 //! Subscriptions.
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use nopic_sql::Error;
 use nopic_sql::audit::Rows;
 use nopic_sql::row::json;
-use serde_json::json as value;
+use serde_json::{Value, json as value};
 
+use super::super::engine::Connection;
 use super::receivers::require;
 use super::{Store, end, kept};
 use crate::error::Error as Refusal;
@@ -19,11 +21,60 @@ nopic_sql::statements! {
         VALUES ($1, $2, $3, $4, $5) ON CONFLICT (tenant, name) DO UPDATE
         SET receiver_id = excluded.receiver_id, content = excluded.content, set_at = excluded.set_at";
     const DELETE_SUBSCRIPTION: &str = "DELETE FROM subscription WHERE tenant = $1 AND name = $2";
+    const SELECT_SUBSCRIPTION: &str = "SELECT subscription_id FROM subscription WHERE tenant = $1 AND name = $2";
     const COUNT_SUBSCRIPTIONS: &str = "SELECT COUNT(*) FROM subscription WHERE tenant = $1 AND name <> $2";
 }
 
 /// Subscriptions of a tenant at most: each notice is held against every one.
 const MOST: i64 = 1_000;
+
+/// Whether a tenant may have a subscription of this name beside the others.
+pub(super) async fn has_room(connection: &mut Connection, tenant: &str, name: &str) -> Result<bool, Error> {
+    let others: i64 = sqlx::query_scalar(COUNT_SUBSCRIPTIONS)
+        .bind(tenant)
+        .bind(name)
+        .fetch_one(connection)
+        .await?;
+    Ok(others < MOST)
+}
+
+/// Whether a tenant has no subscription of this name.
+pub(super) async fn is_free(connection: &mut Connection, tenant: &str, name: &str) -> Result<bool, Error> {
+    let taken: Option<i64> = sqlx::query_scalar(SELECT_SUBSCRIPTION)
+        .bind(tenant)
+        .bind(name)
+        .fetch_optional(connection)
+        .await?;
+    Ok(taken.is_none())
+}
+
+/// Keeps a subscription of a tenant to a receiver; as JSON.
+pub(super) async fn set(
+    connection: &mut Connection,
+    (tenant, receiver): (&str, i64),
+    new: &NamedSubscription,
+    now: DateTime<Utc>,
+    rows: &mut Rows,
+) -> Result<Value, Error> {
+    sqlx::query(UPSERT_SUBSCRIPTION)
+        .bind(tenant)
+        .bind(&new.name)
+        .bind(receiver)
+        .bind(json(&new.subscription)?)
+        .bind(now)
+        .execute(connection)
+        .await?;
+    let content = serde_json::to_value(&new.subscription)
+        .map_err(|error| Error::corrupt("subscription.content", error))?;
+    rows.row(&SUBSCRIPTION)
+        .text(tenant)
+        .text(new.name.as_str())
+        .number(receiver)
+        .json(nopic_sql::audit::json_hash(&content))
+        .moment(now)
+        .end();
+    Ok(content)
+}
 
 #[async_trait]
 impl SubscriptionStore for Store {
@@ -38,34 +89,13 @@ impl SubscriptionStore for Store {
         }
         let tenant = act.principal.tenant.as_str();
         let receiver = require(&mut transaction, tenant, &new.receiver).await?;
-        let others: i64 = sqlx::query_scalar(COUNT_SUBSCRIPTIONS)
-            .bind(tenant)
-            .bind(&new.name)
-            .fetch_one(&mut *transaction)
-            .await?;
-        if others >= MOST {
+        if !has_room(&mut transaction, tenant, &new.name).await? {
             return Err(Refusal::NotNow(format!(
                 "there are {MOST} subscriptions already, which is the most: remove one first"
             )));
         }
-        sqlx::query(UPSERT_SUBSCRIPTION)
-            .bind(tenant)
-            .bind(&new.name)
-            .bind(receiver.id)
-            .bind(json(&new.subscription)?)
-            .bind(act.now)
-            .execute(&mut *transaction)
-            .await?;
-        let content = serde_json::to_value(&new.subscription)
-            .map_err(|error| Error::corrupt("subscription.content", error))?;
         let mut rows = Rows::new();
-        rows.row(&SUBSCRIPTION)
-            .text(tenant)
-            .text(new.name.as_str())
-            .number(receiver.id)
-            .json(nopic_sql::audit::json_hash(&content))
-            .moment(act.now)
-            .end();
+        let content = set(&mut transaction, (tenant, receiver.id), new, act.now, &mut rows).await?;
         let note = ("SUBSCRIPTION_SET", new.name.as_str(), content);
         end(transaction, act, note, &rows, new).await?;
         Ok(new.clone())

@@ -1,0 +1,209 @@
+//! What came of a batch of messages to one receiver, and what it tells of the receiver: pure.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use nopic_chassis::retry::Backoff;
+use nopic_domain::notice::{Notice, NoticeKind, NoticeSeverity, Parties, ToDo};
+
+use crate::channels::Outcome;
+use crate::new_notice::{NewNotice, Whose};
+use crate::store::{DeliveryState, Ended, HeldReceiver, Pending, ReceiverAfter, ReceiverState, Tried};
+
+/// Pauses of a message, and of a receiver that fails: half a minute at first, six hours at last.
+const PAUSES: Backoff = Backoff::new(Duration::from_secs(30), Duration::from_secs(6 * 3600));
+/// Where all that is due waits for something earlier, so long nobody looks again.
+const BLOCKED: Duration = Duration::from_secs(5);
+/// Pauses up to this are waited for in a receiver's turn.
+const SHORT: Duration = Duration::from_millis(500);
+/// A receiver that has failed for so long is paused, and its owner told.
+const GONE_FOR_LONG: TimeDelta = TimeDelta::hours(24);
+
+/// A failure that is the receiver's, not one message's.
+#[derive(Debug, Clone)]
+struct Failure {
+    why: String,
+    retry_after: Option<Duration>,
+}
+
+/// What came of a batch. Messages that were not tried are not in it: they are due as they were.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    tried: Vec<Tried>,
+    succeeded: bool,
+    failed: Option<Failure>,
+    gone: Option<String>,
+}
+
+impl Batch {
+    /// Whether no other message should be tried now.
+    pub(super) fn is_over(&self) -> bool {
+        self.failed.is_some() || self.gone.is_some()
+    }
+
+    /// Whether the message is through, one way or the other, so that others about its subject may follow.
+    pub(super) fn take(&mut self, pending: &Pending, outcome: Outcome, now: DateTime<Utc>) -> bool {
+        let tried = match outcome {
+            Outcome::Delivered => {
+                self.succeeded = true;
+                Tried {
+                    delivery: pending.id,
+                    state: DeliveryState::Delivered,
+                    next_attempt_at: now,
+                    result: "delivered".to_owned(),
+                }
+            }
+            Outcome::Refused { why } => dead(pending, why, now),
+            Outcome::Gone { why } => {
+                self.gone = Some(why.clone());
+                dead(pending, why, now)
+            }
+            Outcome::Passing { why, retry_after, .. } => {
+                let mut tried = later(pending, &why, now);
+                if let Some(after) = retry_after {
+                    tried.next_attempt_at = tried.next_attempt_at.max(now + delta(after));
+                }
+                let longest = self.failed.as_ref().and_then(|failed| failed.retry_after);
+                self.failed = Some(Failure {
+                    why,
+                    retry_after: longest.max(retry_after),
+                });
+                tried
+            }
+        };
+        let is_through = tried.state != DeliveryState::Waiting;
+        self.tried.push(tried);
+        is_through
+    }
+
+    /// What is kept of it, and after what pause the receiver's turn goes on, where it does. `goes_on`: there is more to send
+    /// to it, and time for it.
+    pub(super) fn end(
+        self,
+        before: &HeldReceiver,
+        goes_on: bool,
+        now: DateTime<Utc>,
+    ) -> (Ended, Option<Duration>) {
+        let pause = self.pause(before);
+        let goes_on = goes_on && !self.is_over() && pause <= SHORT;
+        let mut after = self.after(before, now + delta(pause), now);
+        after.is_kept = goes_on;
+        let told = (after.state != ReceiverState::Active).then(|| paused(before, &after, now));
+        let ended = Ended {
+            tried: self.tried,
+            after,
+            told,
+        };
+        (ended, goes_on.then_some(pause))
+    }
+
+    fn after(&self, before: &HeldReceiver, rests_until: DateTime<Utc>, now: DateTime<Utc>) -> ReceiverAfter {
+        let mut after = ReceiverAfter {
+            state: ReceiverState::Active,
+            because: String::new(),
+            failing_since: None,
+            failures: 0,
+            rests_until,
+            is_kept: false,
+        };
+        if let Some(why) = &self.gone {
+            after.state = ReceiverState::Gone;
+            after.because.clone_from(why);
+        } else if let Some(failed) = &self.failed {
+            let since = before.failing_since.filter(|_| !self.succeeded).unwrap_or(now);
+            after.failing_since = Some(since);
+            after.failures = if self.succeeded {
+                1
+            } else {
+                before.failures.saturating_add(1)
+            };
+            let rest = PAUSES
+                .pause(after.failures)
+                .max(failed.retry_after.unwrap_or_default());
+            after.rests_until = after.rests_until.max(now + delta(rest));
+            if now - since >= GONE_FOR_LONG {
+                after.state = ReceiverState::Paused;
+                after.because = format!(
+                    "Every try since {} failed, the last one so: {}",
+                    since.format("%Y-%m-%d %H:%M UTC"),
+                    failed.why
+                );
+            }
+        } else if !self.succeeded {
+            // Nothing was tried, or all of it refused, which says nothing of what comes next.
+            after.failing_since = before.failing_since;
+            after.failures = before.failures;
+        }
+        after
+    }
+
+    /// How long the receiver is left alone where all went well.
+    fn pause(&self, before: &HeldReceiver) -> Duration {
+        let tried = u32::try_from(self.tried.len()).unwrap_or(u32::MAX);
+        match (tried, before.per_minute) {
+            (0, _) if before.ordered => BLOCKED,
+            (_, 0) => Duration::ZERO,
+            // A tenth longer: a batch may begin at the very end of a minute.
+            (tried, a_minute) => Duration::from_secs_f64(f64::from(tried) * 66.0 / f64::from(a_minute)),
+        }
+    }
+}
+
+/// What the owner of a receiver is told, by another way, when nothing is sent to it any more.
+fn paused(receiver: &HeldReceiver, after: &ReceiverAfter, now: DateTime<Utc>) -> NewNotice {
+    let since = after.failing_since.unwrap_or(now);
+    let notice = Notice {
+        kind: NoticeKind::ReceiverPaused,
+        severity: NoticeSeverity::Action,
+        subject: receiver.name.clone(),
+        parties: Parties::default(),
+        occurred_at: now,
+        title: format!("Nothing is sent to the receiver {} any more", receiver.name),
+        sentences: vec![after.because.clone()],
+        to_do: vec![ToDo {
+            who: "the owner of the receiver".to_owned(),
+            what: format!(
+                "Mend it, then `nopic receiver resume {0}`; what waits for it is sent then, and what was given up by \
+                 `nopic notice redeliver --receiver {0}`.",
+                receiver.name
+            ),
+            by: None,
+        }],
+    };
+    NewNotice {
+        whose: Whose::Tenant(receiver.tenant.clone()),
+        cause: format!("receiver/{}/{}", receiver.id, since.timestamp()),
+        notice,
+    }
+}
+
+fn delta(duration: Duration) -> TimeDelta {
+    TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
+}
+
+fn dead(pending: &Pending, why: String, now: DateTime<Utc>) -> Tried {
+    Tried {
+        delivery: pending.id,
+        state: DeliveryState::Dead,
+        next_attempt_at: now,
+        result: why,
+    }
+}
+
+/// To be tried again, or given up where its time is over.
+fn later(pending: &Pending, why: &str, now: DateTime<Utc>) -> Tried {
+    let next = now + delta(PAUSES.pause(pending.attempts));
+    if next > pending.expires_at {
+        return dead(
+            pending,
+            format!("Given up after 3 days; the last try: {why}"),
+            now,
+        );
+    }
+    Tried {
+        delivery: pending.id,
+        state: DeliveryState::Waiting,
+        next_attempt_at: next,
+        result: why.to_owned(),
+    }
+}
