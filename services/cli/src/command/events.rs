@@ -15,7 +15,7 @@ use crate::connection::{Services, need};
 use crate::context::{Context, Done};
 use crate::failure::Failure;
 use crate::output::listing::{Cell, Column, Listing, column};
-use crate::output::{self, Style};
+use crate::output::{self, Style, Terminal};
 
 const COLUMNS: &[Column] = &[
     column("RECORDED", "recordedAt"),
@@ -87,11 +87,19 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
         left = left.saturating_sub(u32::try_from(page.events.len()).unwrap_or(u32::MAX));
         request.after = page.position;
     }
-    if !printing.has_printed {
+    if !printing.has_printed && printing.away.is_empty() {
         context.terminal.note("no events");
     }
+    let away = std::mem::take(&mut printing.away);
     printing.finish()?;
-    Ok(Done::Well)
+    if away.is_empty() {
+        return Ok(Done::Well);
+    }
+    Err(Failure::new(format!(
+        "What {} tells is missing: no answer came.",
+        away.join(" and ")
+    ))
+    .advice("Run it again later; --after with the position of the last event goes on from there."))
 }
 
 /// Pause before a server is asked anew, and how often that is tried before it counts as gone.
@@ -166,6 +174,9 @@ struct Printing {
     form: Form,
     out: BufWriter<Stdout>,
     has_printed: bool,
+    /// Services that did not answer.
+    away: Vec<String>,
+    terminal: Terminal,
 }
 
 enum Form {
@@ -189,6 +200,8 @@ impl Printing {
             form,
             out: output::results(),
             has_printed: false,
+            away: Vec::new(),
+            terminal: context.terminal,
         })
     }
 
@@ -199,6 +212,16 @@ impl Printing {
                 Form::Json(descriptor) => writeln!(self.out, "{}", json(descriptor, event)?)?,
                 Form::Rows(listing) => listing.row(&mut self.out, row(event))?,
             }
+        }
+        if self.away != page.unavailable_services {
+            self.away.clone_from(&page.unavailable_services);
+            self.terminal.note(&match self.away.as_slice() {
+                [] => "every service answers again".to_owned(),
+                away => format!(
+                    "no answer from {}: what happens there is told later",
+                    away.join(" and ")
+                ),
+            });
         }
         // Whoever follows waits for each line.
         Ok(self.out.flush()?)

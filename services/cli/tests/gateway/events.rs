@@ -102,7 +102,22 @@ async fn a_gateway_tells_what_happens_behind_it_and_no_more() {
     // A service that is away is no silence.
     deployment.stop_certificates();
     let shown = deployment.ask_gateway(1, &["events"]);
-    assert_ne!(shown.status, 0, "{shown:?}");
+    assert_eq!(shown.status, 2, "{shown:?}");
+    assert!(
+        shown.said.contains("What certificate tells is missing"),
+        "{shown:?}"
+    );
+    assert!(
+        shown.out.contains("FLAGS_CHANGED") && !shown.out.contains("CERTIFICATE_STEP"),
+        "{shown:?}"
+    );
+    let page = events
+        .read_events(ReadEventsRequest::default())
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(page.unavailable_services, ["certificate"]);
+    assert!(!page.position.contains("certificate:"), "{}", page.position);
     let shown = deployment.ask_gateway(1, &["events", "--service", "registry", "--output", "jsonl"]);
     assert_eq!(shown.status, 0, "{shown:?}");
     assert!(!shown.out.is_empty());

@@ -136,7 +136,17 @@ impl EventRpc {
             // What one service leaves is for the others, so that none of them keeps others from being heard.
             let share = left.div_ceil(u32::try_from(tellers.len() - place).unwrap_or(1));
             let after = positions.of(teller.service());
-            let read = self.read_one(teller, readers, after, share).await?;
+            let read = match self.read_one(teller, readers, after, share).await {
+                Err(status) if is_away(&status) && tellers.len() > 1 => {
+                    // What the others tell is told all the same.
+                    answer.unavailable_services.push(teller.service().to_owned());
+                    if answer.unavailable_services.len() == tellers.len() {
+                        return Err(status);
+                    }
+                    continue;
+                }
+                read => read?,
+            };
             answer.behind_seconds = answer.behind_seconds.max(read.behind);
             // One that has no share any more is asked how far behind it is, and for nothing else.
             if share == 0 {
@@ -293,6 +303,11 @@ impl EventRpc {
         }
         Ok(())
     }
+}
+
+/// Whether a service did not answer, which says nothing of what was asked.
+fn is_away(status: &Status) -> bool {
+    matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded)
 }
 
 /// What was read of one service.

@@ -264,7 +264,13 @@ async fn tell<A: Serialize + Sync>(
         Told::Request(stored) => {
             let subject = format!("request {}", stored.number);
             let step = events::request_step(act.step, &act.reason, stored);
-            let messages = events::tell_step([tenant, stored.tenant.as_str()], &subject, &step);
+            let certifiers: Vec<String> = sqlx::query_scalar(sql::SELECT_CERTIFIERS)
+                .bind(i64::from(stored.request.requested.certifier_id.number()))
+                .fetch_all(&mut *connection)
+                .await?;
+            let tenants = certifiers.iter().map(String::as_str);
+            let messages =
+                events::tell_step(tenants.chain([tenant, stored.tenant.as_str()]), &subject, &step);
             (subject, messages)
         }
         Told::Certificate(certificate) => {

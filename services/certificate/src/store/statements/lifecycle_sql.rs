@@ -9,6 +9,11 @@ nopic_sql::statements! {
         SELECT s.certificate FROM certificate_succession s JOIN line ON s.successor = line.certificate) \
         SELECT tenant FROM draw WHERE certificate IN ($1, $2) AND ended_at IS NULL UNION \
         SELECT tenant FROM certificate_request WHERE certificate IN (SELECT certificate FROM line)";
+    /// The tenants whose people took steps that a certifier alone takes, upon its newest requests.
+    pub(super) const SELECT_CERTIFIERS: &str = "SELECT DISTINCT v.tenant FROM certificate_request_version v
+        WHERE v.certificate_request IN (SELECT r.certificate_request FROM certificate_request r
+            WHERE r.certifier_id = $1 ORDER BY r.certificate_request DESC LIMIT 100)
+        AND v.step IN ('START_REVIEW', 'ASK_FOR_MORE', 'APPROVE', 'ENTER_NUMBER', 'REJECT')";
     /// The number of the next request: under a lock, so that numbers are in the order of the commits.
     pub(super) const NEXT_REQUEST: &str =
         "SELECT COALESCE(MAX(certificate_request), 0) + 1 FROM certificate_request";

@@ -182,6 +182,12 @@ async fn each_step_of_a_request_is_told_to_who_asked_and_to_who_took_it(
         .await
         .unwrap();
     assert_eq!(told(&world, &mut known).await, told_of("VOID", &issued));
+    // By now it is known who works for the certifier: they hear of what is asked next.
+    let third = world.requested("third").await;
+    assert_eq!(
+        told(&world, &mut known).await,
+        told_of("REQUEST", &format!("request {third}"))
+    );
 }
 
 #[rstest]

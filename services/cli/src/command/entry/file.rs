@@ -145,6 +145,31 @@ async fn file(
     Ok(done)
 }
 
+/// Files a document, and prints nothing of it; the decisions.
+pub(crate) async fn file_quietly(
+    terminal: &Terminal,
+    services: &Services,
+    path: &Path,
+) -> Result<Vec<Decision>, Failure> {
+    let progress = Progress::of_bytes(terminal, size_of(path)?, "filing");
+    let options = FileDocumentOptions {
+        filing: Some(FileOptions {
+            request_id: request_id(path, "", None)?,
+            ..FileOptions::default()
+        }),
+        form: Format::default().form().into(),
+        file_name: file_name(path),
+    };
+    let (requests, mut interruption) = requests_of(path, options, None, &progress);
+    let mut client = services.records();
+    let mut answers = services.answer(interruption.or(client.file_document(requests)).await?)?;
+    let mut decisions = Vec::new();
+    while let Some(answer) = services.answer(answers.message().await.map(tonic::Response::new))? {
+        decisions.extend(answer.decisions);
+    }
+    Ok(decisions)
+}
+
 /// What the files of a command have in common.
 struct Filing<'a> {
     context: &'a Context,

@@ -10,6 +10,7 @@ mod trail;
 mod validate;
 mod validated;
 
+pub(crate) use file::file_quietly;
 pub(crate) use validate::{Reading, sentences, summary, validate};
 pub(crate) use validated::Validated;
 

@@ -1,5 +1,7 @@
 //! `nopic demo`: everything in one process, on sample data.
 
+mod told;
+
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -18,10 +20,10 @@ use nopic_host::{
 use nopic_proto::access::{AddPersonRequest, CreateKeyRequest, CreateTenantRequest, Person, Tenant};
 use nopic_proto::registry::import_result;
 
-use super::entry::{Reading, Validated, sentences, summary, validate};
-use super::registry::import::{self, ContentArguments, Input, Source};
-use super::serve::serve_until_stopped;
-use super::{certificate, importer};
+use crate::command::entry::{Reading, Validated, sentences, summary, validate};
+use crate::command::registry::import::{self, ContentArguments, Input, Source};
+use crate::command::serve::serve_until_stopped;
+use crate::command::{certificate, importer};
 use crate::connection::{Services, need};
 use crate::context::{Context, Done};
 use crate::failure::Failure;
@@ -46,8 +48,9 @@ const CLEAN_ENTRIES: usize = 3;
 /// Show everything at work on sample data, then serve it
 ///
 /// Starts every service on embedded databases in a temporary folder, imports a sample of the registry and of
-/// certificates in the forms in which they come, validates an ABI transmission and a CSV, and prints the verdicts. Then
-/// it serves gRPC and JSON until Ctrl-C, with a key and three lines to paste. Nothing is left behind.
+/// certificates in the forms in which they come, validates an ABI transmission and a CSV, prints the verdicts, files
+/// both and shows what people are told. Then it serves gRPC and JSON until Ctrl-C, with a key and three lines to paste.
+/// Nothing is left behind.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:\n  nopic demo --exit\n  nopic demo --port 50051")]
 pub(crate) struct Arguments {
@@ -86,7 +89,9 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
         Some(listen(SocketAddr::from((Ipv4Addr::LOCALHOST, arguments.port))).await?)
     };
     let sample = Sample::write(folder.path())?;
-    let policy = context.options.policy.as_deref();
+    let of_sample = folder.path().join("policy.toml");
+    std::fs::write(&of_sample, told::policy()).map_err(temporary)?;
+    let policy = context.options.policy.as_deref().or(Some(of_sample.as_path()));
     let deployment = Deployment::new(Storage::in_folder(&data), policy, context.clock.clone())?;
     let opening = Opening {
         parts: PARTS,
@@ -95,11 +100,13 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
         metrics: Metrics::default(),
         caller: Some(built_in_caller()),
     };
-    let opened = opening.together(need::ALL, Process::All).await?;
+    let mut opened = opening.together(need::ALL, Process::All).await?;
 
     let services = Services::in_this_process(opened.served.calls.clone());
     load(context, &services, &sample).await?;
     judge(context, &services, &sample).await?;
+    opened.work();
+    told::show(context, &services, &sample).await?;
     if let Some(listener) = listener {
         let key = key(&services).await?;
         let serving = Serving {
@@ -108,7 +115,7 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
             observability: Observability::unseen(),
             clock: context.clock.clone(),
         };
-        let welcome = |url: &str| welcome(url, &key, &sample.csv);
+        let welcome = |url: &str| welcome(url, &key, &sample.csv, &data.join("mail"));
         serve_until_stopped(context, listener, serving, None, None, welcome).await?;
     }
     Ok(Done::Well)
@@ -146,13 +153,15 @@ async fn key(services: &Services) -> Result<String, Failure> {
 }
 
 /// Three lines to paste: a question, a file, and this program as a client.
-fn welcome(url: &str, key: &str, csv: &Path) -> String {
+fn welcome(url: &str, key: &str, csv: &Path, mail: &Path) -> String {
     format!(
         "\nAn API key for this demonstration, and three lines to paste:\n\n  export NOPIC_API_KEY={key}\n  curl \
          --header \"Authorization: Bearer $NOPIC_API_KEY\" {url}/v1/revision\n  curl --header \"Authorization: Bearer \
          $NOPIC_API_KEY\" --data-binary @{} \"{url}/v1/entries:validateDocument\"\n  nopic registry list --endpoint \
-         {url}\n\nEvery path is explained at {url}/docs\n",
-        csv.display()
+         {url}\n\nMail to {} becomes files in {}\nEvery path is explained at {url}/docs\n",
+        csv.display(),
+        told::ADDRESS,
+        mail.display()
     )
 }
 
