@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use nopic_chassis::clock::{Clock as _, SystemClock};
 use serde_json::Value;
 use support::{Ended, Place, Serving};
 
@@ -260,4 +261,77 @@ fn what_is_filed_reaches_a_webhook_and_a_mailbox_and_what_could_not_be_sent_is_s
     world.done(&["receiver", "remove", "erp"]);
     assert_eq!(world.lines(&["subscription", "list"]).len(), 2);
     assert_eq!(world.serving.stop(), Some(0));
+}
+
+/// So many days from today, as files have it.
+fn in_days(days: u64) -> String {
+    let today = SystemClock.now().date_naive();
+    today
+        .checked_add_days(chrono::Days::new(days))
+        .unwrap()
+        .to_string()
+}
+
+#[test]
+fn what_time_alone_brings_is_told_to_whoever_deals_with_it() {
+    let world = World::new();
+    let (soon, later) = (in_days(9), in_days(12));
+    let number = "555-5550000001-000001";
+    world.place.file(
+        "certificates.jsonl",
+        format!(
+            r#"{{"number":"{number}","status":"ISSUED","certifierId":"555","exporterNopId":"5550000001","importerNopId":"7770000001","finalHandlerNopId":"5550000001","product":"Green coffee","htsCode":"0901110015","kind":"MULTIPLE_SHIPMENTS","issuedOn":"2022-12-20","validFrom":"2023-01-01","validTo":"{soon}","totalWeightKg":"10000","countriesOfOrigin":["PE"],"lots":["LOT-1"]}}"#
+        ) + "\n",
+    );
+    world.place.file(
+        "entries.jsonl",
+        format!(
+            r#"{{"entryNumber":"ZZ900000037","lineNumber":1,"entryDate":"{}","importerNopId":"7770000001","exporterNopId":"5550000001","htsCode":"0901110015","messageSet":"OR2","certificateNumber":"{number}","netWeightKg":"100"}}"#,
+            in_days(0)
+        ) + "\n",
+    );
+    world.place.file(
+        "flags.csv",
+        format!(
+            "hts,flag,from,to\n0901110015,AM8,2024-01-01,{soon}\n0901110015,AM7,{},\n0802120015,AM8,{later},\n",
+            in_days(10)
+        ),
+    );
+    world.done(&["certificate", "import", "certificates.jsonl"]);
+    world.done(&["registry", "import", "sample/INTEGRITY_Export_20240301.xlsx"]);
+    world.done(&["flags", "import", "flags.csv"]);
+    let filed = world.run(&["entry", "file", "entries.jsonl"]);
+    assert!(filed.status < 2, "{filed:?}");
+    // That it was filed has been taken in, and so with what this tenant deals.
+    world.until(&["notice", "list", "--subject", "ZZ900000037"], |all| {
+        !all.is_empty()
+    });
+    // Time is looked at when a server starts, and every hour.
+    let World { place, serving } = world;
+    assert_eq!(serving.stop(), Some(0));
+    let serving = place.serve(&["serve", "all", "--port", "0"]);
+    let world = World { place, serving };
+    let of = |kind: &str| world.until(&["notice", "list", "--kind", kind], |all| !all.is_empty());
+    let ends = of("CERTIFICATE_EXPIRING");
+    assert_eq!((ends.len(), &ends[0]["subject"]), (1, &Value::from(number)));
+    assert!(
+        ends[0]["title"]
+            .as_str()
+            .unwrap()
+            .ends_with(&format!("ends on {soon}")),
+        "{ends:?}"
+    );
+    // Of the other code, which nobody here uses, nobody is told.
+    let flags = of("FLAG_CHANGES_SOON");
+    assert_eq!(
+        (flags.len(), &flags[0]["subject"]),
+        (1, &Value::from("0901110015"))
+    );
+    let title = flags[0]["title"].as_str().unwrap();
+    assert!(
+        title.contains(&format!("from AM8 to AM7 on {}", in_days(10))),
+        "{title}"
+    );
+    let stale = of("REGISTRY_STALE");
+    assert_eq!(stale[0]["subject"], "2024-03-01");
 }

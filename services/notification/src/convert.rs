@@ -207,7 +207,7 @@ pub(crate) fn notice_to_wire(stored: StoredNotice) -> wire::Notice {
 }
 
 /// A receiver as it is shown.
-pub(crate) fn receiver_to_wire(receiver: StoredReceiver) -> wire::Receiver {
+pub(crate) fn receiver_to_wire(receiver: StoredReceiver, destination: String) -> wire::Receiver {
     wire::Receiver {
         name: receiver.name,
         channel: receiver.channel,
@@ -220,6 +220,7 @@ pub(crate) fn receiver_to_wire(receiver: StoredReceiver) -> wire::Receiver {
         dead: receiver.dead,
         ordered: receiver.ordered,
         per_minute: receiver.per_minute,
+        destination,
     }
 }
 

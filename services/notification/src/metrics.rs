@@ -12,9 +12,13 @@ use crate::channels::Outcome;
 struct Kept {
     behind: BTreeMap<&'static str, u32>,
     notices: u64,
+    set_aside: u64,
     /// By channel and what came of it.
     tries: BTreeMap<(&'static str, &'static str), u64>,
     lag_seconds: i64,
+    receivers: Vec<(&'static str, u64)>,
+    /// When the events of a service were read last.
+    read_at: BTreeMap<&'static str, DateTime<Utc>>,
 }
 
 /// Numbers that are counted as things happen. Clones share them.
@@ -44,11 +48,32 @@ impl Numbers {
                 )?;
             }
             reading.counter("notices_made", "Notices that were made", &[(&[], kept.notices)])?;
+            reading.counter(
+                "notification_events_set_aside",
+                "Events that could not be taken in, of which nobody is told",
+                &[(&[], kept.set_aside)],
+            )?;
             reading.seconds(
                 "notification_delivery_lag",
                 "For how long the message that waits the longest has been due",
                 &[(&[], kept.lag_seconds)],
             )?;
+            let receivers: Vec<_> = kept
+                .receivers
+                .iter()
+                .map(|(state, count)| ([("state", *state)], i64::try_from(*count).unwrap_or(i64::MAX)))
+                .collect();
+            let receivers: Vec<(&Labels, i64)> = receivers
+                .iter()
+                .map(|(labels, value)| (&labels[..], *value))
+                .collect();
+            if !receivers.is_empty() {
+                reading.gauge(
+                    "notification_receivers",
+                    "Receivers that are ACTIVE, FAILING (active, and the last tries failed), PAUSED or GONE",
+                    &receivers,
+                )?;
+            }
             let tries: Vec<_> = kept
                 .tries
                 .iter()
@@ -74,8 +99,29 @@ impl Numbers {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn behind(&self, service: &'static str, seconds: u32) {
-        self.kept().behind.insert(service, seconds);
+    /// So old is the oldest event of a service that was not taken in.
+    pub(crate) fn behind(&self, service: &'static str, seconds: u32, now: DateTime<Utc>) {
+        let mut kept = self.kept();
+        kept.behind.insert(service, seconds);
+        kept.read_at.insert(service, now);
+    }
+
+    /// The events of a service could not be read: since the last time there may be some.
+    pub(crate) fn not_read(&self, service: &'static str, now: DateTime<Utc>) {
+        let mut kept = self.kept();
+        let since = *kept.read_at.entry(service).or_insert(now);
+        let seconds = u32::try_from((now - since).num_seconds().max(0)).unwrap_or(u32::MAX);
+        let behind = kept.behind.entry(service).or_default();
+        *behind = seconds.max(*behind);
+    }
+
+    /// How many receivers stand how.
+    pub(crate) fn receivers(&self, counts: Vec<(&'static str, u64)>) {
+        self.kept().receivers = counts;
+    }
+
+    pub(crate) fn event_set_aside(&self) {
+        self.kept().set_aside += 1;
     }
 
     pub(crate) fn notices_made(&self, count: usize) {
@@ -90,6 +136,7 @@ impl Numbers {
         let outcome = match outcome {
             Outcome::Delivered => "delivered",
             Outcome::Passing { .. } => "passing",
+            Outcome::Ours { .. } => "ours",
             Outcome::Refused { .. } => "refused",
             Outcome::Gone { .. } => "gone",
         };

@@ -2,6 +2,9 @@
 
 use nopic_domain::notice::Notice;
 
+/// A tenant deals with what it has named for so many days.
+pub(crate) const DEALS_FOR: u64 = 366;
+
 /// With what a tenant deals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DealingKind {

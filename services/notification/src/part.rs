@@ -146,7 +146,7 @@ async fn open(
         store: Arc::clone(&store),
         clock: Arc::clone(&opening.clock),
         numbers: numbers.clone(),
-        operators,
+        operators: Arc::clone(&operators),
         policy: Arc::clone(&opening.policy),
     };
     for (part, service) in SOURCES {
@@ -171,6 +171,7 @@ async fn open(
         clock: opening.clock,
         numbers,
         draining: opening.draining,
+        operators: Arc::clone(&operators),
         holder: holder().map_err(OpenError::new)?,
     });
     open.background.push(Box::pin(Arc::clone(&sender).measure()));

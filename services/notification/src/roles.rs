@@ -4,7 +4,7 @@ use nopic_chassis::roles::Row;
 use nopic_domain::principal::Role;
 
 /// Who decides who is told.
-const DECIDERS: &[Role] = &[Role::Compliance, Role::Operator, Role::Authority];
+pub(crate) const DECIDERS: &[Role] = &[Role::Compliance, Role::Operator, Role::Authority];
 
 /// Who sees cases of enforcement, and who takes their steps.
 const CONCERNED: &[Role] = &[Role::Compliance, Role::Operator, Role::Authority, Role::Broker];

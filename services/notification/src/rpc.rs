@@ -22,7 +22,10 @@ use tonic::{Request, Response, Status};
 use crate::channels::{Channels, Secret};
 use crate::convert;
 use crate::error::Error;
-use crate::store::{Act, DeliveryFilter, KeptSecret, NewReceiver, NotificationStore, ReceiverState};
+use crate::roles::DECIDERS;
+use crate::store::{
+    Act, DeliveryFilter, KeptSecret, NewReceiver, NotificationStore, ReceiverState, StoredReceiver,
+};
 use crate::usual::usual;
 
 /// Notices of one answer to who watches, and answers that a slow reader may leave lying.
@@ -122,6 +125,15 @@ impl Rpc {
             per_minute: asked.per_minute,
         };
         Ok((new, told))
+    }
+
+    fn shown(&self, receiver: StoredReceiver) -> wire::Receiver {
+        let destination = self
+            .channels
+            .find(&receiver.channel)
+            .zip(serde_json::from_str(&receiver.settings).ok())
+            .map(|(channel, settings)| channel.destination(&settings));
+        convert::receiver_to_wire(receiver, destination.unwrap_or_default())
     }
 
     async fn watch(
@@ -262,7 +274,7 @@ impl NotificationService for Rpc {
         let (receiver, subscriptions) = self.store.create_receiver(&act, &new).await?;
         let subscriptions = subscriptions.into_iter().map(convert::subscription_to_wire);
         Ok(Response::new(wire::CreateReceiverResponse {
-            receiver: Some(convert::receiver_to_wire(receiver)),
+            receiver: Some(self.shown(receiver)),
             secret,
             subscriptions: subscriptions.collect(),
         }))
@@ -272,10 +284,21 @@ impl NotificationService for Rpc {
         &self,
         request: Request<wire::ListReceiversRequest>,
     ) -> Result<Response<wire::ListReceiversResponse>, Status> {
-        let tenant = of(&request)?.tenant;
-        let receivers = self.store.receivers(&tenant).await.map_err(Error::from)?;
+        let principal = of(&request)?;
+        let receivers = self
+            .store
+            .receivers(&principal.tenant)
+            .await
+            .map_err(Error::from)?;
+        let shown = receivers.into_iter().map(|receiver| {
+            let mut shown = self.shown(receiver);
+            if !DECIDERS.contains(&principal.role) {
+                shown.settings.clear();
+            }
+            shown
+        });
         Ok(Response::new(wire::ListReceiversResponse {
-            receivers: receivers.into_iter().map(convert::receiver_to_wire).collect(),
+            receivers: shown.collect(),
         }))
     }
 
@@ -296,7 +319,7 @@ impl NotificationService for Rpc {
             .set_state(&act, &request.name, ReceiverState::Paused, &because)
             .await?;
         Ok(Response::new(wire::PauseReceiverResponse {
-            receiver: Some(convert::receiver_to_wire(receiver)),
+            receiver: Some(self.shown(receiver)),
         }))
     }
 
@@ -312,7 +335,7 @@ impl NotificationService for Rpc {
             .set_state(&act, &request.name, ReceiverState::Active, "")
             .await?;
         Ok(Response::new(wire::ResumeReceiverResponse {
-            receiver: Some(convert::receiver_to_wire(receiver)),
+            receiver: Some(self.shown(receiver)),
         }))
     }
 
@@ -323,9 +346,11 @@ impl NotificationService for Rpc {
         let principal = of(&request)?;
         let request = request.into_inner();
         let hours = match request.grace_hours {
-            0 => USUAL_GRACE,
-            hours if hours <= LONGEST_GRACE => hours,
-            _ => return Err(RequestError::invalid("grace_hours", format!("at most {LONGEST_GRACE}")).into()),
+            None => USUAL_GRACE,
+            Some(hours) if hours <= LONGEST_GRACE => hours,
+            Some(_) => {
+                return Err(RequestError::invalid("grace_hours", format!("at most {LONGEST_GRACE}")).into());
+            }
         };
         let act = self.act(&principal, "rotate secret", &request.request_id, &request)?;
         let until = act.now + TimeDelta::hours(i64::from(hours));
@@ -335,7 +360,7 @@ impl NotificationService for Rpc {
             .rotate_secret(&act, &request.name, &secret, until)
             .await?;
         Ok(Response::new(wire::RotateSecretResponse {
-            receiver: Some(convert::receiver_to_wire(receiver)),
+            receiver: Some(self.shown(receiver)),
             secret,
         }))
     }
@@ -372,7 +397,7 @@ impl NotificationService for Rpc {
         let act = self.act(&principal, "remove receiver", &request.request_id, &request)?;
         let receiver = self.store.remove_receiver(&act, &request.name).await?;
         Ok(Response::new(wire::RemoveReceiverResponse {
-            receiver: Some(convert::receiver_to_wire(receiver)),
+            receiver: Some(self.shown(receiver)),
         }))
     }
 
@@ -448,7 +473,12 @@ impl NotificationService for Rpc {
         let request = request.into_inner();
         let act = self.act(&principal, "redeliver", &request.request_id, &request)?;
         let one = (request.delivery != 0).then_some(request.delivery);
-        let count = self.store.redeliver(&act, one, given(&request.receiver)).await?;
+        let receiver = given(&request.receiver);
+        // Whoever leaves all of it out has forgotten something, and does not mean everything.
+        if usize::from(one.is_some()) + usize::from(receiver.is_some()) + usize::from(request.all) != 1 {
+            return Err(RequestError::invalid("delivery", "give one of delivery, receiver and all").into());
+        }
+        let count = self.store.redeliver(&act, one, receiver).await?;
         Ok(Response::new(wire::RedeliverResponse { count }))
     }
 }

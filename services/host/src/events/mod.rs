@@ -40,6 +40,8 @@ pub(crate) const ROLES: &[Row] = EVENTS;
 /// How many events there are in an answer: unless somebody asks, and at most.
 const USUAL: u32 = 100;
 const MOST: u32 = 1_000;
+/// A service that hangs takes no more than this of a reader's time.
+const LONGEST_READ: Duration = Duration::from_secs(5);
 /// A reader that waits hears of an event after so long at most.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// A reader that hears of none hears so often where it is.
@@ -136,7 +138,11 @@ impl EventRpc {
             // What one service leaves is for the others, so that none of them keeps others from being heard.
             let share = left.div_ceil(u32::try_from(tellers.len() - place).unwrap_or(1));
             let after = positions.of(teller.service());
-            let read = match self.read_one(teller, readers, after, share).await {
+            let read = tokio::time::timeout(LONGEST_READ, self.read_one(teller, readers, after, share));
+            let read = match read
+                .await
+                .unwrap_or_else(|_| Err(Status::unavailable("no answer came")))
+            {
                 Err(status) if is_away(&status) && tellers.len() > 1 => {
                     // What the others tell is told all the same.
                     answer.unavailable_services.push(teller.service().to_owned());

@@ -97,6 +97,7 @@ CREATE INDEX delivery_waiting ON delivery (receiver_id, next_attempt_at, deliver
 CREATE INDEX delivery_in_order ON delivery (receiver_id, delivery_id) WHERE state = 'WAITING';
 CREATE INDEX delivery_of_subject ON delivery (receiver_id, subject, delivery_id) WHERE state = 'WAITING';
 CREATE INDEX delivery_dead ON delivery (receiver_id, delivery_id) WHERE state = 'DEAD';
+CREATE INDEX delivery_dead_of_tenant ON delivery (tenant, delivery_id) WHERE state = 'DEAD';
 CREATE INDEX delivery_by_tenant ON delivery (tenant, delivery_id);
 
 -- What a message says.

@@ -16,6 +16,12 @@ pub enum Outcome {
         /// The receiver has too much to do: others of its messages should come more slowly, too.
         slow_down: bool,
     },
+    /// What is between this deployment and every receiver does not work: it may go well later, and says nothing of the
+    /// receiver.
+    Ours {
+        /// What an operator must mend.
+        why: String,
+    },
     /// The receiver will never take this message.
     Refused {
         /// What is wrong, and who can mend it.
@@ -47,6 +53,11 @@ impl Outcome {
         }
     }
 
+    /// Something that an operator of the deployment must mend.
+    pub(super) fn ours(why: impl Into<String>) -> Self {
+        Self::Ours { why: why.into() }
+    }
+
     pub(super) fn refused(why: impl Into<String>) -> Self {
         Self::Refused { why: why.into() }
     }
@@ -56,7 +67,9 @@ impl Outcome {
     pub fn why(&self) -> Option<&str> {
         match self {
             Self::Delivered => None,
-            Self::Passing { why, .. } | Self::Refused { why } | Self::Gone { why } => Some(why),
+            Self::Passing { why, .. } | Self::Ours { why } | Self::Refused { why } | Self::Gone { why } => {
+                Some(why)
+            }
         }
     }
 }

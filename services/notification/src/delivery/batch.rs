@@ -12,6 +12,10 @@ use crate::store::{DeliveryState, Ended, HeldReceiver, Pending, ReceiverAfter, R
 
 /// Pauses of a message, and of a receiver that fails: half a minute at first, six hours at last.
 const PAUSES: Backoff = Backoff::new(Duration::from_secs(30), Duration::from_secs(6 * 3600));
+/// The same where this deployment is at fault: whoever mends it does not wait long for it to be noticed.
+const OURS: Backoff = Backoff::new(Duration::from_secs(30), Duration::from_secs(600));
+/// Batches with nothing but refusals before a receiver counts as one that takes nothing.
+const REFUSALS: u32 = 3;
 /// Where all that is due waits for something earlier, so long nobody looks again.
 const BLOCKED: Duration = Duration::from_secs(5);
 /// Pauses up to this are waited for in a receiver's turn.
@@ -19,11 +23,15 @@ const SHORT: Duration = Duration::from_millis(500);
 /// A receiver that has failed for so long is paused, and its owner told.
 const GONE_FOR_LONG: TimeDelta = TimeDelta::hours(24);
 
-/// A failure that is the receiver's, not one message's.
+/// A failure that is no one message's.
 #[derive(Debug, Clone)]
 struct Failure {
     why: String,
     retry_after: Option<Duration>,
+    /// The receiver has too much to do.
+    is_slow: bool,
+    /// It is this deployment's, and says nothing of the receiver.
+    is_ours: bool,
 }
 
 /// What came of a batch. Messages that were not tried are not in it: they are due as they were.
@@ -32,6 +40,8 @@ pub(super) struct Batch {
     tried: Vec<Tried>,
     succeeded: bool,
     failed: Option<Failure>,
+    /// Why a message was refused for good: the last reason.
+    refused: Option<String>,
     gone: Option<String>,
 }
 
@@ -53,20 +63,39 @@ impl Batch {
                     result: "delivered".to_owned(),
                 }
             }
-            Outcome::Refused { why } => dead(pending, why, now),
+            Outcome::Refused { why } => {
+                self.refused = Some(why.clone());
+                dead(pending, why, now)
+            }
+            Outcome::Ours { why } => {
+                let tried = later(pending, &why, now);
+                self.failed.get_or_insert(Failure {
+                    why,
+                    retry_after: None,
+                    is_slow: false,
+                    is_ours: true,
+                });
+                tried
+            }
             Outcome::Gone { why } => {
                 self.gone = Some(why.clone());
                 dead(pending, why, now)
             }
-            Outcome::Passing { why, retry_after, .. } => {
+            Outcome::Passing {
+                why,
+                retry_after,
+                slow_down,
+            } => {
                 let mut tried = later(pending, &why, now);
                 if let Some(after) = retry_after {
                     tried.next_attempt_at = tried.next_attempt_at.max(now + delta(after));
                 }
-                let longest = self.failed.as_ref().and_then(|failed| failed.retry_after);
+                let before = self.failed.as_ref();
                 self.failed = Some(Failure {
                     why,
-                    retry_after: longest.max(retry_after),
+                    retry_after: before.and_then(|failed| failed.retry_after).max(retry_after),
+                    is_slow: slow_down || before.is_some_and(|failed| failed.is_slow),
+                    is_ours: false,
                 });
                 tried
             }
@@ -79,16 +108,21 @@ impl Batch {
     /// What is kept of it, and after what pause the receiver's turn goes on, where it does. `goes_on`: there is more to send
     /// to it, and time for it.
     pub(super) fn end(
-        self,
+        mut self,
         before: &HeldReceiver,
         goes_on: bool,
-        now: DateTime<Utc>,
+        (now, operators): (DateTime<Utc>, &str),
     ) -> (Ended, Option<Duration>) {
         let pause = self.pause(before);
         let goes_on = goes_on && !self.is_over() && pause <= SHORT;
         let mut after = self.after(before, now + delta(pause), now);
         after.is_kept = goes_on;
-        let told = (after.state != ReceiverState::Active).then(|| paused(before, &after, now));
+        let told = match after.state {
+            ReceiverState::Active => Vec::new(),
+            ReceiverState::Paused | ReceiverState::Gone => paused(before, &after, operators, now),
+        };
+        // In one order for whoever else holds rows of them.
+        self.tried.sort_unstable_by_key(|tried| tried.delivery);
         let ended = Ended {
             tried: self.tried,
             after,
@@ -109,6 +143,16 @@ impl Batch {
         if let Some(why) = &self.gone {
             after.state = ReceiverState::Gone;
             after.because.clone_from(why);
+        } else if let Some(failed) = self.failed.as_ref().filter(|failed| failed.is_ours) {
+            after.failing_since = before.failing_since;
+            after.failures = before.failures.saturating_add(1);
+            let rest = OURS.pause(after.failures);
+            after.rests_until = after.rests_until.max(now + delta(rest));
+            tracing::error!(
+                receiver = before.id,
+                why = failed.why,
+                "nothing can be sent by this channel"
+            );
         } else if let Some(failed) = &self.failed {
             let since = before.failing_since.filter(|_| !self.succeeded).unwrap_or(now);
             after.failing_since = Some(since);
@@ -117,9 +161,9 @@ impl Batch {
             } else {
                 before.failures.saturating_add(1)
             };
-            let rest = PAUSES
-                .pause(after.failures)
-                .max(failed.retry_after.unwrap_or_default());
+            let pause = PAUSES.pause(after.failures);
+            let pause = if failed.is_slow { pause * 2 } else { pause };
+            let rest = pause.max(failed.retry_after.unwrap_or_default());
             after.rests_until = after.rests_until.max(now + delta(rest));
             if now - since >= GONE_FOR_LONG {
                 after.state = ReceiverState::Paused;
@@ -129,8 +173,20 @@ impl Batch {
                     failed.why
                 );
             }
+        } else if let Some(why) = self.refused.as_ref().filter(|_| !self.succeeded) {
+            // One refusal says nothing of what comes next; a day of nothing else does.
+            let since = before.failing_since.unwrap_or(now);
+            after.failing_since = Some(since);
+            after.failures = before.failures.saturating_add(1);
+            if now - since >= GONE_FOR_LONG && after.failures >= REFUSALS {
+                after.state = ReceiverState::Paused;
+                after.because = format!(
+                    "Every message since {} was refused, the last one so: {why}",
+                    since.format("%Y-%m-%d %H:%M UTC")
+                );
+            }
         } else if !self.succeeded {
-            // Nothing was tried, or all of it refused, which says nothing of what comes next.
+            // Nothing was tried.
             after.failing_since = before.failing_since;
             after.failures = before.failures;
         }
@@ -149,8 +205,14 @@ impl Batch {
     }
 }
 
-/// What the owner of a receiver is told, by another way, when nothing is sent to it any more.
-fn paused(receiver: &HeldReceiver, after: &ReceiverAfter, now: DateTime<Utc>) -> NewNotice {
+/// What the owner of a receiver is told, by every other way, when nothing is sent to it any more; and the operators, because
+/// it may have been the only one.
+fn paused(
+    receiver: &HeldReceiver,
+    after: &ReceiverAfter,
+    operators: &str,
+    now: DateTime<Utc>,
+) -> Vec<NewNotice> {
     let since = after.failing_since.unwrap_or(now);
     let notice = Notice {
         kind: NoticeKind::ReceiverPaused,
@@ -170,11 +232,18 @@ fn paused(receiver: &HeldReceiver, after: &ReceiverAfter, now: DateTime<Utc>) ->
             by: None,
         }],
     };
-    NewNotice {
-        whose: Whose::Tenant(receiver.tenant.clone()),
-        cause: format!("receiver/{}/{}", receiver.id, since.timestamp()),
+    let cause = format!("receiver/{}/{}", receiver.id, since.timestamp_micros());
+    let told_to = |tenant: &str, notice: Notice| NewNotice {
+        whose: Whose::Tenant(tenant.to_owned()),
+        cause: cause.clone(),
         notice,
+    };
+    let mut told = vec![told_to(&receiver.tenant, notice.clone())];
+    if receiver.tenant != operators {
+        let title = format!("{} (of tenant {})", notice.title, receiver.tenant);
+        told.push(told_to(operators, Notice { title, ..notice }));
     }
+    told
 }
 
 fn delta(duration: Duration) -> TimeDelta {

@@ -42,6 +42,8 @@ pub(crate) struct Sender {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) numbers: Numbers,
     pub(crate) draining: Draining,
+    /// The tenant whose people run the deployment.
+    pub(crate) operators: Arc<str>,
     /// This process, among others on the same database.
     pub(crate) holder: Arc<str>,
 }
@@ -67,6 +69,7 @@ impl Sender {
                 let now = sender.clock.now();
                 let oldest = sender.store.oldest_due(now).await?;
                 sender.numbers.oldest_due(now, oldest);
+                sender.numbers.receivers(sender.store.receiver_counts().await?);
                 Ok::<_, nopic_sql::Error>(())
             }
         };
@@ -78,16 +81,14 @@ impl Sender {
     /// Sends all that is due, and ends when nothing is. What fails at one receiver ends nothing else.
     pub(crate) async fn send_due(self: &Arc<Self>) -> Result<(), nopic_sql::Error> {
         let mut turns = Turns::default();
-        let mut failed = None;
         loop {
-            if failed.is_none()
-                && let Err(error) = self.give_turns(&mut turns).await
-            {
-                // Those that are under way end by themselves.
-                failed = Some(error);
-            }
+            let given = self.give_turns(&mut turns).await;
             if turns.is_empty() {
-                return failed.map_or(Ok(()), Err);
+                return given;
+            }
+            if let Err(error) = given {
+                // Those that are under way go on, and hold what they hold as soon as the database answers again.
+                tracing::warn!(%error, "receivers could not be held");
             }
             // A receiver that is slow keeps its place and nobody else's.
             tokio::select! {
@@ -99,11 +100,11 @@ impl Sender {
 
     async fn give_turns(self: &Arc<Self>, turns: &mut Turns) -> Result<(), nopic_sql::Error> {
         if turns.renewed_at.elapsed() >= RENEW_EVERY {
-            turns.renewed_at = Instant::now();
             let held = turns.receivers();
             self.store
                 .renew_holds(&held, &self.holder, self.clock.now(), LEASE)
                 .await?;
+            turns.renewed_at = Instant::now();
         }
         let room = RECEIVERS.saturating_sub(turns.len());
         if room == 0 || self.draining.has_begun() {
@@ -130,7 +131,7 @@ impl Sender {
             let batch = self.try_all(&begun.receiver, begun.pending, now).await;
             let goes_on = !begun.is_all && begun_at.elapsed() < TURN && !self.draining.has_begun();
             let now = self.clock.now();
-            let (ended, pause) = batch.end(&begun.receiver, goes_on, now);
+            let (ended, pause) = batch.end(&begun.receiver, goes_on, (now, &self.operators));
             self.store.end_tries(receiver, &self.holder, &ended, now).await?;
             let Some(pause) = pause else { return Ok(()) };
             tokio::time::sleep(pause).await;
@@ -140,7 +141,9 @@ impl Sender {
     async fn try_all(&self, receiver: &HeldReceiver, pending: Vec<Pending>, now: DateTime<Utc>) -> Batch {
         let way = self.way(receiver, now);
         let begun_at = Instant::now();
-        let at_a_time = if receiver.ordered { 1 } else { AT_A_TIME };
+        // One that has failed shows first that it is well.
+        let is_careful = receiver.ordered || receiver.failing_since.is_some();
+        let at_a_time = if is_careful { 1 } else { AT_A_TIME };
         let mut batch = Batch::default();
         let mut waiting = pending.into_iter();
         let mut under_way = FuturesUnordered::new();
@@ -154,11 +157,7 @@ impl Sender {
                 under_way.push(async move {
                     let outcome = match way {
                         Ok(way) => way.deliver(receiver, &pending, self.clock.now()).await,
-                        Err(why) => Outcome::Passing {
-                            why: why.clone(),
-                            retry_after: None,
-                            slow_down: false,
-                        },
+                        Err(why) => Outcome::Ours { why: why.clone() },
                     };
                     (pending, outcome)
                 });

@@ -97,6 +97,7 @@ impl World {
                 clock: Arc::new(clock.clone()),
                 numbers: Numbers::default(),
                 draining: Draining::default(),
+                operators: "operators".into(),
                 holder: "this".into(),
             }),
             clock,
@@ -383,8 +384,18 @@ async fn one_that_is_gone_or_fails_for_a_day_is_left_alone_and_its_owner_told_by
     let mut subjects: Vec<_> = told.iter().map(|one| one.notice.subject.as_str()).collect();
     subjects.sort_unstable();
     assert_eq!(subjects, ["dead", "gone"]);
+    // The notice itself, and that of each of the two, once, though a subscription asks for them, too.
     let sent = world.deliveries("mail").await;
     assert_eq!(sent.len(), 3);
+    // Whoever runs the deployment hears of it as well: it may have been the tenant's only one.
+    let told = world
+        .sender
+        .store
+        .notices_after("operators", 0, 10)
+        .await
+        .unwrap();
+    assert_eq!(told.len(), 2);
+    assert!(told[0].notice.title.ends_with("(of tenant default)"), "{told:?}");
     assert!(sent.iter().all(|one| one.state == DeliveryState::Delivered));
 }
 

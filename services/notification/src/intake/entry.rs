@@ -9,7 +9,7 @@ use nopic_domain::notice::{Notice, NoticeKind, NoticeSeverity, Parties};
 use nopic_proto::events::entry_recorded::Kind;
 use nopic_proto::events::{EntryRecorded, Event, RecordedLine};
 
-use super::words::{counted, dealing, nop_ids, to_do};
+use super::words::{cause, counted, dealing, nop_ids, to_do};
 use crate::store::{DealingKind, NewNotice, Taken, Whose};
 
 /// Lines that a notice names.
@@ -132,7 +132,7 @@ fn new(event: &Event, notice: Notice) -> NewNotice {
     NewNotice {
         whose: Whose::Tenant(event.tenant.clone()),
         // Of one event there is at most one of each kind.
-        cause: format!("{}/{}", event.id, notice.kind),
+        cause: format!("{}/{}", cause(event), notice.kind),
         notice,
     }
 }

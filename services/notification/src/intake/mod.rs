@@ -17,8 +17,8 @@ use nopic_chassis::transport::MAX_MESSAGE_BYTES;
 use nopic_chassis::worker::Worker;
 use nopic_domain::policy::Policy;
 use nopic_domain::principal::Principal;
-use nopic_proto::events::ReadEventsRequest;
 use nopic_proto::events::event_service_client::EventServiceClient;
+use nopic_proto::events::{Event, ReadEventsRequest, ReadEventsResponse};
 use thiserror::Error;
 use tonic::{Code, Status};
 
@@ -29,6 +29,8 @@ use crate::store::{NotificationStore, Step, Taken};
 const PAGE: u32 = 200;
 /// How long an event waits at most, where nothing fails.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// A service that hangs is asked anew.
+const LONGEST_READ: Duration = Duration::from_secs(30);
 const AFTER_FAILURE: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
 
 /// A service that tells what happens in it.
@@ -96,7 +98,12 @@ impl Intake {
             limit: PAGE,
             services: vec![source.service.to_owned()],
         };
-        let read = match events.read_all_events(request.clone()).await {
+        let mut read_all = async |request| -> Result<tonic::Response<ReadEventsResponse>, Status> {
+            tokio::time::timeout(LONGEST_READ, events.read_all_events(request))
+                .await
+                .unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer came")))
+        };
+        let read = match read_all(request.clone()).await {
             Err(status) if status.code() == Code::OutOfRange => {
                 // Nothing was taken in for longer than events are kept: what was between is lost to us, and said.
                 tracing::error!(
@@ -108,33 +115,90 @@ impl Intake {
                     after: String::new(),
                     ..request
                 };
-                events.read_all_events(request).await
+                read_all(request).await
             }
             read => read,
         };
-        let page = read
-            .map_err(|status| IntakeError::Source {
-                service: source.service,
-                status: Box::new(status),
-            })?
-            .into_inner();
-        self.numbers
-            .behind(source.service, page.behind_seconds.unwrap_or_default());
-        if page.events.is_empty() {
-            return Ok(false);
+        let now = self.clock.now();
+        let page = match read {
+            Ok(page) => page.into_inner(),
+            Err(status) => {
+                self.numbers.not_read(source.service, now);
+                return Err(IntakeError::Source {
+                    service: source.service,
+                    status: Box::new(status),
+                });
+            }
+        };
+        if let Some(first) = page.events.first() {
+            // Until it is taken in.
+            let age = (now - words::moment(&first.recorded_at)).num_seconds().max(0);
+            self.numbers
+                .behind(source.service, u32::try_from(age).unwrap_or(u32::MAX), now);
+            self.take(source, from, &page.events, &page.position).await?;
         }
+        self.numbers
+            .behind(source.service, page.behind_seconds.unwrap_or_default(), now);
+        Ok(!page.events.is_empty())
+    }
+
+    /// Takes in the events of a page. One that cannot be kept, however often it is tried, is set aside, and said.
+    async fn take(
+        &self,
+        source: &Source,
+        from: String,
+        events: &[Event],
+        position: &str,
+    ) -> Result<(), IntakeError> {
+        match self.keep_events(source, &from, events, position).await {
+            Err(error) if !error.is_transient() => {}
+            kept => return Ok(kept?),
+        }
+        let mut from = from;
+        for (place, event) in events.iter().enumerate() {
+            let to = if place + 1 == events.len() {
+                position
+            } else {
+                &event.position
+            };
+            match self
+                .keep_events(source, &from, std::slice::from_ref(event), to)
+                .await
+            {
+                Err(error) if !error.is_transient() => {
+                    tracing::error!(%error, event = event.id, "an event cannot be taken in: nobody is told of it");
+                    self.numbers.event_set_aside();
+                    self.keep_events(source, &from, &[], to).await?;
+                }
+                kept => kept?,
+            }
+            to.clone_into(&mut from);
+        }
+        Ok(())
+    }
+
+    async fn keep_events(
+        &self,
+        source: &Source,
+        from: &str,
+        events: &[Event],
+        to: &str,
+    ) -> Result<(), nopic_sql::Error> {
         let mut taken = Taken::default();
-        for event in &page.events {
+        for event in events {
             told::take(event, &self.operators, &self.policy, &mut taken);
         }
         let step = Step {
             service: source.service,
-            from,
-            to: page.position,
+            from: from.to_owned(),
+            to: to.to_owned(),
         };
         if let Some(count) = self.store.take(Some(&step), &taken, self.clock.now()).await? {
             self.numbers.notices_made(count);
         }
-        Ok(true)
+        Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

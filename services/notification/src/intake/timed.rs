@@ -22,9 +22,11 @@ use tonic::Status;
 
 use super::words::{nop_ids, to_do};
 use super::{Intake, IntakeError};
+use crate::new_notice::DEALS_FOR;
 use crate::store::{DealingKind, NewNotice, Review, Taken, Whose};
 
 const LOOK_EVERY: std::time::Duration = std::time::Duration::from_secs(3600);
+const LONGEST_LOOK: std::time::Duration = std::time::Duration::from_secs(600);
 const AFTER_FAILURE: Backoff = Backoff::new(
     std::time::Duration::from_secs(5),
     std::time::Duration::from_secs(600),
@@ -34,8 +36,6 @@ const ENDS_WITHIN: u64 = 14;
 const REVIEW_WITHIN: u64 = 5;
 /// A change of flags likewise; today is one of them.
 const FLAGS_WITHIN: u64 = 29;
-/// A tenant deals with what it has named for so long.
-const DEALS_FOR: u64 = 366;
 /// Rows of one question.
 const PAGE: u32 = 1_000;
 
@@ -62,14 +62,14 @@ impl Intake {
     /// Makes notices of all that is due today. What one service cannot answer keeps nothing else from being found.
     pub(crate) async fn look(&self, askable: &Askable) -> Result<(), IntakeError> {
         let today = day_of(self.clock.now());
-        let looked = [
-            self.stale_registry(askable, today).await,
-            self.ending_certificates(askable, today).await,
-            self.changing_flags(askable, today).await,
-            self.due_reviews(today).await,
-            self.close_cases(askable, today).await,
-        ];
-        looked.into_iter().collect()
+        let looked = tokio::join!(
+            in_time("registry", self.stale_registry(askable, today)),
+            in_time("certificate", self.ending_certificates(askable, today)),
+            in_time("entry-validation", self.changing_flags(askable, today)),
+            self.due_reviews(today),
+            in_time("registry", self.close_cases(askable, today)),
+        );
+        <[_; 5]>::from(looked).into_iter().collect()
     }
 
     async fn keep(&self, notices: Vec<NewNotice>) -> Result<(), IntakeError> {
@@ -328,6 +328,20 @@ impl Intake {
             })
         });
         self.keep(notices.collect()).await
+    }
+}
+
+/// One look, with an end: a service that never answers keeps nothing else from being found.
+async fn in_time(
+    service: &'static str,
+    look: impl Future<Output = Result<(), IntakeError>>,
+) -> Result<(), IntakeError> {
+    match tokio::time::timeout(LONGEST_LOOK, look).await {
+        Ok(looked) => looked,
+        Err(_) => Err(failed(service)(Status::deadline_exceeded(format!(
+            "no answer within {} s",
+            LONGEST_LOOK.as_secs()
+        )))),
     }
 }
 

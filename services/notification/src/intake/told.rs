@@ -9,7 +9,7 @@ use nopic_proto::events::event::What;
 use nopic_proto::events::{self as wire, entry_recorded};
 
 use super::entry;
-use super::words::{capital, counted, moment, nop_ids, to_do};
+use super::words::{capital, cause, counted, dealing, moment, nop_ids, to_do};
 use crate::cases::entry::ToldVersion;
 use crate::store::{DealingKind, NewNotice, Review, Taken, Whose};
 
@@ -54,7 +54,17 @@ pub(crate) fn take(event: &wire::Event, operators: &str, policy: &Policy, taken:
             )],
         })),
         What::FlagsChanged(changed) => flags_changed(&maker, changed, taken),
-        What::CertificateStepTaken(step) => certificate_step(&maker, step, taken),
+        What::CertificateStepTaken(step) => {
+            for number in [&step.certificate_number, &step.superseded_by] {
+                taken.dealings.extend(dealing(
+                    DealingKind::Certificate,
+                    number,
+                    &event.tenant,
+                    day_of(at),
+                ));
+            }
+            certificate_step(&maker, step, taken);
+        }
         What::CertificateRunningOut(running_out) => {
             taken
                 .notices
@@ -67,7 +77,7 @@ pub(crate) fn take(event: &wire::Event, operators: &str, policy: &Policy, taken:
         }
         What::OperationStatusChanged(changed) => taken.notices.push(NewNotice {
             whose: Whose::DealingWith(DealingKind::Operation, vec![changed.nop_id.clone()]),
-            cause: event.id.clone(),
+            cause: cause(event),
             notice: operation_status_changed(at, changed),
         }),
         What::SnapshotHeld(held) => taken
@@ -91,7 +101,7 @@ impl Maker<'_> {
     fn for_tenant(&self, tenant: &str, notice: Notice) -> NewNotice {
         NewNotice {
             whose: Whose::Tenant(tenant.to_owned()),
-            cause: self.event.id.clone(),
+            cause: cause(self.event),
             notice,
         }
     }
@@ -107,7 +117,7 @@ fn flags_changed(maker: &Maker<'_>, changed: &wire::FlagsChanged, taken: &mut Ta
     }
     taken.notices.push(NewNotice {
         whose: Whose::DealingWith(DealingKind::TariffCode, changed.hts_codes.clone()),
-        cause: maker.event.id.clone(),
+        cause: cause(maker.event),
         notice: Notice {
             kind: NoticeKind::FlagsChanged,
             severity: NoticeSeverity::Warning,

@@ -2,8 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use nopic_domain::date::Date;
-use nopic_domain::identifier::NopId;
+use nopic_domain::hts::HtsCode;
+use nopic_domain::identifier::{CertificateNumber, NopId};
 use nopic_domain::notice::ToDo;
+use nopic_proto::events::Event;
 
 use crate::store::{Dealing, DealingKind};
 
@@ -29,6 +31,11 @@ pub(super) fn nop_ids<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<NopId
     ids
 }
 
+/// Names an event: a database that was set back tells others under the same numbers.
+pub(super) fn cause(event: &Event) -> String {
+    format!("{}@{}", event.id, event.recorded_at)
+}
+
 /// `1 line`, `3 lines`.
 pub(super) fn counted(count: u32, what: &str) -> String {
     if count == 1 {
@@ -45,11 +52,16 @@ pub(super) fn capital(text: &str) -> String {
         .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
-/// That a tenant deals with something since a day.
-pub(super) fn dealing(kind: DealingKind, subject: &str, tenant: &str, on: Date) -> Option<Dealing> {
-    (!subject.is_empty()).then(|| Dealing {
+/// That a tenant deals with something since a day: of what somebody wrote only what is one, in the one form that it has.
+pub(super) fn dealing(kind: DealingKind, text: &str, tenant: &str, on: Date) -> Option<Dealing> {
+    let subject = match kind {
+        DealingKind::Operation => text.parse::<NopId>().ok()?.to_string(),
+        DealingKind::TariffCode => text.parse::<HtsCode>().ok()?.as_str().to_owned(),
+        DealingKind::Certificate => text.parse::<CertificateNumber>().ok()?.to_string(),
+    };
+    Some(Dealing {
         kind,
-        subject: subject.to_owned(),
+        subject,
         tenant: tenant.to_owned(),
         on,
     })

@@ -405,7 +405,7 @@ pub(crate) struct Ended {
     pub(crate) tried: Vec<Tried>,
     pub(crate) after: ReceiverAfter,
     /// What is told where the receiver becomes what is said here.
-    pub(crate) told: Option<NewNotice>,
+    pub(crate) told: Vec<NewNotice>,
 }
 
 /// Messages as they are shown, and sent again.
@@ -472,6 +472,9 @@ pub(crate) trait DeliveryStore: Send + Sync {
 
     /// Since when the message has been due that is due the longest, of those that could be sent now.
     async fn oldest_due(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Error>;
+
+    /// How many receivers stand how: FAILING, or as their state says.
+    async fn receiver_counts(&self) -> Result<Vec<(&'static str, u64)>, Error>;
 }
 
 /// All of the store.

@@ -179,7 +179,7 @@ impl World {
         let ended = Ended {
             tried: tried.to_vec(),
             after: self.after(),
-            told: None,
+            told: Vec::new(),
         };
         self.store
             .end_tries(receiver, holder, &ended, self.now)

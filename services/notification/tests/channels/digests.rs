@@ -64,7 +64,9 @@ async fn a_notice_without_room_is_shortened_and_says_so() {
     let many = body(&of_many("msg_2", vec![huge(), expiring(), huge()])).await;
     let notices = many["data"]["notices"].as_array().unwrap();
     assert_eq!(notices.len(), 3);
-    assert!(notices[1].get("shortened").is_none());
+    // What somebody must act on comes first.
+    assert_eq!(notices[2]["severity"], "WARNING");
+    assert!(notices[2].get("shortened").is_none());
     // What was shortened is still a notice.
     let _: Notice = serde_json::from_value(notices[0].clone()).unwrap();
 }

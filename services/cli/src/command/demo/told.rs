@@ -87,7 +87,9 @@ async fn wait_for(
                 .message()
                 .await
                 .map_err(|status| services.failure(&status))?;
-            for notice in answer.unwrap_or_default().notices {
+            let answer =
+                answer.ok_or_else(|| Failure::new("The stream of notices ended before its time."))?;
+            for notice in answer.notices {
                 if expected.remove(&(notice.kind.clone(), notice.subject.clone())) {
                     let weight = std::cmp::Reverse(notice.severity == "ACTION");
                     found.insert((weight, notice.subject.clone(), notice.kind.clone()), notice);
@@ -118,8 +120,8 @@ fn print(lines: u64, notices: &[Notice]) -> Result<(), Failure> {
     );
     writeln!(
         out,
-        "{} are filed and make {made}. Mail to {ADDRESS} brings what somebody\nmust act on at once, and the rest in the \
-         morning.\n",
+        "{} are filed and make {made}. Mail to {ADDRESS} brings what somebody\nmust act on at once, and everything \
+         of a day the next morning.\n",
         counted(lines, "line", "lines"),
     )?;
     for notice in notices.iter().take(SHOWN) {

@@ -95,7 +95,11 @@ pub(crate) enum Command {
     )]
     Redeliver {
         /// The delivery, also where it was delivered
-        #[arg(value_name = "DELIVERY", required_unless_present_any = ["receiver", "all"])]
+        #[arg(
+            value_name = "DELIVERY",
+            required_unless_present_any = ["receiver", "all"],
+            value_parser = clap::value_parser!(i64).range(1..)
+        )]
         delivery: Option<i64>,
         /// All to this receiver that could not be sent
         #[arg(long, value_name = "NAME", conflicts_with = "delivery")]
@@ -145,13 +149,14 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Done, Fai
         Command::Redeliver {
             delivery,
             receiver,
+            all,
             naming,
-            ..
         } => {
             let request = RedeliverRequest {
                 request_id: naming.id()?,
                 delivery: delivery.unwrap_or_default(),
                 receiver: receiver.unwrap_or_default(),
+                all,
             };
             let answer = services.answer(services.notification().redeliver(request).await)?;
             let messages = counted(answer.count, "message", "messages");

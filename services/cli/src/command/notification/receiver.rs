@@ -25,6 +25,7 @@ const COLUMNS: &[Column] = &[
     column("DEAD", "dead"),
     column("FAILING SINCE", "failingSince"),
     column("BECAUSE", "because"),
+    column("TO", "destination"),
     column("SETTINGS", "settings"),
 ];
 
@@ -113,7 +114,7 @@ pub(crate) enum Command {
         /// Its name
         #[arg(value_name = "NAME")]
         name: String,
-        /// For so many hours the old secret signs, too
+        /// For so many hours the old secret signs, too; 0: not any more
         #[arg(long, value_name = "HOURS", default_value_t = 24)]
         grace_hours: u32,
         #[command(flatten)]
@@ -220,14 +221,15 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Done, Fai
             let request = RotateSecretRequest {
                 request_id: naming.id()?,
                 name,
-                grace_hours,
+                grace_hours: Some(grace_hours),
             };
             let answer = services.answer(client.rotate_secret(request).await)?;
             let name = answer.receiver.unwrap_or_default().name;
-            writeln!(
-                out,
-                "{name} has a new secret; the old one signs for {grace_hours} hours more."
-            )?;
+            let old = match grace_hours {
+                0 => "does not sign any more".to_owned(),
+                hours => format!("signs for {hours} hours more"),
+            };
+            writeln!(out, "{name} has a new secret; the old one {old}.")?;
             secret(&mut out, &answer.secret)?;
         }
         Command::Remove { name, naming } => {
@@ -282,6 +284,7 @@ async fn list(context: &Context, services: &Services, style: Style) -> Result<Do
                 Cell::Number(i64::try_from(receiver.dead).unwrap_or(i64::MAX)),
                 receiver.failing_since.into(),
                 receiver.because.into(),
+                receiver.destination.into(),
                 receiver.settings.into(),
             ]
         }),

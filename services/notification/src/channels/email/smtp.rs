@@ -244,7 +244,7 @@ impl Smtp {
         );
         match error.status() {
             Some(code) if code.to_string() == CLOSING => Outcome::slow(why),
-            _ => Outcome::passing(why),
+            _ => Outcome::ours(why),
         }
     }
 }
@@ -268,7 +268,9 @@ fn refusal(error: &Error) -> Outcome {
     );
     if code == CLOSING {
         Outcome::slow(why)
-    } else if error.is_permanent() && !STRANGER.contains(&code.as_str()) {
+    } else if STRANGER.contains(&code.as_str()) {
+        Outcome::ours(why)
+    } else if error.is_permanent() {
         Outcome::refused(why)
     } else {
         Outcome::passing(why)

@@ -119,7 +119,10 @@ fn told<'a>(notice: &'a Notice, most_bytes: usize, read_at: &'a str) -> Told<'a>
 fn digest<'a>(notices: &'a [Notice], read_at: &'a str) -> Result<Digest<'a>, serde_json::Error> {
     let mut room = MAX_DATA_BYTES;
     let mut kept = Vec::new();
-    for notice in notices {
+    // What matters most, where there is no room for all.
+    let mut notices: Vec<&Notice> = notices.iter().collect();
+    notices.sort_by_key(|notice| std::cmp::Reverse(notice.severity));
+    for notice in notices.iter().copied() {
         let told = told(notice, MAX_BYTES_OF_MANY, read_at);
         // The comma behind it.
         let bytes = serde_json::to_vec(&told)?.len() + 1;

@@ -146,3 +146,53 @@ async fn who_drains_begins_nothing_and_gives_back_what_it_holds(
         .unwrap();
     assert_eq!(held.len(), 1);
 }
+
+#[rstest]
+#[tokio::test]
+async fn one_that_refuses_everything_for_a_day_is_paused_and_its_owner_told(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let mut world = World::new(engine).await;
+    let refused = Outcome::Refused {
+        why: "There is no such mailbox (550).".to_owned(),
+    };
+    world.receiver("left", false, vec![refused]).await;
+    world.receiver("mail", false, Vec::new()).await;
+    for hour in 0..26 {
+        assert_eq!(world.state("left").await.state, ReceiverState::Active, "{hour}");
+        world.notice(&hour.to_string(), "x").await;
+        world.send().await;
+        world.later(TimeDelta::hours(1));
+        if world.state("left").await.state == ReceiverState::Paused {
+            break;
+        }
+    }
+    let left = world.state("left").await;
+    assert_eq!(left.state, ReceiverState::Paused);
+    assert!(left.because.contains("There is no such mailbox"), "{left:?}");
+    world.send().await;
+    let last = world.deliveries("mail").await.pop().unwrap();
+    assert_eq!(world.subjects().await[&last.notices[0]], "left");
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_this_deployment_is_at_fault_for_pauses_no_receiver(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let mut world = World::new(engine).await;
+    let ours = Outcome::Ours {
+        why: "The mail server could not be reached.".to_owned(),
+    };
+    let mut script = vec![ours; 60];
+    script.push(Outcome::Delivered);
+    world.receiver("mail", false, script).await;
+    world.notice("1", "x").await;
+    for _ in 0..60 {
+        world.send().await;
+        world.later(TimeDelta::minutes(61));
+    }
+    let mail = world.state("mail").await;
+    assert_eq!((mail.state, mail.failing_since), (ReceiverState::Active, None));
+    assert!(mail.waiting == 1 && world.tries("mail").len() > 10, "{mail:?}");
+}

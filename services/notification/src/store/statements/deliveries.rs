@@ -27,6 +27,12 @@ nopic_sql::statements! {
         "d.tenant = $1 AND d.delivery_id < $2 AND ($3 = '' OR r.name = $3) AND ($4 = '' OR d.state = $4)
         ORDER BY d.delivery_id DESC LIMIT $5"
     );
+    /// The same where the index of dead ones serves.
+    const SELECT_DEAD: &str = concat!(
+        columns!(),
+        "d.tenant = $1 AND d.delivery_id < $2 AND ($3 = '' OR r.name = $3) AND d.state = 'DEAD' AND $4 = 'DEAD'
+        ORDER BY d.delivery_id DESC LIMIT $5"
+    );
     const SELECT_DELIVERIES_OF_NOTICE: &str = concat!(
         columns!(),
         "d.tenant = $1 AND d.delivery_id IN (SELECT n.delivery_id FROM delivery_notice n WHERE n.notice_id = $2)
@@ -44,6 +50,11 @@ nopic_sql::statements! {
             ended_at = NULL
         WHERE tenant = $1 AND delivery_id = $2 AND receiver_id IN
             (SELECT receiver_id FROM receiver WHERE removed_at IS NULL)";
+    const FIND_RECEIVER: &str =
+        "SELECT receiver_id FROM receiver WHERE tenant = $1 AND name = $2 AND removed_at IS NULL";
+    const WAKE_RECEIVERS: &str = "UPDATE receiver SET rests_until = $2 WHERE tenant = $1 AND rests_until > $2
+        AND receiver_id IN (SELECT receiver_id FROM delivery WHERE tenant = $1 AND state = 'WAITING'
+            AND next_attempt_at = $2)";
     /// All that are dead, to the receiver `$2`, or where that is empty to any.
     const SEND_DEAD_AGAIN: &str = "UPDATE delivery SET state = 'WAITING', attempts = 0, next_attempt_at = $3, expires_at = $4,
             ended_at = NULL
@@ -131,7 +142,11 @@ impl DeliveryList for Store {
         limit: u32,
     ) -> Result<Vec<StoredDelivery>, Error> {
         let mut connection = self.database.readers().acquire().await?;
-        let found: Vec<Row> = sqlx::query_as(SELECT_DELIVERIES)
+        let statement = match filter.state {
+            Some(DeliveryState::Dead) => SELECT_DEAD,
+            _ => SELECT_DELIVERIES,
+        };
+        let found: Vec<Row> = sqlx::query_as(statement)
             .bind(tenant)
             .bind(before)
             .bind(filter.receiver.as_deref().unwrap_or_default())
@@ -148,6 +163,18 @@ impl DeliveryList for Store {
             return Ok(kept(&answer)?);
         }
         let tenant = &act.principal.tenant;
+        if let Some(receiver) = receiver {
+            let is_there: Option<i64> = sqlx::query_scalar(FIND_RECEIVER)
+                .bind(tenant)
+                .bind(receiver)
+                .fetch_optional(&mut *transaction)
+                .await?;
+            if is_there.is_none() {
+                return Err(Refusal::NotFound(format!(
+                    "there is no receiver {receiver:?}: ListReceivers names those that there are"
+                )));
+            }
+        }
         let query = match one {
             Some(delivery) => sqlx::query(SEND_AGAIN).bind(tenant).bind(delivery),
             None => sqlx::query(SEND_DEAD_AGAIN)
@@ -165,6 +192,12 @@ impl DeliveryList for Store {
                 "there is no delivery {delivery} to a receiver that is there: ListDeliveries names them"
             )));
         }
+        // Those that rest are tried now: somebody waits for it.
+        sqlx::query(WAKE_RECEIVERS)
+            .bind(tenant)
+            .bind(act.now)
+            .execute(&mut *transaction)
+            .await?;
         let subject = one.map_or_else(
             || receiver.unwrap_or("all receivers").to_owned(),
             |delivery| format!("delivery {delivery}"),

@@ -39,7 +39,7 @@ nopic_sql::statements! {
         rows!("$1"),
         " WHERE true ON CONFLICT (tenant, request) DO UPDATE SET due_on = excluded.due_on, content = excluded.content"
     );
-    const DELETE_REVIEW: &str = "DELETE FROM open_review WHERE tenant = $1 AND request = $2";
+    const DELETE_REVIEW: &str = "DELETE FROM open_review WHERE request = $1";
     const SELECT_REVIEWS: &str = "SELECT content FROM open_review WHERE due_on <= $1
             AND (tenant, request) > ($2, $3) ORDER BY tenant, request LIMIT $4";
 }
@@ -159,8 +159,8 @@ async fn save_dealings(connection: &mut Connection, dealings: &[Dealing]) -> Res
 async fn save_reviews(connection: &mut Connection, reviews: &[Review]) -> Result<(), Error> {
     for review in reviews {
         let Some(due_on) = review.due_on else {
+            // For everybody who was told of it, whoever is told of its end.
             sqlx::query(DELETE_REVIEW)
-                .bind(&review.tenant)
                 .bind(review.request)
                 .execute(&mut *connection)
                 .await?;

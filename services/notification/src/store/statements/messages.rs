@@ -3,21 +3,26 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use chrono::{DateTime, Utc};
-use nopic_domain::notice::{Notice, Rhythm, Subscription};
+use chrono::{DateTime, Days, Utc};
+use nopic_domain::date::{Date, day_of};
+use nopic_domain::notice::{Notice, NoticeKind, Rhythm, Subscription};
 use nopic_sql::Error;
 use nopic_sql::row::json;
 
 use super::super::engine::{self, Connection, moment, rows};
 use crate::message_id::message_id;
-use crate::new_notice::{NewNotice, Whose};
+use crate::new_notice::{DEALS_FOR, DealingKind, NewNotice, Whose};
 use crate::store::{TRIED_FOR, row};
 
 nopic_sql::statements! {
     const SELECT_DEALERS: &str = concat!(
         "SELECT DISTINCT d.tenant, d.subject FROM ",
         rows!("$2"),
-        engine::look_up!("dealing", "d", "d.kind = $1 AND d.subject = r.value ->> 0"),
+        engine::look_up!(
+            "dealing",
+            "d",
+            "d.kind = $1 AND d.subject = r.value ->> 0 AND d.last_on >= $3"
+        ),
         " ORDER BY d.tenant, d.subject"
     );
     /// Rows of tenant, cause, kind, severity, subject and content.
@@ -56,6 +61,8 @@ nopic_sql::statements! {
         engine::for_update!()
     );
     const ADD_TO_SIZE: &str = "UPDATE delivery SET size = size + $2 WHERE delivery_id = $1";
+    const SELECT_OTHER_RECEIVERS: &str = "SELECT receiver_id FROM receiver
+        WHERE tenant = $1 AND name <> $2 AND state = 'ACTIVE' AND removed_at IS NULL";
     const INSERT_DELIVERY_NOTICES: &str = concat!(
         "INSERT INTO delivery_notice (delivery_id, notice_id)
         SELECT CAST(r.value ->> 0 AS BIGINT), CAST(r.value ->> 1 AS BIGINT) FROM ",
@@ -65,8 +72,8 @@ nopic_sql::statements! {
 
 /// Rows of one statement.
 const BATCH: usize = 500;
-/// Notices of one part of a digest: as many as a person reads.
-const PART: usize = 200;
+/// Notices of one part of a digest: as many as a letter names.
+const PART: usize = 100;
 
 /// A notice that was not there before.
 struct Fresh<'a> {
@@ -91,7 +98,7 @@ async fn save_notices<'a>(
     let mut wanted: Vec<Wanted<'a>> = Vec::with_capacity(notices.len());
     let mut seen: BTreeSet<(String, &str)> = BTreeSet::new();
     for new in notices {
-        for (tenant, notice) in tenants(connection, new).await? {
+        for (tenant, notice) in tenants(connection, new, now).await? {
             if seen.insert((tenant.clone(), &new.cause)) {
                 wanted.push(Wanted {
                     tenant,
@@ -148,15 +155,30 @@ async fn save_notices<'a>(
 async fn tenants<'a>(
     connection: &mut Connection,
     new: &'a NewNotice,
+    now: DateTime<Utc>,
 ) -> Result<Vec<(String, Cow<'a, Notice>)>, Error> {
     let (kind, subjects) = match &new.whose {
         Whose::Tenant(tenant) => return Ok(vec![(tenant.clone(), Cow::Borrowed(&new.notice))]),
         Whose::DealingWith(kind, subjects) => (kind, subjects),
     };
-    let subjects: Vec<[&String; 1]> = subjects.iter().map(|subject| [subject]).collect();
+    let subjects: BTreeSet<[&str; 1]> = match kind {
+        // Whoever filed under a subheading deals with every code of it.
+        DealingKind::TariffCode => subjects
+            .iter()
+            .flat_map(|code| [6, 8, 10].into_iter().filter_map(|digits| code.get(..digits)))
+            .map(|code| [code])
+            .collect(),
+        DealingKind::Operation | DealingKind::Certificate => {
+            subjects.iter().map(|subject| [subject.as_str()]).collect()
+        }
+    };
+    let since = day_of(now)
+        .checked_sub_days(Days::new(DEALS_FOR))
+        .unwrap_or(Date::MIN);
     let dealers: Vec<(String, String)> = sqlx::query_as(SELECT_DEALERS)
         .bind(kind.as_str())
         .bind(json(subjects)?)
+        .bind(since)
         .fetch_all(connection)
         .await?;
     let mut of_each: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -217,6 +239,15 @@ async fn send(connection: &mut Connection, fresh: Vec<Fresh<'_>>, now: DateTime<
     for fresh in fresh {
         // Whoever asked twice is told once, at the earlier time.
         let mut due_to: BTreeMap<i64, DateTime<Utc>> = BTreeMap::new();
+        if fresh.notice.kind == NoticeKind::ReceiverPaused {
+            // By every other way that there is: nobody has asked for it before.
+            let others: Vec<i64> = sqlx::query_scalar(SELECT_OTHER_RECEIVERS)
+                .bind(&fresh.tenant)
+                .bind(&fresh.notice.subject)
+                .fetch_all(&mut *connection)
+                .await?;
+            due_to.extend(others.into_iter().map(|receiver| (receiver, now)));
+        }
         for to in subscribed
             .get(&fresh.tenant)
             .map(Vec::as_slice)
@@ -233,7 +264,7 @@ async fn send(connection: &mut Connection, fresh: Vec<Fresh<'_>>, now: DateTime<
                 digests
                     .entry((to.id, due))
                     .or_insert_with(|| Digest {
-                        name: format!("{}/{}", to.id, due.timestamp()),
+                        name: format!("{}/{}/{}", to.id, to.receiver, due.timestamp()),
                         message: Message {
                             tenant: fresh.tenant.clone(),
                             receiver: to.receiver,

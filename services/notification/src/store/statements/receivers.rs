@@ -40,11 +40,15 @@ nopic_sql::statements! {
         VALUES ($1, $2, $3, $4, $5, $6, $7, 'ACTIVE', '', 0, $8, $8)";
     const SET_STATE: &str = "UPDATE receiver SET state = $2, because = $3, failures = 0, failing_since = NULL,
         rests_until = $4 WHERE receiver_id = $1";
+    /// Whoever tests it, or sends again, wants it tried now.
+    const WAKE: &str = "UPDATE receiver SET rests_until = $2 WHERE receiver_id = $1 AND rests_until > $2";
+    const COUNT_RECEIVERS: &str = "SELECT COUNT(*) FROM receiver WHERE tenant = $1 AND removed_at IS NULL";
     const SELECT_SECRETS: &str = "SELECT secrets FROM receiver WHERE receiver_id = $1";
     const SET_SECRETS: &str = "UPDATE receiver SET secrets = $2 WHERE receiver_id = $1";
-    const REMOVE_RECEIVER: &str = "UPDATE receiver SET removed_at = $2, secrets = '[]' WHERE receiver_id = $1";
+    const REMOVE_RECEIVER: &str = "UPDATE receiver SET removed_at = $2, secrets = '[]', settings = '{}' WHERE receiver_id = $1";
     const REMOVE_SUBSCRIPTIONS: &str = "DELETE FROM subscription WHERE receiver_id = $1 RETURNING tenant, name";
-    const END_WAITING: &str = "UPDATE delivery SET state = 'DEAD', last_result = 'the receiver was removed', ended_at = $2
+    const END_WAITING: &str = "UPDATE delivery SET state = 'DEAD', closed = TRUE, last_result = 'the receiver was removed',
+        ended_at = $2
         WHERE receiver_id = $1 AND state = 'WAITING'";
     const INSERT_TEST_NOTICE: &str = "INSERT INTO notice (tenant, cause, kind, severity, subject, content, created_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING notice_id";
@@ -54,6 +58,11 @@ nopic_sql::statements! {
     const INSERT_TEST_DELIVERY_NOTICE: &str =
         "INSERT INTO delivery_notice (delivery_id, notice_id) VALUES ($1, $2)";
 }
+
+/// Receivers of a tenant at most: they share the places of all.
+const MOST: i64 = 100;
+/// Secrets of a receiver that sign beside the newest.
+const OLD_SECRETS: usize = 2;
 
 type Row = (
     i64,
@@ -169,6 +178,15 @@ impl ReceiverStore for Store {
                 new.name
             )));
         }
+        let others: i64 = sqlx::query_scalar(COUNT_RECEIVERS)
+            .bind(tenant)
+            .fetch_one(&mut *transaction)
+            .await?;
+        if others >= MOST {
+            return Err(Refusal::NotNow(format!(
+                "there are {MOST} receivers already, which is the most: remove one first"
+            )));
+        }
         sqlx::query(INSERT_RECEIVER)
             .bind(tenant)
             .bind(&new.name)
@@ -220,7 +238,8 @@ impl ReceiverStore for Store {
         }
         let tenant = act.principal.tenant.as_str();
         let mut receiver = require(&mut transaction, tenant, name).await?;
-        if receiver.state != state {
+        // Also where it is active: it is tried at once then, however long it was to rest.
+        if receiver.state != state || state == ReceiverState::Active {
             sqlx::query(SET_STATE)
                 .bind(receiver.id)
                 .bind(state.as_str())
@@ -269,6 +288,8 @@ impl ReceiverStore for Store {
         for kept in &mut all {
             kept.until = Some(kept.until.map_or(until, |earlier| earlier.min(until)));
         }
+        all.retain(|kept| kept.until.is_none_or(|until| until > act.now));
+        all.drain(..all.len().saturating_sub(OLD_SECRETS));
         all.push(KeptSecret {
             secret: secret.to_owned(),
             until: None,
@@ -357,6 +378,11 @@ impl ReceiverStore for Store {
         let made = delivery(&mut transaction, tenant, id)
             .await?
             .ok_or_else(|| Error::corrupt("delivery", id))?;
+        sqlx::query(WAKE)
+            .bind(receiver.id)
+            .bind(act.now)
+            .execute(&mut *transaction)
+            .await?;
         let note = ("RECEIVER_TESTED", name, value!({ "delivery": id }));
         end(transaction, act, note, &Rows::new(), &made).await?;
         Ok(made)

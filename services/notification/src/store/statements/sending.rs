@@ -41,11 +41,11 @@ macro_rules! due {
 }
 
 nopic_sql::statements! {
-    /// `$5`: a hold that ends behind it was taken by a clock that has been set back since.
+    /// `$5` and `$6`: a hold that ends, or a rest that lasts, beyond them is of a clock that has been set back since.
     const HOLD_RECEIVERS: &str = concat!(
         "UPDATE receiver SET holder = $2, held_until = $3 WHERE receiver_id IN (
             SELECT r.receiver_id FROM receiver r
-            WHERE r.state = 'ACTIVE' AND r.removed_at IS NULL AND r.rests_until <= $1
+            WHERE r.state = 'ACTIVE' AND r.removed_at IS NULL AND (r.rests_until <= $1 OR r.rests_until > $6)
                 AND (r.held_until IS NULL OR r.held_until <= $1 OR r.held_until > $5)
                 AND EXISTS (SELECT 1 FROM delivery d WHERE d.receiver_id = r.receiver_id AND d.state = 'WAITING'
                     AND d.next_attempt_at <= $1)
@@ -95,6 +95,8 @@ nopic_sql::statements! {
         rows!("$1"),
         " WHERE delivery_id = CAST(r.value ->> 0 AS BIGINT) AND state = 'WAITING'"
     );
+    const COUNT_BY_STATE: &str = "SELECT CASE WHEN state = 'ACTIVE' AND failing_since IS NOT NULL THEN 'FAILING'
+            ELSE state END AS stands, COUNT(*) FROM receiver WHERE removed_at IS NULL GROUP BY 1";
     /// Of those that could be sent now.
     const SELECT_OLDEST_DUE: &str = concat!(
         "SELECT MIN((SELECT d.next_attempt_at FROM delivery d
@@ -107,6 +109,8 @@ nopic_sql::statements! {
 
 /// A minute's messages come in so many batches at least, so that with the pauses between them no minute has more.
 const BATCHES_OF_A_MINUTE: u32 = 11;
+/// No receiver is to rest for longer: it may ask for a day.
+const LONGEST_REST: Duration = Duration::from_secs(25 * 3600);
 /// Notices of one batch at most, unless the first message alone has more.
 const NOTICES_OF_A_BATCH: u64 = 256;
 
@@ -175,6 +179,7 @@ impl DeliveryStore for Store {
             .bind(i64::from(limit))
             // Clocks of two processes differ by less than a lease.
             .bind(until(now, lease * 2))
+            .bind(until(now, LONGEST_REST))
             .fetch_all(&mut *transaction)
             .await?;
         transaction.commit().await?;
@@ -282,7 +287,7 @@ impl DeliveryStore for Store {
             .collect();
         let after = &ended.after;
         let mut transaction = self.database.write("end_tries").await?;
-        if ended.told.is_some() {
+        if !ended.told.is_empty() {
             hold_notices(&mut transaction).await?;
         }
         let is: Option<(String, String)> = sqlx::query_as(END_RECEIVER)
@@ -303,8 +308,8 @@ impl DeliveryStore for Store {
         // Not where somebody else holds it by now, or its owner has paused it.
         let came_so =
             is.is_some_and(|(state, because)| state == after.state.as_str() && because == after.because);
-        if let Some(told) = ended.told.as_ref().filter(|_| came_so) {
-            tell(&mut transaction, std::slice::from_ref(told), now).await?;
+        if came_so {
+            tell(&mut transaction, &ended.told, now).await?;
         }
         transaction.commit().await?;
         Ok(())
@@ -315,6 +320,23 @@ impl DeliveryStore for Store {
             .bind(now)
             .fetch_one(self.database.readers())
             .await?)
+    }
+
+    async fn receiver_counts(&self) -> Result<Vec<(&'static str, u64)>, Error> {
+        let counts: Vec<(String, i64)> = sqlx::query_as(COUNT_BY_STATE)
+            .fetch_all(self.database.readers())
+            .await?;
+        counts
+            .into_iter()
+            .map(|(state, count)| {
+                let known = ["ACTIVE", "FAILING", "PAUSED", "GONE"];
+                let state = known
+                    .into_iter()
+                    .find(|known| *known == state)
+                    .ok_or_else(|| Error::corrupt("receiver.state", &state))?;
+                Ok((state, row::count("COUNT(receiver)", count)?))
+            })
+            .collect()
     }
 }
 
@@ -333,10 +355,11 @@ fn fitting(due: &[DueRow]) -> Result<usize, Error> {
 impl Store {
     /// Nothing joins these any more.
     async fn close(&self, due: &[DueRow]) -> Result<(), Error> {
-        let open: Vec<[i64; 1]> = due.iter().filter(|row| !row.4).map(|row| [row.0]).collect();
+        let mut open: Vec<[i64; 1]> = due.iter().filter(|row| !row.4).map(|row| [row.0]).collect();
         if open.is_empty() {
             return Ok(());
         }
+        open.sort_unstable();
         let mut transaction = self.database.write("close_digests").await?;
         sqlx::query(CLOSE)
             .bind(json(open)?)

@@ -115,7 +115,7 @@ async fn a_digest_has_parts_of_a_size_that_a_person_reads_and_a_batch_only_so_ma
     world.now += chrono::TimeDelta::days(1);
     let held = world.hold("p").await;
     let mut sizes = Vec::new();
-    for _ in 0..2 {
+    for _ in 0..3 {
         let begun = world.begin(held[0], "p").await.unwrap();
         let tried = begun.pending.iter().map(|part| {
             assert!(part.is_digest && part.attempts == 1, "{part:?}");
@@ -128,16 +128,16 @@ async fn a_digest_has_parts_of_a_size_that_a_person_reads_and_a_batch_only_so_ma
                 is_kept: true,
                 ..world.after()
             },
-            told: None,
+            told: Vec::new(),
         };
-        assert_eq!(begun.is_all, sizes.len() == 3);
+        assert_eq!(begun.is_all, sizes.len() == 5);
         world
             .store
             .end_tries(held[0], "p", &ended, world.now)
             .await
             .unwrap();
     }
-    assert_eq!(sizes, [200, 200, 50]);
+    assert_eq!(sizes, [100, 100, 100, 100, 50]);
 }
 
 #[rstest]
@@ -204,11 +204,11 @@ async fn a_receiver_is_paused_and_its_owner_told_as_one_or_not_at_all(
             because: "It is gone.".to_owned(),
             ..world.after()
         },
-        told: Some(NewNotice {
+        told: vec![NewNotice {
             whose: Whose::Tenant("default".to_owned()),
             cause: "gone".to_owned(),
             notice: world.notice("a"),
-        }),
+        }],
     };
     let count = |world: &World| {
         let store = Arc::clone(&world.store);
@@ -341,5 +341,147 @@ async fn who_deals_with_some_of_many_is_told_with_which(
         let found = world.store.notices_after(tenant, 0, 10).await.unwrap();
         let sentence = &found[0].notice.sentences[0];
         assert!(sentence.ends_with(told), "{sentence}");
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_digest_that_was_begun_for_one_receiver_is_gone_on_with_for_no_other(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let mut world = World::new(engine).await;
+    let seven = Rhythm::Daily(NaiveTime::from_hms_opt(7, 0, 0).unwrap());
+    world.receiver("a", false).await;
+    world.receiver("b", false).await;
+    world.subscribe("daily", "a", seven).await;
+    world.take(&[("1", "x")]).await;
+    world.subscribe("daily", "b", seven).await;
+    world.take(&[("2", "y")]).await;
+    let act = world.act();
+    world.store.remove_receiver(&act, "b").await.unwrap();
+    // The same subscription to a new receiver of the name.
+    world.receiver("b", false).await;
+    world.subscribe("daily", "b", seven).await;
+    world.take(&[("3", "z")]).await;
+    let states: Vec<_> = world
+        .states()
+        .await
+        .into_iter()
+        .map(|one| (one.0, one.1))
+        .collect();
+    let (waiting, dead) = (DeliveryState::Waiting, DeliveryState::Dead);
+    assert_eq!(
+        states,
+        [
+            ("a".to_owned(), waiting),
+            ("b".to_owned(), dead),
+            ("b".to_owned(), waiting)
+        ]
+    );
+}
+
+#[rstest]
+#[tokio::test]
+async fn who_resumes_tests_or_sends_again_does_not_wait_for_the_end_of_a_rest(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let mut world = World::new(engine).await;
+    world.receiver("a", false).await;
+    world.subscribe("one", "a", Rhythm::AtOnce).await;
+    world.take(&[("1", "x"), ("2", "y")]).await;
+    for way in 0..3 {
+        let held = world.hold("p").await;
+        let due = world.due(held[0], "p").await;
+        let ended = Ended {
+            tried: due
+                .iter()
+                .map(|one| world.tried(one, DeliveryState::Dead))
+                .collect(),
+            after: ReceiverAfter {
+                rests_until: world.now + chrono::TimeDelta::hours(6),
+                ..world.after()
+            },
+            told: Vec::new(),
+        };
+        world
+            .store
+            .end_tries(held[0], "p", &ended, world.now)
+            .await
+            .unwrap();
+        world.take(&[(&format!("again {way}"), "z")]).await;
+        assert!(world.hold("p").await.is_empty());
+        let act = world.act();
+        match way {
+            0 => {
+                let active = world.store.set_state(&act, "a", ReceiverState::Active, "").await;
+                assert_eq!(active.unwrap().state, ReceiverState::Active);
+            }
+            1 => {
+                let notice = world.notice("test");
+                world.store.test_receiver(&act, "a", &notice).await.unwrap();
+            }
+            _ => assert!(world.store.redeliver(&act, None, Some("a")).await.unwrap() > 0),
+        }
+    }
+    assert_eq!(world.hold("p").await.len(), 1);
+    let act = world.act();
+    let unknown = world.store.redeliver(&act, None, Some("b")).await.unwrap_err();
+    assert!(unknown.to_string().contains("no receiver \"b\""), "{unknown}");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_rest_of_a_clock_that_was_set_back_ends(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let mut world = World::new(engine).await;
+    world.receiver("a", false).await;
+    world.subscribe("one", "a", Rhythm::AtOnce).await;
+    world.take(&[("1", "x")]).await;
+    let now = world.now;
+    for (days, is_tried) in [(1, false), (30, true)] {
+        world.now = now;
+        let held = world.hold("p").await;
+        world.now = now + chrono::TimeDelta::days(days);
+        world.end(held[0], "p", &[]).await;
+        world.now = now;
+        assert_eq!(world.hold("q").await.len() == 1, is_tried);
+        world.now = now + chrono::TimeDelta::days(days);
+        let held = world.hold("q").await;
+        world.now = now;
+        world.end(held[0], "q", &[]).await;
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_was_named_in_any_form_is_dealt_with_for_a_year(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let world = World::new(engine).await;
+    let dealing = |subject: &str, tenant: &str, year| Dealing {
+        kind: DealingKind::TariffCode,
+        subject: subject.to_owned(),
+        tenant: tenant.to_owned(),
+        on: Date::from_ymd_opt(year, 5, 1).unwrap(),
+    };
+    let taken = Taken {
+        dealings: vec![
+            dealing("0901110015", "whole", 2026),
+            dealing("090111", "short", 2026),
+            dealing("0901110015", "former", 2024),
+            dealing("0901120000", "other", 2026),
+        ],
+        notices: vec![NewNotice {
+            whose: Whose::DealingWith(DealingKind::TariffCode, vec!["0901110015".to_owned()]),
+            cause: "1".to_owned(),
+            notice: world.notice("x"),
+        }],
+        ..Taken::default()
+    };
+    assert_eq!(world.store.take(None, &taken, world.now).await.unwrap(), Some(2));
+    for (tenant, count) in [("whole", 1), ("short", 1), ("former", 0), ("other", 0)] {
+        let found = world.store.notices_after(tenant, 0, 10).await.unwrap();
+        assert_eq!(found.len(), count, "{tenant}");
     }
 }
