@@ -1,5 +1,5 @@
 //! What happens by time alone: a registry that grows old, certificates that end, flags that change, reviews that are due,
-//! cases that close.
+//! cases that close, letters that the policy has sent without a person.
 //!
 //! Looked for every hour; a notice is made once for its cause, however often it is found.
 
@@ -68,6 +68,8 @@ impl Intake {
             self.changing_flags(askable, today).await,
             self.due_reviews(today).await,
             self.close_cases(askable, today).await,
+            // After what closes: no letter goes out in a case that is over.
+            self.send_letters(askable.registry.as_ref()).await,
         ];
         looked.into_iter().collect()
     }
