@@ -8,7 +8,7 @@ use nopic_chassis::clock::Clock;
 use nopic_chassis::principal;
 use nopic_chassis::requests::{Page, RequestError, given, given_day, page_token};
 use nopic_chassis::rpc::client::Client;
-use nopic_domain::date::{Date, Period, day_of};
+use nopic_domain::date::{Date, day_of};
 use nopic_domain::enforcement::{
     Case, Cases, Deployment, End, Outlook, Refusal, Statistics, Step, StepState,
 };
@@ -21,11 +21,11 @@ use tonic::{Request, Response, Status};
 mod convert;
 
 use crate::cases::CaseRules;
-use crate::cases::registry::certified;
 use crate::error::Error;
 use crate::letters;
+use crate::over::{NotKnown, close_first};
 use crate::rpc::act;
-use crate::store::NotificationStore;
+use crate::store::{By, NotificationStore};
 
 /// Importers whose cases are read at a time.
 const IMPORTERS: u32 = 100;
@@ -126,27 +126,17 @@ impl CaseRpc {
 
     /// Closes what is to be closed before a letter is sent: none goes out in a case that is over.
     async fn close_first(&self, tenant: &str, importer: NopId) -> Result<(), Status> {
-        let today = self.today();
-        let cases = self.cases(tenant, importer).await?;
-        if cases.close_late(today, &[Period::default()]).is_none() {
-            return Ok(());
+        let registry = self.registry.as_ref();
+        match close_first(&self.store, registry, (tenant, importer), self.clock.now()).await {
+            Ok(_) => Ok(()),
+            Err(NotKnown::Store(error)) => Err(Error::from(error).into()),
+            Err(error @ (NotKnown::NoRegistry | NotKnown::Registry(_))) => {
+                tracing::warn!(%error, "no letter is sent while nobody knows whether its case is over");
+                Err(Status::unavailable(
+                    "the registry does not answer, so nobody knows whether the case is closed: nothing was sent, try again",
+                ))
+            }
         }
-        let unknown = || {
-            Status::unavailable(
-                "the registry does not answer, so nobody knows whether the case is closed: nothing was sent, try again",
-            )
-        };
-        let client = self.registry.as_ref().ok_or_else(unknown)?;
-        let periods = certified(client, &[importer], today).await.map_err(|status| {
-            tracing::warn!(%status, "the registry did not say whether an importer is certified");
-            unknown()
-        })?;
-        let periods = periods.into_iter().next().unwrap_or_default();
-        self.store
-            .close_cases(tenant, importer, today, &periods, self.clock.now())
-            .await
-            .map_err(Error::from)?;
-        Ok(())
     }
 
     async fn cases(&self, tenant: &str, importer: NopId) -> Result<Cases, Error> {
@@ -296,7 +286,11 @@ impl CaseService for CaseRpc {
             sent
         } else {
             self.close_first(&principal.tenant, importer).await?;
-            self.store.send_letter(&act, importer, step, day_of(now)).await?
+            let (sent, _) = self
+                .store
+                .send_letter(&act, importer, (step, day_of(now)), By::Person)
+                .await?;
+            sent
         };
         Ok(Response::new(wire::SendLetterResponse {
             letter: Some(convert::letter_to_wire(importer, sent)),

@@ -20,6 +20,7 @@ mod letters;
 mod message_id;
 mod metrics;
 mod new_notice;
+mod over;
 mod part;
 mod roles;
 mod rpc;

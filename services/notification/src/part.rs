@@ -72,6 +72,10 @@ const SOURCES: [(&str, &str); 3] = [
     (ENTRY_VALIDATION, "entry_validation"),
 ];
 
+/// Of the address where a letter is answered.
+const ANSWER_LINES: usize = 8;
+const ANSWER_CHARACTERS: usize = 80;
+
 /// What the configuration says of letters.
 struct Authority {
     deployment: Deployment,
@@ -89,6 +93,19 @@ fn configure(reader: &mut Reader) -> Opener<Location, Journal> {
         reader.problem(
             "notification.answer_to",
             "is missing: an authority's letters say where they are answered",
+        );
+    }
+    if let Some(answer_to) = &answer_to
+        && (answer_to.lines().count() > ANSWER_LINES
+            || answer_to
+                .lines()
+                .any(|line| line.chars().count() > ANSWER_CHARACTERS))
+    {
+        reader.problem(
+            "notification.answer_to",
+            format_args!(
+                "is at most {ANSWER_LINES} lines of {ANSWER_CHARACTERS} characters: a letter is one page"
+            ),
         );
     }
     let authority = Authority {
@@ -116,6 +133,7 @@ async fn open(
     let rules = CaseRules {
         deployment: authority.deployment,
         ladder: opening.policy.ladder(),
+        letters: opening.policy.letters(),
         answer_to: authority.answer_to,
     };
     let update = opening.storage.schema_update();
@@ -132,7 +150,7 @@ async fn open(
     let case_rpc = CaseRpc {
         store: Arc::clone(&store),
         clock: Arc::clone(&opening.clock),
-        rules,
+        rules: rules.clone(),
         registry: client(REGISTRY),
     };
     let mut open = Open::serving(move |routes| {
@@ -148,6 +166,7 @@ async fn open(
         numbers: numbers.clone(),
         operators: Arc::clone(&operators),
         policy: Arc::clone(&opening.policy),
+        rules,
     };
     for (part, service) in SOURCES {
         if let Some(client) = opening.clients.find(part) {
@@ -182,4 +201,35 @@ async fn open(
 /// A name that no other process has.
 fn holder() -> Result<Arc<str>, getrandom::Error> {
     Ok(format!("{}-{}", std::process::id(), crate::message_id::message_id()?).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is wrong with a configuration that answers there.
+    fn problems(answer_to: &str) -> String {
+        let environment = [
+            ("NOPIC_NOTIFICATION_AUTHORITY", "true"),
+            ("NOPIC_NOTIFICATION_ANSWER_TO", answer_to),
+        ];
+        let mut reader =
+            Reader::of_environment(environment.map(|(key, value)| (key.to_owned(), value.to_owned())));
+        drop(configure(&mut reader));
+        reader
+            .finish()
+            .map_or_else(|error| error.to_string(), |()| String::new())
+    }
+
+    #[test]
+    fn where_letters_are_answered_has_room_on_them() {
+        assert_eq!(problems("Organic Imports\n1 Main Street\nSpringfield"), "");
+        for too_much in ["a\n".repeat(9), "a".repeat(81)] {
+            let said = problems(&too_much);
+            assert!(
+                said.contains("notification.answer_to: is at most 8 lines"),
+                "{said}"
+            );
+        }
+    }
 }

@@ -21,6 +21,8 @@ pub struct LetterFacts {
     pub step: Step,
     /// The date of the letter.
     pub date: Date,
+    /// The day of the finding that made it due.
+    pub cause: Date,
     /// Letters that were sent in this case before, with their dates.
     pub earlier: Vec<(Step, Date)>,
     /// The entries, by the day of their first line, with their lines that count up to the date.
@@ -98,6 +100,7 @@ impl Case<'_> {
             tenant: tenant.to_owned(),
             step: letter.step,
             date: letter.date,
+            cause: letter.cause,
             earlier: self
                 .steps()
                 .iter()

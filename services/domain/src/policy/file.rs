@@ -6,8 +6,8 @@ use rustc_hash::FxHashMap;
 use serde::Deserialize;
 
 use super::{
-    Arrangement, CodeRule, Disposition, DispositionRule, FilingSpan, Ladder, Phase, PhaseIndex, Policy,
-    PolicyError, SpecialCode, SpecialEffect,
+    Arrangement, CodeRule, Disposition, DispositionRule, FilingSpan, Ladder, LetterSending, Phase,
+    PhaseIndex, Policy, PolicyError, SpecialCode, SpecialEffect,
 };
 use crate::date::{Date, Period, parse_iso};
 use crate::digest::version_of;
@@ -33,7 +33,7 @@ struct File {
     #[serde(default)]
     arrangement: Vec<FileArrangement>,
     remedies: FileRemedies,
-    ladder: Ladder,
+    ladder: FileLadder,
     code: BTreeMap<String, FileCode>,
 }
 
@@ -85,6 +85,15 @@ struct FileRemedies {
     phases: Vec<String>,
     correct_and_refile: Vec<String>,
     otherwise: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileLadder {
+    days_between_steps: u32,
+    days_until_close: u32,
+    /// Absent in policies of before.
+    letters: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -245,6 +254,18 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
             None => problems.add(format!("remedies.otherwise: {name:?} is not a disposition")),
         }
     }
+    let letters = file
+        .ladder
+        .letters
+        .as_deref()
+        .map_or(LetterSending::ByAPerson, |word| {
+            LetterSending::parse(word).unwrap_or_else(|| {
+                problems.add(format!(
+                    "ladder.letters: {word:?} is not BY_A_PERSON or AUTOMATICALLY"
+                ));
+                LetterSending::ByAPerson
+            })
+        });
     let codes = codes(&file.code, phases.len(), &mut problems);
     if !problems.0.is_empty() {
         return Err(PolicyError { problems: problems.0 });
@@ -267,7 +288,11 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
         remedy_phases,
         correctable,
         remedies,
-        ladder: file.ladder,
+        ladder: Ladder {
+            days_between_steps: file.ladder.days_between_steps,
+            days_until_close: file.ladder.days_until_close,
+        },
+        letters,
         codes,
     })
 }

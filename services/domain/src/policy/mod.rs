@@ -113,13 +113,23 @@ pub struct Arrangement {
 }
 
 /// Intervals of the enforcement ladder, in days.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ladder {
     /// A step follows a finding this many days and one after the letter before.
     pub days_between_steps: u32,
     /// A case closes this many days and one after its last finding.
     pub days_until_close: u32,
+}
+
+words! {
+    /// Who sends the letters of a deployment that is an authority.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum LetterSending {
+        /// One of its people.
+        ByAPerson = "BY_A_PERSON",
+        /// The service, when they are due.
+        Automatically = "AUTOMATICALLY",
+    }
 }
 
 /// How far the entry date of a line that is put on record may be from the day of filing, in days.
@@ -170,6 +180,7 @@ pub struct Policy {
     correctable: Vec<bool>,
     remedies: Vec<Disposition>,
     ladder: Ladder,
+    letters: LetterSending,
     codes: Vec<CodeRule>,
 }
 
@@ -357,6 +368,12 @@ impl Policy {
     #[must_use]
     pub fn ladder(&self) -> Ladder {
         self.ladder
+    }
+
+    /// Who sends the ladder's letters, where the deployment is an authority.
+    #[must_use]
+    pub fn letters(&self) -> LetterSending {
+        self.letters
     }
 
     /// The field of a finding, by its JSON name.

@@ -9,7 +9,7 @@ pub(crate) mod registry;
 use std::sync::Arc;
 
 use nopic_domain::enforcement::{Cases, Deployment};
-use nopic_domain::policy::Ladder;
+use nopic_domain::policy::{Ladder, LetterSending};
 
 /// By what the cases of this deployment go.
 #[derive(Debug, Clone)]
@@ -18,6 +18,8 @@ pub(crate) struct CaseRules {
     pub(crate) deployment: Deployment,
     /// The policy's intervals.
     pub(crate) ladder: Ladder,
+    /// Who sends them, where it does.
+    pub(crate) letters: LetterSending,
     /// Where a letter is answered; empty where none is sent.
     pub(crate) answer_to: Arc<str>,
 }
@@ -29,8 +31,23 @@ impl CaseRules {
         Self {
             deployment,
             ladder: nopic_domain::policy::Policy::shipped().ladder(),
+            letters: nopic_domain::policy::Policy::shipped().letters(),
             answer_to: "Organic Imports\n1 Main Street\nSpringfield".into(),
         }
+    }
+
+    /// Those of an authority whose policy has letters sent automatically.
+    #[cfg(test)]
+    pub(crate) fn automatic() -> Self {
+        Self {
+            letters: LetterSending::Automatically,
+            ..Self::shipped(Deployment::Authority)
+        }
+    }
+
+    /// Whether the service sends letters by itself.
+    pub(crate) fn sends_by_itself(&self) -> bool {
+        self.deployment == Deployment::Authority && self.letters == LetterSending::Automatically
     }
 
     /// The cases of an importer of which nothing is known.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use nopic_domain::date::{Date, day_of};
-use nopic_domain::enforcement::{Case, Cases, Deployment, End, Outlook, Step, StepState, TakenStep};
+use nopic_domain::enforcement::{Case, Cases, Deployment, End, Letter, Outlook, Step, StepState, TakenStep};
 use nopic_domain::identifier::NopId;
 use nopic_domain::notice::{Notice, NoticeKind, NoticeSeverity, Parties, ToDo};
 
@@ -38,6 +38,43 @@ pub(crate) fn notices(
         }
     }
     notices
+}
+
+/// What the people of an authority are told of a letter that went out without one of them, with its case as it stands then.
+pub(crate) fn sent_by_itself(
+    (tenant, importer): (&str, NopId),
+    case: &Case<'_>,
+    letter: &Letter,
+    rules: &CaseRules,
+    now: DateTime<Utc>,
+) -> NewNotice {
+    let (step, date) = (letter.step, letter.date);
+    let title = format!(
+        "Importer {importer}: {} was sent automatically, dated {date}",
+        step.in_words()
+    );
+    let what = format!(
+        "Print the letter (`nopic case letter {importer} {step} --html letter.html`), and post it: it is on record, and days \
+         count from its date."
+    );
+    let sentences = Outlook::of(case, rules.ladder, day_of(now));
+    NewNotice {
+        whose: Whose::Tenant(tenant.to_owned()),
+        cause: format!("case/{importer}/{}/{step}/SENT", case.opened_on()),
+        notice: Notice {
+            kind: NoticeKind::CaseStep,
+            severity: NoticeSeverity::Action,
+            subject: importer.to_string(),
+            parties: Parties {
+                importers: vec![importer],
+                ..Parties::default()
+            },
+            occurred_at: now,
+            title,
+            sentences: sentences.map(|outlook| outlook.sentences()).unwrap_or_default(),
+            to_do: vec![to_do("the authority", what)],
+        },
+    }
 }
 
 /// Something that a tenant is told of a case.
@@ -85,7 +122,7 @@ impl News {
                 Vec::new(),
             ),
             Self::Taken(TakenStep { step, state }) => {
-                let (severity, to_do) = what_to_do(importer, step, rules.deployment);
+                let (severity, to_do) = what_to_do(importer, step, rules);
                 let words = step.in_words();
                 let title = match state {
                     StepState::Due { since } => {
@@ -124,13 +161,26 @@ impl News {
     }
 }
 
-fn what_to_do(importer: NopId, step: Step, deployment: Deployment) -> (NoticeSeverity, ToDo) {
-    let to_do = |who: &str, what: String| ToDo {
+fn to_do(who: &str, what: String) -> ToDo {
+    ToDo {
         who: who.to_owned(),
         what,
         by: None,
-    };
-    match deployment {
+    }
+}
+
+fn what_to_do(importer: NopId, step: Step, rules: &CaseRules) -> (NoticeSeverity, ToDo) {
+    match rules.deployment {
+        Deployment::Authority if rules.sends_by_itself() => (
+            NoticeSeverity::Information,
+            to_do(
+                "the authority",
+                format!(
+                    "Nothing yet: the letter is sent automatically within the hour, and you are told. Until then \
+                     `nopic case letter {importer}` shows how it would be."
+                ),
+            ),
+        ),
         Deployment::Authority => (
             NoticeSeverity::Action,
             to_do(

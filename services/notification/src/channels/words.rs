@@ -18,7 +18,7 @@ pub(crate) fn one_line(text: &str) -> String {
 }
 
 /// At most so many characters of the text; the last of them says that something is missing.
-pub(super) fn cut(text: &str, most: usize) -> String {
+pub(crate) fn cut(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.to_owned();
     }

@@ -1,14 +1,16 @@
 //! Cases that close by time: no finding followed, and the importer is certified.
 
 use nopic_domain::date::{Date, Period};
+use nopic_domain::enforcement::Cases;
 use nopic_domain::identifier::NopId;
 
 use super::timed::{Askable, failed};
+use super::troubles::Troubles;
 use super::{Intake, IntakeError};
 use crate::cases::registry::certified;
 
 /// Importers of one look, and of one question to the registry.
-const PAGE: u32 = 200;
+pub(super) const IMPORTERS: u32 = 200;
 
 impl Intake {
     /// Closes what is to be closed by today. While the registry does not answer, nothing closes; a later look gives each
@@ -17,41 +19,66 @@ impl Intake {
         let Some(client) = &askable.registry else {
             return Ok(());
         };
-        let mut after: Option<(String, NopId)> = None;
+        let mut troubles = Troubles::default();
+        let mut after = None;
         loop {
-            let page = self.store.histories(after.as_ref(), PAGE).await?;
-            let Some(last) = page.last() else { return Ok(()) };
-            after = Some((last.tenant.clone(), last.importer));
+            let page = self.store.importers(after.as_ref(), IMPORTERS).await?;
+            let Some(last) = page.last() else {
+                return troubles.end();
+            };
+            after = Some(last.clone());
             // Only those are asked for that would close if their importer were always certified.
-            let may_close: Vec<_> = page
-                .into_iter()
-                .filter(|history| history.cases.close_late(today, &[Period::default()]).is_some())
-                .collect();
+            let mut may_close = Vec::new();
+            for (tenant, importer) in page {
+                match self.may_close(&tenant, &importer, today).await {
+                    Ok(Some(cases)) => may_close.push((tenant, cases)),
+                    Ok(None) => {}
+                    Err(error) => troubles.pass_over((&tenant, &importer), error)?,
+                }
+            }
             if may_close.is_empty() {
                 continue;
             }
-            let importers: Vec<NopId> = may_close.iter().map(|history| history.importer).collect();
+            let importers: Vec<NopId> = may_close.iter().map(|(_, (importer, _))| *importer).collect();
             let periods = certified(client, &importers, today)
                 .await
                 .map_err(failed("registry"))?;
-            for (history, periods) in may_close.iter().zip(&periods) {
-                if history.cases.close_late(today, periods).is_none() {
+            for ((tenant, (importer, cases)), periods) in may_close.iter().zip(&periods) {
+                if cases.close_late(today, periods).is_none() {
                     continue;
                 }
-                let count = self
+                let closed = self
                     .store
-                    .close_cases(
-                        &history.tenant,
-                        history.importer,
-                        today,
-                        periods,
-                        self.clock.now(),
-                    )
-                    .await?;
-                self.numbers.notices_made(count);
+                    .close_cases(tenant, *importer, today, periods, self.clock.now())
+                    .await;
+                match closed {
+                    Ok(count) => self.numbers.notices_made(count),
+                    Err(error) => {
+                        troubles.pass_over((tenant, &importer.to_string()), error.into())?;
+                    }
+                }
             }
         }
     }
+
+    /// The cases of an importer, if something of them would close were it always certified.
+    async fn may_close(
+        &self,
+        tenant: &str,
+        importer: &str,
+        today: Date,
+    ) -> Result<Option<(NopId, Cases)>, IntakeError> {
+        let importer = importer_of(importer)?;
+        let cases = self.store.cases(tenant, importer).await?;
+        let may = cases.close_late(today, &[Period::default()]).is_some();
+        Ok(may.then_some((importer, cases)))
+    }
+}
+
+/// An importer as the store names it.
+pub(super) fn importer_of(text: &str) -> Result<NopId, nopic_sql::Error> {
+    text.parse()
+        .map_err(|_| nopic_sql::Error::corrupt("case_event.importer", text))
 }
 
 #[cfg(test)]
@@ -76,7 +103,7 @@ mod tests {
     async fn nothing_closes_while_the_registry_does_not_answer() {
         let database = Engine::Sqlite.database().await;
         let rules = CaseRules::shipped(Deployment::Other);
-        let store = store::open(&database.location, SchemaUpdate::Apply, rules)
+        let store = store::open(&database.location, SchemaUpdate::Apply, rules.clone())
             .await
             .unwrap();
         let clock = Arc::new(Still("2026-03-20T12:00:00Z".parse().unwrap()));
@@ -92,6 +119,7 @@ mod tests {
             numbers: Numbers::default(),
             operators: "default".into(),
             policy: Arc::new(Policy::shipped()),
+            rules,
         };
         // Nobody listens there.
         let channel = Endpoint::from_static("http://127.0.0.1:1").connect_lazy();

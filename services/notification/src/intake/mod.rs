@@ -2,8 +2,10 @@
 
 mod closing;
 mod entry;
+mod sending;
 pub(crate) mod timed;
 mod told;
+mod troubles;
 mod words;
 
 use std::sync::Arc;
@@ -22,7 +24,9 @@ use nopic_proto::events::{Event, ReadEventsRequest, ReadEventsResponse};
 use thiserror::Error;
 use tonic::{Code, Status};
 
+use crate::cases::CaseRules;
 use crate::metrics::Numbers;
+use crate::over::NotKnown;
 use crate::store::{NotificationStore, Step, Taken};
 
 /// Events of one call, which become notices in one transaction.
@@ -51,6 +55,8 @@ pub(crate) struct Intake {
     pub(crate) operators: Arc<str>,
     /// Says which findings count for cases.
     pub(crate) policy: Arc<Policy>,
+    /// By what cases go, and who sends letters.
+    pub(crate) rules: CaseRules,
 }
 
 /// Why events were not taken in.
@@ -61,6 +67,10 @@ pub(crate) enum IntakeError {
         service: &'static str,
         status: Box<Status>,
     },
+    #[error("a letter waits: nobody knows whether its case is over: {0}")]
+    NotKnown(NotKnown),
+    #[error("a letter was not sent: {0}")]
+    Refused(Box<crate::error::Error>),
     #[error(transparent)]
     Store(#[from] nopic_sql::Error),
 }

@@ -1,5 +1,5 @@
 //! What happens by time alone: a registry that grows old, certificates that end, flags that change, reviews that are due,
-//! cases that close.
+//! cases that close, letters that the policy has sent without a person.
 //!
 //! Looked for every hour; a notice is made once for its cause, however often it is found.
 
@@ -62,12 +62,18 @@ impl Intake {
     /// Makes notices of all that is due today. What one service cannot answer keeps nothing else from being found.
     pub(crate) async fn look(&self, askable: &Askable) -> Result<(), IntakeError> {
         let today = day_of(self.clock.now());
+        let cases = async {
+            let closed = in_time("registry", self.close_cases(askable, today)).await;
+            // After what closes: no letter goes out in a case that is over.
+            let sent = in_time("registry", self.send_letters(askable.registry.as_ref())).await;
+            closed.and(sent)
+        };
         let looked = tokio::join!(
             in_time("registry", self.stale_registry(askable, today)),
             in_time("certificate", self.ending_certificates(askable, today)),
             in_time("entry-validation", self.changing_flags(askable, today)),
             self.due_reviews(today),
-            in_time("registry", self.close_cases(askable, today)),
+            cases,
         );
         <[_; 5]>::from(looked).into_iter().collect()
     }

@@ -3,6 +3,7 @@
 //! All that a letter states is [`LetterFacts`]; nothing is sent from here. No letter names the amount of a penalty: that
 //! is for those to say who impose it.
 
+mod fit;
 mod html;
 mod template;
 mod text;
@@ -63,17 +64,12 @@ pub(crate) fn refused(importer: NopId, refusal: Refusal) -> Error {
     Error::NotNow(why)
 }
 
-/// `Line 1, PGA line 2, recorded on 2026-01-05`.
+/// `Line 1, PGA line 2`.
 fn place(line: &LineFacts) -> String {
-    let pga_line = if line.pga_line_number == 0 {
-        String::new()
-    } else {
-        format!(", PGA line {}", line.pga_line_number)
-    };
-    format!(
-        "Line {}{pga_line}, recorded on {}",
-        line.line_number, line.recorded_on
-    )
+    match line.pga_line_number {
+        0 => format!("Line {}", line.line_number),
+        pga_line => format!("Line {}, PGA line {pga_line}", line.line_number),
+    }
 }
 
 /// `Entry 123-4567890-1`.

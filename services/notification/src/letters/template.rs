@@ -63,7 +63,7 @@ pub(super) fn of(facts: &LetterFacts, opened_on: Date, ladder: Ladder) -> Templa
             vec![
                 format!(
                     "You were warned before, and lines that do not meet {RULES} were recorded again with your operation \
-                     as the importer. All lines of the case are below."
+                     as the importer. The lines of the case are below."
                 ),
                 "This is the second and last letter that only warns.".to_owned(),
             ],
@@ -88,7 +88,7 @@ pub(super) fn of(facts: &LetterFacts, opened_on: Date, ladder: Ladder) -> Templa
             vec![
                 format!(
                     "You were told to cease and desist, and lines that do not meet {RULES} were recorded again with your \
-                     operation as the importer. All lines of the case are below."
+                     operation as the importer. The lines of the case are below."
                 ),
                 "The matter is therefore referred to those who decide on civil penalties.".to_owned(),
             ],

@@ -28,7 +28,10 @@ pub(super) fn of(facts: &LetterFacts, template: &Template) -> String {
         add("", "");
         add("", &heading(entry));
         for line in &entry.lines {
-            add("  ", &place(line));
+            add(
+                "  ",
+                &format!("{}, recorded on {}", place(line), line.recorded_on),
+            );
             for finding in &line.findings {
                 add("    ", &format!("{} ({})", finding.sentence, finding.code));
             }

@@ -10,10 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Act, Refusal};
 
-/// The cases of one tenant and importer, as their history makes them.
+/// The cases of one importer, as their history makes them.
 #[derive(Debug, Clone)]
 pub(crate) struct History {
-    pub(crate) tenant: String,
     pub(crate) importer: NopId,
     pub(crate) cases: Cases,
 }
@@ -35,8 +34,12 @@ pub(crate) struct SentLetter {
 /// Cases of enforcement.
 #[async_trait]
 pub(crate) trait CaseStore: Send + Sync {
-    /// Those of all tenants, behind a tenant and importer, in their order.
-    async fn histories(&self, after: Option<&(String, NopId)>, limit: u32) -> Result<Vec<History>, Error>;
+    /// Tenants and importers that have a history, behind one of them, in their order.
+    async fn importers(
+        &self,
+        after: Option<&(String, String)>,
+        limit: u32,
+    ) -> Result<Vec<(String, String)>, Error>;
 
     /// Those of a tenant from an importer on (that one included), in their order.
     async fn histories_of(
@@ -58,15 +61,28 @@ pub(crate) trait CaseStore: Send + Sync {
         certified: &[Period],
         now: DateTime<Utc>,
     ) -> Result<usize, Error>;
+}
 
-    /// Takes a step by its letter, which is kept as it goes out.
+/// Who sends a letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    /// Somebody, who knows of it then.
+    Person,
+    /// The service by itself: its people are told.
+    Itself,
+}
+
+/// Letters.
+#[async_trait]
+pub(crate) trait LetterStore: Send + Sync {
+    /// Takes a step by its letter of this date, which is kept as it goes out; with it, how many notices are new.
     async fn send_letter(
         &self,
         act: &Act,
         importer: NopId,
-        step: Step,
-        date: Date,
-    ) -> Result<SentLetter, Refusal>;
+        letter: (Step, Date),
+        by: By,
+    ) -> Result<(SentLetter, usize), Refusal>;
 
     /// What this request sent before, where it did.
     async fn letter_of_request(&self, act: &Act) -> Result<Option<SentLetter>, Refusal>;

@@ -24,7 +24,7 @@ use crate::cases::entry::ToldVersion;
 use crate::error::Error as Refusal;
 pub(crate) use crate::new_notice::{DealingKind, NewNotice, Whose};
 
-pub(crate) use cases::{CaseStore, SentLetter};
+pub(crate) use cases::{By, CaseStore, LetterStore, SentLetter};
 
 /// The schema of the service.
 pub const SCHEMA: Schema = Schema {
@@ -480,7 +480,14 @@ pub(crate) trait DeliveryStore: Send + Sync {
 /// All of the store.
 #[async_trait]
 pub(crate) trait NotificationStore:
-    IntakeStore + CaseStore + NoticeStore + ReceiverStore + SubscriptionStore + DeliveryList + DeliveryStore
+    IntakeStore
+    + CaseStore
+    + LetterStore
+    + NoticeStore
+    + ReceiverStore
+    + SubscriptionStore
+    + DeliveryList
+    + DeliveryStore
 {
     /// Who changed what, and what others must hear of.
     fn journal(&self) -> Journal;

@@ -40,8 +40,8 @@ const ROUNDS: &[Column] = &[
 ///
 /// A case follows from the lines on record: nobody opens one, and it closes by rule, when no finding has followed for long
 /// enough and the importer is certified; so there is no command that closes one. Where the deployment is an authority
-/// (`notification.authority`), its people send the letters; any other shows the steps that AMS is expected to take, and
-/// what averts the next one.
+/// (`notification.authority`), its people send the letters, or the service itself where the policy says so; any other
+/// shows the steps that AMS is expected to take, and what averts the next one.
 #[derive(Debug, clap::Subcommand)]
 #[command(
     arg_required_else_help = true,
@@ -91,7 +91,7 @@ pub(crate) enum Command {
         /// Of the case that opened on this day [default: the last one]
         #[arg(long, value_name = "DATE", default_value = "", hide_default_value = true)]
         opened_on: String,
-        /// Write the page to print to this file, instead of showing the text
+        /// Write the page to print to this file, instead of showing the text: what has no room on it, the text has
         #[arg(long, value_name = "FILE")]
         html: Option<PathBuf>,
     },

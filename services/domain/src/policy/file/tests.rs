@@ -59,3 +59,20 @@ fn tolerance_is_a_percentage_of_the_total() {
     let total = "1000.0001".parse().unwrap();
     assert_eq!(policy.tolerance_of(total).to_string(), "25");
 }
+
+#[test]
+fn letters_are_sent_by_a_person_unless_the_policy_says_otherwise() {
+    let shipped = "letters = \"BY_A_PERSON\"\n";
+    assert_eq!(Policy::shipped().letters(), LetterSending::ByAPerson);
+    // Policies of before say nothing of it, and are read for ever.
+    let before = Policy::parse(&SHIPPED.replace(shipped, "")).unwrap();
+    assert_eq!(before.letters(), LetterSending::ByAPerson);
+    let with = |word: &str| Policy::parse(&SHIPPED.replace(shipped, &format!("letters = \"{word}\"\n")));
+    assert_eq!(
+        with("AUTOMATICALLY").unwrap().letters(),
+        LetterSending::Automatically
+    );
+    let error = with("ALWAYS").unwrap_err();
+    assert_eq!(error.problems.len(), 1, "{error}");
+    assert!(error.problems[0].starts_with("ladder.letters: "), "{error}");
+}

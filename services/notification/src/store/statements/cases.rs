@@ -1,11 +1,11 @@
-//! Cases of enforcement: their history, which only grows, and letters as they were sent.
+//! Cases of enforcement: their history, which only grows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use chrono::{DateTime, SubsecRound as _, Utc};
 use nopic_domain::date::{Date, Period};
-use nopic_domain::enforcement::{Cases, Event, Step};
+use nopic_domain::enforcement::{Cases, Event};
 use nopic_domain::identifier::{EntryNumber, NopId};
 use nopic_domain::principal::Principal;
 use nopic_sql::Error;
@@ -14,16 +14,14 @@ use nopic_sql::row::{json, small};
 use serde_json::json as value;
 
 use super::super::engine::{self, Connection, audit, rows};
+use super::Store;
 use super::messages::{hold_notices, tell};
-use super::{Store, end, kept};
 use crate::cases::CaseRules;
 use crate::cases::entry::{Standing, ToldVersion};
 use crate::cases::notices::notices;
-use crate::error::Error as Refusal;
-use crate::letters;
-use crate::store::audited::{CASE_EVENT, LETTER};
+use crate::store::audited::CASE_EVENT;
 use crate::store::cases::History;
-use crate::store::{Act, CaseStore, NewNotice, SentLetter, row};
+use crate::store::{CaseStore, NewNotice, row};
 
 nopic_sql::statements! {
     const SELECT_HISTORY: &str =
@@ -47,11 +45,6 @@ nopic_sql::statements! {
     const UPSERT_STANDING: &str = "INSERT INTO counted_entry (tenant, entry_number, version, content)
         VALUES ($1, $2, $3, $4)
         ON CONFLICT (tenant, entry_number) DO UPDATE SET version = excluded.version, content = excluded.content";
-    const INSERT_LETTER: &str = "INSERT INTO letter (event_id, tenant, importer, step, letter_on, cause_on, content, page,
-            sent_by, sent_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
-    const SELECT_LETTERS: &str = "SELECT step, letter_on, cause_on, content, page, sent_by, sent_at FROM letter
-        WHERE tenant = $1 AND importer = $2 AND step = $3 AND letter_on = $4 ORDER BY event_id";
 }
 
 fn importer_of(text: &str) -> Result<NopId, Error> {
@@ -154,7 +147,7 @@ async fn read_cases(
 }
 
 /// The cases of one tenant that a transaction changes.
-struct Changed<'a> {
+pub(super) struct Changed<'a> {
     tenant: &'a str,
     rules: &'a CaseRules,
     /// In whole microseconds, which both engines keep.
@@ -166,7 +159,7 @@ struct Changed<'a> {
 }
 
 impl<'a> Changed<'a> {
-    fn new(tenant: &'a str, rules: &'a CaseRules, now: DateTime<Utc>) -> Self {
+    pub(super) fn new(tenant: &'a str, rules: &'a CaseRules, now: DateTime<Utc>) -> Self {
         Self {
             tenant,
             rules,
@@ -178,7 +171,7 @@ impl<'a> Changed<'a> {
     }
 
     /// The cases of an importer as they are, and as they were.
-    async fn find(
+    pub(super) async fn find(
         &mut self,
         connection: &mut Connection,
         importer: NopId,
@@ -193,7 +186,7 @@ impl<'a> Changed<'a> {
     }
 
     /// Keeps one more event; its number.
-    async fn add(
+    pub(super) async fn add(
         &mut self,
         connection: &mut Connection,
         importer: NopId,
@@ -222,6 +215,11 @@ impl<'a> Changed<'a> {
             .end();
         self.events += 1;
         Ok(id)
+    }
+
+    /// What is left of rows.
+    pub(super) fn into_rows(self) -> Rows {
+        self.rows
     }
 
     /// What is to be told of the change.
@@ -255,17 +253,20 @@ impl<'a> Changed<'a> {
     }
 }
 
-type LetterRow = (String, Date, Date, String, String, String, DateTime<Utc>);
-
 #[async_trait]
 impl CaseStore for Store {
-    async fn histories(&self, after: Option<&(String, NopId)>, limit: u32) -> Result<Vec<History>, Error> {
-        let (tenant, importer) = after.map_or_else(
-            || (String::new(), String::new()),
-            |(tenant, importer)| (tenant.clone(), importer.to_string()),
-        );
-        self.read_histories(SELECT_IMPORTERS, &tenant, &importer, limit)
-            .await
+    async fn importers(
+        &self,
+        after: Option<&(String, String)>,
+        limit: u32,
+    ) -> Result<Vec<(String, String)>, Error> {
+        let (tenant, importer) = after.cloned().unwrap_or_default();
+        Ok(sqlx::query_as(SELECT_IMPORTERS)
+            .bind(tenant)
+            .bind(importer)
+            .bind(i64::from(limit))
+            .fetch_all(self.database.readers())
+            .await?)
     }
 
     async fn histories_of(
@@ -275,8 +276,20 @@ impl CaseStore for Store {
         limit: u32,
     ) -> Result<Vec<History>, Error> {
         let from = from.map(|from| from.to_string()).unwrap_or_default();
-        self.read_histories(SELECT_IMPORTERS_OF, tenant, &from, limit)
-            .await
+        let mut connection = self.database.readers().acquire().await?;
+        let found: Vec<(String, String)> = sqlx::query_as(SELECT_IMPORTERS_OF)
+            .bind(tenant)
+            .bind(from)
+            .bind(i64::from(limit))
+            .fetch_all(&mut *connection)
+            .await?;
+        let mut histories = Vec::with_capacity(found.len());
+        for (tenant, importer) in found {
+            let importer = importer_of(&importer)?;
+            let cases = read_cases(&mut connection, &tenant, importer, &self.rules).await?;
+            histories.push(History { importer, cases });
+        }
+        Ok(histories)
     }
 
     async fn cases(&self, tenant: &str, importer: NopId) -> Result<Cases, Error> {
@@ -313,138 +326,5 @@ impl CaseStore for Store {
         let count = tell(&mut transaction, &notices, now).await?;
         transaction.commit().await?;
         Ok(count)
-    }
-
-    async fn send_letter(
-        &self,
-        act: &Act,
-        importer: NopId,
-        step: Step,
-        date: Date,
-    ) -> Result<SentLetter, Refusal> {
-        let (mut transaction, answer) = self.begin("send_letter", act).await?;
-        if let Some(answer) = answer {
-            return Ok(kept(&answer)?);
-        }
-        hold_notices(&mut transaction).await?;
-        let tenant = act.principal.tenant.as_str();
-        let mut changed = Changed::new(tenant, &self.rules, act.now);
-        let (before, _) = changed.find(&mut transaction, importer).await?;
-        let letter = before
-            .send(step, date)
-            .map_err(|refusal| letters::refused(importer, refusal))?;
-        // The letter was due, so its case is open.
-        let page = before
-            .open_case()
-            .map(|case| letters::compose(&case, &letter, (tenant, importer), &self.rules))
-            .ok_or_else(|| Error::corrupt("case_event", "a letter is due in no case"))?;
-        let sent = SentLetter {
-            step: step.as_str().to_owned(),
-            date: letter.date,
-            cause: letter.cause,
-            text: page.text,
-            html: page.html,
-            sent_by: act.principal.actor.clone(),
-            sent_at: act.now,
-        };
-        let id = changed
-            .add(&mut transaction, importer, &Event::Sent(letter))
-            .await?;
-        let importer = importer.to_string();
-        sqlx::query(INSERT_LETTER)
-            .bind(id)
-            .bind(tenant)
-            .bind(&importer)
-            .bind(&sent.step)
-            .bind(sent.date)
-            .bind(sent.cause)
-            .bind(&sent.text)
-            .bind(&sent.html)
-            .bind(&sent.sent_by)
-            .bind(sent.sent_at)
-            .execute(&mut *transaction)
-            .await
-            .map_err(Error::from)?;
-        let mut rows = changed.rows;
-        rows.row(&LETTER)
-            .number(id)
-            .text(tenant)
-            .text(importer.as_str())
-            .text(sent.step.as_str())
-            .date(sent.date)
-            .date(sent.cause)
-            .text(sent.text.as_str())
-            .text(sent.html.as_str())
-            .text(sent.sent_by.as_str())
-            .moment(sent.sent_at)
-            .end();
-        let note = (
-            "LETTER_SENT",
-            importer.as_str(),
-            value!({ "step": sent.step, "date": sent.date }),
-        );
-        end(transaction, act, note, &rows, &sent).await?;
-        Ok(sent)
-    }
-
-    async fn letter_of_request(&self, act: &Act) -> Result<Option<SentLetter>, Refusal> {
-        // Nothing is written: the transaction ends with this look.
-        let (_transaction, answer) = self.begin("find_sent_letter", act).await?;
-        Ok(answer.as_deref().map(kept).transpose()?)
-    }
-
-    async fn letters(
-        &self,
-        tenant: &str,
-        importer: NopId,
-        step: Step,
-        date: Date,
-    ) -> Result<Vec<SentLetter>, Error> {
-        let found: Vec<LetterRow> = sqlx::query_as(SELECT_LETTERS)
-            .bind(tenant)
-            .bind(importer.to_string())
-            .bind(step.as_str())
-            .bind(date)
-            .fetch_all(self.database.readers())
-            .await?;
-        let letter = |(step, date, cause, text, html, sent_by, sent_at)| SentLetter {
-            step,
-            date,
-            cause,
-            text,
-            html,
-            sent_by,
-            sent_at,
-        };
-        Ok(found.into_iter().map(letter).collect())
-    }
-}
-
-impl Store {
-    async fn read_histories(
-        &self,
-        statement: &'static str,
-        tenant: &str,
-        importer: &str,
-        limit: u32,
-    ) -> Result<Vec<History>, Error> {
-        let mut connection = self.database.readers().acquire().await?;
-        let found: Vec<(String, String)> = sqlx::query_as(statement)
-            .bind(tenant)
-            .bind(importer)
-            .bind(i64::from(limit))
-            .fetch_all(&mut *connection)
-            .await?;
-        let mut histories = Vec::with_capacity(found.len());
-        for (tenant, importer) in found {
-            let importer = importer_of(&importer)?;
-            let cases = read_cases(&mut connection, &tenant, importer, &self.rules).await?;
-            histories.push(History {
-                tenant,
-                importer,
-                cases,
-            });
-        }
-        Ok(histories)
     }
 }

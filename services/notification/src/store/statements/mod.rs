@@ -3,6 +3,7 @@
 mod cases;
 mod deliveries;
 mod intake;
+mod letters;
 mod messages;
 mod notices;
 mod receivers;
@@ -107,6 +108,7 @@ pub(crate) const STATEMENTS: &[&[&str]] = &[
     cases::STATEMENTS,
     deliveries::STATEMENTS,
     intake::STATEMENTS,
+    letters::STATEMENTS,
     messages::STATEMENTS,
     notices::STATEMENTS,
     receivers::STATEMENTS,
