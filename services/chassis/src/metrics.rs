@@ -138,7 +138,14 @@ impl Reading<'_> {
     /// What the writer reports.
     pub fn counted_seconds(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
         let unit = Some(&Unit::Seconds);
-        self.each(name, help, unit, MetricType::Counter, &[(&[], value)], ConstCounter::new)
+        self.each(
+            name,
+            help,
+            unit,
+            MetricType::Counter,
+            &[(&[], value)],
+            ConstCounter::new,
+        )
     }
 
     fn each<V: Copy, M: EncodeMetric>(

@@ -41,7 +41,11 @@ fn usage(reading: &mut Reading<'_>) -> fmt::Result {
     if let Ok(files) = fs::read_dir("/proc/self/fd") {
         // The one that is read is open, too.
         let open = i64::try_from(files.count().saturating_sub(1)).unwrap_or(i64::MAX);
-        reading.gauge("process_open_fds", "Files and sockets that are open", &[(&[], open)])?;
+        reading.gauge(
+            "process_open_fds",
+            "Files and sockets that are open",
+            &[(&[], open)],
+        )?;
     }
     Ok(())
 }
@@ -83,7 +87,10 @@ mod tests {
         let text = metrics.text();
         let value = |name: &str| -> f64 {
             let line = text.lines().find_map(|line| line.strip_prefix(name));
-            line.unwrap_or_else(|| panic!("{name}: {text}")).trim().parse().unwrap()
+            line.unwrap_or_else(|| panic!("{name}: {text}"))
+                .trim()
+                .parse()
+                .unwrap()
         };
         let version = format!("build_info{{version=\"{}\"}}", env!("CARGO_PKG_VERSION"));
         assert!((value(&version) - 1.0).abs() < f64::EPSILON);

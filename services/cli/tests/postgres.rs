@@ -139,7 +139,10 @@ fn a_server_to_be_waits_for_the_migration() {
     place.done(&["migrate", "--database", &url]);
     assert!(waiting.wait().unwrap().success());
     // It changes nothing, and is done at once where nothing is lacking.
-    assert_eq!(place.done(&["migrate", "--wait", "0", "--database", &url]).out, "");
+    assert_eq!(
+        place.done(&["migrate", "--wait", "0", "--database", &url]).out,
+        ""
+    );
     let ended = place.run(&["migrate", "--wait", "0"]);
     assert_eq!(ended.status, 2);
     assert!(ended.said.contains("nothing to wait for"), "{}", ended.said);

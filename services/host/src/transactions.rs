@@ -7,7 +7,10 @@ use nopic_sql::audit::Audit;
 pub(crate) fn add(metrics: &Metrics, audits: &[Audit]) {
     let audits = audits.to_vec();
     metrics.add_read(move |reading| {
-        let connections: Vec<_> = audits.iter().map(|audit| (audit.service(), audit.connections())).collect();
+        let connections: Vec<_> = audits
+            .iter()
+            .map(|audit| (audit.service(), audit.connections()))
+            .collect();
         let open: Vec<_> = connections
             .iter()
             .flat_map(|(service, count)| {
@@ -15,13 +18,23 @@ pub(crate) fn add(metrics: &Metrics, audits: &[Audit]) {
                     .map(|(state, number)| ([("service", *service), ("state", state)], i64::from(number)))
             })
             .collect();
-        let open: Vec<(&Labels, i64)> = open.iter().map(|(labels, number)| (&labels[..], *number)).collect();
-        reading.gauge("store_connections", "Connections to databases, by service and state", &open)?;
+        let open: Vec<(&Labels, i64)> = open
+            .iter()
+            .map(|(labels, number)| (&labels[..], *number))
+            .collect();
+        reading.gauge(
+            "store_connections",
+            "Connections to databases, by service and state",
+            &open,
+        )?;
         let most: Vec<_> = connections
             .iter()
             .map(|(service, count)| ([("service", *service)], i64::from(count.most)))
             .collect();
-        let most: Vec<(&Labels, i64)> = most.iter().map(|(labels, number)| (&labels[..], *number)).collect();
+        let most: Vec<(&Labels, i64)> = most
+            .iter()
+            .map(|(labels, number)| (&labels[..], *number))
+            .collect();
         reading.gauge("store_connections_most", "As many as a service may have", &most)?;
         let counts: Vec<_> = audits
             .iter()

@@ -74,10 +74,10 @@ pub(crate) async fn run(context: &Context, arguments: &Arguments) -> Result<Done
 /// Waits until no schema lacks a step. A database that is not there yet is waited for, too.
 async fn wait(context: &Context, storage: &Storage, at_most: Duration) -> Result<Done, Failure> {
     if storage.server().is_none() {
-        return Err(
-            Failure::new("A data folder is brought up to date by whoever opens it: there is nothing to wait for.")
-                .advice("Name a database with --database, or leave out --wait."),
-        );
+        return Err(Failure::new(
+            "A data folder is brought up to date by whoever opens it: there is nothing to wait for.",
+        )
+        .advice("Name a database with --database, or leave out --wait."));
     }
     let end = tokio::time::Instant::now() + at_most;
     let mut told = false;
@@ -94,7 +94,9 @@ async fn wait(context: &Context, storage: &Storage, at_most: Duration) -> Result
             return Err(lacking);
         }
         if !told {
-            context.terminal.note(&format!("waiting for the migration of {storage}"));
+            context
+                .terminal
+                .note(&format!("waiting for the migration of {storage}"));
             told = true;
         }
         tokio::time::sleep(LOOK_EVERY).await;

@@ -51,9 +51,14 @@ fn alerts_fire_when_they_should() {
     // Each has a test in which it fires, and one in which it does not.
     let tests = fs::read_to_string(here("alerts.yaml")).unwrap();
     for name in names {
-        let ours = tests.split("- eval_time:").filter(|part| part.contains(&format!("alertname: {name}\n")));
+        let ours = tests
+            .split("- eval_time:")
+            .filter(|part| part.contains(&format!("alertname: {name}\n")));
         let (silent, firing): (Vec<&str>, Vec<&str>) = ours.partition(|part| part.contains("exp_alerts: []"));
-        assert!(!silent.is_empty() && !firing.is_empty(), "{name} is not tried both ways");
+        assert!(
+            !silent.is_empty() && !firing.is_empty(),
+            "{name} is not tried both ways"
+        );
     }
 }
 
@@ -64,6 +69,10 @@ fn what_is_wrong_with_alerts_is_said() {
     let right = fs::read_to_string(&file).unwrap();
     fs::write(&file, right.replace("> 10 * 86400", "> 100 * 86400")).unwrap();
     assert!(!promtool(&folder, &["test", "rules", "alerts.yaml"]).0);
-    fs::write(&file, json!({"groups": [{"name": "a", "rules": [{"alert": "A", "expr": "max("}]}]}).to_string()).unwrap();
+    fs::write(
+        &file,
+        json!({"groups": [{"name": "a", "rules": [{"alert": "A", "expr": "max("}]}]}).to_string(),
+    )
+    .unwrap();
     assert!(!promtool(&folder, &["check", "rules", "rules.yaml"]).0);
 }

@@ -5,7 +5,12 @@ use crate::rendered::{OVERLAYS, objects};
 use crate::support::Place;
 
 /// Variables that each command reads without naming them in its help.
-const KNOWN: [&str; 3] = ["NOPIC_CLIENT_AUTHORITY", "NOPIC_CLIENT_CERTIFICATE", "NOPIC_CLIENT_KEY"];
+const KNOWN: [&str; 4] = [
+    "NOPIC_CLIENT_AUTHORITY",
+    "NOPIC_CLIENT_CERTIFICATE",
+    "NOPIC_CLIENT_KEY",
+    "TMPDIR",
+];
 
 /// What is wrong with a command: it is read up to where it asks for help.
 fn problem(place: &Place, arguments: &[&str], variables: &[&str]) -> Option<String> {
@@ -16,17 +21,35 @@ fn problem(place: &Place, arguments: &[&str], variables: &[&str]) -> Option<Stri
         return Some(ended.said);
     }
     // What must be given is named in brackets, without square ones around it.
-    let given = arguments.iter().filter(|argument| !argument.starts_with('-')).count();
-    let usage = ended.out.lines().find(|line| line.starts_with("Usage:")).unwrap_or_default();
+    let given = arguments
+        .iter()
+        .filter(|argument| !argument.starts_with('-'))
+        .count();
+    let usage = ended
+        .out
+        .lines()
+        .find(|line| line.starts_with("Usage:"))
+        .unwrap_or_default();
     let is_set = |name: &str| ended.out.contains(&format!("[env: {name}="));
     for variable in variables {
         if !is_set(variable) && !KNOWN.contains(variable) {
             return Some(format!("it does not read {variable}"));
         }
     }
-    let wanted = usage.split_whitespace().skip(2).filter(|word| word.starts_with('<')).count();
-    let words = usage.split_whitespace().skip(2).take_while(|word| !word.starts_with(['[', '<'])).count();
-    let by_variable = variables.iter().filter(|name| is_set(name) && **name == "NOPIC_SYNC_URL").count();
+    let wanted = usage
+        .split_whitespace()
+        .skip(2)
+        .filter(|word| word.starts_with('<'))
+        .count();
+    let words = usage
+        .split_whitespace()
+        .skip(2)
+        .take_while(|word| !word.starts_with(['[', '<']))
+        .count();
+    let by_variable = variables
+        .iter()
+        .filter(|name| is_set(name) && **name == "NOPIC_SYNC_URL")
+        .count();
     (given + by_variable < words + wanted).then(|| format!("something is missing: {usage}"))
 }
 

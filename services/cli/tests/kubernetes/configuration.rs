@@ -21,7 +21,9 @@ pub(crate) fn configuration(objects: &[Value], part: &str) -> String {
     let Some(pods) = pods.iter().find(|pods| served(pods) == Some(part)) else {
         return String::new();
     };
-    let map = pods.volume("config").map_or("", |volume| text(volume, "/configMap/name"));
+    let map = pods
+        .volume("config")
+        .map_or("", |volume| text(volume, "/configMap/name"));
     let map = find(objects, "ConfigMap", map).cloned().unwrap_or_default();
     text(&map, "/data/config.toml").to_owned()
 }
@@ -56,14 +58,20 @@ pub(crate) fn problems(objects: &[Value]) -> Vec<String> {
         }
         let listed = section(&text, "callers");
         if listed != wanted {
-            problems.push(format!("{}: [callers] has {listed:#?}, the program asks {wanted:#?}", part.name));
+            problems.push(format!(
+                "{}: [callers] has {listed:#?}, the program asks {wanted:#?}",
+                part.name
+            ));
         }
         for other in PARTS {
             let address = section(&text, &format!("upstream.{}", other.name));
             let wanted = format!("address = \"{}:50051\"", other.name);
             let asks = part.asks.iter().any(|asked| asked.part == other.name);
             if asks != address.contains(wanted.as_str()) || !asks && !address.is_empty() {
-                problems.push(format!("{}: [upstream.{}] has {address:?}", part.name, other.name));
+                problems.push(format!(
+                    "{}: [upstream.{}] has {address:?}",
+                    part.name, other.name
+                ));
             }
         }
         problems.extend(unmounted(objects, part.name, &text));
@@ -99,7 +107,9 @@ fn unmounted(objects: &[Value], part: &str, configuration: &str) -> Vec<String> 
         let is_there = if !secret.is_empty() {
             secrets.get(secret).is_some_and(|keys| keys.contains(key))
         } else if !map.is_empty() {
-            keys(objects, "ConfigMap").get(map).is_some_and(|keys| keys.contains(key))
+            keys(objects, "ConfigMap")
+                .get(map)
+                .is_some_and(|keys| keys.contains(key))
         } else {
             // A folder of its own.
             key.is_empty()
@@ -115,10 +125,22 @@ fn unmounted(objects: &[Value], part: &str, configuration: &str) -> Vec<String> 
 fn with_secrets(place: &Place, part: &str, configuration: &str) -> String {
     let folder = place.path().join(format!("run-{part}"));
     for (file, content) in [
-        ("tls/tls.crt", fs::read(place.path().join(format!("try/{part}.pem"))).unwrap()),
-        ("tls/tls.key", fs::read(place.path().join(format!("try/{part}.key"))).unwrap()),
-        ("tls/ca.crt", fs::read(place.path().join("try/authority.pem")).unwrap()),
-        ("redis/ca.crt", fs::read(place.path().join("try/authority.pem")).unwrap()),
+        (
+            "tls/tls.crt",
+            fs::read(place.path().join(format!("try/{part}.pem"))).unwrap(),
+        ),
+        (
+            "tls/tls.key",
+            fs::read(place.path().join(format!("try/{part}.key"))).unwrap(),
+        ),
+        (
+            "tls/ca.crt",
+            fs::read(place.path().join("try/authority.pem")).unwrap(),
+        ),
+        (
+            "redis/ca.crt",
+            fs::read(place.path().join("try/authority.pem")).unwrap(),
+        ),
         ("redis/password", b"secret".to_vec()),
         ("redis/sentinel-password", b"secret".to_vec()),
         ("mail/password", b"secret".to_vec()),

@@ -26,7 +26,9 @@ pub(crate) fn problems(objects: &[Value]) -> Vec<String> {
         }
         for volume in list(pods.spec, "/volumes") {
             let named = volume.pointer("/name");
-            let mut mounts = pods.containers().flat_map(|container| list(container, "/volumeMounts"));
+            let mut mounts = pods
+                .containers()
+                .flat_map(|container| list(container, "/volumeMounts"));
             if !mounts.any(|mount| mount.pointer("/name") == named) {
                 say(format!("nobody mounts the volume {}", text(volume, "/name")));
             }
@@ -42,7 +44,9 @@ pub(crate) fn problems(objects: &[Value]) -> Vec<String> {
     let version = env!("CARGO_PKG_VERSION");
     let migration = format!("migrate-{}", version.replace('.', "-"));
     if !of_kind(objects, "Job").any(|job| name(job) == migration) {
-        problems.push(format!("no Job is named {migration}: a Job of another version is never run again"));
+        problems.push(format!(
+            "no Job is named {migration}: a Job of another version is never run again"
+        ));
     }
     for object in objects {
         let label = object.pointer("/metadata/labels/app.kubernetes.io~1version");
@@ -55,7 +59,14 @@ pub(crate) fn problems(objects: &[Value]) -> Vec<String> {
 
 /// Pod Security `restricted`, and a root file system that nobody writes to.
 fn restricted(pods: &Pods<'_>, say: &mut impl FnMut(String)) {
-    const VOLUMES: [&str; 6] = ["configMap", "secret", "emptyDir", "persistentVolumeClaim", "projected", "downwardAPI"];
+    const VOLUMES: [&str; 6] = [
+        "configMap",
+        "secret",
+        "emptyDir",
+        "persistentVolumeClaim",
+        "projected",
+        "downwardAPI",
+    ];
     let of_pod = |path: &str| pods.spec.pointer(&format!("/securityContext/{path}"));
     for field in ["hostNetwork", "hostPID", "hostIPC"] {
         if pods.spec.pointer(&format!("/{field}")).is_some() {
@@ -69,7 +80,10 @@ fn restricted(pods: &Pods<'_>, say: &mut impl FnMut(String)) {
         };
         let mut want = |path: &str, value: Value| {
             if of(path) != value {
-                say(format!("container {}: {path} is not {value}", text(container, "/name")));
+                say(format!(
+                    "container {}: {path} is not {value}",
+                    text(container, "/name")
+                ));
             }
         };
         want("runAsNonRoot", json!(true));
@@ -80,7 +94,11 @@ fn restricted(pods: &Pods<'_>, say: &mut impl FnMut(String)) {
         if of("runAsUser").as_u64().is_none_or(|user| user == 0) {
             say("it runs as root, or as nobody knows whom".to_owned());
         }
-        if !of("privileged").is_null() || list(container, "/ports").iter().any(|port| port.get("hostPort").is_some()) {
+        if !of("privileged").is_null()
+            || list(container, "/ports")
+                .iter()
+                .any(|port| port.get("hostPort").is_some())
+        {
             say("privileged, or a port of the host".to_owned());
         }
     }
@@ -97,7 +115,11 @@ fn restricted(pods: &Pods<'_>, say: &mut impl FnMut(String)) {
 /// The program in this version, anything else in one that is named.
 fn image(container: &Value, say: &mut impl FnMut(String)) {
     let image = text(container, "/image");
-    let tag = image.rsplit('/').next().and_then(|last| last.split_once(':')).map(|(_, tag)| tag);
+    let tag = image
+        .rsplit('/')
+        .next()
+        .and_then(|last| last.split_once(':'))
+        .map(|(_, tag)| tag);
     match tag {
         None | Some("latest") => say(format!("the image {image} names no version")),
         Some(tag) if is_ours(container) && tag != env!("CARGO_PKG_VERSION") => {
@@ -158,8 +180,14 @@ fn mounts(pods: &Pods<'_>, container: &Value, say: &mut impl FnMut(String)) {
 /// Pause and drain fit into the time that is left to it, with some to spare.
 fn stopping(pods: &Pods<'_>, say: &mut impl FnMut(String)) {
     const TO_SPARE: u64 = 5;
-    let grace = pods.spec.pointer("/terminationGracePeriodSeconds").and_then(Value::as_u64);
-    let pause = pods.spec.pointer("/containers/0/lifecycle/preStop/sleep/seconds").and_then(Value::as_u64);
+    let grace = pods
+        .spec
+        .pointer("/terminationGracePeriodSeconds")
+        .and_then(Value::as_u64);
+    let pause = pods
+        .spec
+        .pointer("/containers/0/lifecycle/preStop/sleep/seconds")
+        .and_then(Value::as_u64);
     let needed = pause.unwrap_or_default() + DRAIN.as_secs() + TO_SPARE;
     if pause.is_none() || grace.is_none_or(|grace| grace < needed) {
         say(format!("of {grace:?} s, {needed} are needed to stop"));

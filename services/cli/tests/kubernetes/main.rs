@@ -6,6 +6,7 @@ mod arguments;
 mod configuration;
 mod containers;
 mod faults;
+mod image;
 mod names;
 mod network;
 mod numbers;

@@ -40,7 +40,10 @@ pub(crate) fn keys<'a>(objects: &'a [Value], wanted: &'a str) -> BTreeMap<String
         // Only an overlay that makes none of its own relies on others.
         if of_kind(objects, "Secret").count() == 0 {
             for (secret, own) in MADE_BEFORE {
-                keys.insert(secret.to_owned(), own.iter().map(|key| (*key).to_owned()).collect());
+                keys.insert(
+                    secret.to_owned(),
+                    own.iter().map(|key| (*key).to_owned()).collect(),
+                );
             }
         }
     }
@@ -67,14 +70,26 @@ pub(crate) fn problems(objects: &[Value]) -> Vec<String> {
         let selector = labels(service, "/spec/selector");
         let behind: Vec<_> = pods
             .iter()
-            .filter(|pods| selector.iter().all(|(key, value)| pods.labels.get(key) == Some(value)))
+            .filter(|pods| {
+                selector
+                    .iter()
+                    .all(|(key, value)| pods.labels.get(key) == Some(value))
+            })
             .collect();
         if behind.len() != 1 {
-            problems.push(format!("{}: {} kinds of pods are behind it", called(service), behind.len()));
+            problems.push(format!(
+                "{}: {} kinds of pods are behind it",
+                called(service),
+                behind.len()
+            ));
         }
         for port in list(service, "/spec/ports") {
             if behind.iter().any(|pods| pods.port(&port["targetPort"]).is_none()) {
-                problems.push(format!("{}: no pod has the port {}", called(service), port["targetPort"]));
+                problems.push(format!(
+                    "{}: no pod has the port {}",
+                    called(service),
+                    port["targetPort"]
+                ));
             }
         }
     }
@@ -89,8 +104,17 @@ pub(crate) fn problems(objects: &[Value]) -> Vec<String> {
     }
     for scaler in of_kind(objects, "HorizontalPodAutoscaler") {
         let target = "/spec/scaleTargetRef";
-        if find(objects, text(scaler, &format!("{target}/kind")), text(scaler, &format!("{target}/name"))).is_none() {
-            problems.push(format!("{}: there is nothing of that name to scale", called(scaler)));
+        if find(
+            objects,
+            text(scaler, &format!("{target}/kind")),
+            text(scaler, &format!("{target}/name")),
+        )
+        .is_none()
+        {
+            problems.push(format!(
+                "{}: there is nothing of that name to scale",
+                called(scaler)
+            ));
         }
     }
     for certificate in of_kind(objects, "Certificate") {
@@ -110,12 +134,24 @@ pub(crate) fn problems(objects: &[Value]) -> Vec<String> {
             .filter(|service| selects(&monitor["spec"]["selector"], &labels(service, "/metadata/labels")))
             .collect();
         if watched.len() != PARTS.len() {
-            problems.push(format!("{}: it watches {} services", called(monitor), watched.len()));
+            problems.push(format!(
+                "{}: it watches {} services",
+                called(monitor),
+                watched.len()
+            ));
         }
         for endpoint in list(monitor, "/spec/endpoints") {
             for service in &watched {
-                if !list(service, "/spec/ports").iter().any(|port| port["name"] == endpoint["port"]) {
-                    problems.push(format!("{}: {} has no port {}", called(monitor), called(service), endpoint["port"]));
+                if !list(service, "/spec/ports")
+                    .iter()
+                    .any(|port| port["name"] == endpoint["port"])
+                {
+                    problems.push(format!(
+                        "{}: {} has no port {}",
+                        called(monitor),
+                        called(service),
+                        endpoint["port"]
+                    ));
                 }
             }
         }
@@ -144,7 +180,14 @@ fn unique(objects: &[Value], problems: &mut Vec<String>) {
 
 /// Each service is there with all that belongs to it.
 fn has_everything(objects: &[Value], part: &str, problems: &mut Vec<String>) {
-    for kind in ["Deployment", "Service", "ServiceAccount", "PodDisruptionBudget", "Certificate", "NetworkPolicy"] {
+    for kind in [
+        "Deployment",
+        "Service",
+        "ServiceAccount",
+        "PodDisruptionBudget",
+        "Certificate",
+        "NetworkPolicy",
+    ] {
         if find(objects, kind, part).is_none() {
             problems.push(format!("{part} has no {kind}"));
         }
@@ -159,7 +202,9 @@ fn has_everything(objects: &[Value], part: &str, problems: &mut Vec<String>) {
     if let Some(service) = find(objects, "Service", part)
         && text(service, "/spec/clusterIP") != "None"
     {
-        problems.push(format!("the Service {part} is not headless: callers find one address only"));
+        problems.push(format!(
+            "the Service {part} is not headless: callers find one address only"
+        ));
     }
     if let Some(certificate) = find(objects, "Certificate", part) {
         // The first name is the client's, and the one that callers look for.
@@ -181,7 +226,8 @@ fn references(objects: &[Value], pods: &Pods<'_>, problems: &mut Vec<String>) {
         say(format!("there is no ServiceAccount {account}"));
     }
     let (secrets, maps) = (keys(objects, "Secret"), keys(objects, "ConfigMap"));
-    let mut refers = |all: &BTreeMap<String, BTreeSet<String>>, to: &str, key: Option<&str>| match all.get(to) {
+    let mut refers = |all: &BTreeMap<String, BTreeSet<String>>, to: &str, key: Option<&str>| match all.get(to)
+    {
         None => say(format!("nobody makes {to}")),
         Some(keys) if key.is_some_and(|key| !keys.contains(key)) => say(format!("{to} has no {key:?}")),
         Some(_) => {}
@@ -224,9 +270,14 @@ fn references(objects: &[Value], pods: &Pods<'_>, problems: &mut Vec<String>) {
 
 /// From outside to a port that there is, by a listener that there is.
 fn routes(objects: &[Value], problems: &mut Vec<String>) {
-    for route in objects.iter().filter(|object| ["GRPCRoute", "HTTPRoute"].contains(&kind(object))) {
+    for route in objects
+        .iter()
+        .filter(|object| ["GRPCRoute", "HTTPRoute"].contains(&kind(object)))
+    {
         for parent in list(route, "/spec/parentRefs") {
-            let gateway = find(objects, "Gateway", text(parent, "/name")).cloned().unwrap_or_default();
+            let gateway = find(objects, "Gateway", text(parent, "/name"))
+                .cloned()
+                .unwrap_or_default();
             let listener = list(&gateway, "/spec/listeners")
                 .iter()
                 .find(|listener| listener["name"] == parent["sectionName"]);
@@ -235,9 +286,17 @@ fn routes(objects: &[Value], problems: &mut Vec<String>) {
                 problems.push(format!("{}: no listener takes its names", called(route)));
             }
         }
-        for backend in list(route, "/spec/rules").iter().flat_map(|rule| list(rule, "/backendRefs")) {
-            let service = find(objects, "Service", text(backend, "/name")).cloned().unwrap_or_default();
-            if !list(&service, "/spec/ports").iter().any(|port| port["port"] == backend["port"]) {
+        for backend in list(route, "/spec/rules")
+            .iter()
+            .flat_map(|rule| list(rule, "/backendRefs"))
+        {
+            let service = find(objects, "Service", text(backend, "/name"))
+                .cloned()
+                .unwrap_or_default();
+            if !list(&service, "/spec/ports")
+                .iter()
+                .any(|port| port["port"] == backend["port"])
+            {
                 problems.push(format!("{}: nobody serves {backend}", called(route)));
             }
             let protected = of_kind(objects, "BackendTLSPolicy")

@@ -19,12 +19,18 @@ pub(crate) fn problems(objects: &[Value]) -> Vec<String> {
                 continue;
             }
             for port in ["grpc", "admin", "postgres", "redis"] {
-                let Some(number) = to.port(&json!(port)) else { continue };
+                let Some(number) = to.port(&json!(port)) else {
+                    continue;
+                };
                 let may = may_speak(objects, from, to, number);
                 let should = should_speak(objects, from, to, port);
                 if may != should {
                     let verb = if may { "may" } else { "may not" };
-                    problems.push(format!("{} {verb} speak to {} by {port}", from.called(), to.called()));
+                    problems.push(format!(
+                        "{} {verb} speak to {} by {port}",
+                        from.called(),
+                        to.called()
+                    ));
                 }
             }
         }
@@ -100,7 +106,9 @@ fn names_peer(rule: &Value, other: &Pods<'_>, path: &str) -> bool {
     list(rule, path).iter().any(|peer| {
         // Another namespace, and addresses, are elsewhere.
         peer.get("namespaceSelector").is_none()
-            && peer.get("podSelector").is_some_and(|selector| selects(selector, &other.labels))
+            && peer
+                .get("podSelector")
+                .is_some_and(|selector| selects(selector, &other.labels))
     })
 }
 

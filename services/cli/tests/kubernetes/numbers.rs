@@ -17,10 +17,28 @@ const OF_OTHERS: [&str; 3] = [
     "up",
 ];
 /// Labels that the ServiceMonitor puts to every number, and those of the numbers of others.
-const PUT_TO_ALL: [&str; 7] = ["cronjob", "job", "job_name", "namespace", "of_service", "part", "pod"];
+const PUT_TO_ALL: [&str; 7] = [
+    "cronjob",
+    "job",
+    "job_name",
+    "namespace",
+    "of_service",
+    "part",
+    "pod",
+];
 /// Words of the language that are followed by no bracket.
 const WORDS: [&str; 11] = [
-    "and", "or", "unless", "by", "without", "on", "ignoring", "bool", "offset", "group_left", "group_right",
+    "and",
+    "or",
+    "unless",
+    "by",
+    "without",
+    "on",
+    "ignoring",
+    "bool",
+    "offset",
+    "group_left",
+    "group_right",
 ];
 
 /// What is shown: for each name the labels, each as `name` and as `name="value"`.
@@ -56,7 +74,9 @@ fn admin(serving: &Serving) -> &str {
 
 fn serve(place: &Place, arguments: &[&str]) -> Serving {
     let mut command = place.command(arguments);
-    command.args(["--listen", "127.0.0.1:0"]).env("NOPIC_ADMIN_LISTEN", "127.0.0.1:0");
+    command
+        .args(["--listen", "127.0.0.1:0"])
+        .env("NOPIC_ADMIN_LISTEN", "127.0.0.1:0");
     place.serve_by(command)
 }
 
@@ -67,7 +87,10 @@ async fn shown() -> Shown {
     place.sample(150, 60, 60, 9);
     let all = serve(&place, &["serve", "all"]);
     for (arguments, status) in [
-        (&["registry", "import", "sample/INTEGRITY_Export_20240301.xlsx"][..], 0),
+        (
+            &["registry", "import", "sample/INTEGRITY_Export_20240301.xlsx"][..],
+            0,
+        ),
         (&["certificate", "import", "sample/certificates.jsonl"], 0),
         (&["entry", "file", "sample/entries.jsonl"], 1),
     ] {
@@ -199,7 +222,10 @@ async fn every_number_that_is_asked_for_is_shown() {
     for (wrong, what) in [
         ("max(registry_age_seconds)", "registry_age_seconds"),
         ("sum by (partition) (up)", "{partition}"),
-        ("verdicts_total{verdict=\"MAYBE\"} > 0", "verdicts_total{verdict=\"MAYBE\"}"),
+        (
+            "verdicts_total{verdict=\"MAYBE\"} > 0",
+            "verdicts_total{verdict=\"MAYBE\"}",
+        ),
         ("dependency_up{kind=~\"x\"}", "dependency_up{kind}"),
     ] {
         assert_eq!(unknown(wrong, &shown, &recorded), [what], "{wrong}");
@@ -225,7 +251,11 @@ fn queries_are_read() {
     );
     let names: Vec<&str> = read.names.iter().map(String::as_str).collect();
     assert_eq!(names, ["a_b_total", "b:c", "d"]);
-    let labels: Vec<(&str, &str)> = read.labels.iter().map(|(name, label)| (name.as_str(), label.as_str())).collect();
+    let labels: Vec<(&str, &str)> = read
+        .labels
+        .iter()
+        .map(|(name, label)| (name.as_str(), label.as_str()))
+        .collect();
     assert_eq!(
         labels,
         [
@@ -241,5 +271,11 @@ fn queries_are_read() {
 fn the_dashboard_is_what_is_mounted() {
     let file = fs::read_to_string(folder().join("components/monitoring/dashboard.json")).unwrap();
     let prod = objects("prod");
-    assert_eq!(text(find(&prod, "ConfigMap", "nopic-dashboard").unwrap(), "/data/nopic.json"), file);
+    assert_eq!(
+        text(
+            find(&prod, "ConfigMap", "nopic-dashboard").unwrap(),
+            "/data/nopic.json"
+        ),
+        file
+    );
 }

@@ -64,7 +64,10 @@ pub(crate) fn selects(selector: &Value, labels_of: &Labels) -> bool {
         .all(|(key, value)| labels_of.get(key) == Some(value))
         && list(selector, "/matchExpressions").iter().all(|expression| {
             assert_eq!(text(expression, "/operator"), "In");
-            let value = labels_of.get(text(expression, "/key")).cloned().unwrap_or_default();
+            let value = labels_of
+                .get(text(expression, "/key"))
+                .cloned()
+                .unwrap_or_default();
             list(expression, "/values").contains(&Value::String(value))
         })
 }
@@ -129,11 +132,17 @@ impl<'a> Pods<'a> {
 /// Whether the program is in this container.
 pub(crate) fn is_ours(container: &Value) -> bool {
     let image = text(container, "/image");
-    image.rsplit('/').next().is_some_and(|last| last.starts_with("nopic:"))
+    image
+        .rsplit('/')
+        .next()
+        .is_some_and(|last| last.starts_with("nopic:"))
 }
 
 pub(crate) fn arguments(container: &Value) -> Vec<&str> {
-    list(container, "/args").iter().filter_map(Value::as_str).collect()
+    list(container, "/args")
+        .iter()
+        .filter_map(Value::as_str)
+        .collect()
 }
 
 /// The part that pods serve, if they serve one.

@@ -29,7 +29,9 @@ fn every_alert_is_explained_and_no_other() {
 fn what_is_made_before_is_listed() {
     let page = page();
     for (secret, keys) in MADE_BEFORE {
-        let line = page.lines().find(|line| line.starts_with(&format!("| `{secret}` |")));
+        let line = page
+            .lines()
+            .find(|line| line.starts_with(&format!("| `{secret}` |")));
         let line = line.unwrap_or_else(|| panic!("{secret} is not listed"));
         for key in keys {
             assert!(line.contains(&format!("`{key}`")), "{secret}: {key}");
@@ -43,7 +45,11 @@ fn commands_of_the_page_are_read() {
     let page = page();
     let mut read = 0;
     for line in page.lines() {
-        let Some((_, command)) = line.trim_start().split_once("nopic ").filter(|(before, _)| before.is_empty()) else {
+        let Some((_, command)) = line
+            .trim_start()
+            .split_once("nopic ")
+            .filter(|(before, _)| before.is_empty())
+        else {
             continue;
         };
         let command = command.split(['#', '>', '<', '|']).next().unwrap();

@@ -46,7 +46,9 @@ fn said(text: &str, version: &str) -> Vec<String> {
 fn is_about_custom(line: &str) -> bool {
     CUSTOM.iter().any(|(version, kind)| {
         line.starts_with("WARN")
-            && line.contains(&format!("Couldn't find schema for kind {kind} with api version {version} for"))
+            && line.contains(&format!(
+                "Couldn't find schema for kind {kind} with api version {version} for"
+            ))
     })
 }
 
@@ -75,7 +77,9 @@ fn kinds_without_a_schema_are_those_that_are_listed() {
     for overlay in OVERLAYS {
         for object in objects(overlay) {
             let version = text(&object, "/apiVersion").to_owned();
-            if version.contains(".io/") && !version.contains("networking.k8s.io/v1") || version.contains("gateway.") {
+            if version.contains(".io/") && !version.contains("networking.k8s.io/v1")
+                || version.contains("gateway.")
+            {
                 seen.insert((version, kind(&object).to_owned()));
             }
         }
@@ -91,10 +95,16 @@ fn kinds_without_a_schema_are_those_that_are_listed() {
 fn what_is_wrong_is_said() {
     let text = rendered("dev");
     for (right, wrong) in [
-        ("terminationGracePeriodSeconds:", "terminationGracePeriodsSeconds:"),
+        (
+            "terminationGracePeriodSeconds:",
+            "terminationGracePeriodsSeconds:",
+        ),
         ("kind: PodDisruptionBudget", "kind: PodDisruptionBudgets"),
         ("containerPort: 9464", "containerPort: many"),
-        ("apiVersion: cert-manager.io/v1\nkind: Issuer", "apiVersion: cert-manager.io/v1\nkind: Issues"),
+        (
+            "apiVersion: cert-manager.io/v1\nkind: Issuer",
+            "apiVersion: cert-manager.io/v1\nkind: Issues",
+        ),
     ] {
         assert!(text.contains(right), "{right}");
         assert!(!said(&text.replace(right, wrong), "1.37").is_empty(), "{wrong}");
