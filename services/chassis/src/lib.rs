@@ -19,6 +19,7 @@ pub mod messages;
 pub mod metrics;
 pub mod part;
 pub mod principal;
+pub mod process;
 pub mod refusal;
 pub mod requests;
 pub mod retry;

@@ -132,6 +132,22 @@ impl Reading<'_> {
         self.each(name, help, unit, MetricType::Gauge, values, ConstGauge::new)
     }
 
+    /// Seconds that only rise; the name gets `_seconds_total`.
+    ///
+    /// # Errors
+    /// What the writer reports.
+    pub fn counted_seconds(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
+        let unit = Some(&Unit::Seconds);
+        self.each(
+            name,
+            help,
+            unit,
+            MetricType::Counter,
+            &[(&[], value)],
+            ConstCounter::new,
+        )
+    }
+
     fn each<V: Copy, M: EncodeMetric>(
         &mut self,
         name: &str,

@@ -120,6 +120,35 @@ fn a_folder_can_be_migrated_too() {
 }
 
 #[test]
+fn a_server_to_be_waits_for_the_migration() {
+    let place = Place::new();
+    let url = database();
+    let ended = place.run(&["migrate", "--wait", "0", "--database", &url]);
+    assert_eq!(ended.status, 2, "{ended:?}");
+    assert!(
+        ended.said.contains("the schema registry lacks 5 steps of 5"),
+        "{}",
+        ended.said
+    );
+    let mut waiting = place
+        .command(&["migrate", "--wait", "60", "--database", &url])
+        .spawn()
+        .unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert!(waiting.try_wait().unwrap().is_none(), "it waits for nothing");
+    place.done(&["migrate", "--database", &url]);
+    assert!(waiting.wait().unwrap().success());
+    // It changes nothing, and is done at once where nothing is lacking.
+    assert_eq!(
+        place.done(&["migrate", "--wait", "0", "--database", &url]).out,
+        ""
+    );
+    let ended = place.run(&["migrate", "--wait", "0"]);
+    assert_eq!(ended.status, 2);
+    assert!(ended.said.contains("nothing to wait for"), "{}", ended.said);
+}
+
+#[test]
 fn a_database_that_cannot_be_used_is_explained() {
     let place = Place::new();
     let url = database();

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use nopic_chassis::admin::{self, Admin, Stage};
 use nopic_chassis::metrics::Metrics;
+use nopic_chassis::process;
 use nopic_chassis::serving::{GrpcService, serves};
 use nopic_chassis::telemetry::{DEFAULT_FILTER, LogFilter, LogFormat, Options, Telemetry, Traces};
 use nopic_sql::Location;
@@ -103,10 +104,12 @@ impl Observability {
             Failure::new(format!("Log and traces cannot be started: {error}."))
                 .advice("See [telemetry] (and NOPIC_LOG).")
         })?;
+        let unseen = Self::unseen();
+        process::add(&unseen.metrics);
         Ok(Self {
             filter: Some(telemetry.filter()),
             telemetry: Some(telemetry),
-            ..Self::unseen()
+            ..unseen
         })
     }
 

@@ -149,6 +149,9 @@ impl Serving {
                 require_anybody(knows_anybody, address).await?;
             }
         }
+        if let Some(Secured::Services(tls, _) | Secured::Callers(tls, _)) = &options.secured {
+            tls.show_in(&observability.metrics);
+        }
         let scheme = if options.secured.is_some() {
             "https"
         } else {

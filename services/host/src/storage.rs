@@ -79,6 +79,17 @@ impl Storage {
             .map_err(|error| self.unusable(&error))
     }
 
+    /// How many steps the tables of a part lack; nothing is changed.
+    ///
+    /// # Errors
+    /// As for [`Storage::migrate`].
+    pub async fn missing(&self, schema: &Schema) -> Result<usize, Failure> {
+        self.location
+            .missing(schema)
+            .await
+            .map_err(|error| self.unusable(&error))
+    }
+
     /// The database as what a server needs, where it is a server's.
     pub(crate) fn dependency(&self) -> Option<Dependency> {
         self.server()?;

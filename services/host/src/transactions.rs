@@ -1,4 +1,4 @@
-//! How the named transactions of the parts' databases end, as numbers.
+//! How the named transactions of the parts' databases end, and how many connections they have, as numbers.
 
 use nopic_chassis::metrics::{Labels, Metrics};
 use nopic_sql::audit::Audit;
@@ -7,6 +7,35 @@ use nopic_sql::audit::Audit;
 pub(crate) fn add(metrics: &Metrics, audits: &[Audit]) {
     let audits = audits.to_vec();
     metrics.add_read(move |reading| {
+        let connections: Vec<_> = audits
+            .iter()
+            .map(|audit| (audit.service(), audit.connections()))
+            .collect();
+        let open: Vec<_> = connections
+            .iter()
+            .flat_map(|(service, count)| {
+                [("busy", count.busy), ("idle", count.idle)]
+                    .map(|(state, number)| ([("service", *service), ("state", state)], i64::from(number)))
+            })
+            .collect();
+        let open: Vec<(&Labels, i64)> = open
+            .iter()
+            .map(|(labels, number)| (&labels[..], *number))
+            .collect();
+        reading.gauge(
+            "store_connections",
+            "Connections to databases, by service and state",
+            &open,
+        )?;
+        let most: Vec<_> = connections
+            .iter()
+            .map(|(service, count)| ([("service", *service)], i64::from(count.most)))
+            .collect();
+        let most: Vec<(&Labels, i64)> = most
+            .iter()
+            .map(|(labels, number)| (&labels[..], *number))
+            .collect();
+        reading.gauge("store_connections_most", "As many as a service may have", &most)?;
         let counts: Vec<_> = audits
             .iter()
             .flat_map(|audit| {

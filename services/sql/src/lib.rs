@@ -32,7 +32,7 @@ pub mod sqlite;
 pub mod testing;
 mod transactions;
 
-pub use crate::transactions::{Outcome, TransactionCount};
+pub use crate::transactions::{Connections, Outcome, TransactionCount};
 pub use error::{Error, Refusal};
 pub use journal::Journal;
 pub use location::{Location, LocationError};

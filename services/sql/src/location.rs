@@ -69,6 +69,17 @@ impl Location {
             Self::Postgres(options) => postgres::migrate(options, schema).await,
         }
     }
+
+    /// How many steps a schema lacks; nothing is changed. Who opens a folder brings it up to date, so none is lacking there.
+    ///
+    /// # Errors
+    /// The database cannot be used, or the schema is one that this program cannot use.
+    pub async fn missing(&self, schema: &Schema) -> Result<usize, Error> {
+        match self {
+            Self::Folder(_) => Ok(0),
+            Self::Postgres(options) => postgres::missing(options, schema).await,
+        }
+    }
 }
 
 /// The file of a service's schema in a folder.

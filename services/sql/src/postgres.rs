@@ -338,6 +338,14 @@ pub(crate) async fn migrate(place: &Place, schema: &Schema) -> Result<Vec<&'stat
     applied
 }
 
+/// How many steps a schema lacks.
+pub(crate) async fn missing(place: &Place, schema: &Schema) -> Result<usize, Error> {
+    let pool = connect(place, schema, 1).await?;
+    let missing = statements::migrate::missing_steps(&pool, schema).await;
+    pool.close().await;
+    missing
+}
+
 async fn apply(pool: &Pool, schema: &Schema) -> Result<Vec<&'static str>, Error> {
     let mut transaction = pool.begin().await?;
     sqlx::query(MIGRATION_LOCK).execute(&mut *transaction).await?;

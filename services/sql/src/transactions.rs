@@ -40,6 +40,17 @@ pub struct TransactionCount {
     pub time: Duration,
 }
 
+/// The connections of a process to a database: those by which it reads, where it has another one to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Connections {
+    /// As many as there may be.
+    pub most: u32,
+    /// In use.
+    pub busy: u32,
+    /// Open and not in use.
+    pub idle: u32,
+}
+
 /// How many, and how long they took together, by name and end.
 type Counts = BTreeMap<(&'static str, Outcome), (u64, Duration)>;
 

@@ -104,6 +104,17 @@ impl TlsFiles {
     }
 }
 
+impl Material {
+    /// When the chain ends: at the end of what ends first, in seconds since 1970.
+    pub(super) fn ends(&self) -> Option<i64> {
+        let ends = self.chain.iter().filter_map(|certificate| {
+            let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
+            Some(certificate.validity().not_after.timestamp())
+        });
+        ends.min()
+    }
+}
+
 /// The text of a file with the certificate of an authority, or of several, as PEM.
 ///
 /// # Errors

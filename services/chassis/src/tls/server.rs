@@ -7,6 +7,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{ServerConfig, version};
 
 use super::{LOOK_EVERY, Material, TlsError, TlsFiles};
+use crate::metrics::Metrics;
 use crate::worker::Worker;
 
 /// Whether those who connect show certificates.
@@ -30,6 +31,8 @@ pub struct ServerTls {
 struct Current {
     config: Arc<ServerConfig>,
     hash: [u8; 32],
+    /// When our certificate ends, in seconds since 1970.
+    ends: Option<i64>,
 }
 
 impl Current {
@@ -42,6 +45,7 @@ impl Current {
         Ok(Self {
             config: Arc::new(config),
             hash: material.texts.hash(),
+            ends: material.ends(),
         })
     }
 }
@@ -58,6 +62,19 @@ impl ServerTls {
             clients,
             current,
         })
+    }
+
+    /// Shows when our certificate ends: as it is now, for files are read anew when they change.
+    pub fn show_in(self: &Arc<Self>, metrics: &Metrics) {
+        let tls = Arc::clone(self);
+        metrics.add_read(move |reading| match tls.current.load().ends {
+            None => Ok(()),
+            Some(ends) => reading.seconds(
+                "tls_certificate_expiry_timestamp",
+                "When the certificate of this server ends, in seconds since 1970",
+                &[(&[], ends)],
+            ),
+        });
     }
 
     /// What holds for a connection that begins now.

@@ -88,7 +88,7 @@ async fn run_command(context: &Context, command: Command) -> Result<Done, Failur
         Command::Serve(arguments) => serve::run(context, arguments).await,
         Command::Config(command) => config::run(command),
         Command::DevCerts(arguments) => dev_certs::run(context, &arguments),
-        Command::Migrate(_) => migrate::run(context).await,
+        Command::Migrate(arguments) => migrate::run(context, &arguments).await,
         Command::Registry(command) => registry::run(context, command).await,
         Command::Certificate(command) => certificate::run(context, command).await,
         Command::Entry(command) => entry::run(context, command).await,

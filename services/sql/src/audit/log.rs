@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::check::Checker;
 use super::encoding::HASH_BYTES;
-use crate::{Error, TransactionCount};
+use crate::{Connections, Error, TransactionCount};
 
 /// One link of the chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +53,9 @@ pub trait AuditLog: Debug + Send + Sync {
 
     /// How the named transactions of this process on the service's database ended.
     fn transactions(&self) -> Vec<TransactionCount>;
+
+    /// The connections of this process to the service's database.
+    fn connections(&self) -> Connections;
 
     /// Numbers and seals at most so many records, in one transaction, unless another than `holder` has the lease.
     async fn seal_batch(&self, holder: &str, now: DateTime<Utc>, at_most: u32) -> Result<Batch, Error>;

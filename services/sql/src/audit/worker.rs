@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use super::head::hexadecimal;
 use super::{AuditLog, Batch, Checker, Head, Heads, Verified};
-use crate::{Error, TransactionCount};
+use crate::{Connections, Error, TransactionCount};
 
 /// How long a record waits for its seal at most, but for transactions that are open.
 pub const SEAL_INTERVAL: Duration = Duration::from_secs(1);
@@ -87,6 +87,12 @@ impl Audit {
     #[must_use]
     pub fn transactions(&self) -> Vec<TransactionCount> {
         self.log.transactions()
+    }
+
+    /// The connections of this process to the service's database.
+    #[must_use]
+    pub fn connections(&self) -> Connections {
+        self.log.connections()
     }
 
     /// Where the heads are.

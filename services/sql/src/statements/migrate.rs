@@ -61,6 +61,14 @@ pub(crate) async fn apply(
 
 /// Refuses a schema that lacks steps.
 pub(crate) async fn refuse_outdated(pool: &Pool, schema: &Schema) -> Result<(), Error> {
+    match missing_steps(pool, schema).await? {
+        0 => Ok(()),
+        missing => Err(not_up_to_date(schema, missing)),
+    }
+}
+
+/// How many steps a schema lacks.
+pub(crate) async fn missing_steps(pool: &Pool, schema: &Schema) -> Result<usize, Error> {
     let mut connection = pool.acquire().await?;
     let has_table: bool = sqlx::query_scalar(HAS_TABLE).fetch_one(&mut *connection).await?;
     let applied = if has_table {
@@ -68,10 +76,7 @@ pub(crate) async fn refuse_outdated(pool: &Pool, schema: &Schema) -> Result<(), 
     } else {
         Vec::new()
     };
-    match missing(schema, &applied)? {
-        0 => Ok(()),
-        missing => Err(not_up_to_date(schema, missing)),
-    }
+    missing(schema, &applied)
 }
 
 async fn applied(connection: &mut Connection) -> Result<Vec<Applied>, Error> {

@@ -12,7 +12,7 @@ use super::rows::LastSaid;
 use crate::audit::{
     AuditLog, Audited, Batch, Checker, HASH_BYTES, Numbered, Record, Seal, record_hash, seal_hash,
 };
-use crate::{Error, Schema, TransactionCount};
+use crate::{Connections, Error, Schema, TransactionCount};
 
 /// Name of the lease.
 const LEASE: &str = "audit sealer";
@@ -94,6 +94,16 @@ impl AuditLog for Log {
 
     fn transactions(&self) -> Vec<TransactionCount> {
         self.database.transactions()
+    }
+
+    fn connections(&self) -> Connections {
+        let pool = self.database.readers();
+        let idle = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
+        Connections {
+            most: pool.options().get_max_connections(),
+            busy: pool.size().saturating_sub(idle),
+            idle,
+        }
     }
 
     async fn seal_batch(&self, holder: &str, now: DateTime<Utc>, at_most: u32) -> Result<Batch, Error> {

@@ -1,0 +1,107 @@
+//! The image, made of the program under test: what is in it, and that the program runs on it.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::rendered::{folder, printed};
+
+const TAG: &str = "localhost/nopic:under-test";
+
+/// A container of the image, with its files; removed in the end.
+struct Container {
+    name: String,
+    root: PathBuf,
+}
+
+impl Container {
+    fn of_the_program() -> Self {
+        // Nobody reads its symbols here.
+        let binary = tempfile::tempdir().unwrap();
+        let stripped = binary.path().join("nopic");
+        printed(
+            Command::new("strip")
+                .arg("-o")
+                .arg(&stripped)
+                .arg(env!("CARGO_BIN_EXE_nopic")),
+        );
+        let tag = printed(Command::new(folder().join("build-local")).arg(&stripped).arg(TAG));
+        assert_eq!(tag.trim(), TAG);
+        let name = printed(Command::new("buildah").args(["from", "--pull-never", TAG]))
+            .trim()
+            .to_owned();
+        let root = printed(Command::new("buildah").args(["mount", &name]))
+            .trim()
+            .into();
+        Self { name, root }
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        // What is left is of no harm.
+        let _ = Command::new("buildah").args(["rm", &self.name]).output();
+        let _ = Command::new("buildah").args(["rmi", TAG]).output();
+    }
+}
+
+fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if fs::symlink_metadata(&path).unwrap().is_dir() {
+            walk(&path, found);
+        }
+        found.push(path);
+    }
+}
+
+#[test]
+fn the_image_holds_the_program_and_nothing_that_helps_an_intruder() {
+    let container = Container::of_the_program();
+    let root = &container.root;
+    let mut paths = Vec::new();
+    walk(root, &mut paths);
+    let mut programs = Vec::new();
+    for path in &paths {
+        let shown = path.strip_prefix(root).unwrap().to_owned();
+        let what = fs::symlink_metadata(path).unwrap();
+        let mode = what.permissions().mode();
+        if what.is_symlink() {
+            continue;
+        }
+        assert_eq!(
+            (what.uid(), mode & 0o6000),
+            (0, 0),
+            "{}: of root, and nobody's by running",
+            shown.display()
+        );
+        assert_eq!(mode & 0o002, 0, "{}: nobody else writes it", shown.display());
+        // Shared libraries and the loader are executable by custom.
+        let is_library = shown.to_str().unwrap().contains(".so");
+        if what.is_file() && mode & 0o111 != 0 && !is_library {
+            programs.push(shown);
+        }
+    }
+    assert_eq!(programs, [Path::new("usr/local/bin/nopic")]);
+    let said = printed(
+        Command::new("chroot")
+            .arg("--userspec=65532:65532")
+            .arg(root)
+            .args(["/usr/local/bin/nopic", "--version"]),
+    );
+    assert_eq!(said.trim(), format!("nopic {}", env!("CARGO_PKG_VERSION")));
+    let certificates = fs::read_to_string(root.join("etc/ssl/certs/ca-certificates.crt")).unwrap();
+    assert!(certificates.matches("BEGIN CERTIFICATE").count() > 50);
+    let inspected: serde_json::Value = serde_json::from_str(&printed(
+        Command::new("buildah").args(["inspect", &container.name]),
+    ))
+    .unwrap();
+    let config = &inspected["OCIv1"]["config"];
+    assert_eq!(config["User"], "65532:65532");
+    assert_eq!(config["Entrypoint"][0], "/usr/local/bin/nopic");
+    assert_eq!(
+        config["Labels"]["org.opencontainers.image.version"],
+        env!("CARGO_PKG_VERSION")
+    );
+}
