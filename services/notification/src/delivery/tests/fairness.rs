@@ -35,7 +35,10 @@ async fn in_order_means_in_order_whatever_fails_and_however_much_waits(
         Err(_) => (1..=3).collect(),
     };
     for seed in seeds {
-        println!("NOPIC_DELIVERY_SEED={seed} ({engine:?})");
+        #[allow(clippy::print_stderr, reason = "tests print their seeds and figures")]
+        {
+            eprintln!("NOPIC_DELIVERY_SEED={seed} ({engine:?})");
+        }
         let mut world = World::new(engine).await;
         world.receiver("erp", true, by_chance(seed, 120)).await;
         for number in 0..150 {
