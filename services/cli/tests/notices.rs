@@ -7,11 +7,12 @@ use std::io::{BufReader, Write as _};
 use std::net::TcpListener;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nopic_chassis::clock::{Clock as _, SystemClock};
 use serde_json::Value;
 use support::{Ended, Place, Serving};
+use tokio::time::Instant;
 
 /// For so long something is waited for that takes a second.
 const PATIENCE: Duration = Duration::from_secs(60);
