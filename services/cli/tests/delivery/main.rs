@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use inbox::Inbox;
 use nopic_sql::testing::Engine;
-use plan::{Chance, Plan};
+use plan::{Chance, Plan, Telling};
 use rstest::rstest;
 use settling::{killed, settled};
 use source::Source;
@@ -41,14 +41,16 @@ async fn every_notice_arrives_or_is_accounted_for(
     eprintln!("NOPIC_DELIVERY_SEED={seed}: {engine:?}, {plan}");
     let inbox = Arc::new(Inbox::new(&plan));
     let port = webhooks::serve(Arc::clone(&inbox)).await;
-    let source = Source::new(&plan);
+    let telling = Arc::new(Telling::of(&plan));
+    let told = Arc::clone(&telling);
+    let source = Source::new(plan.of_notice.clone(), move || told.count());
     let mut workers = Workers::prepare(engine, plan.processes, &source).await;
     workers.start_all();
     let tenants = Tenants::new(workers.channels(), plan.receivers);
     tenants.make_receivers(port).await;
 
     let began = Instant::now();
-    source.begin();
+    telling.begin();
     killed(&plan, &mut workers, &mut Chance::new(seed)).await;
     let after_kills = began.elapsed();
     settled(&plan, &source, &tenants).await;

@@ -1,9 +1,11 @@
 //! What is told to whom, how receivers behave, and when processes are killed: all of it by a seed.
 
 use std::fmt;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use nopic_sql::testing::Engine;
+use tokio::time::Instant;
 
 /// Numbers that look random and are the same for a seed: SplitMix64.
 #[derive(Debug, Clone)]
@@ -140,6 +142,42 @@ impl Plan {
     /// Whether a receiver that refuses some notices refuses this one.
     pub(crate) const fn is_refused(notice: usize) -> bool {
         notice.is_multiple_of(3)
+    }
+}
+
+/// Half of all events can be read from the start, the others as time goes.
+#[derive(Debug)]
+pub(crate) struct Telling {
+    began: OnceLock<Instant>,
+    all: usize,
+    within: Duration,
+}
+
+impl Telling {
+    pub(crate) fn of(plan: &Plan) -> Self {
+        Self {
+            began: OnceLock::new(),
+            all: plan.notices,
+            within: plan.told_within,
+        }
+    }
+
+    /// From now on events can be read.
+    pub(crate) fn begin(&self) {
+        self.began.set(Instant::now()).unwrap();
+    }
+
+    /// Events that can be read by now.
+    pub(crate) fn count(&self) -> usize {
+        let Some(began) = self.began.get() else {
+            return 0;
+        };
+        let (passed, within) = (began.elapsed().as_millis(), self.within.as_millis());
+        if passed >= within {
+            return self.all;
+        }
+        let half = self.all / 2;
+        half + half * usize::try_from(passed).unwrap() / usize::try_from(within).unwrap()
     }
 }
 

@@ -1,5 +1,8 @@
 //! Tenants, each with one receiver: made and looked at by calls like anybody's.
 
+// The test and the bench use a part of this each.
+#![allow(dead_code)]
+
 use nopic_chassis::principal::AttachPrincipal;
 use nopic_domain::principal::{FilerCodes, Principal, Role};
 use nopic_proto::notification::notification_service_client::NotificationServiceClient;

@@ -1,5 +1,7 @@
 //! The HTTP server of every receiver: each has an address of its own on the loopback.
 
+mod address;
+
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,21 +16,14 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
+pub(crate) use address::url;
+
 use crate::inbox::{Answer, Inbox};
 use crate::plan::Failing;
 
 /// Well within the time for a try, and behind all of it.
 const SLOW: Duration = Duration::from_secs(2);
 const TOO_SLOW: Duration = Duration::from_secs(60);
-
-/// Where a receiver is: a host of its own, as receivers are.
-pub(crate) fn url(receiver: usize, port: u16) -> String {
-    format!(
-        "http://127.1.{}.{}:{port}/r/{receiver}",
-        receiver / 250,
-        receiver % 250 + 1
-    )
-}
 
 /// Serves every receiver; on which port.
 pub(crate) async fn serve(inbox: Arc<Inbox>) -> u16 {

@@ -1,6 +1,10 @@
 //! Processes of the notification service on one database: killed, and started anew where they were.
 
+// The test and the bench use a part of this each.
+#![allow(dead_code)]
+
 use std::process::Command;
+use std::time::Duration;
 
 use nopic_sql::testing::{Engine, TestDatabase};
 use nopic_testing::process::{free_port, send_signal};
@@ -10,7 +14,7 @@ use crate::source::Source;
 use crate::support::{Place, Serving, url_of};
 
 /// The least patience with a receiver that can be configured: a receiver that hangs is given up sooner.
-const PATIENCE: &str = "15s";
+const PATIENCE: &str = "15";
 
 /// What runs; all of it ends with this.
 pub(crate) struct Workers {
@@ -117,6 +121,19 @@ impl Workers {
             self.note_peak(number);
         }
         self.peaks.clone()
+    }
+
+    /// Processor time that all have taken so far.
+    pub(crate) fn spent(&self) -> Duration {
+        // In hundredths of a second, whatever the kernel's own clock is.
+        let spent = |serving: &Serving| {
+            let path = format!("/proc/{}/stat", serving.process());
+            let text = std::fs::read_to_string(path).unwrap();
+            let behind_name = text.rsplit_once(") ").unwrap().1;
+            let ticks = behind_name.split(' ').skip(11).take(2);
+            ticks.map(|ticks| ticks.parse::<u64>().unwrap()).sum::<u64>()
+        };
+        Duration::from_millis(self.running.iter().flatten().map(spent).sum::<u64>() * 10)
     }
 
     /// Channels to each, as the operator.
