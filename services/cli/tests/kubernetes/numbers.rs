@@ -125,7 +125,11 @@ fn asked(query: &str) -> Asked {
         if first.is_ascii_alphabetic() || first == '_' {
             let end = rest.find(|c: char| !is_letter(c)).unwrap_or(rest.len());
             let (word, behind) = rest.split_at(end);
-            let is_call = behind.trim_start().starts_with('(');
+            let behind_it = behind.trim_start();
+            // `sum by (part) (…)` is a call, too.
+            let is_call = ["(", "by ", "without "]
+                .iter()
+                .any(|start| behind_it.starts_with(start));
             if !is_call && !WORDS.contains(&word) {
                 asked.names.insert(word.to_owned());
                 word.clone_into(&mut last);
