@@ -30,7 +30,12 @@ fn problem(place: &Place, arguments: &[&str], variables: &[&str]) -> Option<Stri
         .lines()
         .find(|line| line.starts_with("Usage:"))
         .unwrap_or_default();
-    let is_set = |name: &str| ended.out.contains(&format!("[env: {name}="));
+    let is_set = |name: &str| {
+        // Where its value is never shown, nothing stands behind it.
+        ["=", "]"]
+            .iter()
+            .any(|end| ended.out.contains(&format!("[env: {name}{end}")))
+    };
     for variable in variables {
         if !is_set(variable) && !KNOWN.contains(variable) {
             return Some(format!("it does not read {variable}"));

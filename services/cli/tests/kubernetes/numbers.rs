@@ -80,7 +80,7 @@ fn serve(place: &Place, arguments: &[&str]) -> Serving {
     place.serve_by(command)
 }
 
-/// What a server with everything shows once it has something to do, and one that has a certificate.
+/// What a server with everything shows once it has something to do, and one that has a certificate and needs another.
 async fn shown() -> Shown {
     let mut shown = Shown::new();
     let place = Place::of_any_filing_day();
@@ -102,7 +102,10 @@ async fn shown() -> Shown {
         assert_eq!(get(&format!("{}{path}", admin(&all))).await.0, 200, "{path}");
     }
     place.done(&["dev-certs", "try"]);
-    let alone = serve(&place, &["serve", "registry", "--config", "try/registry.toml"]);
+    let alone = serve(
+        &place,
+        &["serve", "certificate", "--config", "try/certificate.toml"],
+    );
     read(&get(&format!("{}/metrics", admin(&alone))).await.1, &mut shown);
     shown
 }
@@ -125,7 +128,11 @@ fn asked(query: &str) -> Asked {
         if first.is_ascii_alphabetic() || first == '_' {
             let end = rest.find(|c: char| !is_letter(c)).unwrap_or(rest.len());
             let (word, behind) = rest.split_at(end);
-            let is_call = behind.trim_start().starts_with('(');
+            let behind_it = behind.trim_start();
+            // `sum by (part) (…)` is a call, too.
+            let is_call = ["(", "by ", "without "]
+                .iter()
+                .any(|start| behind_it.starts_with(start));
             if !is_call && !WORDS.contains(&word) {
                 asked.names.insert(word.to_owned());
                 word.clone_into(&mut last);

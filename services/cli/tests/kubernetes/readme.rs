@@ -31,7 +31,7 @@ fn what_is_made_before_is_listed() {
     for (secret, keys) in MADE_BEFORE {
         let line = page
             .lines()
-            .find(|line| line.starts_with(&format!("| `{secret}` |")));
+            .find(|line| line.trim_start().starts_with(&format!("| `{secret}` |")));
         let line = line.unwrap_or_else(|| panic!("{secret} is not listed"));
         for key in keys {
             assert!(line.contains(&format!("`{key}`")), "{secret}: {key}");
