@@ -7,6 +7,7 @@ mod letters;
 mod messages;
 mod notices;
 mod receivers;
+mod receivers_read;
 mod sending;
 mod subscriptions;
 
@@ -112,6 +113,7 @@ pub(crate) const STATEMENTS: &[&[&str]] = &[
     messages::STATEMENTS,
     notices::STATEMENTS,
     receivers::STATEMENTS,
+    receivers_read::STATEMENTS,
     sending::STATEMENTS,
     subscriptions::STATEMENTS,
 ];

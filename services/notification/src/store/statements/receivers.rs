@@ -5,36 +5,25 @@ use chrono::{DateTime, Utc};
 use nopic_domain::notice::Notice;
 use nopic_sql::Error;
 use nopic_sql::audit::Rows;
-use nopic_sql::row::{json, small};
+use nopic_sql::row::json;
 use serde_json::json as value;
 
 use super::super::engine::Connection;
 use super::deliveries::delivery;
 use super::messages::hold_notices;
+use super::receivers_read::{all, find, require};
 use super::subscriptions::{has_room, is_free, set};
 use super::{Store, end, kept};
 use crate::error::Error as Refusal;
 use crate::message_id::message_id;
 use crate::store::audited::{RECEIVER, SUBSCRIPTION};
-use crate::store::row::{count, receiver_state, secrets};
+use crate::store::row::secrets;
 use crate::store::{
     Act, KeptSecret, NamedSubscription, NewReceiver, ReceiverState, ReceiverStore, StoredDelivery,
     StoredReceiver, TRIED_FOR,
 };
 
-macro_rules! columns {
-    () => {
-        "SELECT r.receiver_id, r.name, r.channel, r.settings, r.ordered, r.per_minute, r.state, r.because,
-            r.failing_since, r.created_at,
-            (SELECT COUNT(*) FROM delivery d WHERE d.receiver_id = r.receiver_id AND d.state = 'WAITING'),
-            (SELECT COUNT(*) FROM delivery d WHERE d.receiver_id = r.receiver_id AND d.state = 'DEAD')
-        FROM receiver r WHERE r.tenant = $1 AND r.removed_at IS NULL"
-    };
-}
-
 nopic_sql::statements! {
-    const SELECT_RECEIVERS: &str = concat!(columns!(), " ORDER BY r.name");
-    const SELECT_RECEIVER: &str = concat!(columns!(), " AND r.name = $2");
     const INSERT_RECEIVER: &str = "INSERT INTO receiver (tenant, name, channel, settings, secrets, ordered, per_minute,
             state, because, failures, rests_until, created_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, 'ACTIVE', '', 0, $8, $8)";
@@ -63,78 +52,6 @@ nopic_sql::statements! {
 const MOST: i64 = 100;
 /// Secrets of a receiver that sign beside the newest.
 const OLD_SECRETS: usize = 2;
-
-type Row = (
-    i64,
-    String,
-    String,
-    String,
-    bool,
-    i64,
-    String,
-    String,
-    Option<DateTime<Utc>>,
-    DateTime<Utc>,
-    i64,
-    i64,
-);
-
-fn stored(row: Row) -> Result<StoredReceiver, Error> {
-    let (
-        id,
-        name,
-        channel,
-        settings,
-        ordered,
-        per_minute,
-        state,
-        because,
-        failing_since,
-        created_at,
-        waiting,
-        dead,
-    ) = row;
-    Ok(StoredReceiver {
-        id,
-        name,
-        channel,
-        settings,
-        ordered,
-        per_minute: small("receiver.per_minute", per_minute)?,
-        state: receiver_state(&state)?,
-        because,
-        failing_since,
-        created_at,
-        waiting: count("COUNT(delivery)", waiting)?,
-        dead: count("COUNT(delivery)", dead)?,
-    })
-}
-
-async fn find(
-    connection: &mut Connection,
-    tenant: &str,
-    name: &str,
-) -> Result<Option<StoredReceiver>, Error> {
-    let row: Option<Row> = sqlx::query_as(SELECT_RECEIVER)
-        .bind(tenant)
-        .bind(name)
-        .fetch_optional(connection)
-        .await?;
-    row.map(stored).transpose()
-}
-
-/// The receiver of this name, which must be there.
-pub(super) async fn require(
-    connection: &mut Connection,
-    tenant: &str,
-    name: &str,
-) -> Result<StoredReceiver, Refusal> {
-    find(connection, tenant, name).await?.ok_or_else(|| {
-        Refusal::NotFound(format!(
-            "there is no receiver {name:?}: ListReceivers names those that there are"
-        ))
-    })
-}
 
 fn left(
     rows: &mut Rows,
@@ -218,11 +135,8 @@ impl ReceiverStore for Store {
     }
 
     async fn receivers(&self, tenant: &str) -> Result<Vec<StoredReceiver>, Error> {
-        let rows: Vec<Row> = sqlx::query_as(SELECT_RECEIVERS)
-            .bind(tenant)
-            .fetch_all(self.database.readers())
-            .await?;
-        rows.into_iter().map(stored).collect()
+        let mut connection = self.database.readers().acquire().await?;
+        all(&mut connection, tenant).await
     }
 
     async fn set_state(
@@ -330,7 +244,12 @@ impl ReceiverStore for Store {
                 .execute(&mut *transaction)
                 .await?;
         }
-        left(&mut rows, &act.principal.tenant, &receiver, Some(act.now))?;
+        // As the row is left: an address may hold a secret, and nobody needs it any more.
+        let left_behind = StoredReceiver {
+            settings: "{}".to_owned(),
+            ..receiver.clone()
+        };
+        left(&mut rows, &act.principal.tenant, &left_behind, Some(act.now))?;
         let note = ("RECEIVER_REMOVED", name, value!({ "subscriptions": gone.len() }));
         end(transaction, act, note, &rows, &receiver).await?;
         Ok(receiver)

@@ -8,7 +8,7 @@ use nopic_sql::row::json;
 use serde_json::{Value, json as value};
 
 use super::super::engine::Connection;
-use super::receivers::require;
+use super::receivers_read::require;
 use super::{Store, end, kept};
 use crate::error::Error as Refusal;
 use crate::store::audited::SUBSCRIPTION;
