@@ -1,5 +1,7 @@
 //! Receivers on both engines.
 
+use nopic_sql::audit::{Audit, Heads};
+
 use super::*;
 
 #[rstest]
@@ -63,6 +65,13 @@ async fn receivers_are_paused_rotated_and_removed(
     );
     // The name is free again.
     world.receiver("a", false).await;
+    // The log answers for the rows as they are, also for the one that is gone.
+    let heads = Heads::in_data_folder(world.database.folder.path());
+    let verified = Audit::new(world.store.journal().audit, heads)
+        .verify(Vec::new())
+        .await
+        .unwrap();
+    assert_eq!(verified.findings, []);
     let act = world.act();
     let missing = world.store.remove_receiver(&act, "b").await.unwrap_err();
     assert!(missing.to_string().contains("ListReceivers"), "{missing}");
