@@ -94,7 +94,7 @@ impl World {
             ("NOPIC_NOTIFICATION_WEBHOOK_ALLOW", "127.0.0.0/8"),
             ("NOPIC_NOTIFICATION_WEBHOOK_PLAIN_HTTP", "127.0.0.0/8"),
         ];
-        let mut command = place.command(&["serve", "all", "--port", "0"]);
+        let mut command = place.command(&["serve", "all", "--listen", "127.0.0.1:0"]);
         command.envs(allow);
         let serving = place.serve_by(command);
         Self { place, serving }
@@ -310,7 +310,7 @@ fn what_time_alone_brings_is_told_to_whoever_deals_with_it() {
     // Time is looked at when a server starts, and every hour.
     let World { place, serving } = world;
     assert_eq!(serving.stop(), Some(0));
-    let serving = place.serve(&["serve", "all", "--port", "0"]);
+    let serving = place.serve(&["serve", "all", "--listen", "127.0.0.1:0"]);
     let world = World { place, serving };
     let of = |kind: &str| world.until(&["notice", "list", "--kind", kind], |all| !all.is_empty());
     let ends = of("CERTIFICATE_EXPIRING");

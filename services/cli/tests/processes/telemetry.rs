@@ -400,6 +400,7 @@ async fn numbers_have_names_and_closed_labels() {
                     "service",
                     "transaction",
                     "outcome",
+                    "version",
                     // The services that are asked, and how each of their servers is.
                     "target",
                     "state",
