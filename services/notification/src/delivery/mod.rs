@@ -13,7 +13,7 @@ use nopic_chassis::draining::Draining;
 use nopic_chassis::retry::Backoff;
 use nopic_chassis::worker::Worker;
 use serde_json::Value;
-use tokio::task::{Id, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use self::batch::Batch;
@@ -238,11 +238,16 @@ impl Turns {
         self.receivers.insert(task.id(), receiver);
     }
 
-    /// Waits until one has ended. One that failed is tried again when its lease is over.
+    /// Waits until one has ended, and takes leave of all that have. One that failed is tried again when its lease is over.
     async fn ended(&mut self) {
-        let Some(ended) = self.tasks.join_next_with_id().await else {
-            return;
-        };
+        let mut next = self.tasks.join_next_with_id().await;
+        while let Some(ended) = next {
+            self.take_leave(ended);
+            next = self.tasks.try_join_next_with_id();
+        }
+    }
+
+    fn take_leave(&mut self, ended: Result<(Id, Result<(), nopic_sql::Error>), JoinError>) {
         let (task, error): (Id, Option<Box<dyn std::error::Error + Send + Sync>>) = match ended {
             Ok((task, ended)) => (task, ended.err().map(Into::into)),
             Err(error) => (error.id(), Some(error.into())),
