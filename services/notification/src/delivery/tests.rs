@@ -321,10 +321,11 @@ async fn what_cannot_be_sent_is_given_up_after_three_days_and_a_refusal_at_once(
         "{delivery:?}"
     );
     assert!((8..40).contains(&delivery.attempts), "{}", delivery.attempts);
-    // The last try is the first one behind the third day, and pauses are six hours at most.
+    // The last try is the first one behind the third day, pauses are six hours at most, and the failure of the other message,
+    // that the first receiver was paused, may have come before it.
     let ended = delivery.ended_at.unwrap() - delivery.created_at;
     assert!(
-        ended >= TimeDelta::hours(60) && ended <= TimeDelta::hours(79),
+        ended >= TimeDelta::hours(60) && ended <= TimeDelta::hours(85),
         "{ended}"
     );
 }
