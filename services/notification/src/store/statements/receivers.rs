@@ -8,7 +8,6 @@ use nopic_sql::audit::Rows;
 use nopic_sql::row::json;
 use serde_json::json as value;
 
-use super::super::engine::Connection;
 use super::deliveries::delivery;
 use super::messages::hold_notices;
 use super::receivers_read::{all, find, require};
