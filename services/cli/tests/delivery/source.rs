@@ -129,6 +129,7 @@ impl EventService for Source {
             events: (after..last).map(|number| self.event(number)).collect(),
             position: last.to_string(),
             behind_seconds: (last < end).then_some(0),
+            unavailable_services: Vec::new(),
         }))
     }
 }
