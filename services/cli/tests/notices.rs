@@ -137,7 +137,7 @@ impl World {
 #[test]
 fn what_is_filed_reaches_a_webhook_and_a_mailbox_and_what_could_not_be_sent_is_sent_again() {
     let world = World::new();
-    let hook = Hook::new();
+    let (hook, silent) = (Hook::new(), Hook::new());
     let made = world.done(&["receiver", "create", "erp", "--webhook", &hook.url, "--ordered"]);
     assert!(
         made.contains("whsec_") && made.contains("erp-all sends it everything at once"),
@@ -163,7 +163,7 @@ fn what_is_filed_reaches_a_webhook_and_a_mailbox_and_what_could_not_be_sent_is_s
         "create",
         "silent",
         "--webhook",
-        &hook.url,
+        &silent.url,
         "--without-subscriptions",
     ]);
     assert!(!made.contains("sends it"), "{made}");
@@ -252,6 +252,9 @@ fn what_is_filed_reaches_a_webhook_and_a_mailbox_and_what_could_not_be_sent_is_s
         !all.is_empty()
     });
     assert_eq!(told[0]["subject"], "erp");
+    // By every other way that there is, also where nobody has asked for it.
+    let (_, event) = silent.next();
+    assert_eq!(event["type"], "nopic.notice.receiver_paused.v1", "{event}");
     let tested = world.run(&["receiver", "test", "erp"]);
     assert_eq!(tested.status, 2);
     assert!(tested.said.contains("GONE: resume it first"), "{tested:?}");

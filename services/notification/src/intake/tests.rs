@@ -144,7 +144,6 @@ fn samples() -> Vec<(&'static str, What)> {
                 revision: 5,
                 published_on: "2026-06-02".to_owned(),
                 because: vec!["it has 40 % fewer operations than the one before".to_owned()],
-                ..SnapshotHeld::default()
             }),
         ),
     ];
