@@ -281,11 +281,8 @@ impl Way<'_> {
 
 fn message(receiver: &HeldReceiver, pending: &Pending) -> Result<Message, String> {
     let mut notices = pending.notices.clone()?;
-    if notices.is_empty() {
-        return Err("The message says nothing.".to_owned());
-    }
     // One notice of a digest is a digest still.
-    let content = if pending.is_digest {
+    let content = if pending.is_digest && !notices.is_empty() {
         Content::Digest(notices)
     } else {
         Content::Notice(Box::new(notices.pop().ok_or("The message says nothing.")?))

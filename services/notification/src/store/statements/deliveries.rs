@@ -53,8 +53,8 @@ nopic_sql::statements! {
     const FIND_RECEIVER: &str =
         "SELECT receiver_id FROM receiver WHERE tenant = $1 AND name = $2 AND removed_at IS NULL";
     const WAKE_RECEIVERS: &str = "UPDATE receiver SET rests_until = $2 WHERE tenant = $1 AND rests_until > $2
-        AND receiver_id IN (SELECT receiver_id FROM delivery WHERE tenant = $1 AND state = 'WAITING'
-            AND next_attempt_at = $2)";
+        AND EXISTS (SELECT 1 FROM delivery d WHERE d.receiver_id = receiver.receiver_id AND d.state = 'WAITING'
+            AND d.next_attempt_at = $2)";
     /// All that are dead, to the receiver `$2`, or where that is empty to any.
     const SEND_DEAD_AGAIN: &str = "UPDATE delivery SET state = 'WAITING', attempts = 0, next_attempt_at = $3, expires_at = $4,
             ended_at = NULL
