@@ -8,6 +8,7 @@ use super::timed::{Askable, failed};
 use super::troubles::Troubles;
 use super::{Intake, IntakeError};
 use crate::cases::registry::certified;
+use crate::store::importer_of;
 
 /// Importers of one look, and of one question to the registry.
 pub(super) const IMPORTERS: u32 = 200;
@@ -73,12 +74,6 @@ impl Intake {
         let may = cases.close_late(today, &[Period::default()]).is_some();
         Ok(may.then_some((importer, cases)))
     }
-}
-
-/// An importer as the store names it.
-pub(super) fn importer_of(text: &str) -> Result<NopId, nopic_sql::Error> {
-    text.parse()
-        .map_err(|_| nopic_sql::Error::corrupt("case_event.importer", text))
 }
 
 #[cfg(test)]

@@ -8,12 +8,12 @@ use nopic_domain::identifier::NopId;
 use nopic_domain::principal::Principal;
 use sha2::{Digest as _, Sha256};
 
-use super::closing::{IMPORTERS, importer_of};
+use super::closing::IMPORTERS;
 use super::troubles::Troubles;
 use super::{Intake, IntakeError};
 use crate::error::Error;
 use crate::over::{NotKnown, close_first};
-use crate::store::{Act, By};
+use crate::store::{Act, By, importer_of};
 
 impl Intake {
     /// Sends what is due by now. Nothing is, where a person sends; and in a case of which nobody knows whether it is over,

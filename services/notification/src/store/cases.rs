@@ -17,6 +17,12 @@ pub(crate) struct History {
     pub(crate) cases: Cases,
 }
 
+/// An importer as it is kept.
+pub(crate) fn importer_of(text: &str) -> Result<NopId, Error> {
+    text.parse()
+        .map_err(|_| Error::corrupt("case_event.importer", text))
+}
+
 /// A letter as it was sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SentLetter {

@@ -24,7 +24,7 @@ use crate::cases::entry::ToldVersion;
 use crate::error::Error as Refusal;
 pub(crate) use crate::new_notice::{DealingKind, NewNotice, Whose};
 
-pub(crate) use cases::{By, CaseStore, LetterStore, SentLetter};
+pub(crate) use cases::{By, CaseStore, LetterStore, SentLetter, importer_of};
 
 /// The schema of the service.
 pub const SCHEMA: Schema = Schema {

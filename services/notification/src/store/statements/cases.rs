@@ -20,7 +20,7 @@ use crate::cases::CaseRules;
 use crate::cases::entry::{Standing, ToldVersion};
 use crate::cases::notices::notices;
 use crate::store::audited::CASE_EVENT;
-use crate::store::cases::History;
+use crate::store::cases::{History, importer_of};
 use crate::store::{CaseStore, NewNotice, row};
 
 nopic_sql::statements! {
@@ -45,11 +45,6 @@ nopic_sql::statements! {
     const UPSERT_STANDING: &str = "INSERT INTO counted_entry (tenant, entry_number, version, content)
         VALUES ($1, $2, $3, $4)
         ON CONFLICT (tenant, entry_number) DO UPDATE SET version = excluded.version, content = excluded.content";
-}
-
-fn importer_of(text: &str) -> Result<NopId, Error> {
-    text.parse()
-        .map_err(|_| Error::corrupt("case_event.importer", text))
 }
 
 /// Keeps what versions of entries say to cases; what is to be told of it.
