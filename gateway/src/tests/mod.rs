@@ -21,7 +21,7 @@ use nopic_chassis::messages::{BoundMessages, Room};
 use nopic_chassis::metrics::Metrics;
 use nopic_chassis::principal::PRINCIPAL_KEY;
 use nopic_chassis::roles::{CheckRoles, RoleTable, Row};
-use nopic_chassis::transport::{OwnerSecret, ServerOptions, bind};
+use nopic_chassis::transport::{OwnerSecret, ServerOptions};
 use nopic_domain::principal::{Principal, Role};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -127,7 +127,7 @@ impl Door {
     pub(crate) async fn open(bounds: Bounds) -> Self {
         let metrics = Metrics::default();
         let calls = calls(bounds, &metrics);
-        let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let served = tokio::spawn(async move {

@@ -48,6 +48,7 @@ pub struct Reader {
     /// Against which relative paths in the file stand.
     folder: PathBuf,
     known: BTreeSet<String>,
+    secrets: BTreeSet<String>,
     problems: Vec<String>,
 }
 
@@ -85,6 +86,7 @@ impl Reader {
             environment: environment.into_iter().collect(),
             folder,
             known: BTreeSet::new(),
+            secrets: BTreeSet::new(),
             problems: Vec::new(),
         }
     }
@@ -231,6 +233,7 @@ impl Reader {
     /// A secret: from the file that the key with `_file` names, or from the environment; never from the file of the
     /// configuration itself.
     pub fn secret(&mut self, key: &str) -> Option<Secret> {
+        self.secrets.insert(key.to_owned());
         let file_key = format!("{key}_file");
         let is_in_file = self.values.contains_key(key);
         let stated = self.value(key);
@@ -275,6 +278,25 @@ impl Reader {
             .collect();
         names.dedup();
         names
+    }
+
+    /// What was given of what has been asked for, for a log: `key=value`, sorted, without secrets.
+    #[must_use]
+    pub fn stated(&self) -> Vec<String> {
+        let mut stated = Vec::new();
+        for key in &self.known {
+            let given = self.environment.get(&variable(key)).cloned();
+            let Some(value) = given.or_else(|| self.values.get(key).map(shown)) else {
+                continue;
+            };
+            let value = if self.secrets.contains(key) {
+                "(secret)".to_owned()
+            } else {
+                without_password(value)
+            };
+            stated.push(format!("{key}={value}"));
+        }
+        stated
     }
 
     /// Ends the reading.
@@ -327,6 +349,26 @@ fn flatten(prefix: &str, table: Table, values: &mut BTreeMap<String, Value>) {
                 values.insert(path, value);
             }
         }
+    }
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(values) => values.iter().map(shown).collect::<Vec<_>>().join(","),
+        other => other.to_string(),
+    }
+}
+
+/// The text without what a URL in it has before the host.
+fn without_password(text: String) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return text;
+    };
+    // A password may have any sign in it that ends a host.
+    match rest.rfind('@') {
+        None => text,
+        Some(at) => format!("{scheme}://(secret){}", &rest[at..]),
     }
 }
 
@@ -404,6 +446,30 @@ mod tests {
                 "tls.key: a text is expected, not a number",
                 "tls.certificate: it is empty: give it a value, or leave it out",
                 "server.max_conections: there is no such key; server.max_connections is one",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_was_given_is_told_without_secrets() {
+        let text = "[server]\nlisten = \"127.0.0.1:1\"\nplain = true\n[redis]\nurl = \"redis://me:hush/x@r/0\"\n\
+                    nodes = [\"a:1\", \"b:2\"]\n";
+        let mut reader = reader(
+            text,
+            &[("NOPIC_SERVER_LISTEN", "127.0.0.1:2"), ("NOPIC_STORE", "hush")],
+        );
+        for key in ["server.listen", "redis.url", "redis.absent"] {
+            reader.text(key);
+        }
+        reader.texts("redis.nodes");
+        reader.secret("store");
+        assert_eq!(
+            reader.stated(),
+            [
+                "redis.nodes=a:1,b:2",
+                "redis.url=redis://(secret)@r/0",
+                "server.listen=127.0.0.1:2",
+                "store=(secret)",
             ]
         );
     }

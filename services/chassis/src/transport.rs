@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -220,7 +219,7 @@ async fn serve_behind(
         std::future::pending().await
     };
     let mut server = server();
-    let observe = Observe::new(&options.metrics);
+    let observe = Observe::new(&options.metrics).logging_access();
     let bound = BoundMessages::within(Room::default());
     let Protected { routes, check } = services;
     check.count_in(&options.metrics);
@@ -260,12 +259,4 @@ async fn serve_behind(
             }
         }
     }
-}
-
-/// Binds a listener on this address; port 0 takes a free one.
-///
-/// # Errors
-/// What the operating system reports.
-pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    TcpListener::bind(address).await
 }

@@ -22,7 +22,7 @@ use nopic_sql::Journal;
 use nopic_sql::{Location, Schema};
 
 pub use failure::Failure;
-pub use listening::listen;
+pub use listening::Reserved;
 pub use observability::{LogFallback, Observability, ObservabilitySettings};
 pub use open::{Deployment, Opened, Opening, read_policy};
 pub use serve::Serving;

@@ -12,7 +12,7 @@ use nopic_sql::Location;
 use tokio::sync::watch;
 
 use crate::failure::Failure;
-use crate::listening::{listen, reachable};
+use crate::listening::{Reserved, reachable};
 
 /// How a server is told to show itself.
 #[derive(Debug, Default)]
@@ -87,8 +87,8 @@ impl Observability {
         };
         let mut filter = settings.filter.clone().unwrap_or(fallback.filter);
         if filter.trim().is_empty() && is_alone {
-            // Who serves others alone says of each call who made it and how it ended.
-            filter = format!("{DEFAULT_FILTER},nopic::access=info");
+            // Who serves others alone says as what it starts, and of each call who made it and how it ended.
+            filter = format!("{DEFAULT_FILTER},nopic::start=info,nopic::access=info");
         }
         let options = Options {
             service,
@@ -121,7 +121,7 @@ impl Observability {
         let Some(address) = settings.admin else {
             return Ok(None);
         };
-        let listener = listen(address).await?;
+        let listener = Reserved::new(address)?.listen()?;
         let bound = listener
             .local_addr()
             .map_err(|error| Failure::new(format!("The admin port cannot be told: {error}.")))?;

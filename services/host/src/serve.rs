@@ -12,13 +12,12 @@ use nopic_chassis::serving::{serve, stop_requested};
 use nopic_chassis::tls::{Clients, ServerTls, TlsFiles};
 use nopic_chassis::transport::{Secured, ServerOptions};
 use nopic_sql::audit::SEAL_INTERVAL;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::events;
 use crate::failure::Failure;
-use crate::listening::reachable;
+use crate::listening::{Reserved, reachable};
 use crate::observability::Observability;
 use crate::open::Opened;
 use crate::settings::Settings;
@@ -33,6 +32,8 @@ pub struct Serving {
     pub observability: Observability,
     /// The clock by which audit logs are sealed.
     pub clock: Arc<dyn Clock>,
+    /// What it was told, for the log.
+    pub settings: String,
 }
 
 /// Connections of an address from elsewhere, unless the configuration says otherwise.
@@ -127,7 +128,7 @@ impl Serving {
     /// The server or `listening` fails.
     pub async fn until_stopped(
         self,
-        listener: TcpListener,
+        reserved: Reserved,
         listening: impl FnOnce(&str) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let Self {
@@ -135,13 +136,12 @@ impl Serving {
             options,
             observability,
             clock,
+            settings,
         } = self;
         // Before anybody is told of the server, who may then ask it to stop.
         let asked_to_stop = stop_requested()
             .map_err(|error| Failure::new(format!("The server cannot hear when it is to stop: {error}.")))?;
-        let address = listener
-            .local_addr()
-            .map_err(|error| Failure::new(format!("The address of the server cannot be told: {error}.")))?;
+        let address = reserved.address();
         let lists_somebody = matches!(options.secured, Some(Secured::Callers(_, Some(_))));
         if !address.ip().is_loopback() && !lists_somebody {
             let knows_anybody = opened.front.as_ref().map(|front| front.knows_anybody());
@@ -157,7 +157,16 @@ impl Serving {
         } else {
             "http"
         };
-        listening(&format!("{scheme}://{}", reachable(address)))?;
+        let listener = reserved.listen()?;
+        let url = format!("{scheme}://{}", reachable(address));
+        listening(&url)?;
+        tracing::info!(
+            target: "nopic::start",
+            version = env!("CARGO_PKG_VERSION"),
+            url,
+            settings,
+            "serving"
+        );
         opened.work();
         let (served, stop) = watch::channel(false);
         let mut sealers = JoinSet::new();

@@ -59,6 +59,7 @@ pub struct Settings {
     pub(crate) upstream: BTreeMap<&'static str, Target>,
     pub(crate) openers: Openers,
     has_redis: bool,
+    stated: Vec<String>,
 }
 
 impl fmt::Debug for Settings {
@@ -104,6 +105,13 @@ impl Settings {
         })
     }
 
+    /// What was given, for a log: `key=value`, without secrets and without who may call what.
+    #[must_use]
+    pub fn stated(&self) -> String {
+        let stated = self.stated.iter().filter(|given| !given.starts_with("callers."));
+        stated.cloned().collect::<Vec<_>>().join(" ")
+    }
+
     /// The sections that are there for services that are served alone.
     pub fn of_separate_services(&self) -> impl Iterator<Item = String> {
         let redis = self.has_redis.then(|| "redis".to_owned());
@@ -147,6 +155,7 @@ impl Settings {
             upstream,
             openers,
             tls,
+            stated: reader.stated(),
         };
         if settings.tls.is_none() && settings.callers.is_some() {
             reader.problem(

@@ -1,4 +1,5 @@
-//! How the named transactions of the parts' databases end, and how many connections they have, as numbers.
+//! How the named transactions of the parts' databases end, how many connections they have, and whether their audit logs are
+//! sealed, as numbers.
 
 use nopic_chassis::metrics::{Labels, Metrics};
 use nopic_sql::audit::Audit;
@@ -27,6 +28,21 @@ pub(crate) fn add(metrics: &Metrics, audits: &[Audit]) {
             "Connections to databases, by service and state",
             &open,
         )?;
+        let failures: Vec<_> = audits
+            .iter()
+            .map(|audit| ([("service", audit.service())], audit.failures()))
+            .collect();
+        let failures: Vec<(&Labels, u64)> = failures
+            .iter()
+            .map(|(labels, number)| (&labels[..], *number))
+            .collect();
+        if !failures.is_empty() {
+            reading.counter(
+                "audit_seal_failures",
+                "How often audit records could not be sealed or a head not be written, by service",
+                &failures,
+            )?;
+        }
         let most: Vec<_> = connections
             .iter()
             .map(|(service, count)| ([("service", *service)], i64::from(count.most)))

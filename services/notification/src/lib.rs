@@ -9,6 +9,7 @@
 //!                                     └─ cases of importers ── letters, where the deployment is an authority
 //! ```
 
+mod asking;
 mod case_rpc;
 mod cases;
 pub mod channels;

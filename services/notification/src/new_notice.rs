@@ -27,6 +27,11 @@ impl DealingKind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Whose {
     Tenant(String),
+    /// Of a tenant which is told by every receiver but the one that it is about, whoever subscribed to what.
+    ByOthers {
+        tenant: String,
+        than: i64,
+    },
     /// Of every tenant that deals with one of these.
     DealingWith(DealingKind, Vec<String>),
 }

@@ -193,7 +193,7 @@ async fn open(
         operators: Arc::clone(&operators),
         holder: holder().map_err(OpenError::new)?,
     });
-    open.background.push(Box::pin(Arc::clone(&sender).measure()));
+    open.background.push(Box::pin(Arc::clone(&sender).look_after()));
     open.background.push(Box::pin(sender.run()));
     Ok(open)
 }

@@ -1,6 +1,7 @@
 //! Who may call which method. A tenant sees and changes what is its own, and nothing else.
 
 use nopic_chassis::roles::Row;
+use nopic_domain::notice::NoticeKind;
 use nopic_domain::principal::Role;
 
 /// Who decides who is told.
@@ -8,6 +9,12 @@ pub(crate) const DECIDERS: &[Role] = &[Role::Compliance, Role::Operator, Role::A
 
 /// Who sees cases of enforcement, and who takes their steps.
 const CONCERNED: &[Role] = &[Role::Compliance, Role::Operator, Role::Authority, Role::Broker];
+
+/// Whether a role is told notices of a kind: steps of cases are for whoever sees cases.
+pub(crate) fn sees(role: Role, kind: NoticeKind) -> bool {
+    kind != NoticeKind::CaseStep || CONCERNED.contains(&role)
+}
+
 const AUTHORITY: &[Role] = &[Role::Authority];
 
 /// The notification service's rows of the table of roles.
@@ -51,3 +58,27 @@ pub const ROLES: &[Row] = &[
     Row::roles("nopic.notification.v1.CaseService/SendLetter", AUTHORITY),
     Row::roles("nopic.notification.v1.CaseService/GetCaseStatistics", CONCERNED),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_of_cases_are_told_to_whoever_sees_cases() {
+        assert!(sees(Role::Broker, NoticeKind::CaseStep) && !sees(Role::Exporter, NoticeKind::CaseStep));
+        for row in ROLES.iter().filter(|row| row.method.ends_with("/ListCases")) {
+            for role in Role::ALL {
+                assert_eq!(
+                    sees(role, NoticeKind::CaseStep),
+                    row.roles.contains(&role),
+                    "{role:?}"
+                );
+            }
+        }
+        assert!(
+            Role::ALL
+                .iter()
+                .all(|role| sees(*role, NoticeKind::LinesRejected))
+        );
+    }
+}

@@ -22,7 +22,7 @@ use tonic::{Request, Response, Status};
 use crate::channels::{Channels, Secret};
 use crate::convert;
 use crate::error::Error;
-use crate::roles::DECIDERS;
+use crate::roles::{DECIDERS, sees};
 use crate::store::{
     Act, DeliveryFilter, KeptSecret, NewReceiver, NotificationStore, ReceiverState, StoredReceiver,
 };
@@ -132,6 +132,7 @@ impl Rpc {
             .channels
             .find(&receiver.channel)
             .zip(serde_json::from_str(&receiver.settings).ok())
+            .filter(|_| receiver.settings != "{}")
             .map(|(channel, settings)| channel.destination(&settings));
         convert::receiver_to_wire(receiver, destination.unwrap_or_default())
     }
@@ -139,18 +140,19 @@ impl Rpc {
     async fn watch(
         self,
         answers: Answers<wire::WatchNoticesResponse>,
-        tenant: String,
+        principal: Principal,
         mut after: i64,
     ) -> Result<(), Status> {
         let mut said_at: Option<Instant> = None;
         while !answers.is_unheard() {
-            let found = self
+            let mut found = self
                 .store
-                .notices_after(&tenant, after, WATCHED)
+                .notices_after(&principal.tenant, after, WATCHED)
                 .await
                 .map_err(Error::from)?;
             let is_behind = found.len() == WATCHED as usize;
             after = found.last().map_or(after, |last| last.id);
+            found.retain(|found| sees(principal.role, found.notice.kind));
             if !found.is_empty() || said_at.is_none_or(|at| at.elapsed() >= HEARTBEAT) {
                 answers
                     .send(wire::WatchNoticesResponse {
@@ -212,7 +214,20 @@ impl NotificationService for Rpc {
     ) -> Result<Response<wire::ListNoticesResponse>, Status> {
         let principal = of(&request)?;
         let request = request.into_inner();
-        let filter = convert::notice_filter(&request)?;
+        let mut filter = convert::notice_filter(&request)?;
+        let is_kept_from = |kind: &NoticeKind| !sees(principal.role, *kind);
+        if NoticeKind::ALL.iter().any(is_kept_from) {
+            if filter.kinds.is_empty() {
+                filter.kinds = NoticeKind::ALL.to_vec();
+            }
+            filter.kinds.retain(|kind| !is_kept_from(kind));
+            if filter.kinds.is_empty() {
+                return Ok(Response::new(wire::ListNoticesResponse {
+                    complete: true,
+                    ..wire::ListNoticesResponse::default()
+                }));
+            }
+        }
         let page = Page::of(request.page_size)?;
         let before = page_token(&request.page_token, |token| token.parse().ok())?.unwrap_or(i64::MAX);
         let mut notices = self
@@ -239,6 +254,7 @@ impl NotificationService for Rpc {
             .notice(&principal.tenant, number)
             .await
             .map_err(Error::from)?
+            .filter(|(found, _)| sees(principal.role, found.notice.kind))
             .ok_or_else(|| Error::NotFound(format!("there is no notice {number} of this tenant")))?;
         Ok(Response::new(wire::GetNoticeResponse {
             notice: Some(convert::notice_to_wire(notice)),
@@ -252,14 +268,14 @@ impl NotificationService for Rpc {
         &self,
         request: Request<wire::WatchNoticesRequest>,
     ) -> Result<Response<Self::WatchNoticesStream>, Status> {
-        let tenant = of(&request)?.tenant;
+        let principal = of(&request)?;
         let after = request.into_inner().after;
         if after < 0 {
             return Err(RequestError::invalid("after", "a position is no number below zero").into());
         }
         let rpc = self.clone();
         Ok(Response::new(answer(AHEAD, move |answers| {
-            rpc.watch(answers, tenant, after)
+            rpc.watch(answers, principal, after)
         })))
     }
 

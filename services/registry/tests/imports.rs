@@ -416,9 +416,7 @@ async fn an_upload_whose_caller_leaves_leaves_nothing(
         futures::stream::pending(),
     );
     // A process of its own, so to speak: all that it had open is cut when it ends.
-    let listener = nopic_chassis::transport::bind(([127, 0, 0, 1], 0).into())
-        .await
-        .unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(nopic_chassis::transport::serve(
         listener,

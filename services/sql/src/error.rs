@@ -100,6 +100,25 @@ impl Error {
         }
     }
 
+    /// Whether what was to be written cannot be kept, whoever tries it and whenever: all else, such as a full disk or a
+    /// statement that was cancelled, says nothing of it.
+    #[must_use]
+    pub fn is_of_content(&self) -> bool {
+        match self {
+            Self::Corrupt { .. } => true,
+            // Of PostgreSQL "data exception" and "integrity constraint violation", of SQLite "too big", "constraint" and
+            // "mismatch" in all of their kinds, whose lowest byte is that of the kind.
+            Self::Database(sqlx::Error::Database(error)) => error.code().is_some_and(|code| {
+                let of_sqlite = |number: u32| matches!(number & 0xFF, 18..=20);
+                match code.len() {
+                    5 => code.starts_with("22") || code.starts_with("23"),
+                    _ => code.parse().is_ok_and(of_sqlite),
+                }
+            }),
+            _ => false,
+        }
+    }
+
     /// Whether a rule of the schema of this name refused the change.
     #[must_use]
     pub fn is_refused_by(&self, constraint: &str) -> bool {

@@ -23,6 +23,9 @@ pub enum Location {
     Postgres(Box<PgConnectOptions>),
 }
 
+/// PostgreSQL's code of "too many connections".
+const TOO_MANY_CONNECTIONS: &str = "53300";
+
 impl Location {
     /// The database behind a URL of the form `postgres://USER@HOST:PORT/NAME`.
     ///
@@ -48,14 +51,23 @@ impl Location {
         }
     }
 
-    /// Whether the server lets us in; there is none for a folder. A pool would try for seconds, and then not say why.
+    /// Whether the server lets us in; there is none for a folder. A pool would try for seconds, and then not say why. A
+    /// server that has no connection left for us is there: those that we have work on.
     ///
     /// # Errors
     /// What the server, or the way to it, reports.
     pub async fn check(&self) -> Result<(), Error> {
         match self {
             Self::Folder(_) => Ok(()),
-            Self::Postgres(options) => Ok(PgConnection::connect_with(options).await?.close().await?),
+            Self::Postgres(options) => match PgConnection::connect_with(options).await {
+                Ok(connection) => Ok(connection.close().await?),
+                Err(sqlx::Error::Database(error))
+                    if error.code().as_deref() == Some(TOO_MANY_CONNECTIONS) =>
+                {
+                    Ok(())
+                }
+                Err(error) => Err(error.into()),
+            },
         }
     }
 

@@ -12,8 +12,9 @@ use crate::Error;
 /// every message that ever was.
 ///
 /// On PostgreSQL the transaction counts, too: of two messages the one with the lower id may be committed much later. A
-/// database that is restored from a dump into another server counts its transactions anew: before it is used there,
-/// `transaction_id` of what the outbox holds is set to 0, and readers begin again at the default.
+/// database that is restored from a dump into another server counts its transactions anew: whoever opens it first sets
+/// `transaction_id` of what the outbox holds to 0, and readers, to whom their position was never told there, begin again at
+/// the default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Position {
     /// Number of the transaction that put the message; 0 on SQLite.

@@ -229,6 +229,12 @@ crate::statements! {
     const SELECT_END: &str = "SELECT CAST(CAST(transaction_id AS text) AS bigint), outbox_id FROM outbox \
         WHERE transaction_id < pg_snapshot_xmin(pg_current_snapshot()) \
         ORDER BY transaction_id DESC, outbox_id DESC LIMIT 1";
+    /// Rows of transactions that this server has not begun yet.
+    const IS_OF_ANOTHER_SERVER: &str = "SELECT EXISTS (SELECT 1 FROM outbox \
+        WHERE transaction_id >= pg_snapshot_xmax(pg_current_snapshot())) OR EXISTS (SELECT 1 FROM outbox_floor \
+        WHERE transaction_id >= CAST(CAST(pg_snapshot_xmax(pg_current_snapshot()) AS text) AS bigint))";
+    const COUNT_MESSAGES_ANEW: &str = "UPDATE outbox SET transaction_id = CAST('0' AS xid8)";
+    const COUNT_FLOOR_ANEW: &str = "UPDATE outbox_floor SET transaction_id = 0";
     /// Messages up to a position.
     const DELETE_MESSAGES: &str = "DELETE FROM outbox \
         WHERE (transaction_id, outbox_id) <= (CAST(CAST(CAST($1 AS bigint) AS text) AS xid8), $2)";
@@ -252,6 +258,7 @@ impl Database {
             SchemaUpdate::Apply => drop(apply(&pool, schema).await?),
             SchemaUpdate::Refuse => statements::migrate::refuse_outdated(&pool, schema).await?,
         }
+        count_messages_anew(&pool, schema).await?;
         Ok(Self {
             pool,
             transactions: Transactions::default(),
@@ -302,6 +309,39 @@ impl Database {
     pub async fn close(&self) {
         self.pool.close().await;
     }
+}
+
+/// Where messages are of transactions that this server has not begun yet, they come from the dump of another one: they are
+/// counted as before all of this one's.
+async fn count_messages_anew(pool: &Pool, schema: &Schema) -> Result<(), Error> {
+    let has_outbox = schema
+        .migrations
+        .iter()
+        .any(|step| step.name == crate::OUTBOX_FLOOR.name);
+    if !has_outbox || !is_of_another_server(&mut *pool.acquire().await?).await? {
+        return Ok(());
+    }
+    let mut transaction = pool.begin().await?;
+    hold(&mut transaction, &["restored outbox", schema.name]).await?;
+    // Another process may have done it meanwhile.
+    if !is_of_another_server(&mut transaction).await? {
+        return Ok(());
+    }
+    for statement in [COUNT_MESSAGES_ANEW, COUNT_FLOOR_ANEW] {
+        sqlx::query(statement).execute(&mut *transaction).await?;
+    }
+    transaction.commit().await?;
+    tracing::warn!(
+        schema = schema.name,
+        "this database comes from the dump of another server: whoever reads its events begins again"
+    );
+    Ok(())
+}
+
+async fn is_of_another_server(connection: &mut Connection) -> Result<bool, Error> {
+    Ok(sqlx::query_scalar(IS_OF_ANOTHER_SERVER)
+        .fetch_one(connection)
+        .await?)
 }
 
 async fn connect(place: &Place, schema: &Schema, connections: u32) -> Result<Pool, Error> {

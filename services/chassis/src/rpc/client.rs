@@ -138,6 +138,7 @@ impl Service<http::Request<Body>> for Client {
             span: trace.span.clone(),
             is_noted: false,
             open: None,
+            access: None,
         };
         if deadline::current().is_some() || asked.is_some() {
             let Some(left) = deadline::within(asked.unwrap_or(std::time::Duration::MAX)) else {

@@ -1,6 +1,7 @@
 //! What every call carries and leaves behind, on the side of the server ([`server`]) and of the client ([`client`]): a
 //! span of a trace, a deadline, and a number in the metrics.
 
+mod access;
 pub mod client;
 mod method;
 pub mod server;
@@ -14,6 +15,7 @@ use tokio::time::Instant;
 use tonic::Code;
 use tracing::Span;
 
+use self::access::Access;
 use crate::gate::OpenCall;
 use crate::metrics::{Metrics, durations};
 
@@ -66,6 +68,8 @@ struct Ending {
     is_noted: bool,
     /// Of a server: the call on its connection.
     open: Option<OpenCall>,
+    /// Of a server whose calls are logged.
+    access: Option<Access>,
 }
 
 impl Ending {
@@ -82,8 +86,12 @@ impl Ending {
         if is_error {
             self.span.record("otel.status_code", "ERROR");
         }
+        let took = self.began.elapsed();
         if let Some(calls) = &self.calls {
-            calls.ended(self.method, code, self.began.elapsed());
+            calls.ended(self.method, code, took);
+        }
+        if let Some(access) = self.access.take() {
+            access.ended(self.method, code, took);
         }
     }
 }

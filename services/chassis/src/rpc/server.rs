@@ -13,6 +13,7 @@ use tonic::{Code, Status};
 use tower::{Layer, Service};
 use tracing::field;
 
+use super::access::Access;
 use super::{Calls, Ending, Side, method};
 use crate::balance::code_of;
 use crate::deadline::{self, KEPT};
@@ -26,6 +27,7 @@ use crate::telemetry::trace::Trace;
 #[derive(Debug, Clone)]
 pub struct Observe {
     calls: Option<Calls>,
+    logs_access: bool,
 }
 
 impl Observe {
@@ -37,13 +39,26 @@ impl Observe {
             "Duration of calls that this server answered, to the last message of a stream",
             metrics,
         );
-        Self { calls: Some(calls) }
+        Self {
+            calls: Some(calls),
+            logs_access: false,
+        }
+    }
+
+    /// Each call is a line of the log, too.
+    #[must_use]
+    pub fn logging_access(mut self) -> Self {
+        self.logs_access = true;
+        self
     }
 
     /// For services that are asked in memory: what the process is asked from outside is counted at its edge.
     #[must_use]
     pub(crate) fn uncounted() -> Self {
-        Self { calls: None }
+        Self {
+            calls: None,
+            logs_access: false,
+        }
     }
 }
 
@@ -104,6 +119,9 @@ impl Observe {
             span: trace.span.clone(),
             is_noted: false,
             open,
+            access: (self.logs_access && method::is_traced(method))
+                .then(|| Access::of(request))
+                .flatten(),
         };
         if given.is_some_and(|given| given <= KEPT) {
             let status = Status::deadline_exceeded(format!(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use rustls::server::WebPkiClientVerifier;
-use rustls::{ServerConfig, version};
+use rustls::{ServerConfig, SupportedProtocolVersion, version};
 
 use super::{LOOK_EVERY, Material, TlsError, TlsFiles};
 use crate::metrics::Metrics;
@@ -108,8 +108,13 @@ pub(super) fn config(material: &Material, clients: Clients) -> Result<ServerConf
         Clients::MayShow => verifier.allow_unauthenticated(),
     };
     let verifier = verifier.build().map_err(|error| error.to_string())?;
+    // Between services all are ours. Before a door there are proxies that speak no newer one unless they are told to.
+    let versions: &[&SupportedProtocolVersion] = match clients {
+        Clients::Show => &[&version::TLS13],
+        Clients::MayShow => &[&version::TLS13, &version::TLS12],
+    };
     let mut config = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&version::TLS13])
+        .with_protocol_versions(versions)
         .map_err(|error| error.to_string())?
         .with_client_cert_verifier(verifier)
         .with_single_cert(material.chain.clone(), material.key.clone_key())

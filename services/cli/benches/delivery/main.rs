@@ -1,5 +1,5 @@
-//! Notices from the events that tell of them to webhooks, by processes of the notification service, beside bare HTTP posts of
-//! the same bodies and headers to the same server, in turn in one run, on both engines.
+//! Notices that wait for webhooks, sent by processes of the notification service, beside bare HTTP posts of the same bodies
+//! and headers to the same server, in turn in one run, on both engines; and how fast notices are made of events.
 //!
 //! `tests/with-postgres cargo bench -p nopic-cli --bench delivery`; with `--test` it runs for a moment only. Fails where
 //! the service posts less than half of what goes without it.
@@ -25,11 +25,13 @@ mod workers;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use nopic_sql::testing::Engine;
 use sink::Sink;
 use source::Source;
 use tenants::Tenants;
+use tokio::time::{Instant, sleep};
 use workers::Workers;
 
 /// As in the program.
@@ -37,6 +39,12 @@ use workers::Workers;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const LEAST_SHARE: f64 = 0.5;
+/// How often it is looked whether all notices are made.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Nothing is sent while notices are made.
+const PAUSE: &str = "UPDATE receiver SET state = 'PAUSED'";
+const RESUME: &str = "UPDATE receiver SET state = 'ACTIVE'";
+const WAITING: &str = "SELECT COUNT(*) FROM delivery WHERE state = 'WAITING'";
 
 struct Size {
     notices: usize,
@@ -86,10 +94,17 @@ async fn compare(engine: Engine, processes: usize, size: &Size) -> f64 {
 
     let (mut ours, mut floor) = (Vec::new(), Vec::new());
     for round in 0..=size.rounds {
+        workers.run(PAUSE).await;
+        let began = Instant::now();
+        told.fetch_add(size.notices, Ordering::Relaxed);
+        while workers.count_of(WAITING).await < size.notices {
+            sleep(LOOK_EVERY).await;
+        }
+        let made = size.notices as f64 / began.elapsed().as_secs_f64();
         sink.remember(true);
         sink.begin();
         let spent = workers.spent();
-        told.fetch_add(size.notices, Ordering::Relaxed);
+        workers.run(RESUME).await;
         let by_service = sink.rate(size.notices).await;
         let spent = workers.spent() - spent;
         let at_a_time = sink.most();
@@ -99,8 +114,8 @@ async fn compare(engine: Engine, processes: usize, size: &Size) -> f64 {
         bare::post(&client, posts, at_a_time).await;
         let bare = sink.rate(size.notices).await;
         eprintln!(
-            "{engine:?}: {by_service:.0} notices/s, {at_a_time} at a time, {:.0} us of the processes' time each; bare \
-             {bare:.0} posts/s: {:.2}",
+            "{engine:?}: {made:.0} notices/s made, {by_service:.0}/s sent, {at_a_time} at a time, {:.0} us of the \
+             processes' time each; bare {bare:.0} posts/s: {:.2}",
             spent.as_secs_f64() * 1e6 / size.notices as f64,
             by_service / bare
         );

@@ -80,7 +80,7 @@ async fn wait(context: &Context, storage: &Storage, at_most: Duration) -> Result
         .advice("Name a database with --database, or leave out --wait."));
     }
     let end = tokio::time::Instant::now() + at_most;
-    let mut told = false;
+    let mut told = String::new();
     loop {
         let lacking = match lacking(storage).await {
             Ok(None) => {
@@ -93,11 +93,10 @@ async fn wait(context: &Context, storage: &Storage, at_most: Duration) -> Result
         if tokio::time::Instant::now() + LOOK_EVERY > end {
             return Err(lacking);
         }
-        if !told {
-            context
-                .terminal
-                .note(&format!("waiting for the migration of {storage}"));
-            told = true;
+        let why = lacking.to_string();
+        if told != why {
+            context.terminal.note(&format!("waiting: {why}"));
+            told = why;
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }

@@ -8,7 +8,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 use nopic_chassis::part::Process;
 use nopic_chassis::transport::OwnerSecret;
 use nopic_host::{
-    Deployment, LogFallback, Observability, Opening, PARTS, Serving, Settings, built_in_caller, listen,
+    Deployment, LogFallback, Observability, Opening, PARTS, Reserved, Serving, Settings, built_in_caller,
 };
 
 use crate::connection::{busy, take_folder};
@@ -128,7 +128,7 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
         },
     )?;
     let admin = observability.open_admin(&settings.observability).await?;
-    let listener = listen(address).await?;
+    let reserved = Reserved::new(address)?;
     if alone.is_none() {
         for section in settings.of_separate_services() {
             context.terminal.note(&format!(
@@ -136,6 +136,7 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
             ));
         }
     }
+    let stated = settings.stated();
     let deployment = Deployment::new(storage, context.options.policy.as_deref(), context.clock.clone())?;
     let opening = Opening {
         parts: PARTS,
@@ -161,6 +162,7 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
         },
         observability,
         clock: context.clock.clone(),
+        settings: stated,
     };
     let announce = alone.is_none().then_some(&lock);
     let database = deployment.storage.server();
@@ -168,7 +170,7 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
         true => format!("JSON over HTTP on the same port: every path is explained at {url}/docs\n"),
         false => String::new(),
     };
-    serve_until_stopped(context, listener, serving, announce, database.as_deref(), welcome).await?;
+    serve_until_stopped(context, reserved, serving, announce, database.as_deref(), welcome).await?;
     Ok(Done::Well)
 }
 
@@ -199,7 +201,7 @@ fn with_settings(options: &GlobalOptions, settings: &Settings) -> GlobalOptions 
 /// and of the `database` that it works on. `welcome`: what is printed behind the address.
 pub(crate) async fn serve_until_stopped(
     context: &Context,
-    listener: tokio::net::TcpListener,
+    reserved: Reserved,
     mut serving: Serving,
     announce: Option<&DataLock>,
     database: Option<&str>,
@@ -220,7 +222,7 @@ pub(crate) async fn serve_until_stopped(
         context.terminal.note("Ctrl-C ends it");
         Ok(())
     };
-    serving.until_stopped(listener, told).await?;
+    serving.until_stopped(reserved, told).await?;
     context.terminal.note("ended");
     Ok(())
 }

@@ -22,7 +22,7 @@ pub(crate) async fn killed(plan: &Plan, workers: &mut Workers, chance: &mut Chan
     }
 }
 
-/// Waits until every event was read, and each receiver has nothing that waits, or is gone.
+/// Waits until every event was read, and no receiver has anything that waits.
 pub(crate) async fn settled(plan: &Plan, source: &Source, tenants: &Tenants) {
     let mut waiting: Vec<usize> = (0..plan.receivers).collect();
     let settling = async {
@@ -30,8 +30,7 @@ pub(crate) async fn settled(plan: &Plan, source: &Source, tenants: &Tenants) {
             sleep(LOOK_EVERY).await;
         }
         while let Some(receiver) = waiting.last() {
-            let now = tenants.receiver(*receiver).await;
-            if now.waiting == 0 || now.state == "GONE" {
+            if tenants.receiver(*receiver).await.waiting == 0 {
                 waiting.pop();
             } else {
                 sleep(LOOK_EVERY).await;

@@ -14,8 +14,6 @@ use crate::source::subject;
 pub(crate) struct Tally {
     delivered: usize,
     dead: usize,
-    /// At receivers that are gone.
-    left: usize,
     gone: usize,
     /// Posts of a notice beyond the first that was taken.
     duplicates: usize,
@@ -101,7 +99,6 @@ impl Tally {
                 self.dead += 1;
                 *self.reasons.entry(reason(&delivery.last_result)).or_default() += 1;
             }
-            ("WAITING", Manner::Leaves(_)) => self.left += 1,
             _ => wrong("it should not end so"),
         }
     }
@@ -129,12 +126,10 @@ impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} delivered, {} dead {:?}, {} left at {} receivers that are gone; {} posts, {} duplicates, all under the same \
-             id; {} wrong",
+            "{} delivered, {} dead {:?}, {} receivers are gone; {} posts, {} duplicates, all under the same id; {} wrong",
             self.delivered,
             self.dead,
             self.reasons,
-            self.left,
             self.gone,
             self.posts,
             self.duplicates,

@@ -6,8 +6,11 @@
 use std::process::Command;
 use std::time::Duration;
 
+use nopic_sql::Location;
 use nopic_sql::testing::{Engine, TestDatabase};
 use nopic_testing::process::{free_port, send_signal};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection as _, PgConnection, SqliteConnection};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 
 use crate::source::Source;
@@ -15,6 +18,28 @@ use crate::support::{Place, Serving, url_of};
 
 /// The least patience with a receiver that can be configured: a receiver that hangs is given up sooner.
 const PATIENCE: &str = "15";
+
+/// Does something with a connection to the database, of either engine.
+macro_rules! on_database {
+    ($workers:ident, |$connection:ident| $work:expr) => {
+        match &$workers.database.location {
+            Location::Folder(_) => {
+                let file = $workers.place.path().join("data-0/notification.sqlite");
+                let options = SqliteConnectOptions::new().filename(file);
+                let mut $connection = SqliteConnection::connect_with(&options).await.unwrap();
+                $work.unwrap()
+            }
+            Location::Postgres(options) => {
+                let options = options
+                    .as_ref()
+                    .clone()
+                    .options([("search_path", "notification")]);
+                let mut $connection = PgConnection::connect_with(&options).await.unwrap();
+                $work.unwrap()
+            }
+        }
+    };
+}
 
 /// What runs; all of it ends with this.
 pub(crate) struct Workers {
@@ -151,6 +176,22 @@ impl Workers {
                 .connect_lazy()
         };
         self.ports.iter().map(channel).collect()
+    }
+
+    /// Runs a statement on their database, behind their backs.
+    pub(crate) async fn run(&self, statement: &'static str) {
+        on_database!(self, |connection| sqlx::query(statement)
+            .execute(&mut connection)
+            .await
+            .map(|_| ()));
+    }
+
+    /// What a statement counts there.
+    pub(crate) async fn count_of(&self, statement: &'static str) -> usize {
+        let count: i64 = on_database!(self, |connection| sqlx::query_scalar(statement)
+            .fetch_one(&mut connection)
+            .await);
+        usize::try_from(count).unwrap()
     }
 
     /// What they said last, for a failure.

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
+use nopic_host::PARTS;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::objects::{find, list, text};
+use crate::objects::{find, list, name, of_kind, text};
 use crate::rendered::{here, objects};
 
 /// The alerts' names, and a folder with the rules as Prometheus reads them and the tests beside them.
@@ -27,6 +28,23 @@ pub(crate) fn names(rules: &Value) -> BTreeSet<String> {
         .flat_map(|group| list(group, "/rules"))
         .map(|rule| text(rule, "/alert").to_owned())
         .filter(|name| !name.is_empty())
+        .collect()
+}
+
+/// The alerts of the overlay `prod`, each by its name and what it asks.
+fn asked(prod: &[Value]) -> Vec<(&str, &str)> {
+    list(find(prod, "PrometheusRule", "nopic").unwrap(), "/spec/groups")
+        .iter()
+        .flat_map(|group| list(group, "/rules"))
+        .map(|rule| (text(rule, "/alert"), text(rule, "/expr")))
+        .collect()
+}
+
+/// What stands in quotes behind each of these beginnings.
+fn quoted<'a>(text: &'a str, start: &str) -> Vec<&'a str> {
+    text.split(start)
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
         .collect()
 }
 
@@ -75,4 +93,39 @@ fn what_is_wrong_with_alerts_is_said() {
     )
     .unwrap();
     assert!(!promtool(&folder, &["check", "rules", "rules.yaml"]).0);
+}
+
+#[test]
+fn every_service_is_missed_by_its_name() {
+    let prod = objects("prod");
+    let alerts = asked(&prod);
+    let (_, expression) = alerts
+        .iter()
+        .find(|(name, _)| *name == "NopicServiceGone")
+        .unwrap();
+    for part in PARTS {
+        let absent = format!("absent(up{{job=\"nopic\",part=\"{}\"}})", part.name);
+        assert!(expression.contains(&absent), "{}", part.name);
+    }
+}
+
+#[test]
+fn alerts_speak_of_jobs_that_there_are() {
+    let prod = objects("prod");
+    let mut named = 0;
+    for (alert, expression) in asked(&prod) {
+        for cronjob in quoted(expression, "cronjob=\"") {
+            assert!(find(&prod, "CronJob", cronjob).is_some(), "{alert}: {cronjob}");
+            named += 1;
+        }
+        for pattern in quoted(expression, "job_name=~\"") {
+            // Whatever is behind the name: what the cluster puts there, or who began it by hand.
+            let start = pattern.strip_suffix(".*").unwrap();
+            let is_there = of_kind(&prod, "CronJob").any(|job| start.strip_suffix('-') == Some(name(job)))
+                || of_kind(&prod, "Job").any(|job| name(job).starts_with(start));
+            assert!(is_there, "{alert}: {pattern}");
+            named += 1;
+        }
+    }
+    assert!(named > 10, "{named} were named");
 }

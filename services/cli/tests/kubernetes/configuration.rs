@@ -122,7 +122,7 @@ fn unmounted(objects: &[Value], part: &str, configuration: &str) -> Vec<String> 
 }
 
 /// Puts what is mounted into a folder in place of it.
-fn with_secrets(place: &Place, part: &str, configuration: &str) -> String {
+pub(crate) fn with_secrets(place: &Place, part: &str, configuration: &str) -> String {
     let folder = place.path().join(format!("run-{part}"));
     for (file, content) in [
         (

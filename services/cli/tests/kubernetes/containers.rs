@@ -59,13 +59,14 @@ pub(crate) fn problems(objects: &[Value]) -> Vec<String> {
 
 /// Pod Security `restricted`, and a root file system that nobody writes to.
 fn restricted(pods: &Pods<'_>, say: &mut impl FnMut(String)) {
-    const VOLUMES: [&str; 6] = [
+    const VOLUMES: [&str; 7] = [
         "configMap",
         "secret",
         "emptyDir",
         "persistentVolumeClaim",
         "projected",
         "downwardAPI",
+        "ephemeral",
     ];
     let of_pod = |path: &str| pods.spec.pointer(&format!("/securityContext/{path}"));
     for field in ["hostNetwork", "hostPID", "hostIPC"] {
@@ -175,6 +176,15 @@ fn mounts(pods: &Pods<'_>, container: &Value, say: &mut impl FnMut(String)) {
     if is_ours(container) && arguments(container).is_empty() {
         say("it is not told what to do".to_owned());
     }
+    let has_url = list(container, "/env")
+        .iter()
+        .any(|variable| text(variable, "/valueFrom/secretKeyRef/name").starts_with("database"));
+    let finds_files = list(container, "/volumeMounts")
+        .iter()
+        .any(|mount| text(mount, "/mountPath") == "/run/nopic/database");
+    if has_url && !finds_files {
+        say("the authority that the URL of the database may name is not mounted".to_owned());
+    }
 }
 
 /// Pause and drain fit into the time that is left to it, with some to spare.
@@ -233,6 +243,10 @@ fn one_of_each_in_dev_and_three_over_zones_in_prod() {
         let spread = &pods.spec["topologySpreadConstraints"][0];
         assert_eq!(spread["topologyKey"], "topology.kubernetes.io/zone");
         assert_eq!(spread["whenUnsatisfiable"], "DoNotSchedule");
+        // A node that takes none of these pods is not one that has none of them.
+        for spread in list(pods.spec, "/topologySpreadConstraints") {
+            assert_eq!(spread["nodeTaintsPolicy"], "Honor", "{}", pods.called());
+        }
     }
     for scaler in of_kind(&prod, "HorizontalPodAutoscaler") {
         assert_eq!(scaler["spec"]["minReplicas"], 3, "{}", called(scaler));

@@ -69,6 +69,22 @@ const FAULTS: &[(&str, Check, &str, &str, &str, &str)] = &[
     ),
     (
         "dev",
+        containers::problems,
+        "Job migrate-0-1-0",
+        "/run/nopic/database",
+        "/run/nopic/files",
+        "the authority",
+    ),
+    (
+        "prod",
+        containers::problems,
+        "CronJob restore-check",
+        r#""runAsUser":999"#,
+        r#""runAsUser":0"#,
+        "runs as root",
+    ),
+    (
+        "dev",
         names::problems,
         "Service registry",
         r#""targetPort":"grpc""#,
@@ -130,6 +146,14 @@ const FAULTS: &[(&str, Check, &str, &str, &str, &str)] = &[
         "audit-heads",
         "heads",
         "PersistentVolumeClaim heads",
+    ),
+    (
+        "prod",
+        names::problems,
+        "CronJob backup",
+        r#""secretName":"database""#,
+        r#""secretName":"databases""#,
+        "nobody makes databases",
     ),
     (
         "dev",

@@ -239,6 +239,10 @@ fn references(objects: &[Value], pods: &Pods<'_>, problems: &mut Vec<String>) {
                 continue;
             }
             refers(all, to, None);
+            // Keys that need not be there are in none of ours.
+            if volume.pointer(&format!("/{path}/optional")) == Some(&Value::Bool(true)) {
+                continue;
+            }
             for item in list(volume, &format!("/{path}/items")) {
                 refers(all, to, Some(text(item, "/key")));
             }

@@ -6,7 +6,7 @@ use nopic_host::PARTS;
 use serde_json::{Value, json};
 
 use crate::configuration::{configuration, says};
-use crate::objects::{Labels, Pods, list, name, of_kind, selects, served, text};
+use crate::objects::{Labels, Pods, find, list, name, of_kind, selects, served, text};
 use crate::rendered::{OVERLAYS, objects};
 
 /// What is wrong with it.
@@ -133,5 +133,69 @@ fn only_who_sends_or_fetches_reaches_the_internet() {
         })
         .map(name)
         .collect();
-    assert_eq!(reaching, BTreeSet::from(["fetches-snapshots", "sends-notices"]));
+    assert_eq!(
+        reaching,
+        BTreeSet::from(["fetches-snapshots", "sends-mail", "sends-webhooks"])
+    );
+}
+
+#[test]
+fn only_mail_goes_to_private_addresses_and_the_internet_alike() {
+    let prod = objects("prod");
+    for policy in of_kind(&prod, "NetworkPolicy") {
+        let rules = list(policy, "/spec/egress");
+        for peer in rules.iter().flat_map(|rule| list(rule, "/to")) {
+            if text(peer, "/ipBlock/cidr") == "0.0.0.0/0" {
+                let but = list(peer, "/ipBlock/except");
+                assert!(but.contains(&json!("169.254.0.0/16")), "{}", name(policy));
+                let is_private_meant = !but.contains(&json!("10.0.0.0/8"));
+                assert_eq!(is_private_meant, name(policy) == "sends-mail", "{}", name(policy));
+            }
+        }
+    }
+}
+
+#[test]
+fn numbers_of_every_service_are_read_from_the_namespace_that_one_policy_names() {
+    for overlay in OVERLAYS {
+        let objects = objects(overlay);
+        let from_elsewhere: Vec<&Value> = of_kind(&objects, "NetworkPolicy")
+            .filter(|policy| {
+                list(policy, "/spec/ingress")
+                    .iter()
+                    .flat_map(|rule| list(rule, "/from"))
+                    .any(|peer| peer.get("namespaceSelector").is_some())
+            })
+            .collect();
+        let [policy] = from_elsewhere.as_slice() else {
+            panic!("{overlay}: {from_elsewhere:#?}");
+        };
+        assert_eq!(list(policy, "/spec/ingress/0/ports"), [json!({"port": "admin"})]);
+        for pods in Pods::of(&objects).iter().filter(|pods| served(pods).is_some()) {
+            assert!(isolates(policy, &pods.labels, "Ingress"), "{}", pods.called());
+        }
+    }
+}
+
+#[test]
+fn names_are_looked_up_where_pods_and_where_nodes_answer() {
+    for overlay in OVERLAYS {
+        let objects = objects(overlay);
+        let policy = find(&objects, "NetworkPolicy", "names").unwrap();
+        let peers = list(policy, "/spec/egress/0/to");
+        let addresses: BTreeSet<&str> = peers
+            .iter()
+            .map(|peer| text(peer, "/ipBlock/cidr"))
+            .filter(|range| !range.is_empty())
+            .collect();
+        assert_eq!(
+            addresses,
+            BTreeSet::from(["169.254.20.10/32", "169.254.169.254/32"])
+        );
+        assert!(peers.iter().any(|peer| peer.get("podSelector").is_some()));
+        // At one of these addresses there is more than names.
+        for port in list(policy, "/spec/egress/0/ports") {
+            assert_eq!(port["port"], 53);
+        }
+    }
 }

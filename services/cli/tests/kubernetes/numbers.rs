@@ -10,17 +10,23 @@ use crate::objects::{find, list, text};
 use crate::rendered::{folder, objects};
 use crate::support::{Place, Serving};
 
-/// Numbers that others show: Prometheus itself, and kube-state-metrics.
-const OF_OTHERS: [&str; 3] = [
+/// Numbers that others show: Prometheus itself, kube-state-metrics, and cert-manager.
+const OF_OTHERS: [&str; 6] = [
+    "certmanager_certificate_expiration_timestamp_seconds",
+    "kube_cronjob_created",
     "kube_cronjob_status_last_successful_time",
-    "kube_job_status_failed",
+    "kube_job_failed",
+    "kube_job_status_start_time",
     "up",
 ];
 /// Labels that the ServiceMonitor puts to every number, and those of the numbers of others.
-const PUT_TO_ALL: [&str; 7] = [
+const PUT_TO_ALL: [&str; 10] = [
+    "condition",
     "cronjob",
+    "exported_namespace",
     "job",
     "job_name",
+    "name",
     "namespace",
     "of_service",
     "part",
@@ -85,6 +91,8 @@ async fn shown() -> Shown {
     let mut shown = Shown::new();
     let place = Place::of_any_filing_day();
     place.sample(150, 60, 60, 9);
+    // Before the server counts its receivers.
+    place.done(&["receiver", "create", "people", "--email", "people@example.com"]);
     let all = serve(&place, &["serve", "all"]);
     for (arguments, status) in [
         (

@@ -86,6 +86,7 @@ impl<'a> Pods<'a> {
             .iter()
             .filter_map(|object| {
                 let path = match kind(object) {
+                    "Pod" => "",
                     "Deployment" | "StatefulSet" | "Job" => "/spec/template",
                     "CronJob" => "/spec/jobTemplate/spec/template",
                     _ => return None,

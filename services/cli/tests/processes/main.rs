@@ -1,6 +1,7 @@
 //! Each service as a process of its own, with certificates on both sides.
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
+mod access_log;
 mod addresses;
 mod cases;
 mod certificates;

@@ -421,7 +421,13 @@ async fn logs_are_json_with_trace_ids_and_their_filter_can_be_changed() {
     let serving = processes.running[2].as_ref().unwrap();
     let address = admin(serving);
     let before = get(&address, "/log-filter").await;
-    assert_eq!(before, (200, "warn,sqlx=error,nopic::access=info\n".to_owned()));
+    assert_eq!(
+        before,
+        (
+            200,
+            "warn,sqlx=error,nopic::start=info,nopic::access=info\n".to_owned()
+        )
+    );
     let client = reqwest::Client::new();
     let put = async |filter: &str| {
         let answer = client

@@ -57,3 +57,14 @@ pub(crate) async fn draws_and_decisions(location: &Location, data: &Path) -> (Li
         ),
     }
 }
+
+/// Whatever happened, what decisions say is drawn is drawn, once, and nothing else.
+#[track_caller]
+pub(crate) fn assert_alike(run: &str, (draws, decisions): &(Lines, Lines)) {
+    assert!(!draws.is_empty(), "{run}: nothing was drawn");
+    assert_eq!(draws, decisions, "{run}: draws and decisions");
+    assert!(
+        draws.values().all(|draws| draws.len() == 1),
+        "{run}: something is drawn twice"
+    );
+}

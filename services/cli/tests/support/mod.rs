@@ -243,7 +243,8 @@ pub fn a_drawing_entry(place: &Place) -> Vec<EntryLine> {
         .collect()
 }
 
-fn ended(output: Output) -> Ended {
+/// How a run ended that was started by hand.
+pub fn ended(output: Output) -> Ended {
     Ended {
         status: output.status.code().unwrap_or(-1),
         out: String::from_utf8(output.stdout).unwrap(),

@@ -55,6 +55,8 @@ words! {
         FlagChangesSoon = "FLAG_CHANGES_SOON",
         /// A case against an importer came a step further.
         CaseStep = "CASE_STEP",
+        /// Nothing has reached a receiver for long.
+        ReceiverFailing = "RECEIVER_FAILING",
         /// A receiver is not tried any more until its owner says so.
         ReceiverPaused = "RECEIVER_PAUSED",
         /// Whether a receiver can be reached was asked for.

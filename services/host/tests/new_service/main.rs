@@ -10,7 +10,7 @@ use nopic_chassis::clock::SystemClock;
 use nopic_chassis::principal::AttachPrincipal;
 use nopic_domain::principal::{Principal, Role};
 use nopic_host::{
-    Deployment, LogFallback, Observability, Opening, PARTS, Part, Serving, Settings, Storage, find, listen,
+    Deployment, LogFallback, Observability, Opening, PARTS, Part, Reserved, Serving, Settings, Storage, find,
 };
 use nopic_testing::certificates::Authority;
 use tokio_stream::StreamExt as _;
@@ -135,6 +135,8 @@ async fn a_service_of_one_file_and_one_line_is_at_home() {
         .await
         .unwrap()
         .unwrap();
+    let stated = settings.stated();
+    assert!(stated.contains("server.listen=127.0.0.1:0"), "{stated}");
     let deployment = Deployment::new(storage, None, Arc::new(SystemClock)).unwrap();
     let opening = Opening {
         parts: &parts,
@@ -151,10 +153,11 @@ async fn a_service_of_one_file_and_one_line_is_at_home() {
         },
         observability,
         clock: Arc::new(SystemClock),
+        settings: stated,
     };
     let (told, hears) = tokio::sync::oneshot::channel();
-    let listener = listen(address).await.unwrap();
-    let served = tokio::spawn(serving.until_stopped(listener, |url| {
+    let reserved = Reserved::new(address).unwrap();
+    let served = tokio::spawn(serving.until_stopped(reserved, |url| {
         told.send(url.to_owned()).unwrap();
         Ok(())
     }));

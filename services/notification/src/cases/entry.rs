@@ -20,6 +20,8 @@ pub(crate) struct ToldVersion {
     pub(crate) version: u32,
     /// The day on which it counts as recorded.
     pub(crate) recorded_on: Date,
+    /// Whether it was brought in with the history of its tenant.
+    pub(crate) is_history: bool,
     /// Whether lines of earlier versions stand that it does not name.
     pub(crate) keeps_other_lines: bool,
     /// Line and PGA line of all that it names, those that are taken back included.
@@ -51,6 +53,7 @@ impl ToldVersion {
             entry_number,
             version: recorded.version,
             recorded_on: on,
+            is_history: matches!(how, Recorded::Imported { .. }),
             keeps_other_lines: recorded.keeps_other_lines,
             named: recorded
                 .lines

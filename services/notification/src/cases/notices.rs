@@ -4,14 +4,17 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use nopic_domain::date::{Date, day_of};
-use nopic_domain::enforcement::{Case, Cases, Deployment, End, Letter, Outlook, Step, StepState, TakenStep};
+use nopic_domain::enforcement::{
+    Case, Cases, Deployment, End, Letter, Origin, Outlook, Step, StepState, TakenStep,
+};
 use nopic_domain::identifier::NopId;
 use nopic_domain::notice::{Notice, NoticeKind, NoticeSeverity, Parties, ToDo};
 
 use super::CaseRules;
 use crate::new_notice::{NewNotice, Whose};
 
-/// What came new into the cases of an importer: steps of the case that is open, and closings.
+/// What came new into the cases of an importer: steps of the case that is open, closings, and that nothing of a case counts
+/// any more. History that was brought in is no news: `before` has it, too, and a case of nothing else is told to nobody.
 pub(crate) fn notices(
     (tenant, importer): (&str, NopId),
     before: &Cases,
@@ -20,15 +23,24 @@ pub(crate) fn notices(
     now: DateTime<Utc>,
 ) -> Vec<NewNotice> {
     let before = before.cases();
-    let known: BTreeSet<String> = before
-        .iter()
-        .flat_map(|case| news(case).map(|news| news.cause(importer, case)))
+    let known: BTreeSet<String> = numbered(&before)
+        .flat_map(|(number, case)| news(case).map(move |news| news.cause(importer, case, number)))
         .collect();
+    let was_open = |case: &Case<'_>| {
+        before.iter().any(|earlier| {
+            earlier.opened_on() == case.opened_on() && is_told(earlier) && earlier.end().is_none()
+        })
+    };
     let mut notices = Vec::new();
-    for case in &after.cases() {
+    let after = after.cases();
+    for (number, case) in numbered(&after) {
         for news in news(case) {
-            let cause = news.cause(importer, case);
-            if !known.contains(&cause) {
+            let is_news = match news {
+                News::Withdrawn(_) => was_open(case),
+                News::Taken(_) | News::Closed(_) => is_told(case),
+            };
+            let cause = news.cause(importer, case, number);
+            if is_news && !known.contains(&cause) {
                 notices.push(NewNotice {
                     whose: Whose::Tenant(tenant.to_owned()),
                     cause,
@@ -82,35 +94,59 @@ pub(crate) fn sent_by_itself(
 enum News {
     Taken(TakenStep),
     Closed(Date),
+    Withdrawn(Date),
+}
+
+/// Cases with their number among those of one day, which an importer has where all that counted was taken back: behind
+/// those that were withdrawn there may be another one.
+fn numbered<'a, 'b>(cases: &'b [Case<'a>]) -> impl Iterator<Item = (usize, &'b Case<'a>)> {
+    let is_withdrawn = |case: &&Case<'_>| matches!(case.end(), Some(End::Withdrawn { .. }));
+    cases.iter().enumerate().map(move |(place, case)| {
+        let others = if is_withdrawn(&case) {
+            &cases[..place]
+        } else {
+            cases
+        };
+        let withdrawn = others.iter().filter(is_withdrawn);
+        let number = withdrawn.filter(|other| other.opened_on() == case.opened_on());
+        (number.count(), case)
+    })
+}
+
+/// Whether a case is more than history that was brought in.
+fn is_told(case: &Case<'_>) -> bool {
+    case.lines().any(|(_, line)| line.origin() == Origin::Filed)
 }
 
 /// All that is to be told of a case as it stands. Letters are no news to whoever sends them, and steps of a case that
 /// ended are none to anybody.
 fn news(case: &Case<'_>) -> impl Iterator<Item = News> {
-    let is_told = |taken: &&TakenStep| {
+    let is_due = |taken: &&TakenStep| {
         matches!(taken.state, StepState::Due { .. } | StepState::Expected { .. }) && case.end().is_none()
     };
-    let closed = match case.end() {
-        Some(End::Closed { on }) => Some(News::Closed(on)),
-        Some(End::Withdrawn { .. }) | None => None,
-    };
+    let ended = case.end().map(|end| match end {
+        End::Closed { on } => News::Closed(on),
+        End::Withdrawn { on } => News::Withdrawn(on),
+    });
     case.steps()
         .iter()
-        .filter(is_told)
+        .filter(is_due)
         .copied()
         .map(News::Taken)
-        .chain(closed)
+        .chain(ended)
 }
 
 impl News {
-    fn cause(self, importer: NopId, case: &Case<'_>) -> String {
+    fn cause(self, importer: NopId, case: &Case<'_>, number: usize) -> String {
         let opened_on = case.opened_on();
+        let case = match number {
+            0 => format!("case/{importer}/{opened_on}"),
+            number => format!("case/{importer}/{opened_on}+{number}"),
+        };
         match self {
-            Self::Taken(taken) => {
-                let (step, state) = (taken.step, taken.state.as_str());
-                format!("case/{importer}/{opened_on}/{step}/{state}")
-            }
-            Self::Closed(on) => format!("case/{importer}/{opened_on}/CLOSED/{on}"),
+            Self::Taken(taken) => format!("{case}/{}/{}", taken.step, taken.state.as_str()),
+            Self::Closed(on) => format!("{case}/CLOSED/{on}"),
+            Self::Withdrawn(on) => format!("{case}/WITHDRAWN/{on}"),
         }
     }
 
@@ -119,6 +155,11 @@ impl News {
             Self::Closed(on) => (
                 NoticeSeverity::Information,
                 format!("The case against importer {importer} closed on {on}"),
+                Vec::new(),
+            ),
+            Self::Withdrawn(on) => (
+                NoticeSeverity::Information,
+                format!("Nothing of the case against importer {importer} counts any more since {on}"),
                 Vec::new(),
             ),
             Self::Taken(TakenStep { step, state }) => {
@@ -136,15 +177,20 @@ impl News {
                 (severity, title, vec![to_do])
             }
         };
-        let sentences = Outlook::of(case, rules.ladder, day_of(now)).map_or_else(
-            || {
+        let sentences = match self {
+            Self::Taken(_) => Outlook::of(case, rules.ladder, day_of(now))
+                .map(|outlook| outlook.sentences())
+                .unwrap_or_default(),
+            Self::Closed(_) => {
                 vec![
                     "No other finding followed in time, and the importer was certified on that day."
                         .to_owned(),
                 ]
-            },
-            |outlook| outlook.sentences(),
-        );
+            }
+            Self::Withdrawn(_) => {
+                vec!["Every line that counted was amended or cancelled, and no letter was sent.".to_owned()]
+            }
+        };
         Notice {
             kind: NoticeKind::CaseStep,
             severity,

@@ -12,6 +12,8 @@ use nopic_proto::registry::registry_service_client::RegistryServiceClient;
 use nopic_proto::registry::{BatchGetStatusRequest, StatusAnswer, StatusQuestion};
 use tonic::Status;
 
+use crate::asking::in_time;
+
 /// Of each importer, in their order. One that was never listed is certified on no day.
 pub(crate) async fn certified(
     client: &Client,
@@ -28,11 +30,9 @@ pub(crate) async fn certified(
         with_history: true,
     };
     let attach = AttachPrincipal::new(&Principal::built_in("notification"));
-    let answer = RegistryServiceClient::with_interceptor(client.clone(), attach)
-        .max_decoding_message_size(MAX_MESSAGE_BYTES)
-        .batch_get_status(request)
-        .await?
-        .into_inner();
+    let mut registry = RegistryServiceClient::with_interceptor(client.clone(), attach)
+        .max_decoding_message_size(MAX_MESSAGE_BYTES);
+    let answer = in_time(registry.batch_get_status(request)).await?.into_inner();
     if answer.answers.len() != importers.len() {
         return Err(Status::internal("the registry did not answer every question"));
     }

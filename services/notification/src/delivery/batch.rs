@@ -8,20 +8,28 @@ use nopic_domain::notice::{Notice, NoticeKind, NoticeSeverity, Parties, ToDo};
 
 use crate::channels::Outcome;
 use crate::new_notice::{NewNotice, Whose};
-use crate::store::{DeliveryState, Ended, HeldReceiver, Pending, ReceiverAfter, ReceiverState, Tried};
+use crate::store::{
+    DeliveryState, Ended, HeldReceiver, Pending, ReceiverAfter, ReceiverState, TRIED_FOR, Tried,
+};
 
 /// Pauses of a message, and of a receiver that fails: half a minute at first, six hours at last.
 const PAUSES: Backoff = Backoff::new(Duration::from_secs(30), Duration::from_secs(6 * 3600));
 /// The same where this deployment is at fault: whoever mends it does not wait long for it to be noticed.
 const OURS: Backoff = Backoff::new(Duration::from_secs(30), Duration::from_secs(600));
-/// Batches with nothing but refusals before a receiver counts as one that takes nothing.
+/// Batches with nothing but refusals, one after the other, before a receiver counts as one that takes nothing.
 const REFUSALS: u32 = 3;
+/// Whoever was left alone for so long between two failures has not failed all the time: twice the longest pause.
+const SILENCE: TimeDelta = TimeDelta::hours(12);
 /// Where all that is due waits for something earlier, so long nobody looks again.
 const BLOCKED: Duration = Duration::from_secs(5);
 /// Pauses up to this are waited for in a receiver's turn.
 const SHORT: Duration = Duration::from_millis(500);
-/// A receiver that has failed for so long is paused, and its owner told.
-const GONE_FOR_LONG: TimeDelta = TimeDelta::hours(24);
+/// Of a receiver that has failed for so long its owner is told.
+const FAILING_FOR_LONG: TimeDelta = TimeDelta::hours(24);
+/// One that has failed for so long is paused, and its owner told: as long as a message is tried.
+const GONE_FOR_LONG: TimeDelta = TRIED_FOR;
+/// The same of one that refused all that came: each of its messages is given up at once.
+const REFUSING_FOR_LONG: TimeDelta = TimeDelta::hours(24);
 
 /// A failure that is no one message's.
 #[derive(Debug, Clone)]
@@ -68,7 +76,7 @@ impl Batch {
                 dead(pending, why, now)
             }
             Outcome::Ours { why } => {
-                let tried = later(pending, &why, now);
+                let tried = later(pending, OURS, &why, now);
                 self.failed.get_or_insert(Failure {
                     why,
                     retry_after: None,
@@ -86,7 +94,7 @@ impl Batch {
                 retry_after,
                 slow_down,
             } => {
-                let mut tried = later(pending, &why, now);
+                let mut tried = later(pending, PAUSES, &why, now);
                 if let Some(after) = retry_after {
                     tried.next_attempt_at = tried.next_attempt_at.max(now + delta(after));
                 }
@@ -117,18 +125,55 @@ impl Batch {
         let goes_on = goes_on && !self.is_over() && pause <= SHORT;
         let mut after = self.after(before, now + delta(pause), now);
         after.is_kept = goes_on;
-        let told = match after.state {
-            ReceiverState::Active => Vec::new(),
-            ReceiverState::Paused | ReceiverState::Gone => paused(before, &after, operators, now),
-        };
+        let told = self.told(before, &after, operators, now);
         // In one order for whoever else holds rows of them.
         self.tried.sort_unstable_by_key(|tried| tried.delivery);
         let ended = Ended {
+            rested_until: before.rests_until,
             tried: self.tried,
             after,
             told,
         };
         (ended, goes_on.then_some(pause))
+    }
+
+    /// What is told of the receiver: once of each time that it fails for long, for a second time has the same cause.
+    fn told(
+        &self,
+        before: &HeldReceiver,
+        after: &ReceiverAfter,
+        operators: &str,
+        now: DateTime<Utc>,
+    ) -> Vec<NewNotice> {
+        let name = &before.name;
+        let since = after.failing_since.unwrap_or(now);
+        let (kind, words) = match (after.state, &self.failed) {
+            (ReceiverState::Active, Some(failed)) if !failed.is_ours && now - since >= FAILING_FOR_LONG => (
+                NoticeKind::ReceiverFailing,
+                (
+                    format!("Nothing has reached the receiver {name} for a day"),
+                    format!(
+                        "Every try since {} failed, the last one so: {}",
+                        since.format("%Y-%m-%d %H:%M UTC"),
+                        failed.why
+                    ),
+                    "Mend it: what waits for it is tried until it is three days old.".to_owned(),
+                ),
+            ),
+            (ReceiverState::Active, _) => return Vec::new(),
+            (ReceiverState::Paused | ReceiverState::Gone, _) => (
+                NoticeKind::ReceiverPaused,
+                (
+                    format!("Nothing is sent to the receiver {name} any more"),
+                    after.because.clone(),
+                    format!(
+                        "Mend it, then `nopic receiver resume {name}`; what waits for it is sent then, and what was given \
+                         up by `nopic notice redeliver --receiver {name}`."
+                    ),
+                ),
+            ),
+        };
+        by_other_ways(before, (since, now), kind, words, operators)
     }
 
     fn after(&self, before: &HeldReceiver, rests_until: DateTime<Utc>, now: DateTime<Utc>) -> ReceiverAfter {
@@ -144,7 +189,7 @@ impl Batch {
             after.state = ReceiverState::Gone;
             after.because.clone_from(why);
         } else if let Some(failed) = self.failed.as_ref().filter(|failed| failed.is_ours) {
-            after.failing_since = before.failing_since;
+            after.failing_since = before.failing_since.filter(|_| !self.succeeded);
             after.failures = before.failures.saturating_add(1);
             let rest = OURS.pause(after.failures);
             after.rests_until = after.rests_until.max(now + delta(rest));
@@ -154,12 +199,13 @@ impl Batch {
                 "nothing can be sent by this channel"
             );
         } else if let Some(failed) = &self.failed {
-            let since = before.failing_since.filter(|_| !self.succeeded).unwrap_or(now);
+            let goes_on = !self.succeeded && now - before.rests_until < SILENCE;
+            let since = before.failing_since.filter(|_| goes_on).unwrap_or(now);
             after.failing_since = Some(since);
-            after.failures = if self.succeeded {
-                1
-            } else {
+            after.failures = if goes_on {
                 before.failures.saturating_add(1)
+            } else {
+                1
             };
             let pause = PAUSES.pause(after.failures);
             let pause = if failed.is_slow { pause * 2 } else { pause };
@@ -178,7 +224,7 @@ impl Batch {
             let since = before.failing_since.unwrap_or(now);
             after.failing_since = Some(since);
             after.failures = before.failures.saturating_add(1);
-            if now - since >= GONE_FOR_LONG && after.failures >= REFUSALS {
+            if now - since >= REFUSING_FOR_LONG && after.failures >= REFUSALS {
                 after.state = ReceiverState::Paused;
                 after.because = format!(
                     "Every message since {} was refused, the last one so: {why}",
@@ -205,36 +251,40 @@ impl Batch {
     }
 }
 
-/// What the owner of a receiver is told, by every other way, when nothing is sent to it any more; and the operators, because
-/// it may have been the only one.
-fn paused(
+/// Something about a receiver that its owner is told by every other way; and the operators, because it may have been the
+/// only one.
+fn by_other_ways(
     receiver: &HeldReceiver,
-    after: &ReceiverAfter,
+    (since, now): (DateTime<Utc>, DateTime<Utc>),
+    kind: NoticeKind,
+    (title, sentence, what): (String, String, String),
     operators: &str,
-    now: DateTime<Utc>,
 ) -> Vec<NewNotice> {
-    let since = after.failing_since.unwrap_or(now);
     let notice = Notice {
-        kind: NoticeKind::ReceiverPaused,
+        kind,
         severity: NoticeSeverity::Action,
         subject: receiver.name.clone(),
         parties: Parties::default(),
         occurred_at: now,
-        title: format!("Nothing is sent to the receiver {} any more", receiver.name),
-        sentences: vec![after.because.clone()],
+        title,
+        sentences: vec![sentence],
         to_do: vec![ToDo {
             who: "the owner of the receiver".to_owned(),
-            what: format!(
-                "Mend it, then `nopic receiver resume {0}`; what waits for it is sent then, and what was given up by \
-                 `nopic notice redeliver --receiver {0}`.",
-                receiver.name
-            ),
+            what,
             by: None,
         }],
     };
-    let cause = format!("receiver/{}/{}", receiver.id, since.timestamp_micros());
+    let cause = format!(
+        "receiver/{}/{}/{}",
+        receiver.id,
+        since.timestamp_micros(),
+        kind.as_str()
+    );
     let told_to = |tenant: &str, notice: Notice| NewNotice {
-        whose: Whose::Tenant(tenant.to_owned()),
+        whose: Whose::ByOthers {
+            tenant: tenant.to_owned(),
+            than: receiver.id,
+        },
         cause: cause.clone(),
         notice,
     };
@@ -260,8 +310,8 @@ fn dead(pending: &Pending, why: String, now: DateTime<Utc>) -> Tried {
 }
 
 /// To be tried again, or given up where its time is over.
-fn later(pending: &Pending, why: &str, now: DateTime<Utc>) -> Tried {
-    let next = now + delta(PAUSES.pause(pending.attempts));
+fn later(pending: &Pending, pauses: Backoff, why: &str, now: DateTime<Utc>) -> Tried {
+    let next = now + delta(pauses.pause(pending.attempts));
     if next > pending.expires_at {
         return dead(
             pending,
@@ -276,3 +326,6 @@ fn later(pending: &Pending, why: &str, now: DateTime<Utc>) -> Tried {
         result: why.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -61,19 +61,21 @@ impl Sender {
             .await;
     }
 
-    /// Measures how far sending is behind, whether or not anything is sent.
-    pub(crate) async fn measure(self: Arc<Self>) {
+    /// Gives up what waits for receivers that are gone, and measures how far sending is behind, whether or not anything is
+    /// sent.
+    pub(crate) async fn look_after(self: Arc<Self>) {
         let work = || {
             let sender = Arc::clone(&self);
             async move {
                 let now = sender.clock.now();
+                sender.store.give_up_gone(now).await?;
                 let oldest = sender.store.oldest_due(now).await?;
                 sender.numbers.oldest_due(now, oldest);
                 sender.numbers.receivers(sender.store.receiver_counts().await?);
                 Ok::<_, nopic_sql::Error>(())
             }
         };
-        Worker::new("measuring the lag of delivery", MEASURE_EVERY)
+        Worker::new("looking after receivers", MEASURE_EVERY)
             .run_alone(work)
             .await;
     }

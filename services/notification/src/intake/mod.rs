@@ -24,6 +24,7 @@ use nopic_proto::events::{Event, ReadEventsRequest, ReadEventsResponse};
 use thiserror::Error;
 use tonic::{Code, Status};
 
+use crate::asking::in_time;
 use crate::cases::CaseRules;
 use crate::metrics::Numbers;
 use crate::over::NotKnown;
@@ -33,8 +34,6 @@ use crate::store::{NotificationStore, Step, Taken};
 const PAGE: u32 = 200;
 /// How long an event waits at most, where nothing fails.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// A service that hangs is asked anew.
-const LONGEST_READ: Duration = Duration::from_secs(30);
 const AFTER_FAILURE: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
 
 /// A service that tells what happens in it.
@@ -109,17 +108,17 @@ impl Intake {
             services: vec![source.service.to_owned()],
         };
         let mut read_all = async |request| -> Result<tonic::Response<ReadEventsResponse>, Status> {
-            tokio::time::timeout(LONGEST_READ, events.read_all_events(request))
-                .await
-                .unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer came")))
+            in_time(events.read_all_events(request)).await
         };
         let read = match read_all(request.clone()).await {
             Err(status) if status.code() == Code::OutOfRange => {
-                // Nothing was taken in for longer than events are kept: what was between is lost to us, and said.
+                // Nothing was taken in for longer than events are kept, or the source was restored from a backup: what
+                // was between is lost to us, and said.
                 tracing::error!(
                     service = source.service,
                     position = from,
-                    "events of more than 30 days were not taken in and are gone: no notices are made of them"
+                    "this position is none of the events that are kept: they are read again from the first. Of what \
+                     happened more than 30 days ago no notices are made"
                 );
                 let request = ReadEventsRequest {
                     after: String::new(),
@@ -152,7 +151,8 @@ impl Intake {
         Ok(!page.events.is_empty())
     }
 
-    /// Takes in the events of a page. One that cannot be kept, however often it is tried, is set aside, and said.
+    /// Takes in the events of a page. One that cannot be kept, however often it is tried, is set aside, and said; where the
+    /// database cannot do its work, all wait.
     async fn take(
         &self,
         source: &Source,
@@ -161,7 +161,7 @@ impl Intake {
         position: &str,
     ) -> Result<(), IntakeError> {
         match self.keep_events(source, &from, events, position).await {
-            Err(error) if !error.is_transient() => {}
+            Err(error) if error.is_of_content() => {}
             kept => return Ok(kept?),
         }
         let mut from = from;
@@ -175,7 +175,7 @@ impl Intake {
                 .keep_events(source, &from, std::slice::from_ref(event), to)
                 .await
             {
-                Err(error) if !error.is_transient() => {
+                Err(error) if error.is_of_content() => {
                     tracing::error!(%error, event = event.id, "an event cannot be taken in: nobody is told of it");
                     self.numbers.event_set_aside();
                     self.keep_events(source, &from, &[], to).await?;
@@ -196,6 +196,14 @@ impl Intake {
     ) -> Result<(), nopic_sql::Error> {
         let mut taken = Taken::default();
         for event in events {
+            if event.what.is_none() {
+                // Of a later program, or one that could not be read, which its service has logged.
+                tracing::error!(
+                    event = event.id,
+                    "an event is not known here: nobody is told of it"
+                );
+                self.numbers.event_set_aside();
+            }
             told::take(event, &self.operators, &self.policy, &mut taken);
         }
         let step = Step {

@@ -7,6 +7,7 @@ use nopic_domain::enforcement::{Cases, Letter};
 use nopic_domain::identifier::NopId;
 use nopic_domain::principal::Principal;
 use sha2::{Digest as _, Sha256};
+use tonic::Code;
 
 use super::closing::IMPORTERS;
 use super::troubles::Troubles;
@@ -22,6 +23,7 @@ impl Intake {
         if !self.rules.sends_by_itself() {
             return Ok(());
         }
+        let mut registry = registry;
         let mut troubles = Troubles::default();
         let mut after = None;
         loop {
@@ -32,6 +34,12 @@ impl Intake {
             after = Some(last.clone());
             for (tenant, importer) in &page {
                 if let Err(error) = self.send_due(registry, tenant, importer).await {
+                    if matches!(&error, IntakeError::NotKnown(NotKnown::Registry(status))
+                        if status.code() == Code::DeadlineExceeded)
+                    {
+                        // Not waited for once more by every importer.
+                        registry = None;
+                    }
                     troubles.pass_over((tenant, importer), error)?;
                 }
             }

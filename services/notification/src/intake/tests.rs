@@ -163,6 +163,7 @@ fn written(text: &mut String, new: &NewNotice) {
     let notice = &new.notice;
     let whose = match &new.whose {
         Whose::Tenant(tenant) => format!("tenant {tenant}"),
+        Whose::ByOthers { .. } => unreachable!("no event tells of a receiver"),
         Whose::DealingWith(kind, subjects) => {
             format!("whoever deals with {} {}", kind.as_str(), subjects.join(" or "))
         }

@@ -22,11 +22,11 @@ use tonic::Status;
 
 use super::words::{nop_ids, to_do};
 use super::{Intake, IntakeError};
+use crate::asking::in_time;
 use crate::new_notice::DEALS_FOR;
 use crate::store::{DealingKind, NewNotice, Review, Taken, Whose};
 
 const LOOK_EVERY: std::time::Duration = std::time::Duration::from_secs(3600);
-const LONGEST_LOOK: std::time::Duration = std::time::Duration::from_secs(600);
 const AFTER_FAILURE: Backoff = Backoff::new(
     std::time::Duration::from_secs(5),
     std::time::Duration::from_secs(600),
@@ -63,15 +63,15 @@ impl Intake {
     pub(crate) async fn look(&self, askable: &Askable) -> Result<(), IntakeError> {
         let today = day_of(self.clock.now());
         let cases = async {
-            let closed = in_time("registry", self.close_cases(askable, today)).await;
+            let closed = self.close_cases(askable, today).await;
             // After what closes: no letter goes out in a case that is over.
-            let sent = in_time("registry", self.send_letters(askable.registry.as_ref())).await;
+            let sent = self.send_letters(askable.registry.as_ref()).await;
             closed.and(sent)
         };
         let looked = tokio::join!(
-            in_time("registry", self.stale_registry(askable, today)),
-            in_time("certificate", self.ending_certificates(askable, today)),
-            in_time("entry-validation", self.changing_flags(askable, today)),
+            self.stale_registry(askable, today),
+            self.ending_certificates(askable, today),
+            self.changing_flags(askable, today),
             self.due_reviews(today),
             cases,
         );
@@ -97,8 +97,8 @@ impl Intake {
             return Ok(());
         };
         let attach = AttachPrincipal::new(&Principal::built_in("notification"));
-        let answer = RegistryServiceClient::with_interceptor(client.clone(), attach)
-            .get_current_revision(GetCurrentRevisionRequest {})
+        let mut registry = RegistryServiceClient::with_interceptor(client.clone(), attach);
+        let answer = in_time(registry.get_current_revision(GetCurrentRevisionRequest {}))
             .await
             .map_err(failed("registry"))?
             .into_inner();
@@ -172,13 +172,13 @@ impl Intake {
         let request = BatchGetCertificatesRequest {
             numbers: dealings.iter().map(|(_, number)| number.clone()).collect(),
         };
-        let answer =
+        let mut certificates =
             CertificateServiceClient::with_interceptor(client.clone(), AttachPrincipal::new(&principal))
-                .max_decoding_message_size(MAX_MESSAGE_BYTES)
-                .batch_get_certificates(request)
-                .await
-                .map_err(failed("certificate"))?
-                .into_inner();
+                .max_decoding_message_size(MAX_MESSAGE_BYTES);
+        let answer = in_time(certificates.batch_get_certificates(request))
+            .await
+            .map_err(failed("certificate"))?
+            .into_inner();
         let notices = answer.items.into_iter().filter_map(|item| {
             let state = item.state?;
             let left = state.left_kg;
@@ -222,12 +222,13 @@ impl Intake {
             return Ok(());
         };
         let attach = AttachPrincipal::new(&Principal::built_in("notification"));
-        let answer = EntryValidationServiceClient::with_interceptor(client.clone(), attach)
-            .max_decoding_message_size(MAX_MESSAGE_BYTES)
-            .list_flag_changes(ListFlagChangesRequest {
-                from: today.to_string(),
-                to: after(today, FLAGS_WITHIN).to_string(),
-            })
+        let mut lines = EntryValidationServiceClient::with_interceptor(client.clone(), attach)
+            .max_decoding_message_size(MAX_MESSAGE_BYTES);
+        let request = ListFlagChangesRequest {
+            from: today.to_string(),
+            to: after(today, FLAGS_WITHIN).to_string(),
+        };
+        let answer = in_time(lines.list_flag_changes(request))
             .await
             .map_err(failed("entry-validation"))?
             .into_inner();
@@ -334,20 +335,6 @@ impl Intake {
             })
         });
         self.keep(notices.collect()).await
-    }
-}
-
-/// One look, with an end: a service that never answers keeps nothing else from being found.
-async fn in_time(
-    service: &'static str,
-    look: impl Future<Output = Result<(), IntakeError>>,
-) -> Result<(), IntakeError> {
-    match tokio::time::timeout(LONGEST_LOOK, look).await {
-        Ok(looked) => looked,
-        Err(_) => Err(failed(service)(Status::deadline_exceeded(format!(
-            "no answer within {} s",
-            LONGEST_LOOK.as_secs()
-        )))),
     }
 }
 

@@ -16,7 +16,6 @@ use crate::store::{DealingKind, NewNotice, Review, Taken, Whose};
 /// Adds what is to be made of an event. `operators` is the tenant whose people run the deployment.
 pub(crate) fn take(event: &wire::Event, operators: &str, policy: &Policy, taken: &mut Taken) {
     let Some(what) = &event.what else {
-        // Of a later program, or one that could not be read, which its service has logged.
         return;
     };
     let at = moment(&event.recorded_at);

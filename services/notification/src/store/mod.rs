@@ -2,12 +2,13 @@
 
 mod audited;
 pub(crate) mod cases;
+mod deliveries;
 mod postgres;
 mod row;
+mod sending;
 mod sqlite;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -25,6 +26,8 @@ use crate::error::Error as Refusal;
 pub(crate) use crate::new_notice::{DealingKind, NewNotice, Whose};
 
 pub(crate) use cases::{By, CaseStore, LetterStore, SentLetter, importer_of};
+pub(crate) use deliveries::{DeliveryFilter, DeliveryList, DeliveryState, StoredDelivery};
+pub(crate) use sending::{Begun, DeliveryStore, Ended, HeldReceiver, Pending, ReceiverAfter, Tried};
 
 /// The schema of the service.
 pub const SCHEMA: Schema = Schema {
@@ -289,192 +292,6 @@ pub(crate) trait SubscriptionStore: Send + Sync {
     async fn subscriptions(&self, tenant: &str) -> Result<Vec<NamedSubscription>, Error>;
     /// Takes one away.
     async fn remove_subscription(&self, act: &Act, name: &str) -> Result<(), Refusal>;
-}
-
-/// Where a message stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum DeliveryState {
-    Waiting,
-    Delivered,
-    Dead,
-}
-
-impl DeliveryState {
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Waiting => "WAITING",
-            Self::Delivered => "DELIVERED",
-            Self::Dead => "DEAD",
-        }
-    }
-
-    pub(crate) fn parse(word: &str) -> Option<Self> {
-        [Self::Waiting, Self::Delivered, Self::Dead]
-            .into_iter()
-            .find(|state| state.as_str() == word)
-    }
-}
-
-/// A message as it is shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct StoredDelivery {
-    pub(crate) id: i64,
-    pub(crate) receiver: String,
-    pub(crate) state: DeliveryState,
-    pub(crate) message_id: String,
-    pub(crate) notices: Vec<i64>,
-    pub(crate) attempts: u32,
-    pub(crate) next_attempt_at: Option<DateTime<Utc>>,
-    pub(crate) last_result: String,
-    pub(crate) created_at: DateTime<Utc>,
-    pub(crate) ended_at: Option<DateTime<Utc>>,
-}
-
-/// Which messages are listed, or sent again.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct DeliveryFilter {
-    pub(crate) receiver: Option<String>,
-    pub(crate) state: Option<DeliveryState>,
-}
-
-/// A receiver that this process sends to, and nobody else, as it is at the moment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct HeldReceiver {
-    pub(crate) id: i64,
-    pub(crate) tenant: String,
-    pub(crate) name: String,
-    pub(crate) channel: String,
-    pub(crate) settings: String,
-    pub(crate) secrets: Vec<KeptSecret>,
-    pub(crate) ordered: bool,
-    /// 0: as many as there are.
-    pub(crate) per_minute: u32,
-    pub(crate) failing_since: Option<DateTime<Utc>>,
-    pub(crate) failures: u32,
-}
-
-/// A message that is to be sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Pending {
-    pub(crate) id: i64,
-    pub(crate) message_id: String,
-    pub(crate) subject: String,
-    pub(crate) is_digest: bool,
-    /// What it says, or why that cannot be read.
-    pub(crate) notices: Result<Vec<Notice>, String>,
-    /// The next one included.
-    pub(crate) attempts: u32,
-    pub(crate) created_at: DateTime<Utc>,
-    pub(crate) expires_at: DateTime<Utc>,
-}
-
-/// What is to be sent to a receiver now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Begun {
-    pub(crate) receiver: HeldReceiver,
-    pub(crate) pending: Vec<Pending>,
-    /// Nothing else is due.
-    pub(crate) is_all: bool,
-}
-
-/// What came of a try.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Tried {
-    pub(crate) delivery: i64,
-    pub(crate) state: DeliveryState,
-    pub(crate) next_attempt_at: DateTime<Utc>,
-    /// In a sentence.
-    pub(crate) result: String,
-}
-
-/// What is known of a receiver after a batch.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ReceiverAfter {
-    pub(crate) state: ReceiverState,
-    pub(crate) because: String,
-    pub(crate) failing_since: Option<DateTime<Utc>>,
-    pub(crate) failures: u32,
-    pub(crate) rests_until: DateTime<Utc>,
-    /// It stays held; otherwise it is given back.
-    pub(crate) is_kept: bool,
-}
-
-/// What came of a batch.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Ended {
-    pub(crate) tried: Vec<Tried>,
-    pub(crate) after: ReceiverAfter,
-    /// What is told where the receiver becomes what is said here.
-    pub(crate) told: Vec<NewNotice>,
-}
-
-/// Messages as they are shown, and sent again.
-#[async_trait]
-pub(crate) trait DeliveryList: Send + Sync {
-    /// Those before this number, the newest first.
-    async fn deliveries(
-        &self,
-        tenant: &str,
-        filter: &DeliveryFilter,
-        before: i64,
-        limit: u32,
-    ) -> Result<Vec<StoredDelivery>, Error>;
-
-    /// Sends one again whatever came of it, or all dead ones of a filter; how many.
-    async fn redeliver(
-        &self,
-        act: &Act,
-        delivery: Option<i64>,
-        receiver: Option<&str>,
-    ) -> Result<u64, Refusal>;
-}
-
-/// Sending.
-#[async_trait]
-pub(crate) trait DeliveryStore: Send + Sync {
-    /// Takes receivers with messages that are due, at most so many, for as long as the lease lasts.
-    async fn hold_receivers(
-        &self,
-        holder: &str,
-        now: DateTime<Utc>,
-        lease: Duration,
-        limit: u32,
-    ) -> Result<Vec<i64>, Error>;
-
-    /// Holds those of these longer that this process still holds.
-    async fn renew_holds(
-        &self,
-        receivers: &[i64],
-        holder: &str,
-        now: DateTime<Utc>,
-        lease: Duration,
-    ) -> Result<(), Error>;
-
-    /// A held receiver and its messages that are due, at most so many, and fewer where it takes only some in a minute: what
-    /// they say is fixed from now on. `None`: it is not held any more, or nothing is sent to it.
-    async fn begin_tries(
-        &self,
-        receiver: i64,
-        holder: &str,
-        now: DateTime<Utc>,
-        limit: u32,
-    ) -> Result<Option<Begun>, Error>;
-
-    /// Keeps what came of tries, and, as one with it, what they tell of the receiver, which is passed over where somebody
-    /// else holds it by now.
-    async fn end_tries(
-        &self,
-        receiver: i64,
-        holder: &str,
-        ended: &Ended,
-        now: DateTime<Utc>,
-    ) -> Result<(), Error>;
-
-    /// Since when the message has been due that is due the longest, of those that could be sent now.
-    async fn oldest_due(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Error>;
-
-    /// How many receivers stand how: FAILING, or as their state says.
-    async fn receiver_counts(&self) -> Result<Vec<(&'static str, u64)>, Error>;
 }
 
 /// All of the store.

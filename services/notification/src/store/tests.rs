@@ -1,10 +1,13 @@
 //! The store on both engines.
 
+use std::time::Duration;
+
 use chrono::NaiveTime;
 use nopic_domain::enforcement::Deployment;
 use nopic_domain::notice::{Parties, QuietHours, Rhythm};
 use nopic_sql::testing::{Engine, TestDatabase};
 use rstest::rstest;
+use sqlx::Connection as _;
 
 use super::*;
 
@@ -175,8 +178,38 @@ impl World {
         }
     }
 
+    /// Until when a receiver rests, as its row has it.
+    async fn rested_until(&self, receiver: i64) -> DateTime<Utc> {
+        const SELECT: &str = "SELECT rests_until FROM receiver WHERE receiver_id = $1";
+        match &self.database.location {
+            Location::Folder(folder) => {
+                let options =
+                    sqlx::sqlite::SqliteConnectOptions::new().filename(folder.join("notification.sqlite"));
+                let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+                sqlx::query_scalar(SELECT)
+                    .bind(receiver)
+                    .fetch_one(&mut connection)
+                    .await
+                    .unwrap()
+            }
+            Location::Postgres(options) => {
+                let options = options
+                    .as_ref()
+                    .clone()
+                    .options([("search_path", "notification")]);
+                let mut connection = sqlx::PgConnection::connect_with(&options).await.unwrap();
+                sqlx::query_scalar(SELECT)
+                    .bind(receiver)
+                    .fetch_one(&mut connection)
+                    .await
+                    .unwrap()
+            }
+        }
+    }
+
     async fn end(&self, receiver: i64, holder: &str, tried: &[Tried]) {
         let ended = Ended {
+            rested_until: self.rested_until(receiver).await,
             tried: tried.to_vec(),
             after: self.after(),
             told: Vec::new(),

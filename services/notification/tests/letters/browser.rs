@@ -16,12 +16,8 @@ use tokio::process::Command;
 const PATIENCE: Duration = Duration::from_secs(120);
 /// A screenshot without anything on it is smaller, one of a letter larger.
 const BLANK: u64 = 20_000;
-/// Where a browser looks for updates, the time and accounts by itself, whatever it shows.
-const ITS_OWN: [&str; 3] = [
-    "clients2.google.com",
-    "update.googleapis.com",
-    "accounts.google.com",
-];
+/// Where a browser looks for updates, the time, accounts and a search engine by itself, whatever it shows: at its maker's.
+const ITS_MAKERS: [&str; 4] = ["google.com", "googleapis.com", "gstatic.com", "gvt1.com"];
 
 /// What a letter is printed on.
 #[derive(Debug, Clone, Copy)]
@@ -172,6 +168,10 @@ fn host_of(line: &str) -> Option<String> {
     let target = line.split(' ').nth(1)?;
     let rest = target.split_once("://").map_or(target, |(_, rest)| rest);
     let host = rest.split('/').next().unwrap_or_default();
-    let is_its_own = ITS_OWN.contains(&host.split(':').next().unwrap_or_default());
+    let name = host.split(':').next().unwrap_or_default();
+    let is_its_own = ITS_MAKERS.iter().any(|maker| {
+        let below = name.strip_suffix(maker);
+        below.is_some_and(|below| below.is_empty() || below.ends_with('.'))
+    });
     (!is_its_own).then(|| host.to_owned())
 }

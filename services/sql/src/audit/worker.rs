@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound as _, Utc};
@@ -64,6 +65,7 @@ pub struct Audit {
     log: Arc<dyn AuditLog>,
     heads: Heads,
     holder: Arc<str>,
+    failures: Arc<AtomicU64>,
 }
 
 impl Audit {
@@ -74,7 +76,18 @@ impl Audit {
         // Without random numbers the process alone tells sealers apart, which is enough on one machine.
         let _ = SystemRandom::new().fill(&mut random);
         let holder = format!("{}-{}", std::process::id(), hexadecimal(&random)).into();
-        Self { log, heads, holder }
+        Self {
+            log,
+            heads,
+            holder,
+            failures: Arc::default(),
+        }
+    }
+
+    /// How often records could not be sealed, or a head not be written.
+    #[must_use]
+    pub fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
     }
 
     /// Name of the service.
@@ -198,6 +211,7 @@ impl Audit {
             match self.seal(now()).await {
                 Ok(_) => said.clear(),
                 Err(error) => {
+                    self.failures.fetch_add(1, Ordering::Relaxed);
                     let says = error.to_string();
                     // Once, not once a second.
                     if says != said {

@@ -7,10 +7,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use nopic_sql::outbox::{Message, NewMessage, Page, Position, Whose};
 use nopic_sql::testing::Engine;
-use nopic_sql::{postgres, sqlite};
+use nopic_sql::{SchemaUpdate, postgres, sqlite};
 use rstest::rstest;
 
-use crate::support::{Database, World, moment};
+use crate::support::{Database, SCHEMA, World, moment};
 
 fn now() -> DateTime<Utc> {
     moment(0)
@@ -264,6 +264,49 @@ async fn a_position_that_was_never_told_here_is_no_place_to_wait_at(
     // A database that was set back: what comes up to there would be passed over.
     position.id += 1;
     assert_eq!(world.page(Whose::All, Some(position), 9).await, Page::NeverTold);
+}
+
+#[tokio::test]
+async fn the_dump_of_another_server_is_read_from_its_beginning() {
+    let world = World::new(Engine::Postgres).await;
+    for subject in ["forgotten", "a", "b"] {
+        world.put(subject).await;
+    }
+    let read = world.read(None, 3).await;
+    world.outbox.forget(moment(60), 1).await.unwrap();
+    let Database::Postgres(database) = &world.database else {
+        unreachable!("it is of PostgreSQL");
+    };
+    // Transactions of a server that had begun many more.
+    for statement in [
+        "UPDATE outbox SET transaction_id = CAST(CAST(CAST(CAST(transaction_id AS text) AS bigint) + 9000000000000 AS text) AS xid8)",
+        "UPDATE outbox_floor SET transaction_id = transaction_id + 9000000000000",
+    ] {
+        sqlx::query(statement).execute(database.readers()).await.unwrap();
+    }
+    let told_there = Position {
+        transaction: read[2].position.transaction + 9_000_000_000_000,
+        ..read[2].position
+    };
+    assert!(
+        world.after(Whose::All, None, 9).await.0.is_empty(),
+        "they are withheld"
+    );
+
+    // Whoever opens it first: as a service does, and once more.
+    let nopic_sql::Location::Postgres(options) = &world.test.location else {
+        unreachable!("it is of PostgreSQL");
+    };
+    for _ in 0..2 {
+        postgres::Database::open(options, &SCHEMA, SchemaUpdate::Refuse)
+            .await
+            .unwrap();
+    }
+    assert_eq!(world.page(Whose::All, Some(told_there), 9).await, Page::NeverTold);
+    let (messages, position, _) = world.after(Whose::All, None, 9).await;
+    assert_eq!(subjects(&messages), ["a", "b"]);
+    world.put("c").await;
+    assert_eq!(subjects(&world.read(Some(position), 1).await), ["c"]);
 }
 
 #[rstest]

@@ -17,7 +17,7 @@ use tower::ServiceExt as _;
 use super::replica::{Manner, Replica, balancer, call, connected, over, request, send};
 use crate::balance::Idempotent;
 use crate::roles::RoleTable;
-use crate::transport::{ServerOptions, bind, serve};
+use crate::transport::{ServerOptions, serve};
 
 /// A server of ours, and what stops it.
 async fn server() -> (
@@ -25,7 +25,7 @@ async fn server() -> (
     oneshot::Sender<()>,
     tokio::task::JoinHandle<()>,
 ) {
-    let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
     let (_, health) = tonic_health::server::health_reporter();

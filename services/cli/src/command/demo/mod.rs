@@ -15,7 +15,7 @@ use nopic_domain::principal::{BUILT_IN_TENANT, Role};
 use nopic_formats::entries::{AbiTransmission, write_abi, write_csv, write_csv_header};
 use nopic_formats::sample::{SampleLine, SampleOptions, World, generate};
 use nopic_host::{
-    Deployment, Observability, Opening, PARTS, Serving, Settings, Storage, built_in_caller, listen,
+    Deployment, Observability, Opening, PARTS, Reserved, Serving, Settings, Storage, built_in_caller,
 };
 use nopic_proto::access::{AddPersonRequest, CreateKeyRequest, CreateTenantRequest, Person, Tenant};
 use nopic_proto::registry::import_result;
@@ -83,10 +83,13 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
     let data = folder.path().join("data");
     std::fs::create_dir(&data).map_err(temporary)?;
     // Before the work: a port that is taken is found at once.
-    let listener = if arguments.exit {
+    let reserved = if arguments.exit {
         None
     } else {
-        Some(listen(SocketAddr::from((Ipv4Addr::LOCALHOST, arguments.port))).await?)
+        Some(Reserved::new(SocketAddr::from((
+            Ipv4Addr::LOCALHOST,
+            arguments.port,
+        )))?)
     };
     let sample = Sample::write(folder.path())?;
     let of_sample = folder.path().join("policy.toml");
@@ -107,16 +110,17 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<Done,
     judge(context, &services, &sample).await?;
     opened.work();
     told::show(context, &services, &sample).await?;
-    if let Some(listener) = listener {
+    if let Some(reserved) = reserved {
         let key = key(&services).await?;
         let serving = Serving {
             opened,
             options: ServerOptions::default(),
             observability: Observability::unseen(),
             clock: context.clock.clone(),
+            settings: String::new(),
         };
         let welcome = |url: &str| welcome(url, &key, &sample.csv, &data.join("mail"));
-        serve_until_stopped(context, listener, serving, None, None, welcome).await?;
+        serve_until_stopped(context, reserved, serving, None, None, welcome).await?;
     }
     Ok(Done::Well)
 }

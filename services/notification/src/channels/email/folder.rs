@@ -21,7 +21,7 @@ pub(super) async fn keep(folder: &Path, id: &MessageId, letter: &[u8]) -> Outcom
                 path = %path.display(),
                 "a letter was not written"
             );
-            Outcome::passing("The letter could not be written into the folder for mail.")
+            Outcome::ours("The letter could not be written into the folder for mail.")
         }
     }
 }

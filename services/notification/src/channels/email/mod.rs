@@ -189,19 +189,9 @@ impl Channel for Email {
             Ok(letter) => letter.formatted(),
             Err(error) => return Outcome::refused(format!("The letter cannot be written: {error}.")),
         };
-        let sending = async {
-            match &self.way {
-                Way::Folder(folder) => folder::keep(folder.path(), &message.id, &letter).await,
-                Way::Smtp(smtp) => smtp.send(&message.id, &to, &letter).await,
-            }
-        };
-        tokio::time::timeout(self.patience, sending)
-            .await
-            .unwrap_or_else(|_| {
-                Outcome::slow(format!(
-                    "The mail server did not take the letter within {} seconds.",
-                    self.patience.as_secs()
-                ))
-            })
+        match &self.way {
+            Way::Folder(folder) => folder::keep(folder.path(), &message.id, &letter).await,
+            Way::Smtp(smtp) => smtp.send(&message.id, &to, &letter, self.patience).await,
+        }
     }
 }

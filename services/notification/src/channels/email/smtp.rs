@@ -1,8 +1,11 @@
 //! Letters by SMTP.
 //!
-//! A letter goes to all its recipients in one turn, each of which the server takes or refuses by itself. Who has the
-//! letter is remembered for some days, so that a try for the others does not bring it twice; when the process ends
-//! this is forgotten, and a letter may come again with the same `Message-ID`.
+//! A letter goes to all its recipients in one turn, each of which the server takes or refuses by itself. While somebody
+//! does not have it, who has it is remembered for some days, so that a try for the others does not bring it twice; when
+//! the process ends this is forgotten, and a letter may come again with the same `Message-ID`.
+//!
+//! There is one server for all receivers. What it says of a recipient or of a letter is about these; all else (it is
+//! not there, it is slow, it does not let us in or does not want our name) is a fault of this deployment.
 //!
 //! Connections are kept here and not by lettre: a try that is given up in the middle must close its connection, or the
 //! next letter would read the answers to this one.
@@ -20,7 +23,7 @@ use lettre::transport::smtp::commands::{Data, Mail, Noop, Rcpt, Rset};
 use lettre::transport::smtp::extension::ClientId;
 use nopic_chassis::config::Secret;
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::channels::words::cause;
 use crate::channels::{MessageId, Outcome};
@@ -82,6 +85,13 @@ struct Turn {
     refused: Vec<String>,
 }
 
+/// Where a turn was broken off.
+enum Broken {
+    /// Before any recipient was named.
+    Hello(Error),
+    Letter(Error),
+}
+
 impl Smtp {
     pub(super) fn new(server: Server, from: &Mailbox) -> Result<Self, Error> {
         let mut tls = TlsParameters::builder(server.host.clone());
@@ -107,17 +117,36 @@ impl Smtp {
         })
     }
 
-    /// Sends a letter to those who do not have it yet.
-    pub(super) async fn send(&self, id: &MessageId, to: &[Address], letter: &[u8]) -> Outcome {
-        let mut have = self.have.get(id).unwrap_or_default();
-        let left: Vec<&Address> = to.iter().filter(|address| !have.contains(address)).collect();
-        if left.is_empty() {
-            return Outcome::Delivered;
-        }
+    /// Sends a letter to those who do not have it yet. A turn begins when there is a place for it, and may take as long as
+    /// that.
+    pub(super) async fn send(
+        &self,
+        id: &MessageId,
+        to: &[Address],
+        letter: &[u8],
+        patience: Duration,
+    ) -> Outcome {
         // It is never closed.
         let Ok(_place) = self.places.acquire().await else {
-            return Outcome::passing("Mail is not sent any more.");
+            return Outcome::ours("Mail is not sent any more.");
         };
+        timeout(patience, self.send_now(id, to, letter))
+            .await
+            .unwrap_or_else(|_| {
+                Outcome::ours(format!(
+                    "The mail server did not take the letter within {} seconds.",
+                    patience.as_secs()
+                ))
+            })
+    }
+
+    async fn send_now(&self, id: &MessageId, to: &[Address], letter: &[u8]) -> Outcome {
+        let mut have = self.have.get(id).unwrap_or_default();
+        let mut left: Vec<&Address> = to.iter().filter(|address| !have.contains(address)).collect();
+        if left.is_empty() {
+            // All have it, and somebody wants it sent again.
+            left = to.iter().collect();
+        }
         let mut connection = match self.connection().await {
             Ok(connection) => connection,
             Err(error) => return self.unreachable(&error),
@@ -125,15 +154,17 @@ impl Smtp {
         let turn = match self.turn(&mut connection, &left, letter).await {
             Ok(turn) => turn,
             // The connection is closed: where the talk stands is not known.
-            Err(error) => return refusal(&error),
+            Err(Broken::Hello(error)) => return self.unreachable(&error),
+            Err(Broken::Letter(error)) => return refusal(&error),
         };
         self.kept
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push((connection, Instant::now()));
-        let is_new = !turn.took.is_empty();
         have.extend(turn.took);
-        if is_new {
+        if turn.passing.is_empty() && turn.refused.is_empty() {
+            self.have.invalidate(id);
+        } else if !have.is_empty() {
             self.have.insert(id.clone(), have.clone());
         }
         let others = if have.is_empty() {
@@ -197,11 +228,12 @@ impl Smtp {
         connection: &mut AsyncSmtpConnection,
         to: &[&Address],
         letter: &[u8],
-    ) -> Result<Turn, Error> {
+    ) -> Result<Turn, Broken> {
         let mut turn = Turn::default();
         connection
             .command(Mail::new(Some(self.from.clone()), Vec::new()))
-            .await?;
+            .await
+            .map_err(Broken::Hello)?;
         for address in to {
             let taken = connection
                 .command(Rcpt::new((*address).clone(), Vec::new()))
@@ -212,7 +244,7 @@ impl Smtp {
             };
             let code = error.status().map(|code| code.to_string());
             let Some(code) = code.filter(|code| code != CLOSING) else {
-                return Err(error);
+                return Err(Broken::Letter(error));
             };
             let words = format!("The mail server refused {address} ({code} {})", cause(&error));
             if error.is_permanent() {
@@ -222,10 +254,10 @@ impl Smtp {
             }
         }
         if turn.took.is_empty() {
-            connection.command(Rset).await?;
+            connection.command(Rset).await.map_err(Broken::Letter)?;
         } else {
-            connection.command(Data).await?;
-            connection.message(letter).await?;
+            connection.command(Data).await.map_err(Broken::Letter)?;
+            connection.message(letter).await.map_err(Broken::Letter)?;
         }
         Ok(turn)
     }
@@ -242,10 +274,7 @@ impl Smtp {
             "The mail server could not be reached, or did not let nopic in; an operator must look after it: {}.",
             cause(error)
         );
-        match error.status() {
-            Some(code) if code.to_string() == CLOSING => Outcome::slow(why),
-            _ => Outcome::ours(why),
-        }
+        Outcome::ours(why)
     }
 }
 
@@ -257,7 +286,7 @@ const STRANGER: [&str; 4] = ["530", "534", "535", "538"];
 /// What a server's refusal of a letter means.
 fn refusal(error: &Error) -> Outcome {
     let Some(code) = error.status().map(|code| code.to_string()) else {
-        return Outcome::passing(format!(
+        return Outcome::ours(format!(
             "The mail server broke the connection off: {}.",
             cause(error)
         ));
@@ -266,9 +295,7 @@ fn refusal(error: &Error) -> Outcome {
         "The mail server did not take the letter ({code} {}).",
         cause(error)
     );
-    if code == CLOSING {
-        Outcome::slow(why)
-    } else if STRANGER.contains(&code.as_str()) {
+    if code == CLOSING || STRANGER.contains(&code.as_str()) {
         Outcome::ours(why)
     } else if error.is_permanent() {
         Outcome::refused(why)

@@ -55,7 +55,15 @@ impl Guard {
             }
         }
         match forbidden {
-            Some(forbidden) if allowed.is_empty() => Err(Box::new(forbidden)),
+            Some(forbidden) if allowed.is_empty() => {
+                tracing::warn!(
+                    host,
+                    address = %forbidden.address,
+                    why = ?forbidden.why,
+                    "a webhook leads where nobody may be sent to"
+                );
+                Err(Box::new(forbidden))
+            }
             _ if allowed.is_empty() => Err(Box::new(io::Error::new(
                 io::ErrorKind::NotFound,
                 "the name has no address",

@@ -139,14 +139,47 @@ impl Webhook {
         message: &Message,
         now: DateTime<Utc>,
     ) -> Outcome {
+        let host = target.shown.clone();
+        let asked = async {
+            match self.request(target, secrets, message, now) {
+                Ok(request) => request.send().await.map_err(|error| failed(&host, &error)),
+                Err(refused) => Err(refused),
+            }
+        };
+        // With its head an answer has come: how long its body takes says nothing of the message.
+        match tokio::time::timeout(self.patience, asked).await {
+            Ok(Ok(answer)) => answer::outcome(&host, answer, now).await,
+            Ok(Err(outcome)) => outcome,
+            Err(_) => Outcome::slow(format!(
+                "{host} did not answer within {} seconds.",
+                self.patience.as_secs()
+            )),
+        }
+    }
+
+    fn request(
+        &self,
+        target: Target,
+        secrets: &[Secret],
+        message: &Message,
+        now: DateTime<Utc>,
+    ) -> Result<reqwest::RequestBuilder, Outcome> {
         let body = match event::body(message, &self.read_at) {
             Ok(body) if body.len() <= event::MAX_BYTES => body,
-            Ok(_) => return Outcome::refused("The notice has no room in a webhook, even shortened."),
-            Err(error) => return Outcome::refused(format!("The notice cannot be written as JSON: {error}.")),
+            Ok(_) => {
+                return Err(Outcome::refused(
+                    "The notice has no room in a webhook, even shortened.",
+                ));
+            }
+            Err(error) => {
+                return Err(Outcome::refused(format!(
+                    "The notice cannot be written as JSON: {error}."
+                )));
+            }
         };
         let mut headers = match signature::headers(&message.id, now, &body, secrets) {
             Ok(headers) => headers,
-            Err(error) => return Outcome::refused(format!("The notice cannot be signed: {error}.")),
+            Err(error) => return Err(Outcome::refused(format!("The notice cannot be signed: {error}."))),
         };
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(event::MEDIA_TYPE));
         let client = if target.is_plain() {
@@ -154,11 +187,7 @@ impl Webhook {
         } else {
             &self.over_tls
         };
-        let host = target.shown;
-        match client.post(target.url).headers(headers).body(body).send().await {
-            Ok(answer) => answer::outcome(&host, answer, now).await,
-            Err(error) => failed(&host, &error),
-        }
+        Ok(client.post(target.url).headers(headers).body(body))
     }
 }
 
@@ -223,15 +252,6 @@ impl Channel for Webhook {
         if secrets.is_empty() {
             return Outcome::refused("The receiver has no secret by which to sign: give it one.");
         }
-        let host = target.shown.clone();
-        let posting = self.post(target, secrets, message, now);
-        tokio::time::timeout(self.patience, posting)
-            .await
-            .unwrap_or_else(|_| {
-                Outcome::slow(format!(
-                    "{host} did not answer within {} seconds.",
-                    self.patience.as_secs()
-                ))
-            })
+        self.post(target, secrets, message, now).await
     }
 }

@@ -54,11 +54,22 @@ pub(super) enum Why {
 impl fmt::Display for Forbidden {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, address, .. } = self;
-        let literal = host.trim_matches(['[', ']']).parse() == Ok(*address);
-        if literal {
+        if host.trim_matches(['[', ']']).parse() == Ok(*address) {
             write!(f, "{address} is ")?;
         } else {
-            write!(f, "{host} leads to {address}, ")?;
+            // Nobody learns by names what addresses there are inside; the operators' log has it.
+            return match self.why {
+                Why::Special(_) | Why::Metadata(_) => write!(
+                    f,
+                    "{host} leads to no address of a machine in the internet, and webhooks go nowhere else. An operator \
+                     finds the address in the log, and can allow it by {ALLOW}."
+                ),
+                Why::NotByPlainHttp => write!(
+                    f,
+                    "{host} leads to no address that may be told without TLS: use https, or let an operator allow its \
+                     range or name by {PLAIN_HTTP}."
+                ),
+            };
         }
         match self.why {
             Why::Special(what) => write!(
@@ -72,9 +83,8 @@ impl fmt::Display for Forbidden {
             ),
             Why::NotByPlainHttp => write!(
                 f,
-                "{}not an address that may be told without TLS: use https, or let an operator allow its range or name \
-                 by {PLAIN_HTTP}.",
-                if literal { "" } else { "which is " }
+                "not an address that may be told without TLS: use https, or let an operator allow its range or name by \
+                 {PLAIN_HTTP}."
             ),
         }
     }

@@ -82,6 +82,9 @@ pub(super) async fn take_versions(
             .or_insert_with(|| Changed::new(tenant, rules, now));
         for (importer, event) in told {
             changed.add(connection, importer, &event).await?;
+            if version.is_history {
+                changed.knew(importer, &event);
+            }
         }
     }
     let mut notices = Vec::new();
@@ -210,6 +213,14 @@ impl<'a> Changed<'a> {
             .end();
         self.events += 1;
         Ok(id)
+    }
+
+    /// That an event which was added is no news.
+    fn knew(&mut self, importer: NopId, event: &Event) {
+        if let Some((before, _)) = self.cases.get_mut(&importer) {
+            // What does not fit there follows on news, and is some, too.
+            let _ = before.apply(event);
+        }
     }
 
     /// What is left of rows.

@@ -11,7 +11,9 @@ use super::super::engine::{Connection, rows};
 use super::{Store, end, kept};
 use crate::error::Error as Refusal;
 use crate::store::row::delivery_state;
-use crate::store::{Act, DeliveryFilter, DeliveryList, DeliveryState, StoredDelivery, TRIED_FOR};
+use crate::store::{
+    Act, DeliveryFilter, DeliveryList, DeliveryState, ReceiverState, StoredDelivery, TRIED_FOR,
+};
 
 macro_rules! columns {
     () => {
@@ -45,21 +47,23 @@ nopic_sql::statements! {
         rows!("$1"),
         ") ORDER BY delivery_id, notice_id"
     );
-    /// One, whatever came of it, where its receiver is there still.
+    /// One, whatever came of it, where something is sent to its receiver.
     const SEND_AGAIN: &str = "UPDATE delivery SET state = 'WAITING', attempts = 0, next_attempt_at = $3, expires_at = $4,
             ended_at = NULL
         WHERE tenant = $1 AND delivery_id = $2 AND receiver_id IN
-            (SELECT receiver_id FROM receiver WHERE removed_at IS NULL)";
+            (SELECT receiver_id FROM receiver WHERE removed_at IS NULL AND state = 'ACTIVE')";
+    const STATE_OF_RECEIVER: &str = "SELECT r.name, r.state FROM delivery d JOIN receiver r ON r.receiver_id = d.receiver_id
+        WHERE d.tenant = $1 AND d.delivery_id = $2 AND r.removed_at IS NULL";
     const FIND_RECEIVER: &str =
-        "SELECT receiver_id FROM receiver WHERE tenant = $1 AND name = $2 AND removed_at IS NULL";
+        "SELECT name, state FROM receiver WHERE tenant = $1 AND name = $2 AND removed_at IS NULL";
     const WAKE_RECEIVERS: &str = "UPDATE receiver SET rests_until = $2 WHERE tenant = $1 AND rests_until > $2
         AND EXISTS (SELECT 1 FROM delivery d WHERE d.receiver_id = receiver.receiver_id AND d.state = 'WAITING'
             AND d.next_attempt_at = $2)";
-    /// All that are dead, to the receiver `$2`, or where that is empty to any.
+    /// All that are dead, to the receiver `$2`, or where that is empty to any that something is sent to.
     const SEND_DEAD_AGAIN: &str = "UPDATE delivery SET state = 'WAITING', attempts = 0, next_attempt_at = $3, expires_at = $4,
             ended_at = NULL
         WHERE tenant = $1 AND state = 'DEAD' AND receiver_id IN
-            (SELECT receiver_id FROM receiver WHERE tenant = $1 AND removed_at IS NULL AND ($2 = '' OR name = $2))";
+            (SELECT receiver_id FROM receiver WHERE tenant = $1 AND removed_at IS NULL AND state = 'ACTIVE' AND ($2 = '' OR name = $2))";
 }
 
 type Row = (
@@ -132,6 +136,16 @@ pub(super) async fn delivery(
     Ok(stored(connection, found).await?.pop())
 }
 
+/// Nothing is sent again to a receiver (name and state) to which nothing is sent.
+fn require_active(receiver: Option<(String, String)>) -> Result<Option<()>, Refusal> {
+    match receiver {
+        Some((name, state)) if state != ReceiverState::Active.as_str() => Err(Refusal::NotNow(format!(
+            "the receiver {name:?} is {state}: resume it first"
+        ))),
+        is => Ok(is.map(|_| ())),
+    }
+}
+
 #[async_trait]
 impl DeliveryList for Store {
     async fn deliveries(
@@ -164,16 +178,16 @@ impl DeliveryList for Store {
         }
         let tenant = &act.principal.tenant;
         if let Some(receiver) = receiver {
-            let is_there: Option<i64> = sqlx::query_scalar(FIND_RECEIVER)
+            let is: Option<(String, String)> = sqlx::query_as(FIND_RECEIVER)
                 .bind(tenant)
                 .bind(receiver)
                 .fetch_optional(&mut *transaction)
                 .await?;
-            if is_there.is_none() {
-                return Err(Refusal::NotFound(format!(
+            require_active(is)?.ok_or_else(|| {
+                Refusal::NotFound(format!(
                     "there is no receiver {receiver:?}: ListReceivers names those that there are"
-                )));
-            }
+                ))
+            })?;
         }
         let query = match one {
             Some(delivery) => sqlx::query(SEND_AGAIN).bind(tenant).bind(delivery),
@@ -188,6 +202,12 @@ impl DeliveryList for Store {
             .await?
             .rows_affected();
         if let (0, Some(delivery)) = (count, one) {
+            let is: Option<(String, String)> = sqlx::query_as(STATE_OF_RECEIVER)
+                .bind(tenant)
+                .bind(delivery)
+                .fetch_optional(&mut *transaction)
+                .await?;
+            require_active(is)?;
             return Err(Refusal::NotFound(format!(
                 "there is no delivery {delivery} to a receiver that is there: ListDeliveries names them"
             )));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Days, Utc};
 use nopic_domain::date::{Date, day_of};
-use nopic_domain::notice::{Notice, NoticeKind, Rhythm, Subscription};
+use nopic_domain::notice::{Notice, Rhythm, Subscription};
 use nopic_sql::Error;
 use nopic_sql::row::json;
 
@@ -62,7 +62,7 @@ nopic_sql::statements! {
     );
     const ADD_TO_SIZE: &str = "UPDATE delivery SET size = size + $2 WHERE delivery_id = $1";
     const SELECT_OTHER_RECEIVERS: &str = "SELECT receiver_id FROM receiver
-        WHERE tenant = $1 AND name <> $2 AND state = 'ACTIVE' AND removed_at IS NULL";
+        WHERE tenant = $1 AND receiver_id <> $2 AND state = 'ACTIVE' AND removed_at IS NULL";
     const INSERT_DELIVERY_NOTICES: &str = concat!(
         "INSERT INTO delivery_notice (delivery_id, notice_id)
         SELECT CAST(r.value ->> 0 AS BIGINT), CAST(r.value ->> 1 AS BIGINT) FROM ",
@@ -79,13 +79,14 @@ const PART: usize = 100;
 struct Fresh<'a> {
     id: i64,
     tenant: String,
+    whose: &'a Whose,
     notice: Cow<'a, Notice>,
 }
 
 /// A notice for a tenant, by its cause.
 struct Wanted<'a> {
     tenant: String,
-    cause: &'a str,
+    new: &'a NewNotice,
     notice: Cow<'a, Notice>,
 }
 
@@ -100,11 +101,7 @@ async fn save_notices<'a>(
     for new in notices {
         for (tenant, notice) in tenants(connection, new, now).await? {
             if seen.insert((tenant.clone(), &new.cause)) {
-                wanted.push(Wanted {
-                    tenant,
-                    cause: &new.cause,
-                    notice,
-                });
+                wanted.push(Wanted { tenant, new, notice });
             }
         }
     }
@@ -123,7 +120,7 @@ async fn save_notices<'a>(
                 let content = json(notice)?;
                 Ok((
                     &wanted.tenant,
-                    wanted.cause,
+                    &wanted.new.cause,
                     notice.kind,
                     severity,
                     &notice.subject,
@@ -136,15 +133,21 @@ async fn save_notices<'a>(
             .bind(now)
             .fetch_all(&mut *connection)
             .await?;
-        let mut by_cause: HashMap<(String, String), Cow<'a, Notice>> = batch
+        let mut by_cause: HashMap<(String, String), Wanted<'a>> = batch
             .into_iter()
-            .map(|wanted| ((wanted.tenant, wanted.cause.to_owned()), wanted.notice))
+            .map(|wanted| ((wanted.tenant.clone(), wanted.new.cause.clone()), wanted))
             .collect();
         for (id, tenant, cause) in made {
-            let ((tenant, _), notice) = by_cause
-                .remove_entry(&(tenant, cause))
+            let Wanted { tenant, new, notice } = by_cause
+                .remove(&(tenant, cause))
                 .ok_or_else(|| Error::corrupt("notice.cause", id))?;
-            fresh.push(Fresh { id, tenant, notice });
+            let whose = &new.whose;
+            fresh.push(Fresh {
+                id,
+                tenant,
+                whose,
+                notice,
+            });
         }
     }
     fresh.sort_unstable_by_key(|fresh| fresh.id);
@@ -158,7 +161,9 @@ async fn tenants<'a>(
     now: DateTime<Utc>,
 ) -> Result<Vec<(String, Cow<'a, Notice>)>, Error> {
     let (kind, subjects) = match &new.whose {
-        Whose::Tenant(tenant) => return Ok(vec![(tenant.clone(), Cow::Borrowed(&new.notice))]),
+        Whose::Tenant(tenant) | Whose::ByOthers { tenant, .. } => {
+            return Ok(vec![(tenant.clone(), Cow::Borrowed(&new.notice))]);
+        }
         Whose::DealingWith(kind, subjects) => (kind, subjects),
     };
     let subjects: BTreeSet<[&str; 1]> = match kind {
@@ -239,11 +244,10 @@ async fn send(connection: &mut Connection, fresh: Vec<Fresh<'_>>, now: DateTime<
     for fresh in fresh {
         // Whoever asked twice is told once, at the earlier time.
         let mut due_to: BTreeMap<i64, DateTime<Utc>> = BTreeMap::new();
-        if fresh.notice.kind == NoticeKind::ReceiverPaused {
-            // By every other way that there is: nobody has asked for it before.
+        if let Whose::ByOthers { than, .. } = fresh.whose {
             let others: Vec<i64> = sqlx::query_scalar(SELECT_OTHER_RECEIVERS)
                 .bind(&fresh.tenant)
-                .bind(&fresh.notice.subject)
+                .bind(than)
                 .fetch_all(&mut *connection)
                 .await?;
             due_to.extend(others.into_iter().map(|receiver| (receiver, now)));

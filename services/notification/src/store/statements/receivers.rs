@@ -28,6 +28,9 @@ nopic_sql::statements! {
         VALUES ($1, $2, $3, $4, $5, $6, $7, 'ACTIVE', '', 0, $8, $8)";
     const SET_STATE: &str = "UPDATE receiver SET state = $2, because = $3, failures = 0, failing_since = NULL,
         rests_until = $4 WHERE receiver_id = $1";
+    /// Whoever resumes it wants all tried now that is due, and as long as what is new.
+    const TRY_NOW: &str = "UPDATE delivery SET next_attempt_at = $2, expires_at = $3
+        WHERE receiver_id = $1 AND state = 'WAITING' AND due_at <= $2";
     /// Whoever tests it, or sends again, wants it tried now.
     const WAKE: &str = "UPDATE receiver SET rests_until = $2 WHERE receiver_id = $1 AND rests_until > $2";
     const COUNT_RECEIVERS: &str = "SELECT COUNT(*) FROM receiver WHERE tenant = $1 AND removed_at IS NULL";
@@ -70,6 +73,14 @@ fn left(
         .moment(removed_at)
         .end();
     Ok(())
+}
+
+/// As an answer is kept, and the row of one that is removed: an address may hold a secret.
+fn without_settings(receiver: &StoredReceiver) -> StoredReceiver {
+    StoredReceiver {
+        settings: "{}".to_owned(),
+        ..receiver.clone()
+    }
 }
 
 #[async_trait]
@@ -129,7 +140,7 @@ impl ReceiverStore for Store {
         let names: Vec<_> = subscriptions.iter().map(|usual| usual.name.as_str()).collect();
         let detail = value!({ "channel": receiver.channel, "subscriptions": names });
         let note = ("RECEIVER_CREATED", new.name.as_str(), detail);
-        end(transaction, act, note, &rows, &receiver).await?;
+        end(transaction, act, note, &rows, &without_settings(&receiver)).await?;
         Ok((receiver, subscriptions))
     }
 
@@ -146,10 +157,14 @@ impl ReceiverStore for Store {
         because: &str,
     ) -> Result<StoredReceiver, Refusal> {
         let (mut transaction, answer) = self.begin("set_receiver_state", act).await?;
-        if let Some(answer) = answer {
-            return Ok(kept(&answer)?);
-        }
         let tenant = act.principal.tenant.as_str();
+        if let Some(answer) = answer {
+            let mut receiver: StoredReceiver = kept(&answer)?;
+            if let Some(is) = find(&mut transaction, tenant, name).await? {
+                receiver.settings = is.settings;
+            }
+            return Ok(receiver);
+        }
         let mut receiver = require(&mut transaction, tenant, name).await?;
         // Also where it is active: it is tried at once then, however long it was to rest.
         if receiver.state != state || state == ReceiverState::Active {
@@ -160,6 +175,14 @@ impl ReceiverStore for Store {
                 .bind(act.now)
                 .execute(&mut *transaction)
                 .await?;
+            if state == ReceiverState::Active {
+                sqlx::query(TRY_NOW)
+                    .bind(receiver.id)
+                    .bind(act.now)
+                    .bind(act.now + TRIED_FOR)
+                    .execute(&mut *transaction)
+                    .await?;
+            }
             receiver = require(&mut transaction, tenant, name).await?;
         }
         let action = match state {
@@ -167,7 +190,7 @@ impl ReceiverStore for Store {
             ReceiverState::Paused | ReceiverState::Gone => "RECEIVER_PAUSED",
         };
         let note = (action, name, value!({ "because": because }));
-        end(transaction, act, note, &Rows::new(), &receiver).await?;
+        end(transaction, act, note, &Rows::new(), &without_settings(&receiver)).await?;
         Ok(receiver)
     }
 
@@ -213,7 +236,7 @@ impl ReceiverStore for Store {
             .execute(&mut *transaction)
             .await?;
         let note = ("SECRET_ROTATED", name, value!({ "until": until }));
-        end(transaction, act, note, &Rows::new(), &receiver).await?;
+        end(transaction, act, note, &Rows::new(), &without_settings(&receiver)).await?;
         Ok(receiver)
     }
 
@@ -243,14 +266,15 @@ impl ReceiverStore for Store {
                 .execute(&mut *transaction)
                 .await?;
         }
-        // As the row is left: an address may hold a secret, and nobody needs it any more.
-        let left_behind = StoredReceiver {
-            settings: "{}".to_owned(),
-            ..receiver.clone()
-        };
-        left(&mut rows, &act.principal.tenant, &left_behind, Some(act.now))?;
+        // As the row is left.
+        left(
+            &mut rows,
+            &act.principal.tenant,
+            &without_settings(&receiver),
+            Some(act.now),
+        )?;
         let note = ("RECEIVER_REMOVED", name, value!({ "subscriptions": gone.len() }));
-        end(transaction, act, note, &rows, &receiver).await?;
+        end(transaction, act, note, &rows, &without_settings(&receiver)).await?;
         Ok(receiver)
     }
 

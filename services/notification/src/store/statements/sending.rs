@@ -41,11 +41,13 @@ macro_rules! due {
 }
 
 nopic_sql::statements! {
-    /// `$5` and `$6`: a hold that ends, or a rest that lasts, beyond them is of a clock that has been set back since.
+    /// `$5` to `$7`: a hold that ends, or a rest that lasts, beyond them is of a clock that has been set back since; a rest
+    /// of one that does not fail is a short one (`$7`).
     const HOLD_RECEIVERS: &str = concat!(
         "UPDATE receiver SET holder = $2, held_until = $3 WHERE receiver_id IN (
             SELECT r.receiver_id FROM receiver r
-            WHERE r.state = 'ACTIVE' AND r.removed_at IS NULL AND (r.rests_until <= $1 OR r.rests_until > $6)
+            WHERE r.state = 'ACTIVE' AND r.removed_at IS NULL AND (r.rests_until <= $1 OR r.rests_until > $6
+                    OR r.failures = 0 AND r.rests_until > $7)
                 AND (r.held_until IS NULL OR r.held_until <= $1 OR r.held_until > $5)
                 AND EXISTS (SELECT 1 FROM delivery d WHERE d.receiver_id = r.receiver_id AND d.state = 'WAITING'
                     AND d.next_attempt_at <= $1)
@@ -61,7 +63,7 @@ nopic_sql::statements! {
         ")"
     );
     const SELECT_HELD: &str = "SELECT receiver_id, tenant, name, channel, settings, secrets, ordered, per_minute,
-            failing_since, failures
+            failing_since, failures, rests_until
         FROM receiver WHERE receiver_id = $1 AND holder = $2 AND held_until > $3 AND state = 'ACTIVE'
             AND removed_at IS NULL";
     const SELECT_DUE: &str = concat!(due!(), " ORDER BY d.next_attempt_at, d.delivery_id LIMIT $3");
@@ -78,11 +80,14 @@ nopic_sql::statements! {
         engine::look_up!("delivery_notice", "n", "n.delivery_id = CAST(r.value ->> 0 AS BIGINT)"),
         " JOIN notice ON notice.notice_id = n.notice_id ORDER BY n.delivery_id, notice.notice_id"
     );
-    /// The receiver first, as whoever removes it does.
+    /// The receiver first, as whoever removes it does. Where its rest is not the one (`$9`) that stood when the tries began,
+    /// somebody wants it tried now, and they say nothing of it.
     const END_RECEIVER: &str = "UPDATE receiver SET
-            state = CASE WHEN state = 'ACTIVE' THEN $3 ELSE state END,
-            because = CASE WHEN state = 'ACTIVE' THEN $4 ELSE because END,
-            failing_since = $5, failures = $6, rests_until = $7,
+            state = CASE WHEN state = 'ACTIVE' AND rests_until = $9 THEN $3 ELSE state END,
+            because = CASE WHEN state = 'ACTIVE' AND rests_until = $9 THEN $4 ELSE because END,
+            failing_since = CASE WHEN rests_until = $9 THEN $5 ELSE failing_since END,
+            failures = CASE WHEN rests_until = $9 THEN $6 ELSE failures END,
+            rests_until = CASE WHEN rests_until = $9 THEN $7 ELSE rests_until END,
             held_until = CASE WHEN $8 THEN held_until ELSE NULL END, holder = CASE WHEN $8 THEN holder ELSE NULL END
         WHERE receiver_id = $1 AND holder = $2 RETURNING state, because";
     /// Rows of delivery, state, next try and result. One that was sent again meanwhile is as it would have been.
@@ -95,6 +100,10 @@ nopic_sql::statements! {
         rows!("$1"),
         " WHERE delivery_id = CAST(r.value ->> 0 AS BIGINT) AND state = 'WAITING'"
     );
+    const GIVE_UP_GONE: &str = "UPDATE delivery SET state = 'DEAD', closed = TRUE, ended_at = $1,
+            last_result = 'Given up: the receiver wants no notices any more.'
+        WHERE state = 'WAITING' AND receiver_id IN
+            (SELECT r.receiver_id FROM receiver r WHERE r.state = 'GONE' AND r.removed_at IS NULL)";
     const COUNT_BY_STATE: &str = "SELECT CASE WHEN state = 'ACTIVE' AND failing_since IS NOT NULL THEN 'FAILING'
             ELSE state END AS stands, COUNT(*) FROM receiver WHERE removed_at IS NULL GROUP BY 1";
     /// Of those that could be sent now.
@@ -111,6 +120,8 @@ nopic_sql::statements! {
 const BATCHES_OF_A_MINUTE: u32 = 11;
 /// No receiver is to rest for longer: it may ask for a day.
 const LONGEST_REST: Duration = Duration::from_secs(25 * 3600);
+/// None that takes messages rests longer before the next: where it may have some in a minute, the time of a batch.
+const LONGEST_PAUSE: Duration = Duration::from_secs(120);
 /// Notices of one batch at most, unless the first message alone has more.
 const NOTICES_OF_A_BATCH: u64 = 256;
 
@@ -125,10 +136,23 @@ type ReceiverRow = (
     i64,
     Option<DateTime<Utc>>,
     i64,
+    DateTime<Utc>,
 );
 
 fn held(
-    (id, tenant, name, channel, settings, secrets, ordered, per_minute, failing_since, failures): ReceiverRow,
+    (
+        id,
+        tenant,
+        name,
+        channel,
+        settings,
+        secrets,
+        ordered,
+        per_minute,
+        failing_since,
+        failures,
+        rests_until,
+    ): ReceiverRow,
 ) -> Result<HeldReceiver, Error> {
     Ok(HeldReceiver {
         id,
@@ -141,6 +165,7 @@ fn held(
         per_minute: small("receiver.per_minute", per_minute)?,
         failing_since,
         failures: small("receiver.failures", failures)?,
+        rests_until,
     })
 }
 
@@ -180,6 +205,7 @@ impl DeliveryStore for Store {
             // Clocks of two processes differ by less than a lease.
             .bind(until(now, lease * 2))
             .bind(until(now, LONGEST_REST))
+            .bind(until(now, LONGEST_PAUSE))
             .fetch_all(&mut *transaction)
             .await?;
         transaction.commit().await?;
@@ -299,6 +325,7 @@ impl DeliveryStore for Store {
             .bind(i64::from(after.failures))
             .bind(after.rests_until)
             .bind(after.is_kept)
+            .bind(ended.rested_until)
             .fetch_optional(&mut *transaction)
             .await?;
         sqlx::query(END_TRIES)
@@ -313,6 +340,17 @@ impl DeliveryStore for Store {
         }
         transaction.commit().await?;
         Ok(())
+    }
+
+    async fn give_up_gone(&self, now: DateTime<Utc>) -> Result<u64, Error> {
+        let mut transaction = self.database.write("give_up_gone").await?;
+        let given_up = sqlx::query(GIVE_UP_GONE)
+            .bind(now)
+            .execute(&mut *transaction)
+            .await?
+            .rows_affected();
+        transaction.commit().await?;
+        Ok(given_up)
     }
 
     async fn oldest_due(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Error> {

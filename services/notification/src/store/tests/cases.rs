@@ -192,6 +192,55 @@ async fn lines_that_an_amendment_keeps_stay_on_their_day(
 
 #[rstest]
 #[tokio::test]
+async fn history_that_is_brought_in_is_no_news(#[values(Engine::Sqlite, Engine::Postgres)] engine: Engine) {
+    let book = Book::new(engine, Deployment::Other).await;
+    let entries = ["99920000017", "99920000025", "99920000033", "99920000041"];
+    let history = |entry: &str, on: &str| recorded(entry, 1, Kind::Imported, on, vec![bad(1, ACME)]);
+    let days = ["2024-01-05", "2024-05-05", "2024-09-05", "2025-01-05"];
+    let brought: Vec<_> = entries
+        .iter()
+        .zip(days)
+        .map(|(entry, on)| history(entry, on))
+        .collect();
+    assert_eq!(book.tell("default", &brought[..2]).await, 0);
+    assert_eq!(book.tell("default", &brought[2..]).await, 0);
+    // Nor that it closed long ago.
+    assert_eq!(book.close(ACME, "2026-01-02", true).await, 0);
+    // What is filed now is, by itself.
+    assert_eq!(
+        book.tell("default", &[filed(1, "2026-01-05", vec![bad(1, ACME)])])
+            .await,
+        1
+    );
+    let told = book.titles("default").await;
+    assert!(told[0].contains("first warning letter"), "{told:?}");
+    // And history that comes later, of the same case, tells nothing more of it.
+    let later = history("99920000058", "2026-01-04");
+    assert_eq!(book.tell("default", &[later]).await, 0);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_case_that_is_opened_again_on_the_same_day_is_told_again(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let book = Book::new(engine, Deployment::Other).await;
+    assert_eq!(
+        book.tell("default", &[filed(1, "2026-01-05", vec![bad(1, ACME)])])
+            .await,
+        1
+    );
+    let cancelled = recorded(ENTRY, 2, Kind::Cancelled, "2026-01-05", Vec::new());
+    assert_eq!(book.tell("default", &[cancelled]).await, 1);
+    let another = recorded("99920000017", 1, Kind::Filed, "2026-01-05", vec![bad(1, ACME)]);
+    assert_eq!(book.tell("default", &[another]).await, 1);
+    let told = book.titles("default").await;
+    assert_eq!(told.len(), 3);
+    assert_eq!(told[0], told[2]);
+}
+
+#[rstest]
+#[tokio::test]
 async fn lines_that_are_taken_back_and_entries_that_are_cancelled_count_no_more(
     #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
 ) {
@@ -219,7 +268,12 @@ async fn lines_that_are_taken_back_and_entries_that_are_cancelled_count_no_more(
         ["2026-01-05 FIRST_WARNING_LETTER EXPECTED 2026-01-05; 1 lines; open"]
     );
     let cancelled = recorded(ENTRY, 3, Kind::Cancelled, "2026-01-07", Vec::new());
-    assert_eq!(book.tell("default", &[cancelled]).await, 0);
+    // Whoever was told of the case is told that nothing of it counts any more.
+    assert_eq!(book.tell("default", &[cancelled]).await, 1);
+    assert_eq!(
+        book.titles("default").await.last().unwrap(),
+        &format!("Nothing of the case against importer {BAYVIEW} counts any more since 2026-01-07")
+    );
     assert_eq!(
         book.cases("default", BAYVIEW).await,
         ["2026-01-05 ; 0 lines; withdrawn 2026-01-07"]
@@ -269,10 +323,10 @@ async fn history_makes_no_letters(#[values(Engine::Sqlite, Engine::Postgres)] en
         .unwrap_err();
     assert!(refused.contains("is not due"), "{refused}");
     let other = Book::new(engine, Deployment::Other).await;
-    assert_eq!(other.tell("default", &[history]).await, 1);
+    assert_eq!(other.tell("default", &[history]).await, 0);
     assert_eq!(
-        other.titles("default").await,
-        ["Importer 8150000001: AMS is expected to have taken a step on 2026-01-05: a first warning letter"]
+        other.cases("default", ACME).await,
+        ["2026-01-05 FIRST_WARNING_LETTER EXPECTED 2026-01-05; 1 lines; open"]
     );
 }
 

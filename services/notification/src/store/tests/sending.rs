@@ -1,6 +1,7 @@
 //! Holding receivers, what is due, and what comes of tries, on both engines.
 
 use super::*;
+use chrono::TimeDelta;
 
 /// Runs a statement beside the store, as nothing of the program does.
 async fn spoil(database: &TestDatabase, statement: &'static str) {
@@ -30,7 +31,7 @@ async fn a_hold_that_lives_is_taken_by_nobody_and_one_of_a_clock_set_back_by_all
     world.receiver("a", false).await;
     world.subscribe("one", "a", Rhythm::AtOnce).await;
     world.take(&[("1", "x")]).await;
-    world.now += chrono::TimeDelta::minutes(1);
+    world.now += TimeDelta::minutes(1);
     let held = world.hold("p").await;
     // The clock of another process is behind by almost a lease.
     let now = world.now;
@@ -112,7 +113,7 @@ async fn a_digest_has_parts_of_a_size_that_a_person_reads_and_a_batch_only_so_ma
         let some: Vec<_> = some.iter().map(|cause| (cause.as_str(), "x")).collect();
         world.take(&some).await;
     }
-    world.now += chrono::TimeDelta::days(1);
+    world.now += TimeDelta::days(1);
     let held = world.hold("p").await;
     let mut sizes = Vec::new();
     for _ in 0..3 {
@@ -123,6 +124,7 @@ async fn a_digest_has_parts_of_a_size_that_a_person_reads_and_a_batch_only_so_ma
             world.tried(part, DeliveryState::Delivered)
         });
         let ended = Ended {
+            rested_until: begun.receiver.rests_until,
             tried: tried.collect(),
             after: ReceiverAfter {
                 is_kept: true,
@@ -155,7 +157,7 @@ async fn digests_hold_nobody_back_and_of_two_times_the_earlier_counts(
     let held = world.hold("p").await;
     let early = world.due(held[0], "p").await;
     let mut failed = world.tried(&early[0], DeliveryState::Waiting);
-    failed.next_attempt_at += chrono::TimeDelta::hours(6);
+    failed.next_attempt_at += TimeDelta::hours(6);
     world.end(held[0], "p", &[failed]).await;
     world.now = "2026-06-01T14:30:00Z".parse().unwrap();
     let held = world.hold("p").await;
@@ -197,7 +199,9 @@ async fn a_receiver_is_paused_and_its_owner_told_as_one_or_not_at_all(
     world.subscribe("one", "a", Rhythm::AtOnce).await;
     world.take(&[("1", "x")]).await;
     let held = world.hold("p").await;
+    let rested_until = world.rested_until(held[0]).await;
     let ended = |world: &World| Ended {
+        rested_until,
         tried: Vec::new(),
         after: ReceiverAfter {
             state: ReceiverState::Gone,
@@ -393,12 +397,14 @@ async fn who_resumes_tests_or_sends_again_does_not_wait_for_the_end_of_a_rest(
         let held = world.hold("p").await;
         let due = world.due(held[0], "p").await;
         let ended = Ended {
+            rested_until: world.rested_until(held[0]).await,
             tried: due
                 .iter()
                 .map(|one| world.tried(one, DeliveryState::Dead))
                 .collect(),
             after: ReceiverAfter {
-                rests_until: world.now + chrono::TimeDelta::hours(6),
+                failures: 1,
+                rests_until: world.now + TimeDelta::hours(6),
                 ..world.after()
             },
             told: Vec::new(),
@@ -431,6 +437,93 @@ async fn who_resumes_tests_or_sends_again_does_not_wait_for_the_end_of_a_rest(
 
 #[rstest]
 #[tokio::test]
+async fn what_was_tried_before_is_tried_as_soon_as_its_receiver_is_resumed_and_as_long_as_what_is_new(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let mut world = World::new(engine).await;
+    world.receiver("a", false).await;
+    world.subscribe("one", "a", Rhythm::AtOnce).await;
+    world.take(&[("1", "x")]).await;
+    let held = world.hold("p").await;
+    let due = world.due(held[0], "p").await;
+    let mut tried = world.tried(&due[0], DeliveryState::Waiting);
+    tried.next_attempt_at = world.now + TimeDelta::hours(6);
+    world.end(held[0], "p", &[tried]).await;
+    let act = world.act();
+    let paused = world
+        .store
+        .set_state(&act, "a", ReceiverState::Paused, "for a while")
+        .await;
+    assert_eq!(paused.unwrap().waiting, 1);
+    // Nothing is sent again where nothing is sent.
+    let act = world.act();
+    for (one, receiver) in [(Some(due[0].id), None), (None, Some("a"))] {
+        let refused = world
+            .store
+            .redeliver(&act, one, receiver)
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(refused.contains("PAUSED: resume it first"), "{refused}");
+    }
+    assert_eq!(world.store.redeliver(&act, None, None).await.unwrap(), 0);
+    world.now += TimeDelta::hours(1);
+    let act = world.act();
+    let resumed = world
+        .store
+        .set_state(&act, "a", ReceiverState::Active, "")
+        .await
+        .unwrap();
+    let held = world.hold("p").await;
+    let again = world.due(held[0], "p").await;
+    assert_eq!(again.len(), 1);
+    assert_eq!(again[0].expires_at, world.now + TRIED_FOR);
+    // Asked again, the answer is the same, and its settings are those of the receiver.
+    let told_again = world
+        .store
+        .set_state(&act, "a", ReceiverState::Active, "")
+        .await
+        .unwrap();
+    assert_eq!(told_again.settings, resumed.settings);
+}
+
+#[rstest]
+#[tokio::test]
+async fn tries_that_were_under_way_say_nothing_of_a_receiver_that_is_resumed_meanwhile(
+    #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
+) {
+    let mut world = World::new(engine).await;
+    world.receiver("a", false).await;
+    world.subscribe("one", "a", Rhythm::AtOnce).await;
+    world.take(&[("1", "x")]).await;
+    let held = world.hold("p").await;
+    let begun = world.begin(held[0], "p").await.unwrap();
+    world.now += TimeDelta::seconds(1);
+    let act = world.act();
+    let resumed = world.store.set_state(&act, "a", ReceiverState::Active, "").await;
+    resumed.unwrap();
+    let ended = Ended {
+        rested_until: begun.receiver.rests_until,
+        tried: Vec::new(),
+        after: ReceiverAfter {
+            state: ReceiverState::Paused,
+            because: "It failed.".to_owned(),
+            rests_until: world.now + TimeDelta::hours(6),
+            ..world.after()
+        },
+        told: Vec::new(),
+    };
+    let store = &world.store;
+    store.end_tries(held[0], "p", &ended, world.now).await.unwrap();
+    assert_eq!(
+        store.receivers("default").await.unwrap()[0].state,
+        ReceiverState::Active
+    );
+    assert_eq!(world.hold("q").await, held, "it was given back");
+}
+
+#[rstest]
+#[tokio::test]
 async fn a_rest_of_a_clock_that_was_set_back_ends(
     #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
 ) {
@@ -439,15 +532,32 @@ async fn a_rest_of_a_clock_that_was_set_back_ends(
     world.subscribe("one", "a", Rhythm::AtOnce).await;
     world.take(&[("1", "x")]).await;
     let now = world.now;
-    for (days, is_tried) in [(1, false), (30, true)] {
+    // Whoever fails may rest for a day, whoever does not for a moment.
+    for (failures, rest, is_tried) in [
+        (0, TimeDelta::minutes(1), false),
+        (0, TimeDelta::hours(6), true),
+        (1, TimeDelta::hours(24), false),
+        (1, TimeDelta::days(30), true),
+    ] {
         world.now = now;
         let held = world.hold("p").await;
-        world.now = now + chrono::TimeDelta::days(days);
-        world.end(held[0], "p", &[]).await;
-        world.now = now;
-        assert_eq!(world.hold("q").await.len() == 1, is_tried);
-        world.now = now + chrono::TimeDelta::days(days);
-        let held = world.hold("q").await;
+        let ended = Ended {
+            rested_until: world.rested_until(held[0]).await,
+            tried: Vec::new(),
+            after: ReceiverAfter {
+                failures,
+                rests_until: now + rest,
+                ..world.after()
+            },
+            told: Vec::new(),
+        };
+        let store = &world.store;
+        store.end_tries(held[0], "p", &ended, now).await.unwrap();
+        assert_eq!(world.hold("q").await.len() == 1, is_tried, "{failures} {rest}");
+        if !is_tried {
+            world.now = now + rest;
+            assert_eq!(world.hold("q").await, held);
+        }
         world.now = now;
         world.end(held[0], "q", &[]).await;
     }
