@@ -29,9 +29,6 @@ pub(crate) struct Post {
 #[derive(Debug, Default)]
 pub(crate) struct Sink {
     count: AtomicUsize,
-    under_way: AtomicUsize,
-    /// The most posts at a time.
-    most: AtomicUsize,
     remembers: AtomicBool,
     posts: Mutex<Vec<Post>>,
     /// Of the first post and the last one since it was asked.
@@ -69,10 +66,6 @@ impl Sink {
         std::mem::take(&mut *self.posts.lock().unwrap())
     }
 
-    pub(crate) fn most(&self) -> usize {
-        self.most.load(Ordering::Relaxed)
-    }
-
     pub(crate) fn count(&self) -> usize {
         self.count.load(Ordering::Relaxed)
     }
@@ -81,7 +74,6 @@ impl Sink {
     pub(crate) fn begin(&self) {
         *self.moments.lock().unwrap() = None;
         self.count.store(0, Ordering::Relaxed);
-        self.most.store(0, Ordering::Relaxed);
     }
 
     /// Waits until so many posts have come; how many came a second, from the first to the last.
@@ -95,8 +87,6 @@ impl Sink {
 }
 
 async fn take(sink: Arc<Sink>, request: Request<Incoming>) -> Result<Response<Empty<Bytes>>, Infallible> {
-    let at_a_time = sink.under_way.fetch_add(1, Ordering::Relaxed) + 1;
-    sink.most.fetch_max(at_a_time, Ordering::Relaxed);
     let (head, body) = request.into_parts();
     // Nobody breaks off here.
     let body = body.collect().await.unwrap().to_bytes();
@@ -111,7 +101,6 @@ async fn take(sink: Arc<Sink>, request: Request<Incoming>) -> Result<Response<Em
     }
     let now = Instant::now();
     sink.moments.lock().unwrap().get_or_insert((now, now)).1 = now;
-    sink.under_way.fetch_sub(1, Ordering::Relaxed);
     sink.count.fetch_add(1, Ordering::Relaxed);
     sink.came.notify_one();
     let mut response = Response::new(Empty::new());

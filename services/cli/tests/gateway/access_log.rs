@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use nopic_proto::registry::GetCurrentRevisionRequest;
+use nopic_proto::registry::registry_service_client::RegistryServiceClient;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
@@ -103,5 +105,28 @@ async fn calls_in_json_are_noted_with_the_status_of_grpc() {
             ),
             "{fields}"
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_id_of_a_call_stands_at_the_service_that_is_asked() {
+    let mut deployment = Deployment::prepare().await;
+    deployment.start_services();
+    deployment.start_gateway(0);
+    let mut request = tonic::Request::new(GetCurrentRevisionRequest {});
+    request
+        .metadata_mut()
+        .insert("x-request-id", "mine-7".parse().unwrap());
+    RegistryServiceClient::new(deployment.balanced(&[0]))
+        .get_current_revision(request)
+        .await
+        .unwrap();
+    for (serving, client) in [
+        (deployment.gateways[0].as_ref().unwrap(), None),
+        (deployment.registry(), Some("gateway")),
+    ] {
+        let call = noted(serving, "mine-7").await;
+        assert_eq!(call["grpc_status"], 0, "{call}");
+        assert!(client.is_none_or(|client| call["client"] == client), "{call}");
     }
 }

@@ -203,6 +203,11 @@ impl Deployment {
         self.ask(self.ports.gateways[number], arguments)
     }
 
+    /// The registry.
+    pub(crate) fn registry(&self) -> &Serving {
+        &self.services[0]
+    }
+
     /// Takes the certificate service away.
     pub(crate) fn stop_certificates(&mut self) {
         assert_eq!(self.services.remove(1).stop(), Some(0));

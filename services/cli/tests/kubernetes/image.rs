@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::rendered::{folder, printed};
+use crate::support::Place;
 
 const TAG: &str = "localhost/nopic:under-test";
 
@@ -56,8 +57,41 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-#[test]
-fn the_image_holds_the_program_and_nothing_that_helps_an_intruder() {
+/// The program on the image's files, as the user of its containers, with a volume at /data alone: it answers health, and
+/// ends when it is told to.
+async fn answers_health(root: &Path) {
+    let data = root.join("data");
+    fs::create_dir(&data).unwrap();
+    std::os::unix::fs::chown(&data, Some(65532), Some(65532)).unwrap();
+    let place = Place::new();
+    let mut command = Command::new("/usr/sbin/chroot");
+    command
+        .arg("--userspec=65532:65532")
+        .arg(root)
+        .args(["/usr/local/bin/nopic", "serve", "all", "--listen", "127.0.0.1:0"])
+        .args(["--data", "/data"])
+        .env_clear()
+        .env("TMPDIR", "/data")
+        .env("NOPIC_ADMIN_LISTEN", "127.0.0.1:0");
+    let serving = place.serve_by(command);
+    let admin = serving
+        .before
+        .lines()
+        .find_map(|line| line.strip_prefix("showing metrics and health on "))
+        .unwrap()
+        .trim()
+        .to_owned();
+    // The client of HTTP asks for it though nothing here is encrypted.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    for path in ["startup", "live", "ready"] {
+        let answer = reqwest::get(format!("{admin}/{path}")).await.unwrap();
+        assert_eq!(answer.status(), 200, "{path}: {}", serving.said());
+    }
+    assert_eq!(serving.stop(), Some(0));
+}
+
+#[tokio::test]
+async fn the_image_holds_the_program_and_nothing_that_helps_an_intruder() {
     let container = Container::of_the_program();
     let root = &container.root;
     let mut paths = Vec::new();
@@ -91,6 +125,7 @@ fn the_image_holds_the_program_and_nothing_that_helps_an_intruder() {
             .args(["/usr/local/bin/nopic", "--version"]),
     );
     assert_eq!(said.trim(), format!("nopic {}", env!("CARGO_PKG_VERSION")));
+    answers_health(root).await;
     let certificates = fs::read_to_string(root.join("etc/ssl/certs/ca-certificates.crt")).unwrap();
     assert!(certificates.matches("BEGIN CERTIFICATE").count() > 50);
     let inspected: serde_json::Value = serde_json::from_str(&printed(

@@ -100,7 +100,9 @@ pub(crate) fn with_what_is_optional() -> TempDir {
         manifests.strip_prefix("/").unwrap().display()
     );
     let included = fs::read_to_string(folder().join("overlays/prod/kustomization.yaml")).unwrap();
-    let mut text = format!("resources: [{manifests}/overlays/prod, {manifests}/restore]\ncomponents:\n");
+    let mut text = format!(
+        "namespace: nopic\nresources: [{manifests}/overlays/prod, {manifests}/restore]\ncomponents:\n"
+    );
     let mut optional = 0;
     for component in components() {
         if !included.contains(&format!("/components/{component}\n")) {

@@ -71,7 +71,24 @@ fn lost(was: &Value, written: &Value, place: &str, lost_at: &mut Vec<String>) {
     }
 }
 
+/// A Secret's values as one line each, as a cluster takes them, too: kustomize breaks long ones.
+fn unbroken(object: &Value) -> Value {
+    let mut object = object.clone();
+    if kind(&object) == "Secret" {
+        for value in object["data"]
+            .as_object_mut()
+            .into_iter()
+            .flatten()
+            .map(|(_, value)| value)
+        {
+            *value = Value::from(value.as_str().unwrap_or_default().replace('\n', ""));
+        }
+    }
+    object
+}
+
 fn problems(object: &Value) -> Vec<String> {
+    let object = &unbroken(object);
     match typed(object) {
         Err(why) => vec![why],
         Ok(written) => {

@@ -14,7 +14,7 @@ use nopic_chassis::retry::Backoff;
 use nopic_chassis::worker::Worker;
 use serde_json::Value;
 use tokio::task::{Id, JoinError, JoinSet};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use self::batch::Batch;
 use crate::channels::{Channel, Channels, Content, Message, MessageId, Outcome, Secret};
@@ -33,6 +33,8 @@ const TURN: Duration = Duration::from_secs(30);
 /// Receivers of this process at a time, messages of one batch, and tries of one receiver at a time.
 const RECEIVERS: usize = 64;
 const BATCH: u32 = 64;
+/// Where most places are taken, those that become free are given again so often.
+const GATHER: Duration = Duration::from_millis(20);
 const AT_A_TIME: usize = 4;
 
 /// Sends what waits.
@@ -240,12 +242,19 @@ impl Turns {
         self.receivers.insert(task.id(), receiver);
     }
 
-    /// Waits until one has ended, and takes leave of all that have. One that failed is tried again when its lease is over.
+    /// Waits until one has ended, and takes leave of all that have; while most places are taken, for a moment more, so that
+    /// places are given to several at once. One that failed is tried again when its lease is over.
     async fn ended(&mut self) {
         let mut next = self.tasks.join_next_with_id().await;
+        let gathered = Instant::now() + GATHER;
         while let Some(ended) = next {
             self.take_leave(ended);
             next = self.tasks.try_join_next_with_id();
+            if next.is_none() && self.len() > RECEIVERS / 2 {
+                next = timeout_at(gathered, self.tasks.join_next_with_id())
+                    .await
+                    .unwrap_or_default();
+            }
         }
     }
 

@@ -94,7 +94,8 @@ impl Intake {
         Ok(())
     }
 
-    /// Takes in some events; whether there were any.
+    /// Takes in some events; whether there may be more for this process. While another one takes them in, this one looks
+    /// now and then.
     async fn step(&self, source: &Source) -> Result<bool, IntakeError> {
         let from = self.store.position(source.service).await?;
         let mut events = EventServiceClient::with_interceptor(
@@ -139,16 +140,17 @@ impl Intake {
                 });
             }
         };
+        let mut goes_on = false;
         if let Some(first) = page.events.first() {
             // Until it is taken in.
             let age = (now - words::moment(&first.recorded_at)).num_seconds().max(0);
             self.numbers
                 .behind(source.service, u32::try_from(age).unwrap_or(u32::MAX), now);
-            self.take(source, from, &page.events, &page.position).await?;
+            goes_on = self.take(source, from, &page.events, &page.position).await?;
         }
         self.numbers
             .behind(source.service, page.behind_seconds.unwrap_or_default(), now);
-        Ok(!page.events.is_empty())
+        Ok(goes_on)
     }
 
     /// Takes in the events of a page. One that cannot be kept, however often it is tried, is set aside, and said; where the
@@ -159,7 +161,7 @@ impl Intake {
         from: String,
         events: &[Event],
         position: &str,
-    ) -> Result<(), IntakeError> {
+    ) -> Result<bool, IntakeError> {
         match self.keep_events(source, &from, events, position).await {
             Err(error) if error.is_of_content() => {}
             kept => return Ok(kept?),
@@ -180,20 +182,23 @@ impl Intake {
                     self.numbers.event_set_aside();
                     self.keep_events(source, &from, &[], to).await?;
                 }
-                kept => kept?,
+                kept => {
+                    kept?;
+                }
             }
             to.clone_into(&mut from);
         }
-        Ok(())
+        Ok(true)
     }
 
+    /// Whether they were kept here: another process may have been before.
     async fn keep_events(
         &self,
         source: &Source,
         from: &str,
         events: &[Event],
         to: &str,
-    ) -> Result<(), nopic_sql::Error> {
+    ) -> Result<bool, nopic_sql::Error> {
         let mut taken = Taken::default();
         for event in events {
             if event.what.is_none() {
@@ -211,10 +216,9 @@ impl Intake {
             from: from.to_owned(),
             to: to.to_owned(),
         };
-        if let Some(count) = self.store.take(Some(&step), &taken, self.clock.now()).await? {
-            self.numbers.notices_made(count);
-        }
-        Ok(())
+        let count = self.store.take(Some(&step), &taken, self.clock.now()).await?;
+        self.numbers.notices_made(count.unwrap_or_default());
+        Ok(count.is_some())
     }
 }
 

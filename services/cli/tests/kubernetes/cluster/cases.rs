@@ -1,12 +1,14 @@
 //! The way of an entry through all five services: judged, filed, drawn, told, and proved.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use super::pods::Cluster;
-use crate::support::{summary, worked_cases};
+use crate::draws::{assert_alike, draws_and_decisions};
+use crate::support::{lines_of_sample, summary, worked_cases};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -62,7 +64,7 @@ async fn the_worked_cases_are_answered_by_the_pods_of_dev() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_broker_files_is_drawn_told_and_proved_by_the_pods_of_dev() {
     let mut cluster = Cluster::prepare().await;
-    cluster.sample(60);
+    cluster.sample(600);
     cluster.start_all();
     cluster.import_sample();
     cluster.done(None, &["tenant", "create", "acme", "--filer-code", "B76"]);
@@ -87,30 +89,35 @@ async fn what_a_broker_files_is_drawn_told_and_proved_by_the_pods_of_dev() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    assert_eq!(decisions.len(), 60);
-    let rejected = decisions
+    // Entries of other filers are refused.
+    let own = lines_of_sample(&cluster.place);
+    let own = own.iter().filter(|line| line.entry_number.starts_with("B76"));
+    assert_eq!(decisions.len(), own.count());
+    eprintln!("{}", decisions[0]);
+    let rejected: BTreeSet<&str> = decisions
         .iter()
-        .filter(|decision| decision["verdict"] == "REJECT" || decision["verdict"]["verdict"] == "REJECT")
-        .count();
-    assert!(rejected > 0, "{}", decisions[0]);
+        .filter(|decision| decision["verdict"]["verdict"] == "REJECT")
+        .map(|decision| decision["verdict"]["entryNumber"].as_str().unwrap())
+        .collect();
+    assert!(!rejected.is_empty(), "{}", decisions[0]);
 
     // Who filed is told of what is rejected, by events of entry validation that notification read over the wire.
     let began = Instant::now();
-    let told = loop {
-        let told = cluster.lines(maria, &["notice", "list", "--kind", "line-rejected"]);
-        if told.len() >= rejected || began.elapsed() > SOON {
-            break told;
+    loop {
+        let told = cluster.lines(maria, &["notice", "list", "--kind", "LINES_REJECTED"]);
+        let told: BTreeSet<&str> = told
+            .iter()
+            .filter_map(|notice| notice["subject"].as_str())
+            .collect();
+        if told == rejected {
+            break;
         }
-        sleep(Duration::from_millis(200)).await;
-    };
-    assert!(!told.is_empty());
-
-    // Draws stand in the ledger of the certificate service.
-    let drawn = decisions.iter().find_map(|decision| {
-        let text = decision.to_string();
-        text.contains("\"drawKilograms\"").then_some(text)
-    });
-    assert!(drawn.is_some() || !cluster.lines(maria, &["certificate", "list"]).is_empty());
+        assert!(began.elapsed() < SOON, "{told:?} instead of {rejected:?}");
+        sleep(Duration::from_millis(100)).await;
+    }
+    // What they draw stands in the ledger of the certificate service.
+    let drawn = draws_and_decisions(&cluster.database.location, cluster.place.path()).await;
+    assert_alike("what a broker files", &drawn);
     // And the logs of all of them are whole.
     cluster.done(None, &["audit", "verify"]);
     for part in [

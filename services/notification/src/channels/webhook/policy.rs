@@ -54,7 +54,7 @@ pub(super) enum Why {
 impl fmt::Display for Forbidden {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, address, .. } = self;
-        if host.trim_matches(['[', ']']).parse() == Ok(*address) {
+        if host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() {
             write!(f, "{address} is ")?;
         } else {
             // Nobody learns by names what addresses there are inside; the operators' log has it.

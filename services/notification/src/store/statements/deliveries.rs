@@ -7,7 +7,7 @@ use nopic_sql::audit::Rows;
 use nopic_sql::row::{json, small};
 use serde_json::json as value;
 
-use super::super::engine::{Connection, rows};
+use super::super::engine::{self, Connection, rows};
 use super::{Store, end, kept};
 use crate::error::Error as Refusal;
 use crate::store::row::delivery_state;
@@ -42,10 +42,9 @@ nopic_sql::statements! {
     );
     const SELECT_DELIVERY: &str = concat!(columns!(), "d.tenant = $1 AND d.delivery_id = $2");
     const SELECT_NOTICES_OF: &str = concat!(
-        "SELECT delivery_id, notice_id FROM delivery_notice
-        WHERE delivery_id IN (SELECT CAST(r.value ->> 0 AS BIGINT) FROM ",
-        rows!("$1"),
-        ") ORDER BY delivery_id, notice_id"
+        "SELECT delivery_id, notice_id FROM delivery_notice WHERE ",
+        engine::one_of!("delivery_id", "SELECT CAST(r.value ->> 0 AS BIGINT) FROM ", rows!("$1")),
+        " ORDER BY delivery_id, notice_id"
     );
     /// One, whatever came of it, where something is sent to its receiver.
     const SEND_AGAIN: &str = "UPDATE delivery SET state = 'WAITING', attempts = 0, next_attempt_at = $3, expires_at = $4,

@@ -70,15 +70,15 @@ nopic_sql::statements! {
     const SELECT_DUE_IN_ORDER: &str =
         concat!(due!(), " AND ", may_go!("$2"), " ORDER BY d.delivery_id LIMIT $3");
     const CLOSE: &str = concat!(
-        "UPDATE delivery SET closed = TRUE WHERE delivery_id IN (SELECT CAST(r.value ->> 0 AS BIGINT) FROM ",
-        rows!("$1"),
-        ")"
+        "UPDATE delivery SET closed = TRUE WHERE ",
+        engine::one_of!("delivery_id", "SELECT CAST(r.value ->> 0 AS BIGINT) FROM ", rows!("$1"))
     );
     const SELECT_CONTENTS: &str = concat!(
         "SELECT n.delivery_id, notice.content FROM ",
         rows!("$1"),
         engine::look_up!("delivery_notice", "n", "n.delivery_id = CAST(r.value ->> 0 AS BIGINT)"),
-        " JOIN notice ON notice.notice_id = n.notice_id ORDER BY n.delivery_id, notice.notice_id"
+        engine::look_up!("notice", "notice", "notice.notice_id = n.notice_id"),
+        " ORDER BY n.delivery_id, notice.notice_id"
     );
     /// The receiver first, as whoever removes it does. Where its rest is not the one (`$9`) that stood when the tries began,
     /// somebody wants it tried now, and they say nothing of it.
