@@ -6,6 +6,25 @@ use tonic::{Code, Status};
 /// What stands in the refusal of a role, by the table that all services have.
 const OF_ROLE: &str = " is for the role ";
 
+/// How methods that a service's words name are called here.
+const COMMANDS: [(&str, &str); 6] = [
+    ("ListReceivers", "`nopic receiver list`"),
+    ("ListDeliveries", "`nopic notice deliveries`"),
+    ("ListSubscriptions", "`nopic subscription list`"),
+    ("GetCase", "`nopic case show`"),
+    ("ListKeys", "`nopic key list`"),
+    ("ListTenants", "`nopic tenant list`"),
+];
+
+/// The same sentence with commands in the place of methods.
+fn by_commands(sentence: &str) -> String {
+    let named = |word: &str| COMMANDS.iter().find(|(method, _)| *method == word);
+    let words = sentence
+        .split(' ')
+        .map(|word| named(word).map_or(word, |(_, command)| command));
+    words.collect::<Vec<_>>().join(" ")
+}
+
 /// The answer of a service. `target` names it in words.
 pub(crate) fn from_status(status: &Status, target: &str) -> Failure {
     let said = sentence(status.message());
@@ -60,7 +79,7 @@ pub(crate) fn from_status(status: &Status, target: &str) -> Failure {
 
 /// Makes a service's message a sentence: a capital first, a full stop last.
 fn sentence(message: &str) -> String {
-    let message = message.trim();
+    let message = &by_commands(message.trim());
     let Some(first) = message.chars().next() else {
         return "no reason was given.".to_owned();
     };
@@ -91,6 +110,12 @@ mod tests {
         assert_eq!(
             said(Status::not_found("netWeightKg is odd")),
             "netWeightKg is odd."
+        );
+        assert_eq!(
+            said(Status::not_found(
+                "there is no receiver \"a\": ListReceivers names those that there are"
+            )),
+            "There is no receiver \"a\": `nopic receiver list` names those that there are."
         );
         let behind = "nopic.registry.v1.RegistryService cannot be reached at present: try again";
         assert_eq!(

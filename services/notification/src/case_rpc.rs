@@ -165,7 +165,7 @@ impl CaseRpc {
                 Error::NotNow(if self.rules.deployment == Deployment::Authority {
                     "no letter of this case is due, and none was sent".to_owned()
                 } else {
-                    "this deployment is no authority: it has no letters; GetCase says what AMS is expected to do"
+                    "this deployment is not an authority: it sends no letters; GetCase says what AMS is expected to do"
                         .to_owned()
                 })
             })?;

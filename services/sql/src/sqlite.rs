@@ -190,6 +190,7 @@ impl Database {
     /// The file cannot be opened, or its schema is one that this program cannot use.
     pub async fn open(folder: &Place, schema: &Schema, update: SchemaUpdate) -> Result<Self, Error> {
         let options = options(folder, schema);
+        create_for_its_owner(&location::file(folder, schema.name)).map_err(sqlx::Error::Io)?;
         let writer = writer(options.clone()).await?;
         match update {
             SchemaUpdate::Apply => drop(apply(&writer, schema).await?),
@@ -253,6 +254,16 @@ impl Database {
         self.readers.close().await;
         self.writer.close().await;
     }
+}
+
+/// Makes the file, where it is not there, so that nobody else of this machine reads it: secrets that sign stand in it. What
+/// the engine keeps beside it has the same rights.
+fn create_for_its_owner(file: &std::path::Path) -> std::io::Result<()> {
+    let mut create = std::fs::OpenOptions::new();
+    create.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut create, 0o600);
+    create.open(file).map(drop)
 }
 
 fn options(folder: &Place, schema: &Schema) -> SqliteConnectOptions {

@@ -51,7 +51,12 @@ const DEFAULT_PORT: u16 = 50_051;
 ///   [gateway.oidc]         issuer, audience, jwks (an https:// address, or a file): whose tokens are taken
 ///   [certificate]          issues_for = ["015"]
 ///   [notification]         authority = true: this deployment sends letters to importers; answer_to: where they are
-///                          answered
+///                          answered; operators: the tenant that is told of the registry; read_at: where people read
+///                          what a message has no room for
+///   [notification.mail]    transport = "smtps://host:465", "smtp://host:587" or "file:FOLDER"; from, user,
+///                          password_file, authority, connections, patience (seconds)
+///   [notification.webhook] allow = ["10.0.0.0/8"]: ranges of your own network that may be reached; plain_http =
+///                          ["host"]: what may be told without TLS; patience (seconds)
 ///   [entry-validation]     filing_attempts: tries of a filing that cannot be finished, before it is set aside
 #[derive(Debug, clap::Args)]
 #[command(

@@ -61,7 +61,7 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
 /// ends when it is told to.
 async fn answers_health(root: &Path) {
     let data = root.join("data");
-    fs::create_dir(&data).unwrap();
+    fs::create_dir_all(&data).unwrap();
     std::os::unix::fs::chown(&data, Some(65532), Some(65532)).unwrap();
     let place = Place::new();
     let mut command = Command::new("/usr/sbin/chroot");

@@ -115,7 +115,7 @@ async fn cases_are_listed_page_by_page_and_shown_with_what_averts_their_next_ste
         ..wire::GetLetterRequest::default()
     });
     let refused = rpc.get_letter(request).await.unwrap_err();
-    assert!(refused.message().contains("is no authority"), "{refused}");
+    assert!(refused.message().contains("is not an authority"), "{refused}");
 }
 
 fn send(request_id: &str, importer: &str) -> Request<wire::SendLetterRequest> {

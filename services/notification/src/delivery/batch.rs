@@ -8,9 +8,7 @@ use nopic_domain::notice::{Notice, NoticeKind, NoticeSeverity, Parties, ToDo};
 
 use crate::channels::Outcome;
 use crate::new_notice::{NewNotice, Whose};
-use crate::store::{
-    DeliveryState, Ended, HeldReceiver, Pending, ReceiverAfter, ReceiverState, TRIED_FOR, Tried,
-};
+use crate::store::{DeliveryState, Ended, HeldReceiver, Pending, ReceiverAfter, ReceiverState, Tried};
 
 /// Pauses of a message, and of a receiver that fails: half a minute at first, six hours at last.
 const PAUSES: Backoff = Backoff::new(Duration::from_secs(30), Duration::from_secs(6 * 3600));
@@ -26,8 +24,9 @@ const BLOCKED: Duration = Duration::from_secs(5);
 const SHORT: Duration = Duration::from_millis(500);
 /// Of a receiver that has failed for so long its owner is told.
 const FAILING_FOR_LONG: TimeDelta = TimeDelta::hours(24);
-/// One that has failed for so long is paused, and its owner told: as long as a message is tried.
-const GONE_FOR_LONG: TimeDelta = TRIED_FOR;
+/// One that has failed for so long is paused, and its owner told: what it failed first is given up by then, for twice the
+/// longest pause goes by behind its three days.
+const GONE_FOR_LONG: TimeDelta = TimeDelta::hours(84);
 /// The same of one that refused all that came: each of its messages is given up at once.
 const REFUSING_FOR_LONG: TimeDelta = TimeDelta::hours(24);
 
@@ -191,6 +190,7 @@ impl Batch {
         } else if let Some(failed) = self.failed.as_ref().filter(|failed| failed.is_ours) {
             after.failing_since = before.failing_since.filter(|_| !self.succeeded);
             after.failures = before.failures.saturating_add(1);
+            after.because.clone_from(&failed.why);
             let rest = OURS.pause(after.failures);
             after.rests_until = after.rests_until.max(now + delta(rest));
             tracing::error!(

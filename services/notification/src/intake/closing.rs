@@ -7,6 +7,7 @@ use nopic_domain::identifier::NopId;
 use super::timed::{Askable, failed};
 use super::troubles::Troubles;
 use super::{Intake, IntakeError};
+use crate::cases::notices::notices;
 use crate::cases::registry::certified;
 use crate::store::importer_of;
 
@@ -44,22 +45,39 @@ impl Intake {
             let periods = certified(client, &importers, today)
                 .await
                 .map_err(failed("registry"))?;
-            for ((tenant, (importer, cases)), periods) in may_close.iter().zip(&periods) {
-                if cases.close_late(today, periods).is_none() {
-                    continue;
-                }
-                let closed = self
-                    .store
-                    .close_cases(tenant, *importer, today, periods, self.clock.now())
-                    .await;
-                match closed {
-                    Ok(count) => self.numbers.notices_made(count),
-                    Err(error) => {
-                        troubles.pass_over((tenant, &importer.to_string()), error.into())?;
-                    }
+            for ((tenant, (importer, cases)), periods) in may_close.into_iter().zip(&periods) {
+                if let Err(error) = self.settle((&tenant, importer), cases, (today, periods)).await {
+                    troubles.pass_over((&tenant, &importer.to_string()), error)?;
                 }
             }
         }
+    }
+
+    /// Closes what is to be closed of an importer's cases, and tells how those stand of which nothing was told until then.
+    async fn settle(
+        &self,
+        (tenant, importer): (&str, NopId),
+        mut cases: Cases,
+        (today, periods): (Date, &[Period]),
+    ) -> Result<(), IntakeError> {
+        let now = self.clock.now();
+        if cases.close_late(today, periods).is_some() {
+            let told = self
+                .store
+                .close_cases(tenant, importer, today, periods, now)
+                .await?;
+            self.numbers.notices_made(told);
+            cases = self.store.cases(tenant, importer).await?;
+        }
+        // What was told before has the same cause, and is not told again.
+        self.keep(notices(
+            (tenant, importer),
+            &self.rules.no_cases(),
+            &cases,
+            &self.rules,
+            now,
+        ))
+        .await
     }
 
     /// The cases of an importer, if something of them would close were it always certified.
@@ -83,39 +101,78 @@ mod tests {
     use nopic_chassis::rpc::client::Client;
     use nopic_domain::enforcement::Deployment;
     use nopic_domain::policy::Policy;
+    use nopic_proto::events::EntryRecorded;
     use nopic_proto::events::entry_recorded::Kind;
     use nopic_sql::SchemaUpdate;
-    use nopic_sql::testing::Engine;
+    use nopic_sql::testing::{Engine, TestDatabase};
     use tonic::transport::Endpoint;
 
     use super::*;
     use crate::cases::CaseRules;
     use crate::cases::testing::{ACME, ENTRY, Still, bad, day, recorded, told};
     use crate::metrics::Numbers;
-    use crate::store::{self, Taken};
+    use crate::store::{self, NoticeFilter, Taken};
 
-    #[tokio::test]
-    async fn nothing_closes_while_the_registry_does_not_answer() {
+    /// What takes in, with these versions of entries taken in already; how many notices were made of them.
+    async fn intake(versions: &[EntryRecorded], now: &str) -> (Intake, usize, TestDatabase) {
         let database = Engine::Sqlite.database().await;
         let rules = CaseRules::shipped(Deployment::Other);
         let store = store::open(&database.location, SchemaUpdate::Apply, rules.clone())
             .await
             .unwrap();
-        let clock = Arc::new(Still("2026-03-20T12:00:00Z".parse().unwrap()));
-        let version = recorded(ENTRY, 1, Kind::Filed, "2026-01-05", vec![bad(1, ACME)]);
+        let clock = Arc::new(Still(now.parse().unwrap()));
         let taken = Taken {
-            entries: vec![told("default", &version)],
+            entries: versions.iter().map(|version| told("default", version)).collect(),
             ..Taken::default()
         };
-        store.take(None, &taken, clock.0).await.unwrap();
+        let made = store.take(None, &taken, clock.0).await.unwrap().unwrap();
         let intake = Intake {
-            store: Arc::clone(&store),
+            store,
             clock,
             numbers: Numbers::default(),
             operators: "default".into(),
             policy: Arc::new(Policy::shipped()),
             rules,
         };
+        (intake, made, database)
+    }
+
+    #[tokio::test]
+    async fn what_is_told_waits_until_somebody_knows_whether_the_case_before_closed() {
+        let history = recorded(ENTRY, 1, Kind::Imported, "2025-03-31", vec![bad(1, ACME)]);
+        let today = recorded("99920000017", 1, Kind::Filed, "2026-01-05", vec![bad(1, ACME)]);
+        let importer: NopId = ACME.parse().unwrap();
+        for (certified, expected) in [
+            (&[Period::default()][..], "a first warning letter"),
+            (&[], "a second warning letter"),
+        ] {
+            let (intake, made, _database) =
+                intake(&[history.clone(), today.clone()], "2026-01-05T12:00:00Z").await;
+            assert_eq!(made, 0);
+            // Asked again in the next hour, nothing is told twice.
+            for _ in 0..2 {
+                let cases = intake.store.cases("default", importer).await.unwrap();
+                let known = (day("2026-01-05"), certified);
+                intake.settle(("default", importer), cases, known).await.unwrap();
+            }
+            let filter = NoticeFilter::default();
+            let told = intake
+                .store
+                .notices("default", &filter, i64::MAX, 10)
+                .await
+                .unwrap();
+            let titles: Vec<_> = told.iter().map(|told| told.notice.title.as_str()).collect();
+            assert!(titles.iter().any(|title| title.ends_with(expected)), "{titles:?}");
+            let first = titles.iter().filter(|title| title.contains("2026-01-05"));
+            assert_eq!(first.count(), 1, "{titles:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_closes_while_the_registry_does_not_answer() {
+        let version = recorded(ENTRY, 1, Kind::Filed, "2026-01-05", vec![bad(1, ACME)]);
+        let (intake, _, _database) = intake(&[version], "2026-03-20T12:00:00Z").await;
+        let store = Arc::clone(&intake.store);
         // Nobody listens there.
         let channel = Endpoint::from_static("http://127.0.0.1:1").connect_lazy();
         let askable = Askable {

@@ -78,7 +78,7 @@ impl Intake {
         <[_; 5]>::from(looked).into_iter().collect()
     }
 
-    async fn keep(&self, notices: Vec<NewNotice>) -> Result<(), IntakeError> {
+    pub(super) async fn keep(&self, notices: Vec<NewNotice>) -> Result<(), IntakeError> {
         if notices.is_empty() {
             return Ok(());
         }
@@ -123,7 +123,9 @@ impl Intake {
                 occurred_at: self.clock.now(),
                 title: format!("The registry's newest snapshot is {age} days old"),
                 sentences: vec![format!(
-                    "It was published on {published_on}. Every line is warned (REGISTRY_STALE) until a newer one serves."
+                    "It was published on {published_on}. Lines whose entry date is more than {} days later are warned \
+                     (REGISTRY_STALE) until a newer one serves.",
+                    askable.stale_after_days
                 )],
                 to_do: vec![to_do(
                     "the operator",

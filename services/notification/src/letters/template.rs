@@ -111,7 +111,7 @@ pub(super) fn of(facts: &LetterFacts, opened_on: Date, ladder: Ladder) -> Templa
 fn head(facts: &LetterFacts, opened_on: Date) -> Vec<String> {
     let mut head = vec![
         format!("To: the importer with NOP operation ID {}", facts.importer),
-        format!("Case: opened on {opened_on}, kept by {}", facts.tenant),
+        format!("Case: opened on {opened_on}"),
     ];
     if !facts.earlier.is_empty() {
         let earlier: Vec<String> = facts

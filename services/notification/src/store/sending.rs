@@ -129,7 +129,8 @@ pub(crate) trait DeliveryStore: Send + Sync {
     /// Gives up what waits for receivers that want nothing any more; how many messages.
     async fn give_up_gone(&self, now: DateTime<Utc>) -> Result<u64, Error>;
 
-    /// Since when the message has been due that is due the longest, of those that could be sent now.
+    /// Since when the message has been due that is due the longest, of those that could be sent now, or could if this
+    /// deployment were in order.
     async fn oldest_due(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Error>;
 
     /// How many receivers stand how: FAILING, or as their state says.

@@ -31,6 +31,8 @@ const DELIVERIES: &[Column] = &[
     column("NEXT", "nextAttemptAt"),
     column("RESULT", "lastResult"),
     column("NOTICES", "notices"),
+    column("MADE", "createdAt"),
+    column("ENDED", "endedAt"),
     column("MESSAGE", "messageId"),
 ];
 
@@ -277,6 +279,8 @@ fn delivery_row(delivery: Delivery) -> Vec<Cell> {
         delivery.next_attempt_at.into(),
         delivery.last_result.into(),
         Cell::List(delivery.notices.iter().map(ToString::to_string).collect()),
+        delivery.created_at.into(),
+        delivery.ended_at.into(),
         delivery.message_id.into(),
     ]
 }

@@ -144,12 +144,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Done, Fai
             };
             let set = services.answer(client.set_subscription(request).await)?;
             let set = set.subscription.unwrap_or_default();
-            let when = if set.daily_at.is_empty() {
-                "as they come".to_owned()
-            } else {
-                format!("every day at {} ({})", set.daily_at, set.time_zone)
-            };
-            writeln!(out, "{} is set: notices go to {} {when}.", set.name, set.receiver)?;
+            writeln!(out, "{}", in_words(&set))?;
         }
         Command::List { output } => {
             let answer = services.answer(client.list_subscriptions(ListSubscriptionsRequest {}).await)?;
@@ -169,11 +164,45 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Done, Fai
                 name: name.clone(),
             };
             services.answer(client.remove_subscription(request).await)?;
-            writeln!(out, "{name} is removed.")?;
+            writeln!(out, "{name} is removed; what was gathered by it is still sent.")?;
         }
     }
     out.flush()?;
     Ok(Done::Well)
+}
+
+/// All of what a subscription is now: what was not said is as it is from the start, whatever it was before.
+fn in_words(set: &Subscription) -> String {
+    let named = |values: &[String], what: &str| match values {
+        [] => String::new(),
+        values => format!(" {what} {}", values.join(", ")),
+    };
+    let kinds = match set.kinds.as_slice() {
+        [] => "every kind".to_owned(),
+        kinds => kinds.join(", "),
+    };
+    let when = if set.daily_at.is_empty() {
+        "as they come".to_owned()
+    } else {
+        format!("every day at {} ({})", set.daily_at, set.time_zone)
+    };
+    let quiet = if set.quiet_from.is_empty() {
+        String::new()
+    } else {
+        format!(
+            ", but not from {} to {} ({})",
+            set.quiet_from, set.quiet_to, set.time_zone
+        )
+    };
+    format!(
+        "{} is set: notices of {kinds}, {} or more{}{}{}, go to {} {when}{quiet}.",
+        set.name,
+        set.least_severity,
+        named(&set.importers, "about the importers"),
+        named(&set.exporters, "about the exporters"),
+        named(&set.certifiers, "about the certifiers"),
+        set.receiver,
+    )
 }
 
 fn row(subscription: Subscription) -> Vec<Cell> {

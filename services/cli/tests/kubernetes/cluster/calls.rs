@@ -60,7 +60,8 @@ struct Entries {
 }
 
 impl Entries {
-    fn of(place: &Place) -> Self {
+    /// Those behind the first so many.
+    fn of(place: &Place, first: usize) -> Self {
         let mut all: Vec<Vec<EntryLine>> = Vec::new();
         for line in lines_of_sample(place) {
             match all.last_mut() {
@@ -70,7 +71,7 @@ impl Entries {
         }
         Self {
             all,
-            next: AtomicUsize::new(0),
+            next: AtomicUsize::new(first),
         }
     }
 
@@ -103,13 +104,13 @@ pub(crate) struct Calls {
 }
 
 impl Calls {
-    /// Of these kinds, by lines of the sample.
-    pub(crate) fn begin(balancer: &Balancer, place: &Place, kinds: &[Asked]) -> Self {
+    /// Of every kind, by lines of the sample; entries are filed behind the first so many.
+    pub(crate) fn begin(balancer: &Balancer, place: &Place, first: usize) -> Self {
         let tally = Arc::<Mutex<Tally>>::default();
         let is_over = Arc::new(AtomicBool::new(false));
-        let entries = Arc::new(Entries::of(place));
+        let entries = Arc::new(Entries::of(place, first));
         let mut callers = JoinSet::new();
-        for asked in kinds.iter().copied().flat_map(|asked| [asked; CALLERS]) {
+        for asked in Asked::ALL.into_iter().flat_map(|asked| [asked; CALLERS]) {
             let (tally, is_over) = (Arc::clone(&tally), Arc::clone(&is_over));
             let (entries, balancer) = (Arc::clone(&entries), balancer.clone());
             callers.spawn(async move {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use nopic_host::PARTS;
 
-use super::calls::{Asked, Calls};
+use super::calls::Calls;
 use super::pods::Cluster;
 use super::rolling::some_calls;
 use crate::draws::{assert_alike, draws_and_decisions};
@@ -43,7 +43,7 @@ async fn an_upgrade_and_a_roll_back_fail_no_call() {
     cluster.sample(6_000);
     cluster.start_all();
     cluster.import_sample();
-    let calls = Calls::begin(&cluster.balanced(2), &cluster.place, &Asked::ALL);
+    let calls = Calls::begin(&cluster.balanced(2), &cluster.place, 0);
     some_calls(&calls).await;
     // The Job of the new version, while the old one serves.
     cluster.migrate(None);

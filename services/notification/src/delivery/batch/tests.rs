@@ -98,9 +98,9 @@ fn ours() -> Outcome {
 }
 
 #[test]
-fn one_that_fails_for_three_days_or_refuses_all_for_one_is_paused_and_not_before() {
+fn one_that_fails_for_half_a_week_or_refuses_all_for_one_is_paused_and_not_before() {
     let mut history = History::new();
-    assert_eq!(history.fails_for(60 * HOUR, passing), ReceiverState::Active);
+    assert_eq!(history.fails_for(78 * HOUR, passing), ReceiverState::Active);
     assert_eq!(history.fails_for(24 * HOUR, passing), ReceiverState::Paused);
     let mut refusing = History::new();
     assert_eq!(refusing.fails_for(23 * HOUR, refused), ReceiverState::Active);

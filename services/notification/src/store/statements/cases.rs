@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use chrono::{DateTime, SubsecRound as _, Utc};
-use nopic_domain::date::{Date, Period};
+use nopic_domain::date::{Date, Period, day_of};
 use nopic_domain::enforcement::{Cases, Event};
 use nopic_domain::identifier::{EntryNumber, NopId};
 use nopic_domain::principal::Principal;
@@ -89,7 +89,7 @@ pub(super) async fn take_versions(
     }
     let mut notices = Vec::new();
     for (_, changed) in changed {
-        notices.extend(changed.notices());
+        notices.extend(changed.settled_notices());
         changed.note(connection, "CASES_CONTINUED").await?;
     }
     Ok(notices)
@@ -230,8 +230,20 @@ impl<'a> Changed<'a> {
 
     /// What is to be told of the change.
     fn notices(&self) -> Vec<NewNotice> {
+        self.notices_where(|_| true)
+    }
+
+    /// The same of importers none of whose cases may have closed meanwhile: as long as nobody knows, nothing is told of the
+    /// others. The look that settles it tells how things stand.
+    fn settled_notices(&self) -> Vec<NewNotice> {
+        let today = day_of(self.now);
+        self.notices_where(|cases| cases.close_late(today, &[Period::default()]).is_none())
+    }
+
+    fn notices_where(&self, is_told: impl Fn(&Cases) -> bool) -> Vec<NewNotice> {
         self.cases
             .iter()
+            .filter(|(_, (_, after))| is_told(after))
             .flat_map(|(importer, (before, after))| {
                 notices((self.tenant, *importer), before, after, self.rules, self.now)
             })

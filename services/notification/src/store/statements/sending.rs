@@ -104,8 +104,12 @@ nopic_sql::statements! {
             last_result = 'Given up: the receiver wants no notices any more.'
         WHERE state = 'WAITING' AND receiver_id IN
             (SELECT r.receiver_id FROM receiver r WHERE r.state = 'GONE' AND r.removed_at IS NULL)";
-    const COUNT_BY_STATE: &str = "SELECT CASE WHEN state = 'ACTIVE' AND failing_since IS NOT NULL THEN 'FAILING'
+    const COUNT_BY_STATE: &str = "SELECT CASE WHEN state = 'ACTIVE' AND failures > 0 THEN 'FAILING'
             ELSE state END AS stands, COUNT(*) FROM receiver WHERE removed_at IS NULL GROUP BY 1";
+    /// Of what waits for this deployment's own way to be mended: it has failed, and its receiver has not.
+    const SELECT_OLDEST_OF_OURS: &str = "SELECT MIN((SELECT MIN(d.due_at) FROM delivery d
+            WHERE d.receiver_id = r.receiver_id AND d.state = 'WAITING' AND d.due_at <= $1))
+        FROM receiver r WHERE r.state = 'ACTIVE' AND r.removed_at IS NULL AND r.failures > 0 AND r.failing_since IS NULL";
     /// Of those that could be sent now.
     const SELECT_OLDEST_DUE: &str = concat!(
         "SELECT MIN((SELECT d.next_attempt_at FROM delivery d
@@ -354,10 +358,15 @@ impl DeliveryStore for Store {
     }
 
     async fn oldest_due(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Error> {
-        Ok(sqlx::query_scalar(SELECT_OLDEST_DUE)
-            .bind(now)
-            .fetch_one(self.database.readers())
-            .await?)
+        let mut oldest: Option<DateTime<Utc>> = None;
+        for statement in [SELECT_OLDEST_DUE, SELECT_OLDEST_OF_OURS] {
+            let due: Option<DateTime<Utc>> = sqlx::query_scalar(statement)
+                .bind(now)
+                .fetch_one(self.database.readers())
+                .await?;
+            oldest = oldest.into_iter().chain(due).min();
+        }
+        Ok(oldest)
     }
 
     async fn receiver_counts(&self) -> Result<Vec<(&'static str, u64)>, Error> {

@@ -21,6 +21,8 @@ nopic_sql::statements! {
         VALUES ($1, $2, $3, $4, $5) ON CONFLICT (tenant, name) DO UPDATE
         SET receiver_id = excluded.receiver_id, content = excluded.content, set_at = excluded.set_at";
     const DELETE_SUBSCRIPTION: &str = "DELETE FROM subscription WHERE tenant = $1 AND name = $2";
+    const SELECT_OWNER: &str = "SELECT r.name FROM subscription s JOIN receiver r ON r.receiver_id = s.receiver_id
+        WHERE s.tenant = $1 AND s.name = $2";
     const SELECT_SUBSCRIPTION: &str = "SELECT subscription_id FROM subscription WHERE tenant = $1 AND name = $2";
     const COUNT_SUBSCRIPTIONS: &str = "SELECT COUNT(*) FROM subscription WHERE tenant = $1 AND name <> $2";
 }
@@ -89,6 +91,17 @@ impl SubscriptionStore for Store {
         }
         let tenant = act.principal.tenant.as_str();
         let receiver = require(&mut transaction, tenant, &new.receiver).await?;
+        let owner: Option<String> = sqlx::query_scalar(SELECT_OWNER)
+            .bind(tenant)
+            .bind(&new.name)
+            .fetch_optional(&mut *transaction)
+            .await?;
+        if let Some(owner) = owner.filter(|owner| *owner != receiver.name) {
+            return Err(Refusal::AlreadyThere(format!(
+                "{:?} is a subscription of the receiver {owner:?}: take another name, or remove it first",
+                new.name
+            )));
+        }
         if !has_room(&mut transaction, tenant, &new.name).await? {
             return Err(Refusal::NotNow(format!(
                 "there are {MOST} subscriptions already, which is the most: remove one first"

@@ -359,6 +359,14 @@ async fn a_digest_that_was_begun_for_one_receiver_is_gone_on_with_for_no_other(
     world.receiver("b", false).await;
     world.subscribe("daily", "a", seven).await;
     world.take(&[("1", "x")]).await;
+    // A subscription is not taken from its receiver by its name.
+    let act = world.act();
+    let mut taken = world.store.subscriptions("default").await.unwrap().remove(0);
+    "b".clone_into(&mut taken.receiver);
+    let refused = world.store.set_subscription(&act, &taken).await.unwrap_err();
+    assert!(refused.to_string().contains("of the receiver \"a\""), "{refused}");
+    let act = world.act();
+    world.store.remove_subscription(&act, "daily").await.unwrap();
     world.subscribe("daily", "b", seven).await;
     world.take(&[("2", "y")]).await;
     let act = world.act();
