@@ -5,7 +5,7 @@ use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{
-    ConfigMap, Namespace, PersistentVolumeClaim, Secret, Service, ServiceAccount,
+    ConfigMap, Namespace, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount,
 };
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use crate::objects::{called, kind, text};
 use crate::rendered::{OVERLAYS, objects};
+use crate::schemas::with_what_is_optional;
 
 /// Whether it is of somebody else's kind: of Kubernetes' own groups only this one has dots in its name.
 fn is_custom(object: &Value) -> bool {
@@ -39,6 +40,7 @@ fn typed(object: &Value) -> Result<Value, String> {
         ("policy/v1", "PodDisruptionBudget") => through::<PodDisruptionBudget>(object),
         ("v1", "ConfigMap") => through::<ConfigMap>(object),
         ("v1", "Namespace") => through::<Namespace>(object),
+        ("v1", "Pod") => through::<Pod>(object),
         ("v1", "PersistentVolumeClaim") => through::<PersistentVolumeClaim>(object),
         ("v1", "Secret") => through::<Secret>(object),
         ("v1", "Service") => through::<Service>(object),
@@ -101,7 +103,8 @@ fn problems(object: &Value) -> Vec<String> {
 
 #[test]
 fn no_object_loses_anything_in_its_type() {
-    for overlay in OVERLAYS {
+    let whole = with_what_is_optional();
+    for overlay in OVERLAYS.into_iter().chain(whole.path().to_str()) {
         for object in objects(overlay).iter().filter(|object| !is_custom(object)) {
             let problems = problems(object);
             assert!(

@@ -27,8 +27,6 @@ const FAILING_FOR_LONG: TimeDelta = TimeDelta::hours(24);
 /// One that has failed for so long is paused, and its owner told: what it failed first is given up by then, for twice the
 /// longest pause goes by behind its three days.
 const GONE_FOR_LONG: TimeDelta = TimeDelta::hours(84);
-/// The same of one that refused all that came: each of its messages is given up at once.
-const REFUSING_FOR_LONG: TimeDelta = TimeDelta::hours(24);
 
 /// A failure that is no one message's.
 #[derive(Debug, Clone)]
@@ -146,15 +144,25 @@ impl Batch {
     ) -> Vec<NewNotice> {
         let name = &before.name;
         let since = after.failing_since.unwrap_or(now);
-        let (kind, words) = match (after.state, &self.failed) {
-            (ReceiverState::Active, Some(failed)) if !failed.is_ours && now - since >= FAILING_FOR_LONG => (
+        let is_long = now - since >= FAILING_FOR_LONG;
+        let last = match (&self.failed, &self.refused) {
+            (Some(failed), _) if !failed.is_ours => Some(format!(
+                "Every try since then failed, the last one so: {}",
+                failed.why
+            )),
+            (None, Some(why)) if after.failures >= REFUSALS => {
+                Some(format!("The last message was refused so: {why}"))
+            }
+            _ => None,
+        };
+        let (kind, words) = match (after.state, last) {
+            (ReceiverState::Active, Some(last)) if is_long => (
                 NoticeKind::ReceiverFailing,
                 (
                     format!("Nothing has reached the receiver {name} for a day"),
                     format!(
-                        "Every try since {} failed, the last one so: {}",
-                        since.format("%Y-%m-%d %H:%M UTC"),
-                        failed.why
+                        "The first failed on {}. {last}",
+                        since.format("%Y-%m-%d at %H:%M UTC")
                     ),
                     "Mend it: what waits for it is tried until it is three days old.".to_owned(),
                 ),
@@ -188,7 +196,7 @@ impl Batch {
             after.state = ReceiverState::Gone;
             after.because.clone_from(why);
         } else if let Some(failed) = self.failed.as_ref().filter(|failed| failed.is_ours) {
-            after.failing_since = before.failing_since.filter(|_| !self.succeeded);
+            // Nothing is known of the receiver: whether it fails shows anew.
             after.failures = before.failures.saturating_add(1);
             after.because.clone_from(&failed.why);
             let rest = OURS.pause(after.failures);
@@ -220,14 +228,14 @@ impl Batch {
                 );
             }
         } else if let Some(why) = self.refused.as_ref().filter(|_| !self.succeeded) {
-            // One refusal says nothing of what comes next; a day of nothing else does.
+            // One refusal says nothing of what comes next; half a week of nothing else does.
             let since = before.failing_since.unwrap_or(now);
             after.failing_since = Some(since);
             after.failures = before.failures.saturating_add(1);
-            if now - since >= REFUSING_FOR_LONG && after.failures >= REFUSALS {
+            if now - since >= GONE_FOR_LONG && after.failures >= REFUSALS {
                 after.state = ReceiverState::Paused;
                 after.because = format!(
-                    "Every message since {} was refused, the last one so: {why}",
+                    "Nothing was taken since {}; the last message was refused so: {why}",
                     since.format("%Y-%m-%d %H:%M UTC")
                 );
             }

@@ -201,14 +201,6 @@ impl Intake {
     ) -> Result<bool, nopic_sql::Error> {
         let mut taken = Taken::default();
         for event in events {
-            if event.what.is_none() {
-                // Of a later program, or one that could not be read, which its service has logged.
-                tracing::error!(
-                    event = event.id,
-                    "an event is not known here: nobody is told of it"
-                );
-                self.numbers.event_set_aside();
-            }
             told::take(event, &self.operators, &self.policy, &mut taken);
         }
         let step = Step {
@@ -217,8 +209,19 @@ impl Intake {
             to: to.to_owned(),
         };
         let count = self.store.take(Some(&step), &taken, self.clock.now()).await?;
-        self.numbers.notices_made(count.unwrap_or_default());
-        Ok(count.is_some())
+        let Some(count) = count else {
+            return Ok(false);
+        };
+        self.numbers.notices_made(count);
+        for event in events.iter().filter(|event| event.what.is_none()) {
+            // Of a later program, or one that could not be read, which its service has logged.
+            tracing::error!(
+                event = event.id,
+                "an event is not known here: nobody is told of it"
+            );
+            self.numbers.event_set_aside();
+        }
+        Ok(true)
     }
 }
 

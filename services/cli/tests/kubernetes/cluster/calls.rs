@@ -26,6 +26,8 @@ use crate::support::{Place, lines_of_sample};
 
 /// Callers leave the machine to the servers.
 const BETWEEN: Duration = Duration::from_millis(20);
+/// Entries of the sample are to last.
+const BETWEEN_FILINGS: Duration = Duration::from_millis(100);
 /// How long a caller waits for an answer: what a client allows by default.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Callers of each kind of call.
@@ -126,7 +128,12 @@ impl Calls {
                             }
                         }
                     }
-                    sleep(BETWEEN).await;
+                    sleep(if asked == Asked::Filing {
+                        BETWEEN_FILINGS
+                    } else {
+                        BETWEEN
+                    })
+                    .await;
                 }
             });
         }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use nopic_chassis::balance::{Balancer, Target};
 use nopic_chassis::tls::TlsFiles;
@@ -30,6 +31,8 @@ pub(crate) struct Cluster {
     objects: Vec<Value>,
     /// The name of this deployment in the cache that other tests use, too.
     pub(crate) cache: String,
+    /// Which of this process it is.
+    number: u8,
     running: BTreeMap<(&'static str, u8), Serving>,
     /// The program of each replica that is not the present one.
     pub(crate) programs: BTreeMap<(&'static str, u8), PathBuf>,
@@ -43,12 +46,14 @@ impl Cluster {
 
     /// The same, migrated by another program than the present one.
     pub(crate) async fn prepare_by(program: Option<PathBuf>) -> Self {
+        static NUMBER: AtomicU8 = AtomicU8::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let place = Place::of_any_filing_day();
         place.done(&["dev-certs", "try"]);
         let mut hosts = "127.0.0.1 localhost\n".to_owned();
         for part in PARTS {
             for replica in 0..MOST_REPLICAS {
-                writeln!(hosts, "{} {}", address(part.name, replica), part.name).unwrap();
+                writeln!(hosts, "{} {}", address(number, part.name, replica), part.name).unwrap();
             }
         }
         place.file("hosts", hosts);
@@ -56,7 +61,8 @@ impl Cluster {
             place,
             database: Engine::Postgres.database().await,
             objects: objects("dev"),
-            cache: format!("cluster-{}", std::process::id()),
+            cache: format!("cluster-{}-{number}", std::process::id()),
+            number,
             running: BTreeMap::new(),
             programs: BTreeMap::new(),
         };
@@ -108,7 +114,7 @@ impl Cluster {
         assert_eq!(*last, "/etc/nopic/config.toml");
         *last = file.to_str().unwrap();
         let mut command = self.program(part, replica, &words);
-        let address = address(part, replica);
+        let address = address(self.number, part, replica);
         command
             .env("NOPIC_LISTEN", format!("{address}:{PORT}"))
             .env("NOPIC_ADMIN_LISTEN", format!("{address}:9464"));
@@ -211,7 +217,7 @@ impl Cluster {
     /// Calls to the gateways by the client of ours, as the operator.
     pub(crate) fn balanced(&self, replicas: u8) -> Balancer {
         let addresses: Vec<_> = (0..replicas)
-            .map(|replica| SocketAddr::from((address("gateway", replica), PORT)))
+            .map(|replica| SocketAddr::from((address(self.number, "gateway", replica), PORT)))
             .collect();
         let target = Target {
             authority: format!("gateway:{PORT}"),
@@ -255,11 +261,13 @@ fn by(program: Option<PathBuf>, command: Command) -> Command {
     other
 }
 
-/// The address of a replica: of this process alone, so that every test has the same port.
-fn address(part: &str, replica: u8) -> Ipv4Addr {
+/// The address of a replica: of this cluster of this process alone, so that every test has the same port.
+fn address(cluster: u8, part: &str, replica: u8) -> Ipv4Addr {
     let number = PARTS.iter().position(|other| other.name == part).unwrap();
     let own = std::process::id();
     let byte = |number: u32| u8::try_from(number % 250).unwrap() + 1;
     let last = u8::try_from(number).unwrap() * 10 + replica + 1;
-    Ipv4Addr::new(127, byte(own), byte(own / 250), last)
+    // Clusters of one process are few, and there are five services.
+    assert!(cluster < 5 && last <= 50);
+    Ipv4Addr::new(127, byte(own), byte(own / 250), cluster * 50 + last)
 }

@@ -14,7 +14,9 @@ use crate::draws::{assert_alike, draws_and_decisions};
 fn previous() -> Option<PathBuf> {
     let program = std::env::var_os("NOPIC_PREVIOUS_PROGRAM").filter(|path| !path.is_empty());
     if program.is_none() {
-        eprintln!("NOT RUN: NOPIC_PREVIOUS_PROGRAM names no program (tests/previous builds one)");
+        eprintln!(
+            "NOT RUN: NOPIC_PREVIOUS_PROGRAM names no program (tests/previous builds one, as `tests/run --full` does)"
+        );
     }
     program.map(PathBuf::from)
 }

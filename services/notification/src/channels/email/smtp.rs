@@ -2,7 +2,8 @@
 //!
 //! A letter goes to all its recipients in one turn, each of which the server takes or refuses by itself. While somebody
 //! does not have it, who has it is remembered for some days, so that a try for the others does not bring it twice; when
-//! the process ends this is forgotten, and a letter may come again with the same `Message-ID`.
+//! the process ends this is forgotten, and a letter may come again with the same `Message-ID`; so may one that all have,
+//! where that could not be kept.
 //!
 //! There is one server for all receivers. What it says of a recipient or of a letter is about these; all else (it is
 //! not there, it is slow, it does not let us in or does not want our name) is a fault of this deployment.
@@ -28,6 +29,8 @@ use tokio::time::{Instant, timeout};
 use crate::channels::words::cause;
 use crate::channels::{MessageId, Outcome};
 
+/// How long a letter waits for a connection: with its turn, no longer than a try may last.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long a connection is kept for the next letter: less than servers wait.
@@ -118,7 +121,7 @@ impl Smtp {
     }
 
     /// Sends a letter to those who do not have it yet. A turn begins when there is a place for it, and may take as long as
-    /// that.
+    /// is said.
     pub(super) async fn send(
         &self,
         id: &MessageId,
@@ -126,9 +129,11 @@ impl Smtp {
         letter: &[u8],
         patience: Duration,
     ) -> Outcome {
-        // It is never closed.
-        let Ok(_place) = self.places.acquire().await else {
-            return Outcome::ours("Mail is not sent any more.");
+        let Ok(Ok(_place)) = timeout(LONGEST_WAIT, self.places.acquire()).await else {
+            return Outcome::ours(
+                "There was no connection to the mail server for it: others take too long, or there are too few \
+                 (notification.mail.connections).",
+            );
         };
         timeout(patience, self.send_now(id, to, letter))
             .await

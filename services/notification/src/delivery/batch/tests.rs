@@ -98,12 +98,12 @@ fn ours() -> Outcome {
 }
 
 #[test]
-fn one_that_fails_for_half_a_week_or_refuses_all_for_one_is_paused_and_not_before() {
+fn one_that_fails_or_refuses_all_for_half_a_week_is_paused_and_not_before() {
     let mut history = History::new();
     assert_eq!(history.fails_for(78 * HOUR, passing), ReceiverState::Active);
     assert_eq!(history.fails_for(24 * HOUR, passing), ReceiverState::Paused);
     let mut refusing = History::new();
-    assert_eq!(refusing.fails_for(23 * HOUR, refused), ReceiverState::Active);
+    assert_eq!(refusing.fails_for(83 * HOUR, refused), ReceiverState::Active);
     assert_eq!(refusing.fails_for(2 * HOUR, refused), ReceiverState::Paused);
 }
 
@@ -120,17 +120,20 @@ fn one_that_was_not_tried_for_long_begins_to_fail_anew() {
 }
 
 #[test]
-fn daily_refusals_pause_a_receiver_at_the_third() {
+fn daily_refusals_pause_a_receiver_at_the_fifth() {
     let mut history = History::new();
-    for expected in [
-        ReceiverState::Active,
-        ReceiverState::Active,
-        ReceiverState::Paused,
-    ] {
+    for day in 1..=5 {
         let state = history.batch(vec![refused()]).state;
-        assert_eq!(state, expected);
+        assert_eq!(state == ReceiverState::Paused, day == 5);
         history.later(24 * HOUR);
     }
+}
+
+#[test]
+fn a_refusal_behind_a_day_of_failures_pauses_nobody() {
+    let mut history = History::new();
+    assert_eq!(history.fails_for(25 * HOUR, passing), ReceiverState::Active);
+    assert_eq!(history.batch(vec![refused()]).state, ReceiverState::Active);
 }
 
 #[test]
@@ -151,5 +154,8 @@ fn what_arrives_ends_a_failure_whoever_is_at_fault_for_the_rest() {
 #[test]
 fn what_is_our_fault_pauses_nobody() {
     let mut history = History::new();
+    history.batch(vec![passing()]);
     assert_eq!(history.fails_for(96 * HOUR, ours), ReceiverState::Active);
+    assert_eq!(history.receiver.failing_since, None);
+    assert_eq!(history.batch(vec![passing()]).state, ReceiverState::Active);
 }

@@ -152,7 +152,7 @@ async fn who_drains_begins_nothing_and_gives_back_what_it_holds(
 
 #[rstest]
 #[tokio::test]
-async fn one_that_refuses_everything_for_a_day_is_paused_and_its_owner_told(
+async fn one_that_refuses_everything_for_half_a_week_is_paused_and_its_owner_told(
     #[values(Engine::Sqlite, Engine::Postgres)] engine: Engine,
 ) {
     let mut world = World::new(engine).await;
@@ -161,7 +161,7 @@ async fn one_that_refuses_everything_for_a_day_is_paused_and_its_owner_told(
     };
     world.receiver("left", false, vec![refused]).await;
     world.receiver("mail", false, Vec::new()).await;
-    for hour in 0..26 {
+    for hour in 0..90 {
         assert_eq!(world.state("left").await.state, ReceiverState::Active, "{hour}");
         world.notice(&hour.to_string(), "x").await;
         world.send().await;

@@ -257,7 +257,8 @@ async fn send(connection: &mut Connection, fresh: Vec<Fresh<'_>>, now: DateTime<
             .map(Vec::as_slice)
             .unwrap_or_default()
         {
-            if !to.subscription.asks_for(&fresh.notice) {
+            let is_about_it = matches!(fresh.whose, Whose::ByOthers { than, .. } if *than == to.receiver);
+            if is_about_it || !to.subscription.asks_for(&fresh.notice) {
                 continue;
             }
             let due = to.subscription.due(now);

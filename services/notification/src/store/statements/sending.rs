@@ -89,7 +89,7 @@ nopic_sql::statements! {
             failures = CASE WHEN rests_until = $9 THEN $6 ELSE failures END,
             rests_until = CASE WHEN rests_until = $9 THEN $7 ELSE rests_until END,
             held_until = CASE WHEN $8 THEN held_until ELSE NULL END, holder = CASE WHEN $8 THEN holder ELSE NULL END
-        WHERE receiver_id = $1 AND holder = $2 RETURNING state, because";
+        WHERE receiver_id = $1 AND holder = $2 RETURNING state = $3 AND because = $4 AND rests_until = $7";
     /// Rows of delivery, state, next try and result. One that was sent again meanwhile is as it would have been.
     const END_TRIES: &str = concat!(
         "UPDATE delivery SET state = r.value ->> 1, attempts = attempts + 1, next_attempt_at = ",
@@ -320,7 +320,7 @@ impl DeliveryStore for Store {
         if !ended.told.is_empty() {
             hold_notices(&mut transaction).await?;
         }
-        let is: Option<(String, String)> = sqlx::query_as(END_RECEIVER)
+        let came_so: Option<bool> = sqlx::query_scalar(END_RECEIVER)
             .bind(receiver)
             .bind(holder)
             .bind(after.state.as_str())
@@ -336,10 +336,8 @@ impl DeliveryStore for Store {
             .bind(json(rows)?)
             .execute(&mut *transaction)
             .await?;
-        // Not where somebody else holds it by now, or its owner has paused it.
-        let came_so =
-            is.is_some_and(|(state, because)| state == after.state.as_str() && because == after.because);
-        if came_so {
+        // Not where somebody else holds it by now, or its owner has paused or resumed it.
+        if came_so.unwrap_or_default() {
             tell(&mut transaction, &ended.told, now).await?;
         }
         transaction.commit().await?;
