@@ -57,22 +57,46 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The program on the image's files, as the user of its containers, with a volume at /data alone: it answers health, and
-/// ends when it is told to.
+/// The program on the image's files, as the user of its containers, with a volume at /data alone.
 async fn answers_health(root: &Path) {
     let data = root.join("data");
     fs::create_dir_all(&data).unwrap();
     std::os::unix::fs::chown(&data, Some(65532), Some(65532)).unwrap();
-    let place = Place::new();
     let mut command = Command::new("/usr/sbin/chroot");
     command
         .arg("--userspec=65532:65532")
         .arg(root)
-        .args(["/usr/local/bin/nopic", "serve", "all", "--listen", "127.0.0.1:0"])
-        .args(["--data", "/data"])
+        .arg("/usr/local/bin/nopic")
+        .args(SERVES)
         .env_clear()
         .env("TMPDIR", "/data")
         .env("NOPIC_ADMIN_LISTEN", "127.0.0.1:0");
+    answers(command).await;
+}
+
+/// The same as a container runs it, where this machine has podman.
+async fn answers_health_in_podman() {
+    if Command::new("podman").arg("--version").output().is_err() {
+        eprintln!("NOT RUN: there is no podman: the image's files are tried in a chroot alone");
+        return;
+    }
+    let mut command = Command::new("podman");
+    command
+        .args(["--runtime", "runc", "run", "--rm", "--network", "host"])
+        // Some machines let nobody have more.
+        .args(["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024"])
+        .args(["--read-only", "--read-only-tmpfs=false", "--cap-drop", "all"])
+        .args(["--tmpfs", "/data:mode=1777", "--env", "TMPDIR=/data"])
+        .args(["--env", "NOPIC_ADMIN_LISTEN=127.0.0.1:0", TAG])
+        .args(SERVES);
+    answers(command).await;
+}
+
+const SERVES: [&str; 6] = ["serve", "all", "--listen", "127.0.0.1:0", "--data", "/data"];
+
+/// A server that begins by this command answers health, and ends when it is told to.
+async fn answers(command: Command) {
+    let place = Place::new();
     let serving = place.serve_by(command);
     let admin = serving
         .before
@@ -126,6 +150,7 @@ async fn the_image_holds_the_program_and_nothing_that_helps_an_intruder() {
     );
     assert_eq!(said.trim(), format!("nopic {}", env!("CARGO_PKG_VERSION")));
     answers_health(root).await;
+    answers_health_in_podman().await;
     let certificates = fs::read_to_string(root.join("etc/ssl/certs/ca-certificates.crt")).unwrap();
     assert!(certificates.matches("BEGIN CERTIFICATE").count() > 50);
     let inspected: serde_json::Value = serde_json::from_str(&printed(
