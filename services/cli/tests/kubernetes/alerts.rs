@@ -85,7 +85,9 @@ fn what_is_wrong_with_alerts_is_said() {
     let (_, folder) = rules();
     let file = folder.path().join("rules.yaml");
     let right = fs::read_to_string(&file).unwrap();
-    fs::write(&file, right.replace("> 10 * 86400", "> 100 * 86400")).unwrap();
+    let wrong = right.replace("> 35 * 86400", "> 100 * 86400");
+    assert_ne!(wrong, right);
+    fs::write(&file, wrong).unwrap();
     assert!(!promtool(&folder, &["test", "rules", "alerts.yaml"]).0);
     fs::write(
         &file,
