@@ -80,13 +80,16 @@ async fn answers_health_in_podman() {
         eprintln!("NOT RUN: there is no podman: the image's files are tried in a chroot alone");
         return;
     }
+    let data = tempfile::tempdir().unwrap();
+    std::os::unix::fs::chown(data.path(), Some(65532), Some(65532)).unwrap();
     let mut command = Command::new("podman");
     command
         .args(["--runtime", "runc", "run", "--rm", "--network", "host"])
         // Some machines let nobody have more.
         .args(["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024"])
         .args(["--read-only", "--read-only-tmpfs=false", "--cap-drop", "all"])
-        .args(["--tmpfs", "/data:mode=1777", "--env", "TMPDIR=/data"])
+        .args(["--volume", &format!("{}:/data", data.path().display())])
+        .args(["--env", "TMPDIR=/data"])
         .args(["--env", "NOPIC_ADMIN_LISTEN=127.0.0.1:0", TAG])
         .args(SERVES);
     answers(command).await;
