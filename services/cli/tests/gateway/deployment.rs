@@ -9,7 +9,7 @@ use nopic_sql::testing::{Engine, TestDatabase};
 use nopic_testing::process::free_port;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 
-use crate::support::{Ended, Place, Serving, run_by, url_of};
+use crate::support::{Ended, Place, Serving, url_of, with_hosts};
 
 /// The name of entry validation, whose addresses are its replicas.
 const ENTRY_VALIDATION: &str = "entry-validation.nopic.test";
@@ -133,13 +133,8 @@ impl Deployment {
         command.env("NOPIC_UPSTREAM_ENTRY_VALIDATION_ADDRESS", entry_validation);
         command.envs(self.environment.iter().map(|(name, value)| (*name, value)));
         // It finds names in a file of the test's own.
-        const SCRIPT: &str = "mount --bind \"$0\" /etc/hosts && exec \"$@\" || {
-            echo 'a file of names cannot be put in the place of another: this test runs as root' >&2; exit 1; }";
-        let mut unshare = Command::new("/usr/bin/unshare");
-        unshare
-            .args(["--mount", "sh", "-c", SCRIPT])
-            .arg(self.place.path().join("hosts"));
-        let serving = self.place.serve_by(run_by(unshare, &command));
+        let command = with_hosts(&self.place.path().join("hosts"), &command);
+        let serving = self.place.serve_by(command);
         self.gateways
             .resize_with(self.gateways.len().max(number + 1), || None);
         self.gateways[number] = Some(serving);

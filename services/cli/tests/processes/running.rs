@@ -1,6 +1,6 @@
 //! Services in processes of their own, on one database.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use nopic_chassis::balance::Target;
@@ -8,7 +8,7 @@ use nopic_chassis::tls::TlsFiles;
 use nopic_sql::testing::TestDatabase;
 use serde_json::Value;
 
-use crate::support::{Place, Serving, run_by, url_of};
+use crate::support::{Place, Serving, url_of, with_hosts};
 
 pub(crate) const IMPORTS: [(&str, &[&str]); 3] = [
     (
@@ -179,13 +179,4 @@ impl<'a> Processes<'a> {
             assert!(output.status.success(), "{arguments:?}: {output:?}");
         }
     }
-}
-
-/// The same command, where names are looked up in this file.
-fn with_hosts(hosts: &Path, command: &Command) -> Command {
-    const SCRIPT: &str = "mount --bind \"$0\" /etc/hosts && exec \"$@\" || {
-        echo 'a file of names cannot be put in the place of another: this test runs as root' >&2; exit 1; }";
-    let mut unshare = Command::new("/usr/bin/unshare");
-    unshare.args(["--mount", "sh", "-c", SCRIPT]).arg(hosts);
-    run_by(unshare, command)
 }

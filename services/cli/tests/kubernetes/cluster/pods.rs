@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::configuration::{configuration, with_secrets};
 use crate::objects::{Pods, arguments, list, served, text};
 use crate::rendered::objects;
-use crate::support::{Ended, Place, Serving, ended, run_by, url_of};
+use crate::support::{Ended, Place, Serving, ended, url_of, with_hosts};
 
 /// Of the name of a service there are so many addresses.
 const MOST_REPLICAS: u8 = 9;
@@ -164,13 +164,7 @@ impl Cluster {
 
     /// The same command, where the names of services are known.
     fn with_names(&self, command: &Command) -> Command {
-        const SCRIPT: &str = "mount --bind \"$0\" /etc/hosts && exec \"$@\" || {
-            echo 'a file of names cannot be put in the place of another: this test runs as root' >&2; exit 1; }";
-        let mut unshare = Command::new("/usr/bin/unshare");
-        unshare
-            .args(["--mount", "sh", "-c", SCRIPT])
-            .arg(self.place.path().join("hosts"));
-        run_by(unshare, command)
+        with_hosts(&self.place.path().join("hosts"), command)
     }
 
     /// Runs a command through the gateway, as the operator, or as whoever has this key.
